@@ -1,0 +1,65 @@
+"""Executions of the analysis workflow: one a batch, named after it."""
+
+import json
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+
+class Progress(Enum):
+    """Where a batch's execution stands after we asked for it to run."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    STOPPED = "stopped"  # failed, timed out or aborted: it may be redriven
+
+
+class Executions:
+    """Starts, watches and redrives executions.
+
+    Args:
+        client: a Step Functions client.
+        state_machine_arn: of the analysis workflow.
+    """
+
+    def __init__(self, client: "SFNClient", state_machine_arn: str) -> None:
+        self._client = client
+        self._state_machine_arn = state_machine_arn
+
+    def ensure_started(self, batch_id: str) -> Progress:
+        """Start a batch's execution, or tell what became of the one there is.
+
+        The input is the same on every try, so a second start of a running execution is answered like the first; one
+        that has ended gives ExecutionAlreadyExists for 90 days (API reference, StartExecution).
+        """
+        try:
+            self._client.start_execution(
+                stateMachineArn=self._state_machine_arn, name=batch_id, input=json.dumps({"batch_id": batch_id})
+            )
+        except self._client.exceptions.ExecutionAlreadyExists:
+            return self._progress(batch_id)
+        return Progress.RUNNING
+
+    def redrive(self, batch_id: str) -> Progress:
+        """Resume a stopped execution where it stopped.
+
+        Returns:
+            RUNNING, also when someone else's redrive came first; or where the execution stands for good, because Step
+            Functions redrives it no more (it keeps an execution redrivable for 14 days).
+        """
+        try:
+            self._client.redrive_execution(executionArn=self._arn(batch_id))
+        except self._client.exceptions.ExecutionNotRedrivable:
+            return self._progress(batch_id)
+        return Progress.RUNNING
+
+    def _progress(self, batch_id: str) -> Progress:
+        status = self._client.describe_execution(executionArn=self._arn(batch_id))["status"]
+        if status in ("RUNNING", "PENDING_REDRIVE"):
+            return Progress.RUNNING
+        return Progress.SUCCEEDED if status == "SUCCEEDED" else Progress.STOPPED
+
+    def _arn(self, batch_id: str) -> str:
+        return f"{self._state_machine_arn.replace(':stateMachine:', ':execution:')}:{batch_id}"

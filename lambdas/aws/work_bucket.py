@@ -1,0 +1,71 @@
+"""The work bucket: a batch's files, and what an engine wrote for it."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from lambdas.moderation.batch import (
+    Batch,
+    BatchSettings,
+    BatchUpload,
+    manifest_key,
+    read_index,
+    read_settings,
+    settings_key,
+    uploads_key,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+class WorkBucket:
+    """Reads and writes batches.
+
+    Args:
+        client: an S3 client.
+        name: of the bucket.
+    """
+
+    def __init__(self, client: "S3Client", name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def write(self, batch: Batch) -> None:
+        """Write a batch's files, `batch.json` last: where it exists, the others do."""
+        self._put(manifest_key(batch.batch_id), batch.manifest(), "application/jsonlines")
+        self._put(uploads_key(batch.batch_id), batch.index(), "application/jsonlines")
+        self._put(settings_key(batch.batch_id), batch.settings(self._name), "application/json")
+
+    def has(self, batch_id: str) -> bool:
+        """Whether a batch's files are complete."""
+        try:
+            self._client.head_object(Bucket=self._name, Key=settings_key(batch_id))
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                return False
+            raise
+        return True
+
+    def read_settings(self, batch_id: str) -> BatchSettings:
+        """Read a batch's settings."""
+        return read_settings(self._client.get_object(Bucket=self._name, Key=settings_key(batch_id))["Body"].read())
+
+    def read_index(self, settings: BatchSettings) -> Iterator[BatchUpload]:
+        """Stream a batch's uploads."""
+        return read_index(settings, self.lines(self._name, uploads_key(settings.batch_id)))
+
+    def lines(self, bucket: str, key: str) -> Iterator[bytes]:
+        """Stream the lines of a JSON Lines object."""
+        yield from self._client.get_object(Bucket=bucket, Key=key)["Body"].iter_lines(chunk_size=64 * 1024)
+
+    def read_optional(self, bucket: str, key: str) -> bytes | None:
+        """Read a small object that may be absent."""
+        try:
+            return self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        except self._client.exceptions.NoSuchKey:
+            return None
+
+    def _put(self, key: str, text: str, content_type: str) -> None:
+        self._client.put_object(Bucket=self._name, Key=key, Body=text.encode(), ContentType=content_type)

@@ -1,0 +1,31 @@
+"""The batcher's environment variables, read once and typed."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lambdas.moderation.lane import Lane
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What the template tells the batcher."""
+
+    lane: Lane
+    verdict_table: str
+    work_bucket: str
+    state_machine_arn: str
+
+    @classmethod
+    def read(cls, variables: Mapping[str, str]) -> "Environment":
+        """Read the function's variables.
+
+        Raises:
+            KeyError: one is missing; the template and the code were not deployed together.
+        """
+        return cls(
+            lane=Lane.from_document(json.loads(variables["LANE"])),
+            verdict_table=variables["VERDICT_TABLE"],
+            work_bucket=variables["WORK_BUCKET"],
+            state_machine_arn=variables["STATE_MACHINE_ARN"],
+        )

@@ -1,0 +1,76 @@
+"""The batcher: from a queue's messages to a started batch."""
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.config import Config
+
+from lambdas.aws.executions import Executions
+from lambdas.aws.verdict_table import VerdictTable
+from lambdas.aws.work_bucket import WorkBucket
+from lambdas.batcher.admission import Admission, Admitted
+from lambdas.batcher.environment import Environment
+from lambdas.batcher.messages import Messages
+from lambdas.shipped_policies import read_policy
+
+logger = Logger()
+metrics = Metrics()
+tracer = Tracer(patch_modules=("botocore",))
+
+_CONFIG = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=3, read_timeout=10)
+
+
+@cache
+def _admission() -> Admission:
+    environment = Environment.read(os.environ)
+    return Admission(
+        lane=environment.lane,
+        policy=read_policy(environment.lane.policy),
+        table=VerdictTable(boto3.client("dynamodb", config=_CONFIG), environment.verdict_table),
+        work=WorkBucket(boto3.client("s3", config=_CONFIG), environment.work_bucket),
+        executions=Executions(boto3.client("stepfunctions", config=_CONFIG), environment.state_machine_arn),
+        now=lambda: datetime.now(UTC),
+    )
+
+
+@logger.inject_lambda_context
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Admit the messages of a lane's queue. Returns the partial batch response."""
+    timeout = timedelta(milliseconds=context.get_remaining_time_in_millis())
+    admission = _admission()
+    messages = Messages.read(admission.lane, event["Records"])
+    admitted = admission.admit(messages.uploads.values(), timeout)
+    _report(admission.lane.name, messages, admitted)
+    return messages.response(admitted.come_back)
+
+
+def _report(lane: str, messages: Messages, admitted: Admitted) -> None:
+    uploads = admitted.batch.uploads if admitted.batch else ()
+    metrics.add_dimension("lane", lane)
+    counts = {
+        "UploadsBatched": len(uploads),
+        "UploadsUnsupported": sum(entry.refusal is not None for entry in uploads),
+        "UploadsIgnored": messages.ignored,
+        "UploadsReclaimed": admitted.reclaimed,
+        "MessagesMalformed": len(messages.malformed),
+        "BatchesStarted": int(admitted.batch is not None),
+        "BatchesRedriven": admitted.redriven,
+        "StuckAfterSuccess": admitted.stuck_after_success,
+    }
+    for name, count in counts.items():
+        metrics.add_metric(name, MetricUnit.Count, count)
+    logger.info(
+        "admitted",
+        extra={"lane": lane, "batch_id": admitted.batch and admitted.batch.batch_id, "counts": counts},
+    )
+    for identity, problem in messages.malformed.items():
+        logger.warning("malformed message", extra={"message_id": identity, "problem": problem})

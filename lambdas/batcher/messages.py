@@ -1,0 +1,49 @@
+"""A queue batch's messages, sorted into uploads of the lane, messages to ignore, and malformed ones."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lambdas.moderation.lane import Lane
+from lambdas.moderation.upload import MalformedMessageError, Upload, parse_message
+
+
+@dataclass(slots=True)
+class Messages:
+    """The messages of one invocation.
+
+    Attributes:
+        uploads: message id -> upload.
+        ignored: how many speak of nothing to moderate here: test events, deletes, another lane's uploads.
+        malformed: message id -> what is wrong with it.
+    """
+
+    uploads: dict[str, Upload] = field(default_factory=dict)
+    ignored: int = 0
+    malformed: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, lane: Lane, records: Iterable[Mapping[str, Any]]) -> "Messages":
+        """Read the records of an SQS event (Lambda Developer Guide, with-sqs.html)."""
+        messages = cls()
+        for record in records:
+            identity = record["messageId"]
+            try:
+                upload = parse_message(record["body"])
+            except MalformedMessageError as error:
+                messages.malformed[identity] = str(error)
+                continue
+            if upload is None or not lane.matches(upload.key, upload.size):
+                messages.ignored += 1
+            else:
+                messages.uploads[identity] = upload
+        return messages
+
+    def response(self, come_back: set[tuple[str, str]]) -> dict[str, Any]:
+        """The partial batch response: these messages are delivered again, all others are done.
+
+        Args:
+            come_back: identities of uploads whose messages must be delivered again.
+        """
+        again = [identity for identity, upload in self.uploads.items() if upload.identity in come_back]
+        return {"batchItemFailures": [{"itemIdentifier": identity} for identity in (*self.malformed, *again)]}

@@ -1,0 +1,151 @@
+"""An analysis: what Rekognition answered for one image, read from a result line of either engine."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+#: No answer of Rekognition's comes near this: all 52 labels, 50 content types and the longest key take some 20 KB. The
+#: bound keeps 100 verdicts within DynamoDB's 4 MB transaction and a flag within SNS's 256 KB.
+MAX_LINE_BYTES = 32 * 1024
+
+
+class ResultLineError(ValueError):
+    """A result line that can't be trusted. The upload it speaks of has no analysis, and so no approval.
+
+    Attributes:
+        source: the image's `s3://bucket/key`, or None if the line does not even say that.
+    """
+
+    def __init__(self, message: str, source: str | None = None) -> None:
+        super().__init__(message)
+        self.source = source
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A moderation label. `parent` is `""` at level 1; `level` is 1-3, or None where the answer does not say."""
+
+    name: str
+    parent: str
+    confidence: float
+    level: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContentType:
+    """A kind of image, such as Animated or Illustrated (names are free text), with a confidence of 0-100."""
+
+    name: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """Rekognition's answer for one image; an empty `labels` is its way of saying "nothing found".
+
+    `adapter` is the project version the answer names. It is None when the base model answered, which also happens
+    when an adapter was asked for but has expired (Developer Guide, managing-adapters.html).
+    """
+
+    labels: tuple[Label, ...] = ()
+    content_types: tuple[ContentType, ...] = ()
+    model_version: str | None = None
+    adapter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultLine:
+    """One line of a result file: the image's `s3://bucket/key`, and its analysis or None if the line carries none."""
+
+    source: str
+    analysis: Analysis | None
+
+
+def parse_result_line(line: str | bytes) -> ResultLine:
+    """Read `{"source-ref": ..., "detect-moderation-labels": {...}}`.
+
+    The value under `detect-moderation-labels` is DetectModerationLabels' response (Developer Guide,
+    bulk-analysis-output-manifests.html). A line without it is accepted: how a failed image looks is not documented.
+
+    Raises:
+        ResultLineError: not JSON, not of this shape, or a number or name that can't be what Rekognition said.
+    """
+    try:
+        document = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ResultLineError(f"a result line is not JSON: {error}") from error
+    if not isinstance(document, dict) or not isinstance(document.get("source-ref"), str):
+        raise ResultLineError("a result line has no source-ref")
+    source: str = document["source-ref"]
+    if len(line) > MAX_LINE_BYTES:
+        raise ResultLineError(f"a result line of {len(line)} bytes; at most {MAX_LINE_BYTES} are read", source)
+    answer = document.get("detect-moderation-labels")
+    try:
+        return ResultLine(source, None if answer is None else parse_answer(answer))
+    except ResultLineError as error:
+        raise ResultLineError(str(error), source) from error
+
+
+def parse_answer(answer: object) -> Analysis:
+    """Read a DetectModerationLabels response.
+
+    Raises:
+        ResultLineError: the labels are missing or malformed. Missing labels never count as "no labels".
+    """
+    if not isinstance(answer, dict) or not isinstance(answer.get("ModerationLabels"), list):
+        raise ResultLineError("an analysis has no ModerationLabels")
+    return Analysis(
+        labels=tuple(_label(entry) for entry in answer["ModerationLabels"]),
+        content_types=tuple(_content_type(entry) for entry in _optional_list(answer, "ContentTypes")),
+        model_version=_optional_text(answer, "ModerationModelVersion"),
+        adapter=_optional_text(answer, "ProjectVersion"),
+    )
+
+
+def _label(entry: object) -> Label:
+    fields = _fields(entry)
+    parent = fields.get("ParentName") or ""
+    level = fields.get("TaxonomyLevel")
+    if not isinstance(parent, str):
+        raise ResultLineError("a label has a ParentName that is not text")
+    return Label(_name(fields), parent, _confidence(fields), level if isinstance(level, int) else None)
+
+
+def _content_type(entry: object) -> ContentType:
+    fields = _fields(entry)
+    return ContentType(_name(fields), _confidence(fields))
+
+
+def _fields(entry: object) -> Mapping[str, Any]:
+    if not isinstance(entry, dict):
+        raise ResultLineError("an entry of the analysis is not an object")
+    return entry
+
+
+def _name(fields: Mapping[str, Any]) -> str:
+    name = fields.get("Name")
+    if not isinstance(name, str) or not name:
+        raise ResultLineError("an entry of the analysis has no Name")
+    return name
+
+
+def _confidence(fields: Mapping[str, Any]) -> float:
+    value = fields.get("Confidence")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:  # NaN compares false
+        raise ResultLineError(f"an entry of the analysis has a Confidence of {value!r}, not a number from 0 to 100")
+    return float(value)
+
+
+def _optional_text(answer: Mapping[str, Any], key: str) -> str | None:
+    value = answer.get(key)
+    if value is not None and not isinstance(value, str):
+        raise ResultLineError(f"{key} is not text")
+    return value or None
+
+
+def _optional_list(answer: Mapping[str, Any], key: str) -> Sequence[object]:
+    value = answer.get(key)
+    if value is not None and not isinstance(value, list):
+        raise ResultLineError(f"{key} is not a list")
+    return value or ()

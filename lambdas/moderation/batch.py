@@ -1,0 +1,216 @@
+"""A batch: up to 10,000 uploads analysed together, and the three files that describe it in the work bucket.
+
+`manifest.jsonl` is what an engine reads, `uploads.jsonl` lists every upload of the batch with its number, and
+`batch.json` holds the settings the batch keeps to its end. `batch.json` is written last: where it exists, the batch
+is complete and may be started.
+"""
+
+import json
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lambdas.moderation.lane import Lane
+from lambdas.moderation.policy import Policy
+from lambdas.moderation.upload import MAX_IMAGE_BYTES, Upload
+from lambdas.moderation.verdict import Claim, Failure, Status
+
+SCHEMA = "gatehouse.batch/1"
+
+#: Images in one media analysis job (Rekognition Developer Guide, limits.html: a set quota).
+MAX_UPLOADS = 10_000
+
+#: A batch that was started and ended without a verdict is tried again under a new batch, this many times in all.
+MAX_ATTEMPTS = 3
+
+
+def new_batch_id() -> str:
+    """A fresh id: 32 hexadecimal digits, so that id and attempt fit a ClientRequestToken's 64 characters."""
+    return uuid.uuid4().hex
+
+
+def batch_prefix(batch_id: str) -> str:
+    """Where everything of a batch lies in the work bucket."""
+    return f"batches/{batch_id}/"
+
+
+def manifest_key(batch_id: str) -> str:
+    """Key of the manifest the engines read."""
+    return f"{batch_prefix(batch_id)}manifest.jsonl"
+
+
+def uploads_key(batch_id: str) -> str:
+    """Key of the index of the batch's uploads."""
+    return f"{batch_prefix(batch_id)}uploads.jsonl"
+
+
+def settings_key(batch_id: str) -> str:
+    """Key of the batch's settings; written last."""
+    return f"{batch_prefix(batch_id)}batch.json"
+
+
+def bulk_output_prefix(batch_id: str) -> str:
+    """Where a media analysis job writes. Rekognition puts the slash after it."""
+    return f"{batch_prefix(batch_id)}analysis/bulk"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an upload needs no analysis to be final, and the status it ends with."""
+
+    status: Status
+    failure: Failure
+
+
+def refusal_for(upload: Upload, attempt: int) -> Refusal | None:
+    """Tell the uploads that would cost an analysis and could never get one from those worth analysing."""
+    if upload.size == 0:
+        return Refusal(Status.UNSUPPORTED, Failure("EmptyObject", "the object has no bytes"))
+    if upload.size > MAX_IMAGE_BYTES:
+        message = f"the object has {upload.size} bytes; Rekognition reads at most {MAX_IMAGE_BYTES} from S3"
+        return Refusal(Status.UNSUPPORTED, Failure("ImageTooLarge", message))
+    if attempt > MAX_ATTEMPTS:
+        message = f"{MAX_ATTEMPTS} batches were started for this upload and none gave a verdict"
+        return Refusal(Status.FAILED, Failure("AttemptsExhausted", message))
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchUpload:
+    """One line of the uploads index: number, claim, and what became of it before any analysis.
+
+    Attributes:
+        n: position in the index, from 0.
+        refusal: None for an upload an engine is to look at.
+        in_manifest: False for refused uploads, and for older uploads of an object whose newest is in the manifest: a
+            manifest can't name a version, so a second line would only pay for the same bytes twice.
+    """
+
+    n: int
+    claim: Claim
+    refusal: Refusal | None
+    in_manifest: bool
+
+    def to_line(self) -> str:
+        """The index line, without a line end."""
+        document: dict[str, Any] = {"n": self.n, **self.claim.upload.to_document(), "attempt": self.claim.attempt}
+        if self.refusal:
+            document["status"] = self.refusal.status.value
+            document["error"] = self.refusal.failure.to_document()
+        if not self.in_manifest:
+            document["in_manifest"] = False
+        return _json(document)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch and the settings it keeps from its claim to its last verdict, whatever is deployed meanwhile."""
+
+    batch_id: str
+    lane: Lane
+    policy: Policy
+    created_at: str
+    uploads: tuple[BatchUpload, ...]
+
+    @classmethod
+    def of(cls, batch_id: str, lane: Lane, policy: Policy, created_at: str, claims: Sequence[Claim]) -> "Batch":
+        """Number the claims, refuse what can't be analysed, and choose the manifest's lines."""
+        refusals = [refusal_for(claim.upload, claim.attempt) for claim in claims]
+        newest: dict[str, str] = {}
+        for claim, refusal in zip(claims, refusals, strict=True):
+            upload = claim.upload
+            if refusal is None and upload.version > newest.get(upload.object, ""):
+                newest[upload.object] = upload.version
+        uploads = tuple(
+            BatchUpload(n, claim, refusal, refusal is None and newest[claim.upload.object] == claim.upload.version)
+            for n, (claim, refusal) in enumerate(zip(claims, refusals, strict=True))
+        )
+        return cls(batch_id, lane, policy, created_at, uploads)
+
+    def manifest(self) -> str:
+        """The manifest: JSON Lines of `{"source-ref": "s3://bucket/key"}`, the key raw."""
+        return "".join(
+            _json({"source-ref": entry.claim.upload.object}) + "\n" for entry in self.uploads if entry.in_manifest
+        )
+
+    def index(self) -> str:
+        """The uploads index, JSON Lines."""
+        return "".join(entry.to_line() + "\n" for entry in self.uploads)
+
+    def settings(self, work_bucket: str) -> str:
+        """The content of batch.json."""
+        return _json(
+            {
+                "schema": SCHEMA,
+                "batch_id": self.batch_id,
+                "lane": self.lane.name,
+                "created_at": self.created_at,
+                "uploads": len(self.uploads),
+                "analysable": sum(entry.in_manifest for entry in self.uploads),
+                "min_confidence": self.lane.min_confidence,
+                "adapter": self.lane.adapter,
+                "job_deadline_seconds": self.lane.job_deadline_seconds,
+                "manifest": {"bucket": work_bucket, "key": manifest_key(self.batch_id)},
+                "output": {"bucket": work_bucket, "prefix": bulk_output_prefix(self.batch_id)},
+                "policy": self.policy.to_document(),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSettings:
+    """What Results needs of batch.json."""
+
+    batch_id: str
+    lane: str
+    created_at: str
+    min_confidence: float
+    adapter: str | None
+    policy: Policy
+
+
+def read_settings(text: str | bytes) -> BatchSettings:
+    """Read batch.json.
+
+    Raises:
+        ValueError: not a batch.json of this version. Nothing is judged then; the execution fails and can be redriven.
+    """
+    document = json.loads(text)
+    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        raise ValueError(f"batch.json is not of {SCHEMA}; was this batch written by another version of Gatehouse?")
+    return BatchSettings(
+        batch_id=document["batch_id"],
+        lane=document["lane"],
+        created_at=document["created_at"],
+        min_confidence=document["min_confidence"],
+        adapter=document["adapter"],
+        policy=Policy.from_document(document["policy"]),
+    )
+
+
+def read_index(settings: BatchSettings, lines: Iterable[str | bytes]) -> Iterator[BatchUpload]:
+    """Read the uploads index.
+
+    Raises:
+        ValueError: a line is not ours.
+    """
+    for line in lines:
+        document: Mapping[str, Any] = json.loads(line)
+        upload = Upload(
+            bucket=document["bucket"],
+            key=document["key"],
+            version_id=document["version_id"],
+            etag=document["etag"],
+            size=document["size"],
+            sequencer=document["sequencer"],
+            uploaded_at=document["uploaded_at"],
+        )
+        error = document.get("error")
+        refusal = Refusal(Status(document["status"]), Failure(error["code"], error["message"])) if error else None
+        claim = Claim(upload, settings.batch_id, settings.created_at, settings.lane, document["attempt"])
+        yield BatchUpload(document["n"], claim, refusal, document.get("in_manifest", True))
+
+
+def _json(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)

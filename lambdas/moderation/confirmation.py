@@ -1,0 +1,61 @@
+"""Whether an analysis that could not name a version really spoke of the upload's bytes.
+
+A manifest names an object, not a version, so a media analysis job reads whatever is current when it gets there. Before
+such an analysis may approve an upload, what is stored now is compared with what was uploaded. Every doubt ends in a
+failure, never in an approval.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote, unquote_plus
+
+from lambdas.moderation.upload import Upload
+from lambdas.moderation.verdict import Failure
+
+#: S3 gives every object of a bucket with suspended versioning this version id, and overwrites it in place.
+UNVERSIONED = (None, "null")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """What HeadObject says of the current version. `last_modified` is ISO 8601 in UTC, cut to whole seconds."""
+
+    version_id: str | None
+    etag: str
+    last_modified: str
+
+
+def doubt(
+    upload: Upload, claimed_at: str, stored: StoredObject | None, aliases: Mapping[str, bool] | None = None
+) -> Failure | None:
+    """Why the analysis can't approve this upload, or None if its bytes were the ones analysed.
+
+    Args:
+        upload: the upload an unpinned analysis would approve.
+        claimed_at: when its batch claimed it: before the job was started. Bytes stored later may have been analysed.
+        stored: the object's current version after the job ended, None if there is none.
+        aliases: for each name in `aliases_of(key)`, whether an object of that name exists.
+    """
+    if existing := sorted(name for name, exists in (aliases or {}).items() if exists):
+        message = f"the manifest's line could also be read as the existing object {existing[0]!r}"
+        return Failure("NotAnalyzed", message)
+    if upload.version_id not in UNVERSIONED:
+        if stored is not None and stored.version_id == upload.version_id:
+            return None
+        return Failure("NotAnalyzed", "another version of the object was current when it was analysed or soon after")
+    if stored is None:
+        return Failure("Superseded", "the object was deleted before its analysis could be confirmed")
+    if stored.etag != upload.etag or stored.last_modified[:19] > claimed_at[:19]:
+        return Failure("Superseded", "the object was overwritten; the upload that did it has a verdict of its own")
+    return None
+
+
+def aliases_of(key: str) -> tuple[str, ...]:
+    """Other objects a reader that decodes URIs would take `key` for: empty for a plain key.
+
+    AWS does not document whether a manifest's source-ref is read as plain text or as an encoded URI. Where the two
+    readings name different objects, an approval needs to know that the other object does not exist.
+    """
+    readings = {key.split("?", 1)[0], key.split("#", 1)[0], key}
+    decoded = {decode(reading) for reading in readings for decode in (str, unquote, unquote_plus)}
+    return tuple(sorted(decoded - {key, ""}))

@@ -1,0 +1,159 @@
+"""An upload: one version of one S3 object, as EventBridge told us of it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+#: Sequencers are hexadecimal and differ in length; S3's rule is to pad the shorter one with zeros on the left before
+#: comparing (S3 User Guide, notification-content-structure.html). AWS shows 16 to 18 digits; no maximum is documented.
+SEQUENCER_DIGITS = 40
+
+#: S3 object limit of DetectModerationLabels (Rekognition Developer Guide, limits.html).
+MAX_IMAGE_BYTES = 15 * 1024 * 1024
+
+#: An S3 key is at most 1,024 bytes of UTF-8 (S3 User Guide, object-keys.html).
+MAX_KEY_BYTES = 1024
+
+
+class MalformedMessageError(ValueError):
+    """A queue message that is no S3 event. It belongs in the dead-letter queue: no verdict fits it, nor may it vanish."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One version of one object.
+
+    Attributes:
+        key: raw, exactly as S3 stores it.
+        version_id: None in a bucket without versioning.
+        etag: without quotes.
+        size: bytes.
+        sequencer: S3's hexadecimal order of events of one key.
+        uploaded_at: the event's time, ISO 8601, UTC, milliseconds.
+    """
+
+    bucket: str
+    key: str
+    version_id: str | None
+    etag: str
+    size: int
+    sequencer: str
+    uploaded_at: str
+
+    @property
+    def object(self) -> str:
+        """`s3://bucket/key`, the verdict table's partition key and the manifest's source-ref."""
+        return f"s3://{self.bucket}/{self.key}"
+
+    @property
+    def version(self) -> str:
+        """The verdict table's sort key: orders the uploads of one key, and is the same for duplicate events."""
+        return self.sequencer.lower().zfill(SEQUENCER_DIGITS)
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What makes two messages speak of the same upload."""
+        return self.object, self.version
+
+    def to_document(self) -> dict[str, Any]:
+        """The upload as the uploads index carries it."""
+        return {
+            "bucket": self.bucket,
+            "key": self.key,
+            "version_id": self.version_id,
+            "etag": self.etag,
+            "size": self.size,
+            "sequencer": self.sequencer,
+            "uploaded_at": self.uploaded_at,
+        }
+
+
+def parse_message(body: str) -> Upload | None:
+    """Read the body of a queue message: an EventBridge "Object Created" event, untransformed.
+
+    Returns:
+        The upload, or None for a message that is an S3 event but creates nothing: a test event, a delete.
+
+    Raises:
+        MalformedMessageError: the body is anything else, or lacks a field a verdict can't do without.
+
+    The key is read as it stands: EventBridge events carry it raw, while the older notifications to SQS encode it.
+    """
+    try:
+        event = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise MalformedMessageError(f"the message is not JSON: {error}") from error
+    if not isinstance(event, dict):
+        raise MalformedMessageError("the message is not an event")
+    if event.get("Event") == "s3:TestEvent":
+        return None
+    if event.get("source") != "aws.s3" or not isinstance(event.get("detail-type"), str):
+        raise MalformedMessageError("the message is not an event of S3 through EventBridge")
+    if event["detail-type"] != "Object Created":
+        return None
+    detail = _mapping(event, "detail")
+    bucket, stored = _mapping(detail, "bucket"), _mapping(detail, "object")
+    return Upload(
+        bucket=_text(bucket, "name"),
+        key=_key(stored),
+        version_id=_text(stored, "version-id") if stored.get("version-id") else None,
+        etag=_text(stored, "etag").strip('"'),
+        size=_size(stored),
+        sequencer=_sequencer(stored),
+        uploaded_at=_time(event),
+    )
+
+
+def _mapping(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = fields.get(name)
+    if not isinstance(value, dict):
+        raise MalformedMessageError(f"the event has no {name}")
+    return value
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str:
+    value = fields.get(name)
+    if not isinstance(value, str) or not value:
+        raise MalformedMessageError(f"the event has no {name}")
+    return value
+
+
+def _key(stored: Mapping[str, Any]) -> str:
+    key = _text(stored, "key")
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError as error:
+        raise MalformedMessageError("the event's key is not valid Unicode") from error
+    if size > MAX_KEY_BYTES:
+        raise MalformedMessageError(f"the event's key has {size} bytes; S3 allows {MAX_KEY_BYTES}")
+    return key
+
+
+def _size(stored: Mapping[str, Any]) -> int:
+    size = stored.get("size")
+    if isinstance(size, bool) or not isinstance(size, int) or size < 0:
+        raise MalformedMessageError("the event has no size")
+    return size
+
+
+def _sequencer(stored: Mapping[str, Any]) -> str:
+    sequencer = _text(stored, "sequencer")
+    if len(sequencer) > SEQUENCER_DIGITS or not all(digit in "0123456789abcdefABCDEF" for digit in sequencer):
+        raise MalformedMessageError("the event's sequencer is not a hexadecimal number we can order")
+    return sequencer
+
+
+def _time(event: Mapping[str, Any]) -> str:
+    text = _text(event, "time")
+    try:
+        moment = datetime.fromisoformat(text)
+        return iso(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError) as error:
+        raise MalformedMessageError(f"the event's time {text!r} is not ISO 8601") from error
+
+
+def iso(moment: datetime) -> str:
+    """ISO 8601 in UTC with milliseconds and a Z: one fixed width, so that text sorts as time does."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

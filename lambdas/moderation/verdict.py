@@ -1,0 +1,254 @@
+"""A verdict: an upload, what Rekognition said of it, what the policy made of that, and its form in the verdict table.
+
+This module is the one place that knows the attribute names of an item.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from lambdas.moderation.analysis import Analysis
+from lambdas.moderation.upload import Upload
+
+OBJECT = "object"
+VERSION = "version"
+STATUS = "status"
+BATCH_ID = "batch_id"
+CLAIMED_AT = "claimed_at"
+ATTEMPT = "attempt"
+EXPIRES_AT = "expires_at"
+
+INDEX = "by_status"
+INDEX_PARTITION = "status_day"
+INDEX_SORT = "decided_order"
+#: What a list of flagged uploads needs to show; the table's keys come along by themselves.
+INDEX_PROJECTION = (STATUS, "lane", "reasons", "decided_at")
+
+
+class Status(StrEnum):
+    """Where an upload stands. Every status but PENDING is final, and only APPROVED is ever safe to show."""
+
+    PENDING = "PENDING"
+    APPROVED = "APPROVED"
+    REVIEW = "REVIEW"
+    BLOCKED = "BLOCKED"
+    UNSUPPORTED = "UNSUPPORTED"
+    FAILED = "FAILED"
+
+
+FLAGGED = frozenset({Status.REVIEW, Status.BLOCKED})
+FINAL = frozenset(Status) - {Status.PENDING}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why: the rule that fired, on which label, at what confidence, with which outcome, against which threshold."""
+
+    rule: str
+    label: str
+    confidence: float
+    outcome: str
+    threshold: float
+
+    def to_document(self) -> dict[str, Any]:
+        """The reason as flags and items carry it."""
+        return {
+            "rule": self.rule,
+            "label": self.label,
+            "confidence": self.confidence,
+            "outcome": self.outcome,
+            "threshold": self.threshold,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an upload has no analysis: a short code, as the service or we gave it, and a sentence for people."""
+
+    code: str
+    message: str
+
+    def to_document(self) -> dict[str, str]:
+        """The failure as flags, items and indexes carry it."""
+        return {"code": self.code, "message": self.message}
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The hold of one batch on one upload: status PENDING until Results finalizes it under this very claim.
+
+    Attributes:
+        attempt: 1 on the first claim; one more each time a batch that had been started ended without a verdict.
+        claimed_at: ISO 8601, UTC.
+    """
+
+    upload: Upload
+    batch_id: str
+    claimed_at: str
+    lane: str
+    attempt: int = 1
+
+    def to_item(self) -> dict[str, Any]:
+        """The PENDING item."""
+        return {**_upload_item(self), STATUS: Status.PENDING.value}
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyReference:
+    """Which policy decided."""
+
+    name: str
+    version: str
+    hash: str
+
+    def to_document(self) -> dict[str, str]:
+        """The reference as flags and items carry it."""
+        return {"name": self.name, "version": self.version, "hash": self.hash}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A final verdict. Judged uploads have an analysis and a policy; UNSUPPORTED and FAILED ones have a failure.
+
+    Attributes:
+        decided_at: ISO 8601, UTC.
+        adapter_asked: the adapter the lane asked for; compare `analysis.adapter`, the one that answered.
+    """
+
+    claim: Claim
+    status: Status
+    decided_at: str
+    reasons: tuple[Reason, ...] = ()
+    analysis: Analysis | None = None
+    failure: Failure | None = None
+    policy: PolicyReference | None = None
+    engine: str | None = None
+    job_id: str | None = None
+    min_confidence: float | None = None
+    adapter_asked: str | None = None
+
+    @property
+    def upload(self) -> Upload:
+        """The upload the verdict speaks of, and of no other version of the object."""
+        return self.claim.upload
+
+    def to_item(self, expires_at: int | None = None) -> dict[str, Any]:
+        """The final item.
+
+        Args:
+            expires_at: epoch seconds at which DynamoDB may delete it, or None to keep it.
+        """
+        optional = {
+            "policy": self.policy and self.policy.to_document(),
+            "error": self.failure and self.failure.to_document(),
+            "engine": self.engine,
+            "job_id": self.job_id,
+            "min_confidence": self.min_confidence,
+            "decided_by": "policy" if self.policy else None,
+            EXPIRES_AT: expires_at,
+            **self._analysis_item(),
+            **self._index_item(),
+        }
+        item = {
+            **_upload_item(self.claim),
+            STATUS: self.status.value,
+            "reasons": [reason.to_document() for reason in self.reasons],
+            "decided_at": self.decided_at,
+            **{name: value for name, value in optional.items() if value is not None},
+        }
+        return {name: _storable(value) for name, value in item.items()}
+
+    def _analysis_item(self) -> dict[str, Any]:
+        if self.analysis is None:
+            return {}
+        return {
+            "labels": labels_document(self.analysis),
+            "content_types": content_types_document(self.analysis),
+            "model_version": self.analysis.model_version,
+            "adapter": {"asked": self.adapter_asked, "answered": self.analysis.adapter} if self.adapter_asked else None,
+        }
+
+    def _index_item(self) -> dict[str, Any]:
+        if self.status is Status.APPROVED:
+            return {}  # a sparse index: an item without both attributes is not in it
+        return {
+            INDEX_PARTITION: index_partition(self.status, self.decided_at[:10], self.upload.object),
+            INDEX_SORT: f"{self.decided_at}#{self.upload.version}",
+        }
+
+
+def index_partition(status: Status, day: str, object_uri: str) -> str:
+    """The index partition of an object: `<STATUS>#<YYYY-MM-DD>#<0-9>`, ten of them a day so that none runs hot."""
+    digit = hashlib.sha256(object_uri.encode("utf-8", "surrogatepass")).digest()[0] % 10
+    return f"{status}#{day}#{digit}"
+
+
+def labels_document(analysis: Analysis) -> list[dict[str, Any]]:
+    """The labels as flags and items carry them."""
+    return [
+        {"name": label.name, "parent": label.parent, "confidence": label.confidence, "level": label.level}
+        for label in analysis.labels
+    ]
+
+
+def content_types_document(analysis: Analysis) -> list[dict[str, Any]]:
+    """The content types as flags and items carry them."""
+    return [{"name": entry.name, "confidence": entry.confidence} for entry in analysis.content_types]
+
+
+def claim_from_item(item: Mapping[str, Any]) -> Claim:
+    """The claim an item, pending or final, stands under.
+
+    Raises:
+        KeyError: the item is not one of ours.
+    """
+    return Claim(
+        upload=Upload(
+            bucket=item["bucket"],
+            key=item["key"],
+            version_id=item.get("version_id"),
+            etag=item["etag"],
+            size=int(item["size"]),
+            sequencer=item["sequencer"],
+            uploaded_at=item["uploaded_at"],
+        ),
+        batch_id=item[BATCH_ID],
+        claimed_at=item[CLAIMED_AT],
+        lane=item["lane"],
+        attempt=int(item[ATTEMPT]),
+    )
+
+
+def _upload_item(claim: Claim) -> dict[str, Any]:
+    upload = claim.upload
+    item = {
+        OBJECT: upload.object,
+        VERSION: upload.version,
+        BATCH_ID: claim.batch_id,
+        ATTEMPT: claim.attempt,
+        CLAIMED_AT: claim.claimed_at,
+        "lane": claim.lane,
+        "bucket": upload.bucket,
+        "key": upload.key,
+        "version_id": upload.version_id,
+        "etag": upload.etag,
+        "size": upload.size,
+        "sequencer": upload.sequencer,
+        "source": "event",
+        "uploaded_at": upload.uploaded_at,
+    }
+    return {name: value for name, value in item.items() if value is not None}
+
+
+def _storable(value: Any) -> Any:
+    """DynamoDB's client takes decimals, not floats."""
+    if isinstance(value, float):
+        return Decimal(repr(value))
+    if isinstance(value, dict):
+        return {name: _storable(entry) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [_storable(entry) for entry in value]
+    return value

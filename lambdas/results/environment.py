@@ -1,0 +1,38 @@
+"""Results' environment variables, read once and typed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lambdas.moderation.verdict import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What the template tells Results.
+
+    Attributes:
+        notify: the final statuses that are published.
+        retention_days: how long a final verdict is kept, or None for ever.
+    """
+
+    verdict_table: str
+    work_bucket: str
+    flag_topic_arn: str
+    notify: frozenset[Status]
+    retention_days: int | None
+
+    @classmethod
+    def read(cls, variables: Mapping[str, str]) -> "Environment":
+        """Read the function's variables.
+
+        Raises:
+            KeyError, ValueError: one is missing or malformed; the template and the code were not deployed together.
+        """
+        retention = variables["VERDICT_RETENTION_DAYS"]
+        return cls(
+            verdict_table=variables["VERDICT_TABLE"],
+            work_bucket=variables["WORK_BUCKET"],
+            flag_topic_arn=variables["FLAG_TOPIC_ARN"],
+            notify=frozenset(Status(name) for name in variables["NOTIFY"].split(",") if name),
+            retention_days=int(retention) if retention else None,
+        )

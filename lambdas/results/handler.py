@@ -1,0 +1,84 @@
+"""Results: from a finished analysis to verdicts and flags."""
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.config import Config
+
+from lambdas.aws.flag_topic import FlagTopic
+from lambdas.aws.upload_bucket import PARALLEL_HEADS, UploadBucket
+from lambdas.aws.verdict_table import VerdictTable
+from lambdas.aws.work_bucket import WorkBucket
+from lambdas.moderation.verdict import Status
+from lambdas.results.environment import Environment
+from lambdas.results.request import Request
+from lambdas.results.settlement import Settled, Settlement
+
+logger = Logger()
+metrics = Metrics()
+tracer = Tracer(patch_modules=("botocore",))
+
+_CONFIG = Config(
+    retries={"mode": "standard", "max_attempts": 8},
+    connect_timeout=3,
+    read_timeout=30,
+    max_pool_connections=PARALLEL_HEADS,
+)
+
+
+@cache
+def _settlement() -> Settlement:
+    environment = Environment.read(os.environ)
+    s3 = boto3.client("s3", config=_CONFIG)
+    days = environment.retention_days
+    return Settlement(
+        table=VerdictTable(boto3.client("dynamodb", config=_CONFIG), environment.verdict_table),
+        work=WorkBucket(s3, environment.work_bucket),
+        uploads=UploadBucket(s3),
+        topic=FlagTopic(boto3.client("sns", config=_CONFIG), environment.flag_topic_arn),
+        notify=environment.notify,
+        retention=timedelta(days=days) if days is not None else None,
+        now=lambda: datetime.now(UTC),
+    )
+
+
+@logger.inject_lambda_context
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
+    """Settle a batch. Returns its id and how many uploads ended in each status."""
+    request = Request.parse(event)
+    settled = _settlement().settle(request)
+    _report(request.batch_id, settled)
+    return {"batch_id": request.batch_id, **settled.to_document()}
+
+
+def _report(batch_id: str, settled: Settled) -> None:
+    metrics.set_default_dimensions(lane=settled.lane)
+    counts = settled.counts()
+    judged = {
+        "UploadsJudged": len(settled.verdicts),
+        "UploadsApproved": counts[Status.APPROVED],
+        "UploadsFlagged": settled.flagged,
+        "UploadsUnsupported": counts[Status.UNSUPPORTED],
+        "UploadsFailed": counts[Status.FAILED],
+        "VerdictsMissing": settled.missing,
+        "AdapterIgnored": settled.adapter_ignored,
+        "UnknownLabels": len(settled.unknown_labels),
+        "UnmatchedResultLines": settled.unmatched_lines,
+    }
+    for name, count in judged.items():
+        metrics.add_metric(name, MetricUnit.Count, count)
+    for verdict in settled.verdicts:
+        waited = datetime.fromisoformat(verdict.decided_at) - datetime.fromisoformat(verdict.upload.uploaded_at)
+        metrics.add_metric("UploadToVerdict", MetricUnit.Milliseconds, waited.total_seconds() * 1000)
+    logger.info("settled", extra={"batch_id": batch_id, "lane": settled.lane, "counts": judged})
+    if settled.adapter_ignored:
+        logger.warning("answers lack the adapter that was asked for; has it expired?", extra={"batch_id": batch_id})

@@ -1,0 +1,157 @@
+"""Settlement: turn a batch's answers into final verdicts and flags.
+
+Publish, then finalize. An upload is PENDING until its flag is out, so a final and flagged verdict is a published one
+whatever happens in between; a re-run finds what is left and sends the same ids.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from lambdas.aws.flag_topic import FlagTopic
+from lambdas.aws.upload_bucket import UploadBucket
+from lambdas.aws.verdict_table import ITEMS_A_CALL, VerdictTable
+from lambdas.aws.work_bucket import WorkBucket
+from lambdas.moderation.batch import BatchSettings
+from lambdas.moderation.confirmation import doubt
+from lambdas.moderation.flag import Flag, in_batches
+from lambdas.moderation.reconciliation import NOT_ANALYZED, Answers, Judgement, judge, withdraw
+from lambdas.moderation.upload import iso
+from lambdas.moderation.verdict import FLAGGED, Status, Verdict
+from lambdas.results.request import Request
+
+
+@dataclass(slots=True)
+class Settled:
+    """What a run wrote.
+
+    Attributes:
+        uploads: of the batch.
+        skipped: uploads that were final or in other hands already.
+        verdicts: those that stand by this run.
+        unmatched_lines: analyses of images that are not in the batch, and lines that name none.
+        unknown_labels: names the taxonomy does not have, each once.
+    """
+
+    lane: str
+    uploads: int
+    skipped: int = 0
+    verdicts: list[Verdict] = field(default_factory=list)
+    unmatched_lines: int = 0
+    unknown_labels: set[str] = field(default_factory=set)
+
+    def counts(self) -> Counter[Status]:
+        """Verdicts by status."""
+        return Counter(verdict.status for verdict in self.verdicts)
+
+    @property
+    def flagged(self) -> int:
+        """Verdicts that keep an upload from being shown because of its content."""
+        return sum(verdict.status in FLAGGED for verdict in self.verdicts)
+
+    @property
+    def missing(self) -> int:
+        """Uploads the engine gave neither a result nor an error for."""
+        return sum(verdict.failure == NOT_ANALYZED for verdict in self.verdicts)
+
+    @property
+    def adapter_ignored(self) -> int:
+        """Verdicts on an answer that does not name the adapter the lane asked for."""
+        return sum(
+            verdict.analysis is not None and verdict.adapter_asked != verdict.analysis.adapter
+            for verdict in self.verdicts
+            if verdict.adapter_asked
+        )
+
+    def to_document(self) -> dict[str, Any]:
+        """The execution's output."""
+        counts = self.counts()
+        by_status = {status.lower(): counts[status] for status in Status if status is not Status.PENDING}
+        return {"uploads": self.uploads, **by_status, "skipped": self.skipped}
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """Settles batches.
+
+    Attributes:
+        notify: the final statuses that are published.
+        retention: how long a final verdict is kept, or None for ever.
+        now: the current time, with a zone.
+    """
+
+    table: VerdictTable
+    work: WorkBucket
+    uploads: UploadBucket
+    topic: FlagTopic
+    notify: frozenset[Status]
+    retention: timedelta | None
+    now: Callable[[], datetime]
+
+    def settle(self, request: Request) -> Settled:
+        """Judge, publish and finalize what a batch still holds. Safe to repeat.
+
+        Raises:
+            ClientError, FlagNotPublishedError, VerdictTableBusyError: what is final stays so; call again for the rest.
+        """
+        settings = self.work.read_settings(request.batch_id)
+        index = list(self.work.read_index(settings))
+        pending = self.table.pending(entry.claim for entry in index)
+        held = [entry for entry in index if entry.claim.upload.identity in pending]
+        settled = Settled(settings.lane, uploads=len(index), skipped=len(index) - len(held))
+        if held:
+            answers = self._answers(request)
+            settled.unmatched_lines = answers.unreadable_lines + answers.unmatched(index)
+            judgements = list(
+                judge(settings, held, answers, iso(self.now()), job_id=request.job_id, job_failure=request.failure)
+            )
+            settled.unknown_labels = {name for judgement in judgements for name in judgement.unknown_labels}
+            settled.verdicts = self._publish_and_finalize(self._confirm(settings, judgements))
+            settled.skipped = len(index) - len(settled.verdicts)
+        return settled
+
+    def _answers(self, request: Request) -> Answers:
+        answers = Answers()
+        if request.results and not request.failure:
+            answers.add_results(self.work.lines(request.results.bucket, request.results.key))
+        if request.summary:
+            answers.add_summary(self.work.read_optional(request.summary.bucket, request.summary.key) or b"")
+        return answers
+
+    def _confirm(self, settings: BatchSettings, judgements: Sequence[Judgement]) -> list[Verdict]:
+        """Withdraw the approvals whose object is no longer, or not surely, the one that was analysed."""
+        approvals = [judgement.verdict for judgement in judgements if judgement.verdict.status is Status.APPROVED]
+        stored = self.uploads.current([verdict.upload for verdict in approvals])
+        doubts = {
+            verdict.upload.identity: doubt(verdict.upload, settings.created_at, current, aliases)
+            for verdict, (current, aliases) in zip(approvals, stored, strict=True)
+        }
+        verdicts = [judgement.verdict for judgement in judgements]
+        return [withdraw(verdict, doubts.get(verdict.upload.identity)) for verdict in verdicts]
+
+    def _publish_and_finalize(self, verdicts: Sequence[Verdict]) -> list[Verdict]:
+        standing: list[Verdict] = []
+        waiting: list[Verdict] = []
+        for published in self._published(verdicts):
+            waiting += published
+            while len(waiting) >= ITEMS_A_CALL:
+                standing += self._finalize(waiting[:ITEMS_A_CALL])
+                del waiting[:ITEMS_A_CALL]
+        return standing + self._finalize(waiting)
+
+    def _published(self, verdicts: Sequence[Verdict]) -> Iterator[list[Verdict]]:
+        """Hand on verdicts that may be finalized: at once if nobody is to hear of them, else once they are published."""
+        silent = [verdict for verdict in verdicts if verdict.status not in self.notify]
+        notified = [verdict for verdict in verdicts if verdict.status in self.notify]
+        yield silent
+        done = 0
+        for flags in in_batches(Flag.of(verdict) for verdict in notified):
+            self.topic.publish(flags)
+            yield notified[done : done + len(flags)]
+            done += len(flags)
+
+    def _finalize(self, verdicts: Sequence[Verdict]) -> list[Verdict]:
+        expires = int((self.now() + self.retention).timestamp()) if self.retention else None
+        return self.table.finalize(verdicts, expires) if verdicts else []
