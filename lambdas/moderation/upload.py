@@ -18,7 +18,7 @@ MAX_KEY_BYTES = 1024
 
 
 class MalformedMessageError(ValueError):
-    """A queue message that is no S3 event. It belongs in the dead-letter queue: no verdict fits it, nor may it vanish."""
+    """A queue message that is no S3 event: it belongs in the dead-letter queue, since no verdict fits it."""
 
 
 @dataclass(frozen=True, slots=True)

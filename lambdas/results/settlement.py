@@ -142,7 +142,7 @@ class Settlement:
         return standing + self._finalize(waiting)
 
     def _published(self, verdicts: Sequence[Verdict]) -> Iterator[list[Verdict]]:
-        """Hand on verdicts that may be finalized: at once if nobody is to hear of them, else once they are published."""
+        """Hand on verdicts that may be finalized: at once if nobody is to hear of them, else once published."""
         silent = [verdict for verdict in verdicts if verdict.status not in self.notify]
         notified = [verdict for verdict in verdicts if verdict.status in self.notify]
         yield silent
