@@ -1,0 +1,29 @@
+"""What was done and would have been charged, for tests to look at."""
+
+import threading
+from collections import Counter
+from typing import Any
+
+
+class Counters:
+    """Counts jobs and images. Thread safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._jobs_started = 0
+        self._images_analysed: Counter[str] = Counter()
+
+    def count_job(self) -> None:
+        """A job was accepted."""
+        with self._lock:
+            self._jobs_started += 1
+
+    def count_image(self, source_ref: str) -> None:
+        """An image in S3 got an answer, from a job or from DetectModerationLabels; AWS charges for exactly these."""
+        with self._lock:
+            self._images_analysed[source_ref] += 1
+
+    def document(self) -> dict[str, Any]:
+        """`{"jobs_started": n, "images_analysed": {"s3://bucket/key": n}}`."""
+        with self._lock:
+            return {"jobs_started": self._jobs_started, "images_analysed": dict(self._images_analysed)}

@@ -1,0 +1,19 @@
+"""What an analyzer finds in an image, before parents are added and confidences filtered."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A moderation label or a content type by its name, with a confidence of 0-100."""
+
+    name: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Everything found in one image. No labels is a statement: the analyzer looked and found nothing."""
+
+    labels: tuple[Finding, ...] = ()
+    content_types: tuple[Finding, ...] = ()

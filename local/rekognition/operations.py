@@ -1,0 +1,145 @@
+"""What the four operations do."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from local.rekognition import adapters, manifest
+from local.rekognition.caller import Caller
+from local.rekognition.counters import Counters
+from local.rekognition.errors import (
+    INVALID_PARAMETERS,
+    SLOW_DOWN,
+    UNREADABLE_OBJECT,
+    ErrorName,
+    ServiceError,
+)
+from local.rekognition.inspection import Inspector
+from local.rekognition.job_runner import DEFAULT_MIN_CONFIDENCE, JobRunner
+from local.rekognition.jobs import Jobs
+from local.rekognition.operation import Operation
+from local.rekognition.rate_limit import RateLimit
+from local.rekognition.settings import RekognitionSettings
+from local.rekognition.storage import ObjectStorage, ObjectUnreadable
+from local.rekognition.switches import Switches
+from local.rekognition.validation import validate
+
+_MOST_JOBS_ON_A_PAGE = 100
+
+
+class Operations:
+    """What the service can do. Calls may come from several threads."""
+
+    def __init__(
+        self,
+        storage: ObjectStorage,
+        inspector: Inspector,
+        jobs: Jobs,
+        runner: JobRunner,
+        switches: Switches,
+        counters: Counters,
+        settings: RekognitionSettings,
+    ) -> None:
+        self._storage = storage
+        self._inspector = inspector
+        self._jobs = jobs
+        self._runner = runner
+        self._switches = switches
+        self._counters = counters
+        self._settings = settings
+        self._rate_limit = RateLimit(settings.requests_per_second)
+        self._operations: Mapping[str, Callable[[Caller, dict[str, Any]], dict[str, Any]]] = {
+            Operation.START_MEDIA_ANALYSIS_JOB: self._start_media_analysis_job,
+            Operation.GET_MEDIA_ANALYSIS_JOB: self._get_media_analysis_job,
+            Operation.LIST_MEDIA_ANALYSIS_JOBS: self._list_media_analysis_jobs,
+            Operation.DETECT_MODERATION_LABELS: self._detect_moderation_labels,
+        }
+
+    def call(self, operation: str, caller: Caller, payload: object) -> dict[str, Any]:
+        """The operation's response, ready for JSON.
+
+        Raises:
+            ServiceError: the operation's error answer.
+        """
+        run = self._operations.get(operation)
+        if run is None:
+            raise ServiceError(
+                ErrorName.UNKNOWN_OPERATION,
+                f"{operation!r} is not available locally; these are: {', '.join(self._operations)}",
+            )
+        if self._switches.take_throttled_call():
+            raise ServiceError(ErrorName.THROTTLING, SLOW_DOWN)
+        self._rate_limit.take(operation, caller)
+        if operation != Operation.DETECT_MODERATION_LABELS and self._switches.refuse_bulk:
+            raise ServiceError(
+                ErrorName.ACCESS_DENIED,
+                f"User: {caller.arn} is not authorized to perform: rekognition:{operation} on resource: *",
+            )
+        return run(caller, validate(operation, payload))
+
+    def _start_media_analysis_job(self, caller: Caller, request: dict[str, Any]) -> dict[str, Any]:
+        options = request["OperationsConfig"].get("DetectModerationLabels")
+        if options is None:
+            raise ServiceError(
+                ErrorName.INVALID_PARAMETER, f"{INVALID_PARAMETERS}: OperationsConfig names no operation"
+            )
+        source = _s3_object(request["Input"]["S3Object"])
+        repeated = self._jobs.find_repeated(caller, request)
+        if repeated is not None:
+            return {"JobId": repeated.id}
+        adapters.resolve(self._settings.adapters, options.get("ProjectVersion"))
+        most_open = self._switches.concurrent_jobs(self._settings.concurrent_jobs)
+        self._jobs.check_quota(caller, most_open)
+        try:
+            manifest.parse(self._storage.read(caller, source["Bucket"], source["Name"], source.get("Version")).body)
+        except ObjectUnreadable as error:
+            raise ServiceError(ErrorName.INVALID_S3_OBJECT, f"{UNREADABLE_OBJECT} {error}") from error
+        except manifest.ManifestError as error:
+            raise ServiceError(ErrorName.INVALID_MANIFEST, str(error)) from error
+        job, is_new = self._jobs.create(caller, request, most_open)  # looks again: others may have come meanwhile
+        if is_new:
+            self._counters.count_job()
+            self._runner.start(job, self._switches.take_failure())
+        return {"JobId": job.id}
+
+    def _get_media_analysis_job(self, caller: Caller, request: dict[str, Any]) -> dict[str, Any]:
+        return self._jobs.get(caller, request["JobId"]).description()
+
+    def _list_media_analysis_jobs(self, caller: Caller, request: dict[str, Any]) -> dict[str, Any]:
+        most = request.get("MaxResults", _MOST_JOBS_ON_A_PAGE)
+        page, next_token = self._jobs.page(caller, request.get("NextToken"), most)
+        response: dict[str, Any] = {"MediaAnalysisJobs": [job.description() for job in page]}
+        if next_token is not None:
+            response["NextToken"] = next_token
+        return response
+
+    def _detect_moderation_labels(self, caller: Caller, request: dict[str, Any]) -> dict[str, Any]:
+        image = request["Image"]
+        if len(image) != 1:
+            raise ServiceError(
+                ErrorName.INVALID_PARAMETER, f"{INVALID_PARAMETERS}: Image takes either Bytes or an S3Object"
+            )
+        if "HumanLoopConfig" in request:
+            flow = request["HumanLoopConfig"]["FlowDefinitionArn"]
+            raise ServiceError(
+                ErrorName.RESOURCE_NOT_FOUND, f"The flow definition {flow} does not exist; there is no A2I locally."
+            )
+        min_confidence = request.get("MinConfidence", DEFAULT_MIN_CONFIDENCE)
+        adapter = adapters.resolve(self._settings.adapters, request.get("ProjectVersion"))
+        if "Bytes" in image:
+            return self._inspector.inspect_bytes(image["Bytes"], min_confidence=min_confidence, adapter=adapter)
+        source = _s3_object(image["S3Object"])
+        return self._inspector.inspect_object(
+            caller,
+            source["Bucket"],
+            source["Name"],
+            version_id=source.get("Version"),
+            min_confidence=min_confidence,
+            adapter=adapter,
+        )
+
+
+def _s3_object(source: dict[str, str]) -> dict[str, str]:
+    """The model requires neither member, but nothing can be read without them."""
+    if not {"Bucket", "Name"} <= set(source):
+        raise ServiceError(ErrorName.INVALID_PARAMETER, f"{INVALID_PARAMETERS}: an S3Object needs a Bucket and a Name")
+    return source

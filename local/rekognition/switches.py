@@ -1,0 +1,170 @@
+"""Telling the local Rekognition to misbehave, while it runs."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from local.rekognition.job import Failure, FailureCode
+
+
+class SwitchError(ValueError):
+    """A switch that does not exist or can't be set so. The message says what to send instead."""
+
+
+class Switches:
+    """What is to go wrong. Thread safe.
+
+    hold_jobs: jobs stay QUEUED while this is true.
+    fail_next_jobs: the next jobs started end FAILED with these, one each: `[{"code": ..., "message": ...}]`.
+    concurrent_jobs: the quota of open jobs, null for the one of the settings.
+    job_seconds: the least duration of a job, null for the one of the settings.
+    drop_result_lines: this many result lines, the next ones written, are left out of their file.
+    duplicate_result_lines: this many result lines, the next ones written, are written twice.
+    refuse_bulk: the three media analysis operations answer AccessDeniedException.
+    throttle_calls: this many calls, the next ones, answer ThrottlingException.
+    """
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._values: dict[str, Any] = _defaults()
+
+    def set(self, document: Mapping[str, Any]) -> None:
+        """Set the switches that `document` names, all or none of them.
+
+        Raises:
+            SwitchError: an unknown switch, or a value it can't have.
+        """
+        read: dict[str, Any] = {}
+        for name, value in document.items():
+            if name not in _READERS:
+                raise SwitchError(f"{name!r} is no switch; use one of {', '.join(_READERS)}")
+            try:
+                read[name] = _READERS[name](value)
+            except ValueError as error:
+                raise SwitchError(f"{name} can't be {value!r}: {error}") from error
+        with self._condition:
+            self._values.update(read)
+            self._condition.notify_all()
+
+    def clear(self) -> None:
+        """Behave again."""
+        with self._condition:
+            self._values = _defaults()
+            self._condition.notify_all()
+
+    def document(self) -> dict[str, Any]:
+        """All switches as they are now; what is used up counts down."""
+        with self._condition:
+            failures = [{"code": one.code, "message": one.message} for one in self._values["fail_next_jobs"]]
+            return {**self._values, "fail_next_jobs": failures}
+
+    @property
+    def refuse_bulk(self) -> bool:
+        """Whether media analysis is refused."""
+        with self._condition:
+            return bool(self._values["refuse_bulk"])
+
+    def concurrent_jobs(self, otherwise: int) -> int:
+        """The quota of open jobs."""
+        with self._condition:
+            value = self._values["concurrent_jobs"]
+            return otherwise if value is None else int(value)
+
+    def job_seconds(self, otherwise: float) -> float:
+        """The least duration of a job, in seconds."""
+        with self._condition:
+            value = self._values["job_seconds"]
+            return otherwise if value is None else float(value)
+
+    def wait_while_held(self) -> None:
+        """Return when jobs may run."""
+        with self._condition:
+            self._condition.wait_for(lambda: not self._values["hold_jobs"])
+
+    def take_failure(self) -> Failure | None:
+        """How the job that is being started shall fail, if it shall."""
+        with self._condition:
+            failures: tuple[Failure, ...] = self._values["fail_next_jobs"]
+            self._values["fail_next_jobs"] = failures[1:]
+            return failures[0] if failures else None
+
+    def take_throttled_call(self) -> bool:
+        """Whether the call that is being made is throttled."""
+        return self._take("throttle_calls", 1) == 1
+
+    def take_dropped_lines(self, most: int) -> int:
+        """How many of `most` result lines to leave out."""
+        return self._take("drop_result_lines", most)
+
+    def take_duplicated_lines(self, most: int) -> int:
+        """How many of `most` result lines to write twice."""
+        return self._take("duplicate_result_lines", most)
+
+    def _take(self, name: str, most: int) -> int:
+        with self._condition:
+            taken: int = min(self._values[name], most)
+            self._values[name] -= taken
+            return taken
+
+
+def _defaults() -> dict[str, Any]:
+    return {
+        "hold_jobs": False,
+        "fail_next_jobs": (),
+        "concurrent_jobs": None,
+        "job_seconds": None,
+        "drop_result_lines": 0,
+        "duplicate_result_lines": 0,
+        "refuse_bulk": False,
+        "throttle_calls": 0,
+    }
+
+
+def _boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("use true or false")
+    return value
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError("use a whole number, 0 or more")
+    return value
+
+
+def _count_or_none(value: object) -> int | None:
+    return None if value is None else _count(value)
+
+
+def _seconds_or_none(value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= threading.TIMEOUT_MAX:
+        raise ValueError("use a number of seconds, 0 or more")
+    return float(value)
+
+
+def _failures(value: object) -> tuple[Failure, ...]:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise ValueError("use a list of objects with code and message")
+    return tuple(_failure(entry) for entry in value)
+
+
+def _failure(entry: object) -> Failure:
+    if not isinstance(entry, dict) or not {"code"} <= set(entry) <= {"code", "message"}:
+        raise ValueError("use objects with code and message")
+    if entry["code"] not in list(FailureCode):
+        raise ValueError(f"a code is one of {', '.join(FailureCode)}")
+    return Failure(FailureCode(entry["code"]), str(entry.get("message", "Told to fail.")))
+
+
+_READERS: Mapping[str, Callable[[object], object]] = {
+    "hold_jobs": _boolean,
+    "fail_next_jobs": _failures,
+    "concurrent_jobs": _count_or_none,
+    "job_seconds": _seconds_or_none,
+    "drop_result_lines": _count,
+    "duplicate_result_lines": _count,
+    "refuse_bulk": _boolean,
+    "throttle_calls": _count,
+}

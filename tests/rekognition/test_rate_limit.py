@@ -1,0 +1,62 @@
+import pytest
+
+from local.rekognition.caller import Caller
+from local.rekognition.errors import ErrorName, ServiceError
+from local.rekognition.rate_limit import RateLimit
+
+HERE = Caller(None, None, "111122223333", "us-east-1")
+ELSEWHERE = Caller(None, None, "111122223333", "eu-west-1")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def passed(limit: RateLimit, calls: int, caller: Caller = HERE) -> int:
+    """How many of so many calls pass; the others have to be throttled."""
+    count = 0
+    for _ in range(calls):
+        try:
+            limit.take("DetectModerationLabels", caller)
+        except ServiceError as error:
+            if error.name is not ErrorName.PROVISIONED_THROUGHPUT_EXCEEDED:
+                raise
+        else:
+            count += 1
+    return count
+
+
+def test_a_rate_lets_one_seconds_worth_pass_and_then_refills() -> None:
+    clock = Clock()
+    limit = RateLimit({"DetectModerationLabels": 5.0}, clock)
+
+    assert passed(limit, 20) == 5
+    clock.now += 0.4
+    assert passed(limit, 20) == 2
+    clock.now += 60
+    assert passed(limit, 20) == 5
+
+
+def test_a_rate_below_one_still_lets_a_request_pass() -> None:
+    clock = Clock()
+    limit = RateLimit({"DetectModerationLabels": 0.5}, clock)
+
+    assert passed(limit, 3) == 1
+    clock.now += 2
+    assert passed(limit, 3) == 1
+
+
+def test_regions_do_not_share_a_rate() -> None:
+    limit = RateLimit({"DetectModerationLabels": 1.0}, Clock())
+
+    assert passed(limit, 2, HERE) == 1
+    assert passed(limit, 2, ELSEWHERE) == 1
+
+
+@pytest.mark.parametrize("rates", [{}, {"GetMediaAnalysisJob": 1.0}])
+def test_an_operation_without_a_rate_is_never_throttled(rates: dict[str, float]) -> None:
+    assert passed(RateLimit(rates, Clock()), 100) == 100

@@ -1,0 +1,174 @@
+"""Misbehaviour on demand, through the admin path."""
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local.rekognition import service
+from local.rekognition.job import FailureCode
+from local.rekognition.planted_labels import plant
+from tests.rekognition import pictures
+from tests.rekognition.conftest import Rekognition
+
+QUIET: dict[str, Any] = {
+    "hold_jobs": False,
+    "fail_next_jobs": [],
+    "concurrent_jobs": None,
+    "job_seconds": None,
+    "drop_result_lines": 0,
+    "duplicate_result_lines": 0,
+    "refuse_bulk": False,
+    "throttle_calls": 0,
+}
+
+
+def upload(rekognition: Rekognition, count: int) -> None:
+    keys = [f"{number}.jpg" for number in range(count)]
+    for key in keys:
+        rekognition.storage.put("uploads", key, plant(pictures.jpeg(), {"ModerationLabels": []}))
+    rekognition.put_manifest(keys)
+
+
+def sources(rekognition: Rekognition, job: dict[str, Any]) -> list[str]:
+    return [result["source-ref"].removeprefix("s3://uploads/") for result in rekognition.results(job)]
+
+
+def test_everything_is_quiet_at_first_and_after_a_delete(rekognition: Rekognition) -> None:
+    assert rekognition.counters() == {"jobs_started": 0, "images_analysed": {}, "switches": QUIET}
+
+    rekognition.switch(hold_jobs=True, concurrent_jobs=1, refuse_bulk=True, throttle_calls=3)
+    status, _, body = service.handle_admin("DELETE", b"")
+
+    assert status == 200
+    assert json.loads(body)["switches"] == QUIET
+
+
+@pytest.mark.parametrize("code", list(FailureCode))
+def test_the_next_jobs_fail_as_told_and_those_behind_succeed(rekognition: Rekognition, code: FailureCode) -> None:
+    upload(rekognition, 1)
+    rekognition.switch(fail_next_jobs=[{"code": code, "message": "as told"}])
+
+    failed, succeeded = rekognition.run(), rekognition.run()
+
+    assert (failed["Status"], failed["FailureDetails"]) == ("FAILED", {"Code": code, "Message": "as told"})
+    assert succeeded["Status"] == "SUCCEEDED"
+    assert rekognition.counters()["images_analysed"] == {"s3://uploads/0.jpg": 1}
+
+
+def test_a_repeated_token_uses_up_no_failure(rekognition: Rekognition) -> None:
+    upload(rekognition, 1)
+    first = rekognition.start(ClientRequestToken="t")
+    rekognition.switch(fail_next_jobs=[{"code": "THROTTLED"}])
+
+    assert rekognition.start(ClientRequestToken="t") == first
+    assert len(rekognition.counters()["switches"]["fail_next_jobs"]) == 1
+
+
+def test_held_jobs_stay_queued(rekognition: Rekognition) -> None:
+    upload(rekognition, 1)
+    rekognition.switch(hold_jobs=True)
+
+    job_id = rekognition.start()
+    rekognition.job_when(job_id, lambda job: job["Status"] == "QUEUED")
+    assert rekognition.counters()["images_analysed"] == {}
+
+    rekognition.switch(hold_jobs=False)
+    assert rekognition.finished(job_id)["Status"] == "SUCCEEDED"
+
+
+def test_result_lines_are_dropped_across_jobs_and_the_summary_does_not_tell(rekognition: Rekognition) -> None:
+    upload(rekognition, 2)
+    rekognition.switch(drop_result_lines=3)
+
+    first, second, third = (rekognition.run() for _ in range(3))
+
+    assert [sources(rekognition, job) for job in (first, second, third)] == [[], ["1.jpg"], ["0.jpg", "1.jpg"]]
+    assert rekognition.summary(first)["statistics"]["valid-json-lines"] == 2
+    assert rekognition.counters()["switches"]["drop_result_lines"] == 0
+
+
+def test_result_lines_are_duplicated(rekognition: Rekognition) -> None:
+    upload(rekognition, 3)
+    rekognition.switch(drop_result_lines=1, duplicate_result_lines=1)
+
+    assert sources(rekognition, rekognition.run()) == ["1.jpg", "1.jpg", "2.jpg"]
+
+
+def test_bulk_is_refused_and_single_images_are_not(rekognition: Rekognition) -> None:
+    upload(rekognition, 1)
+    rekognition.switch(refuse_bulk=True)
+
+    for call in (rekognition.start, lambda: rekognition.job("a"), rekognition.client.list_media_analysis_jobs):
+        with pytest.raises(ClientError) as error:
+            call()
+        assert error.value.response["Error"]["Code"] == "AccessDeniedException"
+    assert rekognition.client.detect_moderation_labels(Image={"Bytes": pictures.jpeg()})["ModerationLabels"] == []
+
+
+def test_calls_are_throttled_as_many_times_as_told(rekognition: Rekognition) -> None:
+    rekognition.switch(throttle_calls=2)
+
+    for _ in range(2):
+        with pytest.raises(ClientError) as error:
+            rekognition.client.list_media_analysis_jobs()
+        assert error.value.response["Error"]["Code"] == "ThrottlingException"
+    assert rekognition.client.list_media_analysis_jobs()["MediaAnalysisJobs"] == []
+
+
+def test_a_jobs_duration_can_be_changed_while_it_is_quiet(rekognition: Rekognition) -> None:
+    upload(rekognition, 1)
+    rekognition.configure(job_seconds=3600)
+    rekognition.switch(job_seconds=0)
+
+    assert rekognition.run()["Status"] == "SUCCEEDED"
+
+
+def test_a_slow_pace_delays_the_results(rekognition: Rekognition) -> None:
+    upload(rekognition, 2)
+    rekognition.configure(images_per_second=0.001)
+
+    job_id = rekognition.start()
+    rekognition.job_when(job_id, lambda _: len(rekognition.counters()["images_analysed"]) == 2)
+
+    assert rekognition.job(job_id)["Status"] == "IN_PROGRESS"
+    assert rekognition.storage.keys("work") == ["manifest.jsonl"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"nonsense",
+        b"[]",
+        b'{"hold_job": true}',
+        b'{"hold_jobs": 1}',
+        b'{"hold_jobs": "true"}',
+        b'{"concurrent_jobs": -1}',
+        b'{"concurrent_jobs": true}',
+        b'{"drop_result_lines": 1.5}',
+        b'{"duplicate_result_lines": null}',
+        b'{"refuse_bulk": "AccessDenied"}',
+        b'{"throttle_calls": "2"}',
+        b'{"job_seconds": -1}',
+        b'{"job_seconds": NaN}',
+        b'{"job_seconds": true}',
+        b'{"fail_next_jobs": "INTERNAL_ERROR"}',
+        b'{"fail_next_jobs": ["INTERNAL_ERROR"]}',
+        b'{"fail_next_jobs": [{"message": "no code"}]}',
+        b'{"fail_next_jobs": [{"code": "NO_SUCH_CODE"}]}',
+        b'{"fail_next_jobs": [{"code": "THROTTLED", "times": 2}]}',
+        b'{"concurrent_jobs": 1, "hold_jobs": 1}',
+    ],
+)
+def test_a_switch_that_makes_no_sense_is_refused_and_sets_nothing(rekognition: Rekognition, body: bytes) -> None:
+    status, _, answer = service.handle_admin("POST", body)
+
+    assert status == 400
+    assert json.loads(answer)["error"]
+    assert rekognition.counters()["switches"] == QUIET
+
+
+def test_other_methods_are_refused(rekognition: Rekognition) -> None:
+    assert service.handle_admin("PUT", b"{}")[0] == 405
