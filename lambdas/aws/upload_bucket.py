@@ -36,7 +36,7 @@ class UploadBucket:
             return list(threads.map(self._current, uploads))
 
     def _current(self, upload: Upload) -> tuple[StoredObject | None, dict[str, bool]]:
-        aliases = {name: self._head(upload.bucket, name) is not _ABSENT for name in aliases_of(upload.key)}
+        aliases = {name: self._head(upload.bucket, name) != _ABSENT for name in aliases_of(upload.key)}
         stored = self._head(upload.bucket, upload.key)
         return (stored if isinstance(stored, StoredObject) else None), aliases
 

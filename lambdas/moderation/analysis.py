@@ -3,11 +3,17 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 #: No answer of Rekognition's comes near this: all 52 labels, 50 content types and the longest key take some 20 KB. The
 #: bound keeps 100 verdicts within DynamoDB's 4 MB transaction and a flag within SNS's 256 KB.
 MAX_LINE_BYTES = 32 * 1024
+
+#: Levels of the taxonomy.
+LEVELS = (1, 2, 3)
+
+#: Rekognition answers in single precision, so more decimals say nothing; and DynamoDB has no numbers below 1e-130.
+CONFIDENCE_DECIMALS = 6
 
 
 class ResultLineError(ValueError):
@@ -107,9 +113,9 @@ def _label(entry: object) -> Label:
     fields = _fields(entry)
     parent = fields.get("ParentName") or ""
     level = fields.get("TaxonomyLevel")
-    if not isinstance(parent, str):
+    if not _is_text(parent):
         raise ResultLineError("a label has a ParentName that is not text")
-    return Label(_name(fields), parent, _confidence(fields), level if isinstance(level, int) else None)
+    return Label(_name(fields), parent, _confidence(fields), level if type(level) is int and level in LEVELS else None)
 
 
 def _content_type(entry: object) -> ContentType:
@@ -125,7 +131,7 @@ def _fields(entry: object) -> Mapping[str, Any]:
 
 def _name(fields: Mapping[str, Any]) -> str:
     name = fields.get("Name")
-    if not isinstance(name, str) or not name:
+    if not _is_text(name) or not name:
         raise ResultLineError("an entry of the analysis has no Name")
     return name
 
@@ -134,14 +140,25 @@ def _confidence(fields: Mapping[str, Any]) -> float:
     value = fields.get("Confidence")
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:  # NaN compares false
         raise ResultLineError(f"an entry of the analysis has a Confidence of {value!r}, not a number from 0 to 100")
-    return float(value)
+    return round(float(value), CONFIDENCE_DECIMALS)
 
 
 def _optional_text(answer: Mapping[str, Any], key: str) -> str | None:
     value = answer.get(key)
-    if value is not None and not isinstance(value, str):
+    if value is not None and not _is_text(value):
         raise ResultLineError(f"{key} is not text")
     return value or None
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    """Whether it is a string that UTF-8, and so DynamoDB, can carry: JSON can escape half a surrogate pair."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _optional_list(answer: Mapping[str, Any], key: str) -> Sequence[object]:

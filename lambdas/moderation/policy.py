@@ -81,7 +81,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Policy:
-    """A parsed policy. Two policies with the same rules, name and version have the same `hash`."""
+    """A parsed policy. Two policies with the same canonical document have the same `hash`."""
 
     name: str
     version: str
@@ -137,7 +137,7 @@ class Policy:
 
     def judge(self, analysis: Analysis) -> Decision:
         """Decide on an analysis. The order of its labels makes no difference."""
-        parents = {label.name: label.parent or taxonomy.PARENTS.get(label.name, "") for label in analysis.labels}
+        parents = _parents(analysis.labels)
         judged: list[tuple[Outcome, Reason]] = []
         for label in _evidence(analysis.labels, parents):
             rule = self._rule_for(label.name, parents)
@@ -163,6 +163,20 @@ class Policy:
         return self.default
 
 
+def _parents(labels: Iterable[Label]) -> Mapping[str, str]:
+    """Each label's parent: the taxonomy's, or for an unknown label the answer's, `""` if that contradicts itself.
+
+    An answer that moves a known label elsewhere can't make it explain what the taxonomy does not put above it.
+    """
+    parents: dict[str, str] = {}
+    contradicted: set[str] = set()
+    for label in labels:
+        parent = taxonomy.PARENTS.get(label.name, label.parent)
+        if parents.setdefault(label.name, parent) != parent:
+            contradicted.add(label.name)
+    return parents | dict.fromkeys(contradicted, "")
+
+
 def _evidence(labels: Iterable[Label], parents: Mapping[str, str]) -> Iterable[Label]:
     """The labels that no returned child explains. A name returned twice counts at its highest confidence."""
     highest: dict[str, Label] = {}
@@ -171,12 +185,9 @@ def _evidence(labels: Iterable[Label], parents: Mapping[str, str]) -> Iterable[L
             highest[label.name] = label
     strongest_child: dict[str, float] = {}
     for label in highest.values():
-        for ancestor in _chain(parents[label.name], parents):
-            if ancestor == label.name:
-                break  # the answer names its parents in a circle: nothing in it explains anything else
-        else:
-            parent = parents[label.name]
-            strongest_child[parent] = max(label.confidence, strongest_child.get(parent, 0.0))
+        above = tuple(_chain(parents[label.name], parents))
+        if above and not parents.get(above[-1]):  # else the answer names its parents in a circle: that explains nothing
+            strongest_child[above[0]] = max(label.confidence, strongest_child.get(above[0], 0.0))
     for label in highest.values():
         child = strongest_child.get(label.name)
         if child is None or child + EXPLAINED_WITHIN < label.confidence:

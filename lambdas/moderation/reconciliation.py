@@ -16,6 +16,10 @@ UNSUPPORTED_CODES = frozenset({"InvalidImageFormatException", "ImageTooLargeExce
 NOT_ANALYZED = Failure("NotAnalyzed", "the analysis ended without a result for this upload")
 OLDER_UPLOAD = Failure("NotAnalyzed", "a newer upload of the same object was analysed in the same batch")
 
+#: An expired adapter is ignored in silence and the base model answers (Developer Guide, managing-adapters.html). What
+#: it flags is flagged; what it finds nothing in was not looked at the way the lane asks.
+ADAPTER_IGNORED = Failure("AdapterIgnored", "the answer is not from the adapter the lane asks for; has it expired?")
+
 
 @dataclass(slots=True)
 class Answers:
@@ -40,7 +44,7 @@ class Answers:
                 if error.source is None:
                     self.unreadable_lines += 1
                 else:
-                    self._fail(error.source, Failure("UnreadableResult", str(error)))
+                    self._fail(error.source, Failure.reported("UnreadableResult", str(error)))
                 continue
             if result.analysis is None:
                 self._fail(result.source, NOT_ANALYZED)
@@ -61,7 +65,7 @@ class Answers:
         for error in errors if isinstance(errors, list) else ():
             if isinstance(error, dict) and isinstance(error.get("source-ref"), str):
                 code, message = _text(error, "code", "NotAnalyzed"), _text(error, "message", NOT_ANALYZED.message)
-                self.failures.setdefault(error["source-ref"], Failure(code, message))
+                self.failures.setdefault(error["source-ref"], Failure.reported(code, message))
 
     def _fail(self, source: str, failure: Failure) -> None:
         self.failures[source] = failure
@@ -112,6 +116,9 @@ def judge(
             yield Judgement(_failed(entry.claim, failure or NOT_ANALYZED, decided_at, job_id))
             continue
         decision = settings.policy.judge(analysis)
+        if decision.status is Status.APPROVED and settings.adapter and analysis.adapter != settings.adapter:
+            yield Judgement(_failed(entry.claim, ADAPTER_IGNORED, decided_at, job_id), decision.unknown_labels)
+            continue
         yield Judgement(
             Verdict(
                 entry.claim,

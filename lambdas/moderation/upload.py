@@ -1,6 +1,7 @@
 """An upload: one version of one S3 object, as EventBridge told us of it."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,8 +14,15 @@ SEQUENCER_DIGITS = 40
 #: S3 object limit of DetectModerationLabels (Rekognition Developer Guide, limits.html).
 MAX_IMAGE_BYTES = 15 * 1024 * 1024
 
-#: An S3 key is at most 1,024 bytes of UTF-8 (S3 User Guide, object-keys.html).
-MAX_KEY_BYTES = 1024
+#: An S3 key is at most 1,024 bytes of UTF-8 (S3 User Guide, object-keys.html), and so is a version id.
+MAX_TEXT_BYTES = 1024
+
+#: Buckets made before 2018 may have up to 255 characters (S3 User Guide, bucketnamingrules.html). With such a bucket
+#: and any key, `s3://bucket/key` fits a partition key's 2,048 bytes.
+_BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}")
+
+#: Far beyond any S3 object, and within the 38 digits of a DynamoDB number.
+_SIZE_LIMIT = 2**63
 
 
 class MalformedMessageError(ValueError):
@@ -96,8 +104,8 @@ def parse_message(body: str) -> Upload | None:
     detail = _mapping(event, "detail")
     bucket, stored = _mapping(detail, "bucket"), _mapping(detail, "object")
     return Upload(
-        bucket=_text(bucket, "name"),
-        key=_key(stored),
+        bucket=_bucket(bucket),
+        key=_text(stored, "key"),
         version_id=_text(stored, "version-id") if stored.get("version-id") else None,
         etag=_text(stored, "etag").strip('"'),
         size=_size(stored),
@@ -117,23 +125,25 @@ def _text(fields: Mapping[str, Any], name: str) -> str:
     value = fields.get(name)
     if not isinstance(value, str) or not value:
         raise MalformedMessageError(f"the event has no {name}")
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError as error:
+        raise MalformedMessageError(f"the event's {name} is not valid Unicode") from error
+    if size > MAX_TEXT_BYTES:
+        raise MalformedMessageError(f"the event's {name} has {size} bytes; S3 allows {MAX_TEXT_BYTES}")
     return value
 
 
-def _key(stored: Mapping[str, Any]) -> str:
-    key = _text(stored, "key")
-    try:
-        size = len(key.encode())
-    except UnicodeEncodeError as error:
-        raise MalformedMessageError("the event's key is not valid Unicode") from error
-    if size > MAX_KEY_BYTES:
-        raise MalformedMessageError(f"the event's key has {size} bytes; S3 allows {MAX_KEY_BYTES}")
-    return key
+def _bucket(fields: Mapping[str, Any]) -> str:
+    name = _text(fields, "name")
+    if not _BUCKET.fullmatch(name):
+        raise MalformedMessageError("the event names no bucket that S3 could have")
+    return name
 
 
 def _size(stored: Mapping[str, Any]) -> int:
     size = stored.get("size")
-    if isinstance(size, bool) or not isinstance(size, int) or size < 0:
+    if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size < _SIZE_LIMIT:
         raise MalformedMessageError("the event has no size")
     return size
 

@@ -39,6 +39,10 @@ class Status(StrEnum):
     FAILED = "FAILED"
 
 
+#: Characters kept of a reported failure. A failed execution's cause may have 32,768 (Step Functions API reference).
+MAX_CODE = 128
+MAX_MESSAGE = 1024
+
 FLAGGED = frozenset({Status.REVIEW, Status.BLOCKED})
 FINAL = frozenset(Status) - {Status.PENDING}
 
@@ -70,6 +74,11 @@ class Failure:
 
     code: str
     message: str
+
+    @classmethod
+    def reported(cls, code: str, message: str) -> "Failure":
+        """A failure in someone else's words, cut to what an item and a flag have room for a hundredfold."""
+        return cls(_valid_unicode(code)[:MAX_CODE], _valid_unicode(message)[:MAX_MESSAGE])
 
     def to_document(self) -> dict[str, str]:
         """The failure as flags, items and indexes carry it."""
@@ -182,7 +191,7 @@ class Verdict:
 
 def index_partition(status: Status, day: str, object_uri: str) -> str:
     """The index partition of an object: `<STATUS>#<YYYY-MM-DD>#<0-9>`, ten of them a day so that none runs hot."""
-    digit = hashlib.sha256(object_uri.encode("utf-8", "surrogatepass")).digest()[0] % 10
+    digit = hashlib.sha256(object_uri.encode()).digest()[0] % 10
     return f"{status}#{day}#{digit}"
 
 
@@ -241,6 +250,10 @@ def _upload_item(claim: Claim) -> dict[str, Any]:
         "uploaded_at": upload.uploaded_at,
     }
     return {name: value for name, value in item.items() if value is not None}
+
+
+def _valid_unicode(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()  # JSON can escape half a surrogate pair; DynamoDB refuses it
 
 
 def _storable(value: Any) -> Any:

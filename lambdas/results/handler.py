@@ -61,6 +61,8 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _report(batch_id: str, settled: Settled) -> None:
+    metrics.clear_default_dimensions()  # those of the batch before, which may have been another lane's
+    metrics.clear_metrics()
     metrics.set_default_dimensions(lane=settled.lane)
     counts = settled.counts()
     judged = {

@@ -46,7 +46,7 @@ class Request:
             job_id=job["job_id"],
             results=_location(job["results"]),
             summary=_location(job["summary"]),
-            failure=Failure(failure["code"], failure["message"]) if failure else None,
+            failure=Failure.reported(failure["code"], failure["message"]) if failure else None,
         )
 
 

@@ -17,7 +17,7 @@ from lambdas.aws.work_bucket import WorkBucket
 from lambdas.moderation.batch import BatchSettings
 from lambdas.moderation.confirmation import doubt
 from lambdas.moderation.flag import Flag, in_batches
-from lambdas.moderation.reconciliation import NOT_ANALYZED, Answers, Judgement, judge, withdraw
+from lambdas.moderation.reconciliation import ADAPTER_IGNORED, NOT_ANALYZED, Answers, Judgement, judge, withdraw
 from lambdas.moderation.upload import iso
 from lambdas.moderation.verdict import FLAGGED, Status, Verdict
 from lambdas.results.request import Request
@@ -58,11 +58,11 @@ class Settled:
 
     @property
     def adapter_ignored(self) -> int:
-        """Verdicts on an answer that does not name the adapter the lane asked for."""
+        """Uploads whose answer does not name the adapter the lane asked for."""
         return sum(
-            verdict.analysis is not None and verdict.adapter_asked != verdict.analysis.adapter
+            verdict.failure == ADAPTER_IGNORED
+            or (verdict.analysis is not None and verdict.adapter_asked not in (None, verdict.analysis.adapter))
             for verdict in self.verdicts
-            if verdict.adapter_asked
         )
 
     def to_document(self) -> dict[str, Any]:

@@ -1,0 +1,55 @@
+# Everything Gatehouse can be asked to do. Needs make and Python 3.11 or newer; installs the rest, once, inside this folder.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo local test lint synth deploy diff clean
+
+# The first Python that is new enough; `make PYTHON=/path/to/python3.12 demo` uses another.
+ifndef PYTHON
+PYTHON := $(shell for candidate in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$candidate && break; done)
+endif
+
+PORT ?= 4566
+# Node, which the CDK needs, comes with the virtual environment.
+IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
+RUN := $(IN_VENV) .venv/bin/python
+CDK := $(IN_VENV) JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION=1 node_modules/.bin/cdk
+SET_UP = @$(if $(PYTHON),,echo 'Gatehouse needs Python 3.11 or newer as python3 (or: make PYTHON=/path/to/python3).' >&2; exit 1;) \
+	$(PYTHON) -m local.set_up
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: ## watch sample images go from upload to verdict on this machine (IMAGES=folder takes your own)
+	$(SET_UP) runtime
+	@$(RUN) -m local.demo $(if $(IMAGES),--images "$$IMAGES")
+
+local: ## the same pipeline, left running for you to try (PORT=4566)
+	$(SET_UP) runtime aws-cli
+	@$(RUN) -m local --port $(PORT)
+
+test: lint ## every check and every test
+	$(SET_UP) test aws-cli
+	@$(RUN) -m pytest -n 2 --dist loadfile
+
+lint: ## style and types only
+	$(SET_UP) test
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m mypy .
+
+synth: ## write the CloudFormation templates to cdk.out
+	$(SET_UP) runtime
+	@CDK_OUTDIR=cdk.out $(RUN) app.py && echo 'The templates are in cdk.out.'
+
+deploy: ## deploy to the AWS account and Region your credentials name (ARGS= goes to cdk)
+	$(SET_UP) runtime cdk-cli
+	@$(CDK) deploy --all $(ARGS)
+
+diff: ## compare what is deployed with what would be
+	$(SET_UP) runtime cdk-cli
+	@$(CDK) diff $(ARGS)
+
+clean: ## remove everything make has installed or written
+	rm -rf .venv .venv-aws .cache node_modules cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

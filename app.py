@@ -1,0 +1,37 @@
+"""Synthesizes the stacks: `python app.py`, or the CDK's command line through cdk.json.
+
+GATEHOUSE_SETTINGS names another settings file than gatehouse.yaml; CDK_OUTDIR says where to write.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from stacks.lambda_dependencies import DependenciesError
+from stacks.node_runtime import use_packaged_node
+from stacks.policies import compile_policies
+from stacks.settings import load_settings
+from stacks.settings_section import SettingsError
+
+ROOT = Path(__file__).resolve().parent
+
+
+def main() -> int:
+    """Synthesize; returns the exit status. A mistake in settings or policies ends in one line."""
+    try:
+        policies = compile_policies(ROOT / "policies")
+        settings_file = Path(os.environ.get("GATEHOUSE_SETTINGS") or ROOT / "gatehouse.yaml")
+        settings = load_settings(settings_file, policies.policies.keys())
+        use_packaged_node()
+        # Loading the CDK library starts Node.js and takes seconds: not before the settings are known to be right.
+        from stacks.application import build_application
+
+        build_application(settings, policies).synth()
+    except (SettingsError, DependenciesError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

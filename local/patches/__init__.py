@@ -1,0 +1,75 @@
+"""What we change in ministack, one module per change, in the order of installation.
+
+A patch names the places it holds on to (`SEAMS`) and checks them before it replaces anything, so another version of
+ministack is refused instead of half patched. Every patch has a contract test in `tests/local`.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from local.patches import (
+    batch_actions,
+    event_delivery,
+    execution_loop,
+    execution_redrive,
+    execution_start,
+    global_tables,
+    lambda_errors,
+    lambda_workers,
+    policy_wildcards,
+    queue_batching,
+    rekognition_service,
+    s3_events,
+    s3_missing_keys,
+    secure_transport,
+    task_errors,
+    task_get_object,
+    task_identity,
+    task_retries,
+)
+from local.patches.seam import Seam
+
+
+class Patch(Protocol):
+    """A module that changes one thing in ministack."""
+
+    @property
+    def SEAMS(self) -> tuple[Seam, ...]:  # noqa: N802 - a constant of the module
+        """The places in ministack it holds on to."""
+        ...
+
+    def install(self) -> None:
+        """Change it.
+
+        Raises:
+            SeamMovedError: this ministack is another than the one the patch was written for.
+        """
+        ...
+
+
+PATCHES: Sequence[Patch] = (
+    secure_transport,
+    policy_wildcards,
+    batch_actions,
+    s3_missing_keys,
+    s3_events,
+    event_delivery,
+    global_tables,
+    lambda_workers,
+    lambda_errors,
+    queue_batching,
+    rekognition_service,
+    execution_loop,
+    execution_start,
+    execution_redrive,
+    task_retries,
+    task_errors,
+    task_get_object,
+    task_identity,
+)
+
+
+def install() -> None:
+    """Install every patch. The process environment must be the local cloud's own already."""
+    for patch in PATCHES:
+        patch.install()

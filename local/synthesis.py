@@ -1,0 +1,30 @@
+"""Synthesis of the unmodified app into a folder, without the CDK CLI and without a network."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class SynthesisError(Exception):
+    """The app could not be synthesized; the message is what it said, for instance which setting to mend."""
+
+
+def synthesize(folder: Path) -> None:
+    """Write the cloud assembly of `app.py` into `folder`. Raises SynthesisError."""
+    search_path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    synthesis = subprocess.run(
+        [sys.executable, "app.py"],
+        cwd=ROOT,
+        # The virtual environment's own Node comes first; an assembly goes where CDK_OUTDIR says.
+        env=os.environ | {"CDK_OUTDIR": str(folder), "PATH": search_path},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if synthesis.returncode != 0:
+        raise SynthesisError(synthesis.stdout.strip() or f"app.py ended with status {synthesis.returncode}")

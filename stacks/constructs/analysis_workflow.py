@@ -1,0 +1,101 @@
+"""The analysis workflow: the state machine that takes a batch to its verdicts."""
+
+from collections.abc import Sequence
+
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from stacks.constructs.accepted_findings import accept_finding
+from stacks.constructs.alarm import PERIOD, create_alarm
+from stacks.constructs.log_group import create_log_group
+from stacks.constructs.results_writer import ResultsWriter
+from stacks.constructs.upload_bucket import UploadBucket
+from stacks.constructs.work_bucket import WorkBucket
+from stacks.constructs.workflow_definition import WorkflowDefinition
+
+
+class AnalysisWorkflow(Construct):
+    """A Standard state machine; an execution is named after its batch and its input is `{"batch_id": ...}`.
+
+    Rekognition reads the manifest and the images and writes its results with the permissions of this machine's role
+    (StartMediaAnalysisJob takes no role of its own).
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        uploads: UploadBucket,
+        work: WorkBucket,
+        results: ResultsWriter,
+        log_retention_days: int,
+    ) -> None:
+        super().__init__(scope, id)
+        log_group = create_log_group(self, "Logs", retention_days=log_retention_days)
+        definition = WorkflowDefinition(self, "Definition", work=work, results=results)
+        self.state_machine = sfn.StateMachine(
+            self,
+            "StateMachine",
+            comment="Takes a batch of uploads to its verdicts",
+            definition_body=sfn.DefinitionBody.from_chainable(definition.start),
+            query_language=sfn.QueryLanguage.JSONATA,
+            tracing_enabled=True,
+            logs=sfn.LogOptions(destination=log_group, level=sfn.LogLevel.ERROR, include_execution_data=False),
+        )
+        work.grant_read_batches(self.state_machine)
+        work.grant_write_analyses(self.state_machine)
+        uploads.grant_read_uploads(self.state_machine)
+        self._accept_findings(uploads)
+
+    def grant_run(self, grantee: iam.IGrantable) -> None:
+        """Allow starting an execution, looking how it is, and redriving one that stopped."""
+        self.state_machine.grant_start_execution(grantee)
+        self.state_machine.grant_execution(grantee, "states:DescribeExecution", "states:RedriveExecution")
+
+    def metric_failed(self) -> cloudwatch.Metric:
+        """Batches whose analysis or whose verdicts failed."""
+        return self.state_machine.metric_failed(period=PERIOD, statistic="Sum")
+
+    def metric_aborted(self) -> cloudwatch.Metric:
+        """Batches that somebody stopped."""
+        return self.state_machine.metric_aborted(period=PERIOD, statistic="Sum")
+
+    def create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
+        """The workflow's alarms, made in another scope."""
+        return [
+            create_alarm(
+                scope,
+                "Failed",
+                self.metric_failed(),
+                section="Batches failed",
+                meaning="A batch's analysis failed and its uploads are FAILED, or its verdicts could not be written.",
+            ),
+            create_alarm(
+                scope,
+                "Aborted",
+                self.metric_aborted(),
+                section="Batches aborted",
+                meaning="Somebody stopped a batch; its uploads stay PENDING until it is redriven.",
+            ),
+        ]
+
+    def _accept_findings(self, uploads: UploadBucket) -> None:
+        accept_finding(
+            self,
+            "SF1",
+            "Errors are logged; every step of an execution can be read in Step Functions for 90 days anyway.",
+        )
+        accept_finding(
+            self,
+            "IAM5",
+            "Neither X-Ray's actions nor those for log delivery have resource types, and a media analysis job has none "
+            "before it is started (Service Authorization Reference).",
+            ending="::*",
+        )
+        accept_finding(self, "IAM5", "Rekognition reads whatever upload a batch names.", ending=uploads.objects_finding)
+        accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/*")
+        accept_finding(self, "IAM5", "A job's files carry its id in their names.", ending="/analysis/bulk/*")
+        accept_finding(self, "IAM5", "The library adds the function's versions; there are none.", ending=".Arn>:*")

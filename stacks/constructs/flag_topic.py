@@ -1,0 +1,33 @@
+"""The flag topic: where subscribers hear of uploads that were not approved."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+
+class FlagTopic(Construct):
+    """A standard topic that outlives the stack, with its subscriptions.
+
+    Its policy is explicit, because SNS's default one lets more in: nobody is allowed by it, so that only identities of
+    this account whose own policies say so can publish or subscribe, and publishing without TLS is denied. To let
+    another account subscribe, add a statement for it.
+
+    Encrypted with SNS's own key of the account: it costs nothing to keep, and its policy admits whoever may use the
+    topic (KMS Developer Guide, AWS managed keys). AWS services could not publish through it; none does.
+    """
+
+    def __init__(self, scope: Construct, id: str) -> None:
+        super().__init__(scope, id)
+        self.topic = sns.Topic(
+            self,
+            "Topic",
+            master_key=kms.Alias.from_alias_name(self, "Key", "alias/aws/sns"),
+            enforce_ssl=True,
+        )
+        self.topic.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
+
+    def grant_publish(self, grantee: iam.IGrantable) -> None:
+        """Allow publishing flags; PublishBatch is authorised as Publish."""
+        iam.Grant.add_to_principal(grantee=grantee, actions=["sns:Publish"], resource_arns=[self.topic.topic_arn])

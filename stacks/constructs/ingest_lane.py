@@ -1,0 +1,218 @@
+"""A lane's way in: from the watched bucket's events to batches."""
+
+import json
+from collections.abc import Sequence
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from stacks.constructs.accepted_findings import accept_finding
+from stacks.constructs.alarm import PERIOD, create_alarm
+from stacks.constructs.analysis_workflow import AnalysisWorkflow
+from stacks.constructs.service_function import METRICS_NAMESPACE, ServiceFunction
+from stacks.constructs.upload_bucket import UploadBucket
+from stacks.constructs.verdict_table import VerdictTable
+from stacks.constructs.work_bucket import WorkBucket
+from stacks.settings import LaneSettings
+from stacks.upload_pattern import upload_detail
+
+#: The longest a batcher may take. A claim older than this belongs to a run that is over.
+_BATCHER_TIMEOUT = cdk.Duration.seconds(60)
+
+#: SQS keeps messages this long at most; they outlast a week-long outage.
+_RETENTION = cdk.Duration.days(14)
+
+#: A message comes back each time its visibility timeout ends, a quarter of an hour: two hours of outage, then the
+#: dead-letter queue. Lambda's guide asks for five or more (services-sqs-configure.html).
+_MAX_RECEIVES = 10
+
+
+class IngestLane(Construct):
+    """Rule, queue and batcher of a lane, with a dead-letter queue behind the rule and one behind the queue.
+
+    Events go to the queue untransformed: a key is the uploader's choice, and EventBridge's templates do not escape it.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        settings: LaneSettings,
+        code: lambda_.Code,
+        uploads: UploadBucket,
+        work: WorkBucket,
+        verdicts: VerdictTable,
+        workflow: AnalysisWorkflow,
+        log_retention_days: int,
+    ) -> None:
+        super().__init__(scope, id)
+        self.name = settings.lane.name
+        self._adapter = settings.lane.adapter
+        self.dead_letter_queue = self._queue("DeadLetterQueue")
+        # Lambda refuses a queue whose messages come back while their function may still run; the guide asks for six
+        # times its timeout and the window on top (services-sqs-configure.html).
+        window = cdk.Duration.seconds(settings.max_wait)
+        self.queue = self._queue(
+            "Queue",
+            visibility_timeout=cdk.Duration.seconds(6 * _BATCHER_TIMEOUT.to_seconds()).plus(window),
+            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letter_queue, max_receive_count=_MAX_RECEIVES),
+        )
+        self.undelivered_queue = self._queue("UndeliveredQueue")
+        self._route_uploads(settings, uploads)
+        self._batcher = ServiceFunction(
+            self,
+            "Batcher",
+            service="batcher",
+            code=code,
+            memory_size=1024,
+            timeout=_BATCHER_TIMEOUT,
+            log_retention_days=log_retention_days,
+            environment={
+                "LANE": json.dumps(settings.lane.to_document(), sort_keys=True),
+                "VERDICT_TABLE": verdicts.table.table_name,
+                "WORK_BUCKET": work.bucket.bucket_name,
+                "STATE_MACHINE_ARN": workflow.state_machine.state_machine_arn,
+            },
+        )
+        batcher = self._batcher.function
+        verdicts.grant_claim(batcher)
+        work.grant_write_batches(batcher)
+        work.grant_read_settings(batcher)
+        work.grant_tell_missing(batcher)
+        workflow.grant_run(batcher)
+        accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/*")
+        accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/batch.json")
+        accept_finding(self, "IAM5", "An execution has its batch's name.", ending=":*")
+        self._feed(batcher, settings)
+
+    def metric_uploads_in_dead_letter_queue(self) -> cloudwatch.Metric:
+        """Messages the batcher gave up on."""
+        return self.dead_letter_queue.metric_approximate_number_of_messages_visible(period=PERIOD, statistic="Maximum")
+
+    def metric_undelivered_events(self) -> cloudwatch.Metric:
+        """Events that EventBridge could not put into the queue."""
+        return self.undelivered_queue.metric_approximate_number_of_messages_visible(period=PERIOD, statistic="Maximum")
+
+    def metric_oldest_message(self) -> cloudwatch.Metric:
+        """Seconds the oldest upload has been waiting for a batch."""
+        return self.queue.metric_approximate_age_of_oldest_message(period=PERIOD, statistic="Maximum")
+
+    def metric_upload_to_verdict(self, statistic: str) -> cloudwatch.Metric:
+        """Milliseconds from upload to verdict."""
+        return self.metric_of_service("results", "UploadToVerdict", statistic)
+
+    def metric_of_service(self, service: str, name: str, statistic: str = "Sum") -> cloudwatch.Metric:
+        """A metric that a function's code writes about this lane."""
+        return cloudwatch.Metric(
+            namespace=METRICS_NAMESPACE,
+            metric_name=name,
+            dimensions_map={"service": service, "lane": self.name},
+            statistic=statistic,
+            period=PERIOD,
+        )
+
+    def create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
+        """The lane's alarms, made in another scope."""
+        alarms = [
+            create_alarm(
+                scope,
+                "DeadLetters",
+                self.metric_uploads_in_dead_letter_queue(),
+                section="Uploads in a dead-letter queue",
+                meaning=f"Lane {self.name}: uploads could not be put into a batch and have no verdict.",
+            ),
+            create_alarm(
+                scope,
+                "Undelivered",
+                self.metric_undelivered_events(),
+                section="Undelivered events",
+                meaning=f"Lane {self.name}: EventBridge could not deliver uploads to the lane's queue.",
+            ),
+            create_alarm(
+                scope,
+                "NotBatched",
+                self.metric_oldest_message(),
+                section="Uploads wait too long",
+                meaning=f"Lane {self.name}: an upload has waited over 30 minutes to be put into a batch.",
+                threshold=cdk.Duration.minutes(30).to_seconds(),
+            ),
+            create_alarm(
+                scope,
+                "BatcherKeepsFailing",
+                self._batcher.metric_errors(),
+                section="The batcher keeps failing",
+                meaning=f"Lane {self.name}: the function that makes batches has failed for 15 minutes.",
+                periods=3,
+            ),
+            create_alarm(
+                scope,
+                "VerdictsMissing",
+                self.metric_of_service("results", "VerdictsMissing"),
+                section="Verdicts missing",
+                meaning=f"Lane {self.name}: a batch has fewer verdicts than uploads.",
+            ),
+        ]
+        if self._adapter:
+            alarms.append(
+                create_alarm(
+                    scope,
+                    "AdapterIgnored",
+                    self.metric_of_service("results", "AdapterIgnored"),
+                    section="Adapter ignored",
+                    meaning=f"Lane {self.name}: Rekognition answered without the lane's adapter; has it expired?",
+                )
+            )
+        return alarms
+
+    def _queue(
+        self,
+        id: str,
+        visibility_timeout: cdk.Duration | None = None,
+        dead_letter_queue: sqs.DeadLetterQueue | None = None,
+    ) -> sqs.Queue:
+        return sqs.Queue(
+            self,
+            id,
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=_RETENTION,
+            visibility_timeout=visibility_timeout,
+            dead_letter_queue=dead_letter_queue,
+        )
+
+    def _route_uploads(self, settings: LaneSettings, uploads: UploadBucket) -> None:
+        rule = events.Rule(
+            self,
+            "Rule",
+            description=f"Uploads of Gatehouse's lane {self.name}",
+            event_pattern=events.EventPattern(
+                source=["aws.s3"],
+                detail_type=["Object Created"],
+                detail=upload_detail(settings.lane, uploads.bucket.bucket_name),
+            ),
+        )
+        rule.add_target(targets.SqsQueue(self.queue, dead_letter_queue=self.undelivered_queue))
+        accept_finding(self.undelivered_queue, "SQS3", "This queue is the rule target's dead-letter queue.")
+
+    def _feed(self, batcher: lambda_.Function, settings: LaneSettings) -> None:
+        batcher.add_to_role_policy(
+            iam.PolicyStatement(
+                actions=["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+                resources=[self.queue.queue_arn],
+            )
+        )
+        batcher.add_event_source_mapping(
+            "Messages",
+            event_source_arn=self.queue.queue_arn,
+            batch_size=settings.batch_size,
+            max_batching_window=cdk.Duration.seconds(settings.max_wait) if settings.max_wait else None,
+            max_concurrency=settings.max_concurrency,  # reserved concurrency would break small new accounts
+            report_batch_item_failures=True,
+        )

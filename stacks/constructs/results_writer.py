@@ -1,0 +1,88 @@
+"""Results: the function that turns a finished analysis into verdicts and flags."""
+
+from collections.abc import Sequence
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from stacks.constructs.accepted_findings import accept_finding
+from stacks.constructs.alarm import create_alarm
+from stacks.constructs.flag_topic import FlagTopic
+from stacks.constructs.service_function import ServiceFunction
+from stacks.constructs.upload_bucket import UploadBucket
+from stacks.constructs.verdict_table import VerdictTable
+from stacks.constructs.work_bucket import WorkBucket
+
+
+class ResultsWriter(Construct):
+    """The function with what it may touch.
+
+    Args:
+        notify: final statuses that a flag is sent for.
+        verdict_retention_days: days until final verdicts expire, or None for never.
+    """
+
+    #: The longest a function may run (Lambda Developer Guide, quotas): a batch's verdicts are written in one go, and
+    #: what is written stays written when a run is cut off.
+    TIMEOUT = cdk.Duration.minutes(15)
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        code: lambda_.Code,
+        uploads: UploadBucket,
+        work: WorkBucket,
+        verdicts: VerdictTable,
+        flags: FlagTopic,
+        notify: Sequence[str],
+        verdict_retention_days: int | None,
+        log_retention_days: int,
+    ) -> None:
+        super().__init__(scope, id)
+        self._service = ServiceFunction(
+            self,
+            "Results",
+            service="results",
+            code=code,
+            memory_size=1769,  # one whole virtual CPU (Lambda Developer Guide, configuration-memory.html)
+            timeout=self.TIMEOUT,
+            log_retention_days=log_retention_days,
+            environment={
+                "VERDICT_TABLE": verdicts.table.table_name,
+                "WORK_BUCKET": work.bucket.bucket_name,
+                "FLAG_TOPIC_ARN": flags.topic.topic_arn,
+                "NOTIFY": ",".join(notify),
+                "VERDICT_RETENTION_DAYS": "" if verdict_retention_days is None else str(verdict_retention_days),
+            },
+        )
+        self.function = self._service.function
+        verdicts.grant_finalize(self.function)
+        work.grant_read_batches(self.function)
+        work.grant_tell_missing(self.function)
+        uploads.grant_read_uploads(self.function)
+        uploads.grant_tell_missing(self.function)
+        flags.grant_publish(self.function)
+        accept_finding(
+            self,
+            "IAM5",
+            "Lanes can be changed; what was uploaded before must still be read.",
+            ending=uploads.objects_finding,
+        )
+        accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/*")
+
+    def create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
+        """The function's alarms, made in another scope."""
+        return [
+            create_alarm(
+                scope,
+                "KeepsFailing",
+                self._service.metric_errors(),
+                section="Results keeps failing",
+                meaning="The function that writes verdicts has failed for 15 minutes; uploads stay PENDING.",
+                periods=3,
+            )
+        ]

@@ -1,0 +1,74 @@
+"""A Lambda function the way all of ours are."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from stacks.constructs.accepted_findings import accept_finding
+from stacks.constructs.alarm import PERIOD
+from stacks.constructs.log_group import create_log_group
+
+#: Namespace of the metrics our code writes; their dimensions are `service` and `lane`.
+METRICS_NAMESPACE: Final = "Gatehouse"
+
+
+class ServiceFunction(Construct):
+    """A function with a role of its own that starts with nothing but its logs and traces.
+
+    Args:
+        service: the name its logs, metrics and traces go by; its handler is `lambdas.<service>.handler.handler`.
+        code: the asset of FunctionCode.
+        memory_size: MB; processor time grows with it.
+        environment: variables beside those of Powertools.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        service: str,
+        code: lambda_.Code,
+        memory_size: int,
+        timeout: cdk.Duration,
+        log_retention_days: int,
+        environment: Mapping[str, str],
+    ) -> None:
+        super().__init__(scope, id)
+        log_group = create_log_group(self, "Logs", retention_days=log_retention_days)
+        # A role of its own: the one the library makes has a managed policy that may write to any log group.
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        log_group.grant_write(role)
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            code=code,
+            handler=f"lambdas.{service}.handler.handler",
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            architecture=lambda_.Architecture.ARM_64,
+            memory_size=memory_size,
+            timeout=timeout,
+            role=role,
+            tracing=lambda_.Tracing.ACTIVE,
+            log_group=log_group,
+            logging_format=lambda_.LoggingFormat.JSON,
+            environment={
+                "POWERTOOLS_SERVICE_NAME": service,
+                "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
+                "POWERTOOLS_LOG_LEVEL": "INFO",
+                **environment,
+            },
+        )
+        accept_finding(
+            self.function, "L1", "The runtime is chosen for each release; the newest is not better by itself."
+        )
+        accept_finding(role, "IAM5", "X-Ray's actions for sending traces have no resource types.", ending="::*")
+
+    def metric_errors(self) -> cloudwatch.Metric:
+        """Invocations that raised or timed out."""
+        return self.function.metric_errors(period=PERIOD, statistic="Sum")

@@ -1,0 +1,62 @@
+"""The watched bucket: ours, or one that exists already."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from stacks.constructs.accepted_findings import accept_finding
+
+
+class UploadBucket(Construct):
+    """A bucket whose events go to EventBridge.
+
+    An existing bucket is used as it is and nothing in it is changed: its owner turns on EventBridge, which stands
+    beside whatever other notifications it has.
+
+    Args:
+        existing_name: name of a bucket to watch, or None to make one, which outlives the stack.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, existing_name: str | None) -> None:
+        super().__init__(scope, id)
+        #: How a finding of cdk-nag about all of the bucket's objects ends.
+        self.objects_finding = f":{existing_name}/*" if existing_name else "}/*"
+        self.bucket: s3.IBucket = (
+            s3.Bucket.from_bucket_name(self, "Existing", existing_name) if existing_name else self._make()
+        )
+
+    def grant_read_uploads(self, grantee: iam.IGrantable) -> None:
+        """Allow reading uploads. Which of them a lane watches can change; the permission covers the bucket."""
+        iam.Grant.add_to_principal(
+            grantee=grantee, actions=["s3:GetObject"], resource_arns=[self.bucket.arn_for_objects("*")]
+        )
+
+    def grant_tell_missing(self, grantee: iam.IGrantable) -> None:
+        """Let S3 answer 404 for an upload that is gone; without ListBucket it says 403 (API reference, GetObject)."""
+        iam.Grant.add_to_principal(grantee=grantee, actions=["s3:ListBucket"], resource_arns=[self.bucket.bucket_arn])
+
+    def _make(self) -> s3.Bucket:
+        bucket = s3.Bucket(
+            self,
+            "Bucket",
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            enforce_ssl=True,
+            versioned=True,  # a verdict speaks for one version, so a version must stay what it is
+            lifecycle_rules=[s3.LifecycleRule(abort_incomplete_multipart_upload_after=cdk.Duration.days(7))],
+            removal_policy=cdk.RemovalPolicy.RETAIN,
+        )
+        resource = bucket.node.default_child
+        assert isinstance(resource, s3.CfnBucket)  # noqa: S101 - narrows the type
+        # The native property: event_bridge_enabled=True would do the same through a custom resource and its function.
+        resource.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
+            event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
+        )
+        accept_finding(
+            bucket,
+            "S1",
+            "Who must be able to tell who read an upload turns on CloudTrail data events for the bucket, which unlike "
+            "access logs are complete; a log bucket that few read is not made for everyone.",
+        )
+        return bucket

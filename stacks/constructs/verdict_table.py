@@ -1,0 +1,54 @@
+"""The verdict table: one item for each upload."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from lambdas.moderation import verdict
+
+
+class VerdictTable(Construct):
+    """An on-demand table that outlives the stack, can be restored to any second of 35 days, and can't be deleted by
+    mistake. Its index holds what a person may want to see: final verdicts other than APPROVED.
+    """
+
+    def __init__(self, scope: Construct, id: str) -> None:
+        super().__init__(scope, id)
+        self.table = dynamodb.TableV2(
+            self,
+            "Table",
+            partition_key=_text(verdict.OBJECT),
+            sort_key=_text(verdict.VERSION),
+            billing=dynamodb.Billing.on_demand(),
+            time_to_live_attribute=verdict.EXPIRES_AT,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            deletion_protection=True,
+            removal_policy=cdk.RemovalPolicy.RETAIN,
+            global_secondary_indexes=[
+                dynamodb.GlobalSecondaryIndexPropsV2(
+                    index_name=verdict.INDEX,
+                    partition_key=_text(verdict.INDEX_PARTITION),
+                    sort_key=_text(verdict.INDEX_SORT),
+                    projection_type=dynamodb.ProjectionType.INCLUDE,
+                    non_key_attributes=list(verdict.INDEX_PROJECTION),
+                )
+            ],
+        )
+
+    def grant_claim(self, grantee: iam.IGrantable) -> None:
+        """Allow claiming uploads (transactions of puts) and reading who holds one."""
+        self._grant(grantee, "dynamodb:PutItem", "dynamodb:GetItem")
+
+    def grant_finalize(self, grantee: iam.IGrantable) -> None:
+        """Allow reading a batch's items and writing final ones (transactions of puts)."""
+        self._grant(grantee, "dynamodb:PutItem", "dynamodb:BatchGetItem")
+
+    def _grant(self, grantee: iam.IGrantable, *actions: str) -> None:
+        iam.Grant.add_to_principal(grantee=grantee, actions=list(actions), resource_arns=[self.table.table_arn])
+
+
+def _text(name: str) -> dynamodb.Attribute:
+    return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)

@@ -1,0 +1,65 @@
+"""The work bucket: manifests, batch settings and result files, for as long as they are of use."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from lambdas.moderation.batch import batch_prefix, bulk_output_prefix, settings_key
+from stacks.constructs.accepted_findings import accept_finding
+
+_BATCHES = "batches/"
+
+
+class WorkBucket(Construct):
+    """A bucket of our own beside the watched one, so that nothing the pipeline writes is taken for an upload.
+
+    Args:
+        retention: how long files are kept. An unfinished batch needs them, so keep them longer than any outage.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, retention: cdk.Duration) -> None:
+        super().__init__(scope, id)
+        self.bucket = s3.Bucket(
+            self,
+            "Bucket",
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            enforce_ssl=True,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    prefix=_BATCHES,
+                    expiration=retention,
+                    abort_incomplete_multipart_upload_after=cdk.Duration.days(1),
+                )
+            ],
+            removal_policy=cdk.RemovalPolicy.RETAIN,  # CloudFormation can't delete a bucket with files in it
+        )
+        accept_finding(
+            self.bucket,
+            "S1",
+            "Only the pipeline's own roles read and write here, and every file says which batch it is of.",
+        )
+
+    def grant_write_batches(self, grantee: iam.IGrantable) -> None:
+        """Allow writing a batch's files."""
+        self._grant(grantee, "s3:PutObject", batch_prefix("*") + "*")
+
+    def grant_read_batches(self, grantee: iam.IGrantable) -> None:
+        """Allow reading whatever belongs to a batch."""
+        self._grant(grantee, "s3:GetObject", batch_prefix("*") + "*")
+
+    def grant_read_settings(self, grantee: iam.IGrantable) -> None:
+        """Allow asking whether a batch is complete: its settings are written last."""
+        self._grant(grantee, "s3:GetObject", settings_key("*"))
+
+    def grant_write_analyses(self, grantee: iam.IGrantable) -> None:
+        """Allow writing what a media analysis job puts out."""
+        self._grant(grantee, "s3:PutObject", bulk_output_prefix("*") + "/*")
+
+    def grant_tell_missing(self, grantee: iam.IGrantable) -> None:
+        """Let S3 answer 404 for a missing file; without ListBucket it says 403 (API reference, GetObject)."""
+        iam.Grant.add_to_principal(grantee=grantee, actions=["s3:ListBucket"], resource_arns=[self.bucket.bucket_arn])
+
+    def _grant(self, grantee: iam.IGrantable, action: str, keys: str) -> None:
+        iam.Grant.add_to_principal(grantee=grantee, actions=[action], resource_arns=[self.bucket.arn_for_objects(keys)])

@@ -1,0 +1,31 @@
+"""What an operator is told, and what they look at first: alarms and the dashboard."""
+
+from collections.abc import Sequence
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from stacks.constructs.pipeline_dashboard import PipelineDashboard
+from stacks.pipeline_stack import PipelineStack
+from stacks.settings import Settings
+
+
+class MonitoringStack(cdk.Stack):
+    """The alarms that the pipeline's constructs define, where they are sent, and the dashboard."""
+
+    def __init__(self, scope: Construct, *, settings: Settings, pipeline: PipelineStack) -> None:
+        super().__init__(scope, f"{settings.name}-monitoring", description="Gatehouse: alarms and dashboard")
+        alarms: list[cloudwatch.Alarm] = []
+        for owner in pipeline.alarm_owners:
+            alarms.extend(owner.create_alarms(Construct(self, owner.node.id)))
+        if settings.alarm_topic_arn:
+            self._send(alarms, settings.alarm_topic_arn)
+        PipelineDashboard(self, "Dashboard", workflow=pipeline.workflow, lanes=pipeline.lanes, alarms=alarms)
+
+    def _send(self, alarms: Sequence[cloudwatch.Alarm], topic_arn: str) -> None:
+        action = actions.SnsAction(sns.Topic.from_topic_arn(self, "AlarmTopic", topic_arn))
+        for alarm in alarms:
+            alarm.add_alarm_action(action)

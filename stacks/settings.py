@@ -1,0 +1,258 @@
+"""The settings of a deployment: gatehouse.yaml, typed and checked before anything is built.
+
+A mistake ends in one line: the file and line, the key, what is wrong with it, and what to write instead.
+"""
+
+import difflib
+import json
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lambdas.moderation.lane import Lane
+from lambdas.moderation.verdict import FINAL, Status
+from stacks.settings_section import Section, SettingsError, quoted, shown
+from stacks.upload_pattern import MAX_PATTERN_LENGTH, pattern_length
+from stacks.yaml_source import Entry, YamlError, read_yaml
+
+#: Days CloudWatch Logs keeps events (API reference, PutRetentionPolicy).
+LOG_RETENTION_DAYS = (
+    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545),
+    *(731, 1096, 1827, 2192, 2557, 2922, 3288, 3653),
+)
+
+#: Limits of an event source mapping of SQS (Lambda Developer Guide, services-sqs-configure.html).
+MAX_WINDOW_SECONDS = 300
+MAX_BATCH_SIZE = 10_000
+MAX_BATCH_SIZE_WITHOUT_WINDOW = 10
+CONCURRENCY = (2, 1000)
+
+#: Three attempts of a day each, watched at most every two minutes and at nine history events a look, stay under the
+#: 25,000 events an execution may have (Step Functions Developer Guide, service quotas).
+MAX_JOB_DEADLINE_HOURS = 24
+
+#: A function's environment holds 4 KB in all; the rest is for names and ARNs (Lambda Developer Guide, quotas).
+_MAX_LANE_DOCUMENT = 3000
+
+_MAX_OBJECT_SIZE = 50 * 1024**4
+_MAX_KEY_BYTES = 1024
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*")
+_BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_TOPIC_ARN = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}")
+#: Shape ProjectVersionArn of Rekognition's API model.
+_ADAPTER_ARN = re.compile(
+    r"arn:[a-z\d-]+:rekognition:[a-z\d-]+:\d{12}:project/[a-zA-Z0-9_.\-]{1,255}/version/[a-zA-Z0-9_.\-]{1,255}/[0-9]+"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LaneSettings:
+    """A lane, and how its queue is turned into batches.
+
+    Attributes:
+        max_wait: the longest an upload waits for its batch to fill, in seconds, 0-300.
+        batch_size: messages a batch is made of at most. 6 MB of them end a batch earlier, at about 4,000 uploads.
+        max_concurrency: batches built at the same time, 2-1000. Few make fuller batches.
+    """
+
+    lane: Lane
+    max_wait: int = 60
+    batch_size: int = MAX_BATCH_SIZE
+    max_concurrency: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a user decides about a deployment.
+
+    Attributes:
+        name: the stacks are called `<name>-storage`, `<name>-pipeline` and `<name>-monitoring`.
+        upload_bucket: name of an existing bucket to watch, or None to have one made.
+        notify: final statuses a flag is sent for.
+        log_retention_days: one of LOG_RETENTION_DAYS.
+        work_retention_days: days that manifests and result files are kept, 30 or more.
+        verdict_retention_days: days that final verdicts are kept, or None for ever.
+        alarm_topic_arn: SNS topic that alarms are sent to, or None.
+    """
+
+    lanes: tuple[LaneSettings, ...]
+    name: str = "gatehouse"
+    upload_bucket: str | None = None
+    notify: tuple[Status, ...] = (Status.REVIEW, Status.BLOCKED)
+    log_retention_days: int = 90
+    work_retention_days: int = 30
+    verdict_retention_days: int | None = None
+    alarm_topic_arn: str | None = None
+
+
+_DEFAULTS = Settings(lanes=())
+_LANE_DEFAULTS = LaneSettings(Lane(name="default"))
+
+
+def load_settings(path: Path, policies: Collection[str]) -> Settings:
+    """Read a settings file. `policies` are the names a lane may choose from.
+
+    Raises:
+        SettingsError: the file is missing, is not YAML, or holds something that can't be deployed.
+    """
+    try:
+        document = read_yaml(path)
+    except YamlError as error:
+        raise SettingsError(path, error.line, error.problem) from error
+    except OSError as error:
+        problem = f"can't be read: {error.strerror}; name a settings file in GATEHOUSE_SETTINGS"
+        raise SettingsError(path, 1, problem) from error
+    section = Section(path, "", Entry(document.value or {}, document.line))
+    lanes = section.section("lanes")
+    if not lanes.names:
+        raise lanes.error(None, "no lanes", "without one nothing is moderated; write default: {} under lanes")
+    settings = Settings(
+        lanes=_lanes(lanes, policies),
+        name=section.text("name", _DEFAULTS.name, _NAME, "small letters, digits and single hyphens, at most 40", 40),
+        upload_bucket=section.optional_text("upload_bucket", _BUCKET, "a bucket's name, not its ARN or address"),
+        notify=_notify(section),
+        log_retention_days=_log_retention(section),
+        work_retention_days=section.integer("work_retention_days", _DEFAULTS.work_retention_days, 30, 3650, "days"),
+        verdict_retention_days=section.optional_integer("verdict_retention_days", 1, 36_500, "days"),
+        alarm_topic_arn=section.optional_text("alarm_topic_arn", _TOPIC_ARN, "the ARN of a standard SNS topic"),
+    )
+    section.refuse_unknown()
+    return settings
+
+
+def _lanes(section: Section, policies: Collection[str]) -> tuple[LaneSettings, ...]:
+    sections = {name: section.section(name) for name in section.names}
+    for name in sections:
+        if not _NAME.fullmatch(name) or len(name) > 24:
+            raise section.error(name, "not a lane's name", "use small letters, digits and single hyphens, at most 24")
+    lanes = {name: _lane(name, lane_section, policies) for name, lane_section in sections.items()}
+    owners: dict[str, str] = {}
+    for name, settings in lanes.items():
+        for prefix in settings.lane.prefixes:
+            if prefix in owners:
+                problem = f"{quoted(prefix)} is claimed by lane {owners[prefix]} too"
+                raise sections[name].error("prefixes", problem, "give it to one of them")
+            owners[prefix] = name
+    finished = []
+    for name, settings in lanes.items():
+        others = tuple(
+            prefix
+            for prefix, owner in sorted(owners.items())
+            if owner != name and prefix.startswith(settings.lane.prefixes)
+        )
+        finished.append(replace(settings, lane=replace(settings.lane, other_lanes_prefixes=others)))
+        _check_lane_sizes(finished[-1].lane, sections[name])
+    return tuple(finished)
+
+
+def _lane(name: str, section: Section, policies: Collection[str]) -> LaneSettings:
+    min_size = section.integer("min_size", 0, 0, _MAX_OBJECT_SIZE, "bytes")
+    max_size = section.optional_integer("max_size", 0, _MAX_OBJECT_SIZE, "bytes")
+    if max_size is not None and min_size > max_size:
+        raise section.error("min_size", f"{min_size} is above max_size {max_size}", "swap them or drop one")
+    max_wait = section.integer("max_wait", _LANE_DEFAULTS.max_wait, 0, MAX_WINDOW_SECONDS, "seconds")
+    default_batch_size = _LANE_DEFAULTS.batch_size if max_wait else MAX_BATCH_SIZE_WITHOUT_WINDOW
+    batch_size = section.integer("batch_size", default_batch_size, 1, MAX_BATCH_SIZE, "uploads")
+    if batch_size > MAX_BATCH_SIZE_WITHOUT_WINDOW and not max_wait:
+        problem = f"{batch_size} uploads can't be gathered with max_wait: 0"
+        raise section.error("batch_size", problem, f"write batch_size: {MAX_BATCH_SIZE_WITHOUT_WINDOW} or max_wait: 1")
+    policy = section.text("policy", _LANE_DEFAULTS.lane.policy)
+    if policy not in policies:
+        close = difflib.get_close_matches(policy, policies, n=1) or sorted(policies)
+        fix = f"write that file, or policy: {close[0]}" if close else "write that file"
+        raise section.error("policy", f"there is no policies/{policy}.yaml", fix)
+    prefixes = _prefixes(section)
+    lane = Lane(
+        name=name,
+        prefixes=prefixes,
+        suffixes=_suffixes(section),
+        exclude_prefixes=_exclusions(section, prefixes),
+        min_size=min_size,
+        max_size=max_size,
+        min_confidence=section.number("min_confidence", _LANE_DEFAULTS.lane.min_confidence, 0, 100, "percent"),
+        adapter=section.optional_text(
+            "adapter", _ADAPTER_ARN, "the ARN of a project version, arn:aws:rekognition:...:project/.../version/.../..."
+        ),
+        policy=policy,
+        job_deadline_seconds=3600 * section.integer("job_deadline_hours", 24, 1, MAX_JOB_DEADLINE_HOURS, "hours"),
+    )
+    max_concurrency = section.integer(
+        "max_concurrency", _LANE_DEFAULTS.max_concurrency, *CONCURRENCY, "batches at a time"
+    )
+    section.refuse_unknown()
+    return LaneSettings(lane, max_wait, batch_size, max_concurrency)
+
+
+def _prefixes(section: Section) -> tuple[str, ...]:
+    prefixes = section.texts("prefixes", ("",))
+    if not prefixes:
+        raise section.error("prefixes", "an empty list takes no upload", 'write [""] for every key, or drop the lane')
+    for prefix in prefixes:
+        _check_key_part(section, "prefixes", prefix)
+        outer = next((other for other in prefixes if other != prefix and prefix.startswith(other)), None)
+        if outer is not None:
+            problem = f"{quoted(prefix)} lies inside {quoted(outer)}, which the lane takes whole"
+            raise section.error("prefixes", problem, "drop it, or give it a lane of its own")
+    return prefixes
+
+
+def _suffixes(section: Section) -> tuple[str, ...]:
+    suffixes = section.texts("suffixes", ())
+    for suffix in suffixes:
+        _check_key_part(section, "suffixes", suffix)
+        if not suffix:
+            raise section.error("suffixes", "an empty suffix takes every key", "write [] for any suffix")
+        if not suffix.isascii():
+            problem = f"{quoted(suffix)} has letters whose upper and lower case EventBridge may not know"
+            raise section.error("suffixes", problem, "use plain ASCII, such as .jpg")
+    return suffixes
+
+
+def _exclusions(section: Section, prefixes: tuple[str, ...]) -> tuple[str, ...]:
+    exclusions = section.texts("exclude_prefixes", ())
+    for exclusion in exclusions:
+        _check_key_part(section, "exclude_prefixes", exclusion)
+        covered = next((prefix for prefix in prefixes if prefix.startswith(exclusion)), None)
+        if covered is not None:
+            problem = f"{quoted(exclusion)} takes away everything under the lane's prefix {quoted(covered)}"
+            raise section.error("exclude_prefixes", problem, "exclude something longer, or drop that prefix")
+        if not exclusion.startswith(prefixes):
+            problem = f"{quoted(exclusion)} is not inside any prefix of the lane"
+            raise section.error("exclude_prefixes", problem, "begin it with one of the lane's prefixes, or drop it")
+    return exclusions
+
+
+def _check_lane_sizes(lane: Lane, section: Section) -> None:
+    if (length := pattern_length(lane)) > MAX_PATTERN_LENGTH:
+        problem = f"the lane's event pattern would have {length} characters, EventBridge takes {MAX_PATTERN_LENGTH}"
+        raise section.error("prefixes", problem, "use fewer or shorter prefixes, suffixes and exclusions")
+    if (length := len(json.dumps(lane.to_document()))) > _MAX_LANE_DOCUMENT:
+        problem = f"the lane takes {length} bytes of its function's environment, {_MAX_LANE_DOCUMENT} are free"
+        raise section.error("prefixes", problem, "use fewer or shorter prefixes, suffixes and exclusions")
+
+
+def _notify(section: Section) -> tuple[Status, ...]:
+    names = section.texts("notify", _DEFAULTS.notify)
+    if unknown := [name for name in names if name not in FINAL]:
+        fix = f"choose from {', '.join(sorted(FINAL))}"
+        raise section.error("notify", f"{quoted(unknown[0])} is not a final status", fix)
+    return tuple(Status(name) for name in names)
+
+
+def _log_retention(section: Section) -> int:
+    key = "log_retention_days"
+    days = section.integer(key, _DEFAULTS.log_retention_days, LOG_RETENTION_DAYS[0], LOG_RETENTION_DAYS[-1], "days")
+    if days not in LOG_RETENTION_DAYS:
+        below = max(choice for choice in LOG_RETENTION_DAYS if choice < days)
+        above = min(choice for choice in LOG_RETENTION_DAYS if choice > days)
+        raise section.error(key, f"CloudWatch Logs can't keep events for {days} days", f"write {below} or {above}")
+    return days
+
+
+def _check_key_part(section: Section, key: str, value: str) -> None:
+    """Refuse what no object's key can begin or end with."""
+    if len(value.encode("utf-8", "surrogatepass")) > _MAX_KEY_BYTES:
+        problem = f"{shown(value)} is longer than an object's key"
+        raise section.error(key, problem, f"keep to {_MAX_KEY_BYTES} bytes")

@@ -1,0 +1,151 @@
+"""Reads a mapping of a YAML file value by value, and says in one line where and what when one is not as it must be."""
+
+import difflib
+import json
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stacks.yaml_source import Entry
+
+
+class SettingsError(ValueError):
+    """A mistake in a file a user edits, told in one line: `file:line: key: what is wrong; what to write instead`."""
+
+    def __init__(self, file: Path, line: int, problem: str) -> None:
+        super().__init__(f"{file}:{line}: {' '.join(problem.split())}")  # what it quotes may have line ends
+
+
+class Section:
+    """A mapping being read: hands out typed values, and says where and what when one is not as it must be."""
+
+    def __init__(self, file: Path, path: str, entry: Entry) -> None:
+        self._file = file
+        self._path = path
+        self._line = entry.line
+        self._known: set[str] = set()
+        value = {} if entry.value is None else entry.value
+        if not isinstance(value, dict):
+            raise self.error(None, f"{shown(value)} is not a mapping", "write its keys indented below it")
+        self._entries: dict[str, Entry] = value
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The keys, in the file's order."""
+        return tuple(self._entries)
+
+    def error(self, key: str | None, problem: str, fix: str) -> SettingsError:
+        """What to raise about a key of this mapping, or about the mapping itself."""
+        entry = self._entries.get(key) if key else None
+        path = ".".join(part for part in (self._path, key) if part)
+        sentence = f"{problem}; {fix}"
+        return SettingsError(
+            self._file, entry.line if entry else self._line, f"{path}: {sentence}" if path else sentence
+        )
+
+    def section(self, key: str) -> "Section":
+        """The mapping under a key; an empty one if the key is missing or null."""
+        entry = self._take(key)
+        path = f"{self._path}.{key}" if self._path else key
+        return Section(self._file, path, entry or Entry(None, self._line))
+
+    def refuse_unknown(self) -> None:
+        """Call last: any key that was not asked for is a mistake."""
+        for key in self._entries:
+            if key not in self._known:
+                close = difflib.get_close_matches(key, self._known, n=1)
+                fix = f"did you mean {close[0]}?" if close else f"the keys are {', '.join(sorted(self._known))}"
+                raise self.error(key, "unknown key", fix)
+
+    def text(
+        self, key: str, default: str, pattern: re.Pattern[str] | None = None, form: str = "text", longest: int = 1024
+    ) -> str:
+        """Text that matches the whole of `pattern`; `form` says in words what that is."""
+        entry = self._take(key)
+        if entry is None:
+            return default
+        if not isinstance(entry.value, str):
+            raise self.error(key, f"{shown(entry.value)} is not text", f"write {form}{_quotes_hint(entry.value)}")
+        if len(entry.value) > longest or (pattern and not pattern.fullmatch(entry.value)):
+            raise self.error(key, f"{shown(entry.value)} does not fit", f"write {form}")
+        return entry.value
+
+    def optional_text(self, key: str, pattern: re.Pattern[str], form: str) -> str | None:
+        """Text, or None where the key is missing or null."""
+        return None if self._is_null(key) else self.text(key, "", pattern, form, 2048)
+
+    def integer(self, key: str, default: int, low: int, high: int, unit: str) -> int:
+        """A whole number, both bounds included; true and false are none."""
+        entry = self._take(key)
+        if entry is None:
+            return default
+        if isinstance(entry.value, bool) or not isinstance(entry.value, int):
+            raise self.error(key, f"{shown(entry.value)} is not a whole number", f"write {unit} from {low} to {high}")
+        if not low <= entry.value <= high:
+            raise self.error(key, f"{entry.value} is not from {low} to {high}", f"write {unit} within that range")
+        return entry.value
+
+    def optional_integer(self, key: str, low: int, high: int, unit: str) -> int | None:
+        """A whole number, or None where the key is missing or null."""
+        return None if self._is_null(key) else self.integer(key, low, low, high, unit)
+
+    def number(self, key: str, default: float, low: float, high: float, unit: str) -> float:
+        """A number, both bounds included."""
+        entry = self._take(key)
+        if entry is None:
+            return default
+        value = entry.value
+        if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+            raise self.error(key, f"{shown(value)} is not a number", f"write {unit} from {low} to {high}")
+        if not low <= value <= high:
+            raise self.error(key, f"{value} is not from {low} to {high}", f"write {unit} within that range")
+        return float(value)
+
+    def texts(self, key: str, default: tuple[str, ...]) -> tuple[str, ...]:
+        """A list of texts, none of them twice."""
+        entry = self._take(key)
+        if entry is None:
+            return default
+        if not isinstance(entry.value, list):
+            fix = f"write [{quoted(entry.value)}]" if isinstance(entry.value, str) else 'write, for example, ["a", "b"]'
+            raise self.error(key, f"{shown(entry.value)} is not a list", fix)
+        values = []
+        for item in entry.value:
+            if not isinstance(item.value, str):
+                fix = f"put it in quotes if text is meant{_quotes_hint(item.value)}"
+                raise self.error(key, f"{shown(item.value)} is not text", fix)
+            if item.value in values:
+                raise self.error(key, f"{quoted(item.value)} stands in it twice", "keep one of them")
+            values.append(item.value)
+        return tuple(values)
+
+    def _take(self, key: str) -> Entry | None:
+        self._known.add(key)
+        return self._entries.get(key)
+
+    def _is_null(self, key: str) -> bool:
+        entry = self._take(key)
+        return entry is None or entry.value is None
+
+
+def quoted(text: str) -> str:
+    """Text in quotes, as it can be written in YAML."""
+    return json.dumps(text)
+
+
+def shown(value: Any) -> str:
+    """A value as an error may show it: on one line, and not too long."""
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, dict):
+        return "a mapping"
+    if value is None:
+        return "null"
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _quotes_hint(value: Any) -> str:
+    return " (YAML reads yes, no, on and off as true and false)" if isinstance(value, bool) else ""

@@ -1,0 +1,37 @@
+"""What must survive: the watched bucket, the work bucket, the verdict table, the flag topic, the policy pointer."""
+
+import aws_cdk as cdk
+from constructs import Construct
+
+from stacks.constructs.flag_topic import FlagTopic
+from stacks.constructs.policy_parameter import PolicyParameter
+from stacks.constructs.upload_bucket import UploadBucket
+from stacks.constructs.verdict_table import VerdictTable
+from stacks.constructs.work_bucket import WorkBucket
+from stacks.policies import PolicyCatalog
+from stacks.settings import Settings
+
+
+class StorageStack(cdk.Stack):
+    """Everything that is kept when the stack is deleted."""
+
+    def __init__(self, scope: Construct, *, settings: Settings, policies: PolicyCatalog) -> None:
+        super().__init__(scope, f"{settings.name}-storage", description="Gatehouse: uploads, verdicts and flags")
+        self.uploads = UploadBucket(self, "Uploads", existing_name=settings.upload_bucket)
+        self.work = WorkBucket(self, "Work", retention=cdk.Duration.days(settings.work_retention_days))
+        self.verdicts = VerdictTable(self, "Verdicts")
+        self.flags = FlagTopic(self, "Flags")
+        self.policy = PolicyParameter(self, "Policy", pointer=policies.pointer())
+
+        cdk.CfnOutput(self, "UploadBucketName", value=self.uploads.bucket.bucket_name)
+        cdk.CfnOutput(self, "WorkBucketName", value=self.work.bucket.bucket_name)
+        cdk.CfnOutput(self, "VerdictTableName", value=self.verdicts.table.table_name)
+        cdk.CfnOutput(self, "FlagTopicArn", value=self.flags.topic.topic_arn)
+        cdk.CfnOutput(self, "PolicyParameterName", value=self.policy.parameter.parameter_name)
+        if settings.upload_bucket:
+            cdk.CfnOutput(
+                self,
+                "UploadBucketNotice",
+                value=f"Turn on Amazon EventBridge for {settings.upload_bucket}: S3 console, Properties, Event "
+                "notifications, Amazon EventBridge, On. Until then no upload is seen.",
+            )

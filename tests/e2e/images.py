@@ -1,0 +1,23 @@
+"""The smallest images Rekognition takes, with the labels the local one is to report."""
+
+import io
+from functools import cache
+
+from PIL import Image
+
+from local.rekognition.planted_labels import plant
+
+
+@cache
+def image(label: str | None = None, confidence: float = 99.0, shade: int = 200) -> bytes:
+    """A grey JPEG of 80 x 80 pixels; different shades are different bytes."""
+    picture = io.BytesIO()
+    Image.new("L", (80, 80), shade).save(picture, "JPEG")
+    if label is None:
+        return picture.getvalue()
+    return plant(picture.getvalue(), {"ModerationLabels": [{"Name": label, "Confidence": confidence}]})
+
+
+CLEAN = image()
+BLOCKED = image("Weapon Violence")
+REVIEW = image("Graphic Violence", 70.0)

@@ -1,0 +1,114 @@
+"""The deployed pipeline as the end-to-end tests drive it: a user's view, and the inside that only tests may look at."""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from lambdas.moderation.verdict import STATUS
+from local.cloud import LocalCloud
+from local.deployer import Outputs
+from local.pipeline import DeployedPipeline
+
+_POLL_SECONDS = 0.1
+_SQS_BATCH = 10
+_LOG_LINES = 30
+_LOG_WIDTH = 300
+_HIDDEN_SECONDS = 3600  # a dead letter once seen stays in the queue, out of the way of the next look
+
+
+class Pipeline(DeployedPipeline):
+    """Everything that waits does so on a condition with a deadline, and says what it saw when that passes."""
+
+    def __init__(self, cloud: LocalCloud, outputs: Outputs) -> None:
+        super().__init__(cloud, outputs)
+        self._dead_letters: dict[str, str] = {}
+
+    def wait_until(self, condition: Callable[[], object], deadline: float = 60.0, why: str = "the condition") -> None:
+        """Poll `condition` until it is true; AssertionError with the pipeline's state after `deadline` seconds."""
+        end = time.monotonic() + deadline
+        while not condition():
+            if time.monotonic() > end:
+                raise AssertionError(f"{why} did not come true within {deadline:.0f} s\n{self._state()}")
+            time.sleep(_POLL_SECONDS)
+
+    def wait_for_verdicts(self, count: int, prefix: str = "", deadline: float = 60.0) -> list[dict[str, Any]]:
+        """Wait until `count` items under `prefix` are final and none is PENDING; returns them."""
+
+        def settled() -> bool:
+            return len(self.verdicts(prefix)) >= count and not self.pending(prefix)
+
+        self.wait_until(settled, deadline, f"{count} final verdicts under {prefix!r}")
+        return self.verdicts(prefix)
+
+    def wait_for_flags(self, count: int, prefix: str = "", deadline: float = 60.0) -> list[dict[str, Any]]:
+        """Wait until at least `count` flags about keys under `prefix` have arrived; returns all of them."""
+        self.wait_until(lambda: len(self.flags(prefix)) >= count, deadline, f"{count} flags under {prefix!r}")
+        return self.flags(prefix)
+
+    def send(self, messages: Sequence[Mapping[str, Any] | str]) -> None:
+        """Put messages straight into the default lane's queue: documents as JSON, text as it is."""
+        bodies = [message if isinstance(message, str) else json.dumps(message) for message in messages]
+        for start in range(0, len(bodies), _SQS_BATCH):
+            answer = self.cloud.client("sqs").send_message_batch(
+                QueueUrl=self.outputs["IngestQueueUrl"],
+                Entries=[
+                    {"Id": str(number), "MessageBody": body}
+                    for number, body in enumerate(bodies[start : start + _SQS_BATCH])
+                ],
+            )
+            assert not answer.get("Failed"), answer["Failed"]
+
+    def queued(self) -> int:
+        """Messages of the default lane that wait or are being worked on."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        attributes = self.cloud.client("sqs").get_queue_attributes(
+            QueueUrl=self.outputs["IngestQueueUrl"], AttributeNames=names
+        )["Attributes"]
+        return sum(int(attributes[name]) for name in names)
+
+    def dead_letters(self) -> list[str]:
+        """The bodies of every message that has come to the default lane's dead-letter queue so far."""
+        queues, url = self.cloud.client("sqs"), self.outputs["IngestDeadLetterQueueUrl"]
+        while messages := queues.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=_SQS_BATCH, VisibilityTimeout=_HIDDEN_SECONDS
+        ).get("Messages"):
+            self._dead_letters.update({message["MessageId"]: message["Body"] for message in messages})
+        return list(self._dead_letters.values())
+
+    def executions(self, status: str | None = None) -> list[dict[str, Any]]:
+        """The state machine's executions, newest first: executionArn, name, status, redriveCount ..."""
+        filters = {} if status is None else {"statusFilter": status}
+        pages = (
+            self.cloud.client("stepfunctions")
+            .get_paginator("list_executions")
+            .paginate(stateMachineArn=self.outputs["StateMachineArn"], **filters)
+        )
+        return [execution for page in pages for execution in page["executions"]]
+
+    def batch_keys(self, batch_id: str = "") -> list[str]:
+        """Keys of the work bucket's objects of one batch, or of all."""
+        pages = (
+            self.cloud.client("s3")
+            .get_paginator("list_objects_v2")
+            .paginate(Bucket=self.outputs["WorkBucketName"], Prefix=f"batches/{batch_id}")
+        )
+        return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+
+    def work_object(self, key: str) -> bytes:
+        """The bytes of one object of the work bucket."""
+        body: bytes = self.cloud.client("s3").get_object(Bucket=self.outputs["WorkBucketName"], Key=key)["Body"].read()
+        return body
+
+    def _state(self) -> str:
+        counts: dict[str, int] = {}
+        for item in self.verdicts():
+            counts[item[STATUS]] = counts.get(item[STATUS], 0) + 1
+        executions = [(execution["name"], execution["status"]) for execution in self.executions()]
+        log = self.cloud.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        told = [line[:_LOG_WIDTH] for line in log if not line.startswith('{"_aws"')][-_LOG_LINES:]
+        return (
+            f"verdicts {counts}, flags {len(self.flags())}, queued {self.queued()}, "
+            f"dead letters {len(self.dead_letters())}, executions {executions[:20]}\n"
+            "end of the local cloud's log:\n" + "\n".join(told)
+        )

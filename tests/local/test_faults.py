@@ -1,0 +1,143 @@
+"""Faults: a worker is killed before or after an exact call."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.local.workbench import Workbench
+
+_WRITER = """
+import boto3, os
+s3, sns = boto3.client("s3"), boto3.client("sns")
+def handler(event, context):
+    for key in ("first", "second"):
+        s3.put_object(Bucket=os.environ["BUCKET"], Key=key, Body=b"x")
+    sns.publish_batch(TopicArn=os.environ["TOPIC"], PublishBatchRequestEntries=[{"Id": "1", "Message": "x"}])
+    return "done"
+"""
+
+
+class Writer:
+    """A function that puts `first` and `second` into a bucket and then publishes, and the faults that hit it."""
+
+    def __init__(self, workbench: Workbench) -> None:
+        self.workbench = workbench
+        self.bucket = workbench.bucket()
+        self.topic = workbench.client("sns").create_topic(Name=self.bucket)["TopicArn"]
+        self.queue, queue_arn = workbench.queue()
+        allow = {
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": queue_arn,
+        }
+        workbench.client("sqs").set_queue_attributes(
+            QueueUrl=self.queue, Attributes={"Policy": json.dumps({"Version": "2012-10-17", "Statement": [allow]})}
+        )
+        workbench.client("sns").subscribe(TopicArn=self.topic, Protocol="sqs", Endpoint=queue_arn)
+        self.function = workbench.function(
+            _WRITER,
+            ("s3:PutObject", f"arn:aws:s3:::{self.bucket}/*"),
+            ("sns:Publish", self.topic),
+            BUCKET=self.bucket,
+            TOPIC=self.topic,
+        )
+
+    def faults(self, method: str = "GET", **fault: Any) -> list[dict[str, Any]]:
+        body = json.dumps({"function": self.function, **fault}).encode() if fault else None
+        request = urllib.request.Request(f"{self.workbench.endpoint}/_gatehouse/faults", data=body, method=method)
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            found: list[dict[str, Any]] = json.loads(answer.read())["faults"]
+            return found
+
+    def invoke(self) -> Any:
+        """What the function returns, or its error's type."""
+        answer = self.workbench.invoke(self.function, {})
+        return answer["errorType"] if isinstance(answer, dict) else answer
+
+    def keys(self) -> list[str]:
+        listed = self.workbench.client("s3").list_objects_v2(Bucket=self.bucket)
+        return [item["Key"] for item in listed.get("Contents", [])]
+
+
+@pytest.fixture
+def writer(workbench: Workbench) -> Iterator[Writer]:
+    writer = Writer(workbench)
+    yield writer
+    writer.faults("DELETE")
+
+
+def test_a_kill_before_a_call_leaves_no_trace_of_it(writer: Writer) -> None:
+    writer.faults("POST", call="s3:PutObject", when="before", nth=2)
+    assert writer.invoke() == "Runtime.ExitError"
+    assert writer.keys() == ["first"]
+
+
+def test_a_kill_after_a_call_leaves_its_effect(writer: Writer) -> None:
+    writer.faults("POST", call="s3:PutObject", when="after", nth=2)
+    assert writer.invoke() == "Runtime.ExitError"
+    assert writer.keys() == ["first", "second"]
+
+
+def test_a_batch_call_counts_as_the_action_it_is_authorised_as(writer: Writer) -> None:
+    writer.faults("POST", call="sns:Publish", when="after")
+    assert writer.invoke() == "Runtime.ExitError"
+    assert len(writer.workbench.messages(writer.queue)) == 1
+
+
+def test_calls_of_json_services_are_recognised(workbench: Workbench, writer: Writer) -> None:
+    table = workbench.table()
+    put = {"Put": {"TableName": table, "Item": {"key": {"S": "a"}}}}
+    writer.function = workbench.function(
+        "import boto3\n"
+        f"def handler(event, context): boto3.client('dynamodb').transact_write_items(TransactItems=[{put}])\n",
+        ("dynamodb:PutItem", "*"),
+    )
+    writer.faults("POST", call="dynamodb:TransactWriteItems", when="after")
+    assert writer.invoke() == "Runtime.ExitError"
+    assert workbench.client("dynamodb").scan(TableName=table)["Count"] == 1
+
+
+def test_a_fault_strikes_as_often_as_asked_and_then_no_more(writer: Writer) -> None:
+    writer.faults("POST", call="s3:PutObject", when="before", times=2)
+    assert [writer.invoke() for _ in range(3)] == ["Runtime.ExitError", "Runtime.ExitError", "done"]
+    [fault] = writer.faults()
+    assert (fault["seen"], fault["fired"]) == (4, 2)
+
+
+def test_other_functions_and_callers_are_spared(writer: Writer, workbench: Workbench) -> None:
+    writer.faults("POST", call="s3:PutObject", when="before", times=9)
+    other = Writer(workbench)
+    assert other.invoke() == "done"
+    workbench.client("s3").put_object(Bucket=writer.bucket, Key="by the administrator", Body=b"x")
+    assert writer.faults()[0]["seen"] == 0
+
+
+def test_cleared_faults_do_not_strike(writer: Writer) -> None:
+    writer.faults("POST", call="s3:PutObject", when="before")
+    assert writer.faults("DELETE") == []
+    assert writer.invoke() == "done"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"call": "s3:PutObject"},
+        {"call": "s3:PutObject", "when": "during"},
+        {"call": "s3:PutObject", "when": "after", "nth": 0},
+        {"call": "", "when": "after"},
+        {"call": "s3:PutObject", "when": "after", "action": "pause"},
+        {"call": "s3:PutObject", "when": "after", "colour": "red"},
+    ],
+    ids=str,
+)
+def test_a_fault_that_makes_no_sense_is_refused(writer: Writer, fault: dict[str, Any]) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refusal:
+        writer.faults("POST", **fault)
+    assert refusal.value.code == 400
+    assert json.loads(refusal.value.read())["message"]
+    assert writer.faults() == []

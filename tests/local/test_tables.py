@@ -1,0 +1,76 @@
+"""DynamoDB as the pipeline uses it."""
+
+from typing import Any
+
+import pytest
+
+from tests.local.workbench import Workbench, error_code, unique
+
+
+def new_item(table: str, key: str) -> dict[str, Any]:
+    return {
+        "Put": {
+            "TableName": table,
+            "Item": {"key": {"S": key}, "value": {"S": "new"}},
+            "ConditionExpression": "attribute_not_exists(#key)",
+            "ExpressionAttributeNames": {"#key": "key"},
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+    }
+
+
+def test_a_cancelled_transaction_tells_the_losers_and_what_they_lost_to(workbench: Workbench) -> None:
+    table = workbench.table()
+    dynamodb = workbench.client("dynamodb")
+    dynamodb.put_item(TableName=table, Item={"key": {"S": "b"}, "value": {"S": "old"}})
+    with pytest.raises(dynamodb.exceptions.TransactionCanceledException) as cancelled:
+        dynamodb.transact_write_items(TransactItems=[new_item(table, key) for key in "abc"])
+    reasons = cancelled.value.response["CancellationReasons"]
+    assert [reason["Code"] for reason in reasons] == ["None", "ConditionalCheckFailed", "None"]
+    assert reasons[1]["Item"] == {"key": {"S": "b"}, "value": {"S": "old"}}
+    assert dynamodb.scan(TableName=table, Select="COUNT")["Count"] == 1
+
+
+def test_a_transaction_has_at_most_100_items_and_each_once(workbench: Workbench) -> None:
+    table = workbench.table()
+    dynamodb = workbench.client("dynamodb")
+
+    def write(keys: list[str]) -> str:
+        return error_code(lambda: dynamodb.transact_write_items(TransactItems=[new_item(table, key) for key in keys]))
+
+    assert write([str(number) for number in range(101)]) == "ValidationException"
+    assert write(["a", "a"]) == "ValidationException"
+    assert write([str(number) for number in range(100)]) == ""
+
+
+def global_table(*, expires: bool) -> dict[str, Any]:
+    """A template of a table, with or without expiry."""
+    table = {
+        "AttributeDefinitions": [{"AttributeName": "key", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "key", "KeyType": "HASH"}],
+        "BillingMode": "PAY_PER_REQUEST",
+        "Replicas": [{"Region": "us-east-1"}],
+        "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": expires},
+    }
+    return {
+        "Resources": {"Table": {"Type": "AWS::DynamoDB::GlobalTable", "Properties": table}},
+        "Outputs": {"Table": {"Value": {"Ref": "Table"}}},
+    }
+
+
+@pytest.mark.parametrize("expires", [True, False])
+def test_a_global_table_of_a_template_gets_its_time_to_live(workbench: Workbench, expires: bool) -> None:
+    table = workbench.deployed(global_table(expires=expires))["Table"]
+    described = workbench.client("dynamodb").describe_time_to_live(TableName=table)["TimeToLiveDescription"]
+    assert described["TimeToLiveStatus"] == ("ENABLED" if expires else "DISABLED")
+
+
+def test_a_global_table_keeps_its_items_when_its_stack_is_updated(workbench: Workbench) -> None:
+    dynamodb = workbench.client("dynamodb")
+    stack = unique("stack")
+    table = workbench.deployed(global_table(expires=False), stack)["Table"]
+    dynamodb.put_item(TableName=table, Item={"key": {"S": "a"}})
+    assert workbench.deployed(global_table(expires=True), stack)["Table"] == table
+    assert dynamodb.scan(TableName=table)["Count"] == 1
+    described = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
+    assert described == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}

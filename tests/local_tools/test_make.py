@@ -1,0 +1,63 @@
+"""The Makefile's promises that do not need a fresh machine."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from local.synthesis import ROOT
+
+
+def make(*arguments: str, search_path: str | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["make", *arguments],
+        cwd=ROOT,
+        env={"PATH": search_path or os.environ["PATH"], "HOME": os.environ.get("HOME", "/")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_help_is_the_default_and_lists_every_target() -> None:
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    phony = re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)
+    assert phony is not None
+
+    listed = re.findall(r"^  make (\w+)", make().stdout, re.MULTILINE)
+
+    assert sorted(listed) == sorted(phony[1].split())
+
+
+def test_a_machine_without_a_new_enough_python_is_told_so(tmp_path: Path) -> None:
+    old_python = tmp_path / "python3"
+    old_python.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    old_python.chmod(0o755)
+    for tool in ("make", "sh"):
+        (tmp_path / tool).symlink_to(f"/bin/{tool}")
+
+    answer = make("demo", search_path=str(tmp_path))
+
+    assert answer.returncode != 0
+    assert "Python 3.11 or newer" in answer.stderr
+
+
+def test_ci_runs_make_test_and_nothing_else() -> None:
+    commands = [
+        line
+        for line in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+        if line and not line.startswith(("#", "set ", "cd "))
+    ]
+
+    assert commands == ["exec make test </dev/null"]
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_the_workflow_and_the_hooks_call_make_and_no_tool_of_their_own() -> None:
+    workflow = (ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8")
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+
+    assert re.findall(r"run: (.*)", workflow) == ["make test"]
+    assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}( # v.*)?", used) for used in re.findall(r"uses: (.*)", workflow))
+    assert set(re.findall(r"entry: (.*)", hooks)) == {"make lint"}

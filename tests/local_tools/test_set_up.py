@@ -1,0 +1,131 @@
+"""Set-up: each step once, again when what it was made from changed, and one process at a time."""
+
+import importlib.metadata
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from local import set_up
+from local.set_up import SetUpError, Step
+from local.synthesis import ROOT
+
+_PIN = re.compile(r"([A-Za-z0-9._-]+)==([^\s;]+)( ;.*)?")
+
+
+def pins(name: str) -> dict[str, str]:
+    """Normalised package name -> version, of a requirements file; every line must be an exact pin."""
+    found: dict[str, str] = {}
+    for line in (ROOT / name).read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            match = _PIN.fullmatch(line)
+            assert match, f"{name}: {line!r} is not an exact pin"
+            found[normalised(match[1])] = match[2]
+    return found
+
+
+def normalised(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+class Journal:
+    """Steps that only note that they were done."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.done: list[str] = []
+        self.failing: set[str] = set()
+        steps = {
+            "base": Step("base", ("base.txt",), (), self._install("base")),
+            "more": Step("more", ("base.txt", "more.txt"), ("base",), self._install("more")),
+        }
+        monkeypatch.setattr(set_up, "STEPS", steps)
+
+    def _install(self, name: str) -> Callable[[Path], None]:
+        def install(root: Path) -> None:
+            (root / name).mkdir(exist_ok=True)
+            self.done.append(name)
+            if name in self.failing:
+                raise SetUpError("no network")
+
+        return install
+
+
+@pytest.fixture
+def journal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Journal:
+    for name in ("base.txt", "more.txt"):
+        (tmp_path / name).write_text("1", encoding="utf-8")
+    return Journal(monkeypatch)
+
+
+def test_a_step_is_done_once_after_those_it_needs(journal: Journal, tmp_path: Path) -> None:
+    set_up.set_up(["more"], tmp_path)
+    set_up.set_up(["more", "base"], tmp_path)
+
+    assert journal.done == ["base", "more"]
+
+
+def test_a_step_is_done_again_when_a_file_it_was_made_from_changed(journal: Journal, tmp_path: Path) -> None:
+    set_up.set_up(["more"], tmp_path)
+    (tmp_path / "more.txt").write_text("2", encoding="utf-8")
+    set_up.set_up(["more"], tmp_path)
+
+    assert journal.done == ["base", "more", "more"]
+
+
+def test_a_step_that_failed_is_done_again(journal: Journal, tmp_path: Path) -> None:
+    journal.failing = {"base"}
+    with pytest.raises(SetUpError):
+        set_up.set_up(["more"], tmp_path)
+    journal.failing = set()
+    set_up.set_up(["more"], tmp_path)
+
+    assert journal.done == ["base", "base", "more"]
+
+
+def test_a_step_whose_product_was_deleted_is_done_again(journal: Journal, tmp_path: Path) -> None:
+    set_up.set_up(["more"], tmp_path)
+    (tmp_path / "more" / ".set-up-more").unlink()
+    (tmp_path / "more").rmdir()
+    set_up.set_up(["more"], tmp_path)
+
+    assert journal.done == ["base", "more", "more"]
+
+
+def test_this_environment_is_exactly_what_the_requirement_files_say() -> None:
+    expected = pins("requirements.txt") | pins("requirements-dev.txt")
+
+    installed = {
+        normalised(distribution.name): distribution.version for distribution in importlib.metadata.distributions()
+    }
+
+    assert {name: version for name, version in installed.items() if name not in ("pip", "setuptools")} == expected
+
+
+def test_no_package_is_missing_from_the_requirement_files() -> None:
+    checked = subprocess.run(
+        [sys.executable, "-m", "pip", "check"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_the_two_requirement_files_share_no_package() -> None:
+    assert pins("requirements.txt").keys() & pins("requirements-dev.txt").keys() == set()
+
+
+def test_the_functions_dependencies_are_the_tested_ones() -> None:
+    shipped = {
+        normalised(name): version
+        for name, version in re.findall(
+            r"^([A-Za-z0-9._-]+)==([^\s\\;]+)",
+            (ROOT / "lambdas/requirements.txt").read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
+    }
+    tested = pins("requirements.txt") | pins("requirements-dev.txt")
+
+    assert shipped
+    assert {name: tested.get(name) for name in shipped} == shipped

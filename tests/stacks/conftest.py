@@ -1,0 +1,112 @@
+"""The stacks, synthesized once for each set of settings the tests look at."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+
+from stacks.lambda_dependencies import install_dependencies
+from stacks.node_runtime import use_packaged_node
+from stacks.policies import compile_policies
+from stacks.settings import Settings, load_settings
+
+use_packaged_node()
+hypothesis.settings.register_profile("gatehouse", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("gatehouse")
+
+ROOT = Path(__file__).resolve().parents[2]
+
+#: Settings that turn on what the shipped ones leave off.
+ELABORATE = """
+name: images
+upload_bucket: somebody-elses-bucket
+notify: [APPROVED, FAILED]
+log_retention_days: 14
+work_retention_days: 45
+verdict_retention_days: 365
+alarm_topic_arn: arn:aws:sns:eu-west-1:111122223333:alarms
+lanes:
+  default:
+    exclude_prefixes: [internal/]
+  profile-pictures:
+    prefixes: [profiles/, avatars/]
+    suffixes: [.jpg]
+    max_size: 5000000
+    max_wait: 0
+    max_concurrency: 5
+    adapter: arn:aws:rekognition:eu-west-1:111122223333:project/faces/version/v1/1700000000000
+    job_deadline_hours: 2
+"""
+
+Template = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """What a synthesis wrote: the folder, and the templates by the last word of their stacks' names."""
+
+    folder: Path
+    storage: Template
+    pipeline: Template
+    monitoring: Template
+
+    @property
+    def templates(self) -> tuple[Template, Template, Template]:
+        return self.storage, self.pipeline, self.monitoring
+
+
+def resources(template: Template, kind: str) -> Mapping[str, Any]:
+    """The resources of a CloudFormation type, by logical id."""
+    return {name: resource for name, resource in template["Resources"].items() if resource["Type"] == kind}
+
+
+def only(template: Template, kind: str, beginning: str = "") -> Any:
+    """The one resource of a type whose logical id begins so."""
+    found = [resource for name, resource in resources(template, kind).items() if name.startswith(beginning)]
+    assert len(found) == 1, f"{len(found)} resources of type {kind} begin with {beginning!r}"
+    return found[0]
+
+
+@pytest.fixture(scope="session")
+def synthesized(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Assembly]:
+    """Synthesize settings given as YAML."""
+    install_dependencies()
+
+    @cache
+    def synthesize(yaml: str) -> Assembly:
+        from stacks.application import build_application
+
+        folder = tmp_path_factory.mktemp("assembly")
+        settings, policies = settings_of(yaml, folder), compile_policies(ROOT / "policies")
+        build_application(settings, policies, folder / "cdk.out").synth()
+        templates = [
+            json.loads((folder / "cdk.out" / f"{settings.name}-{stack}.template.json").read_text("utf-8"))
+            for stack in ("storage", "pipeline", "monitoring")
+        ]
+        return Assembly(folder / "cdk.out", *templates)
+
+    return synthesize
+
+
+def settings_of(yaml: str, folder: Path) -> Settings:
+    """Load settings given as YAML."""
+    file = folder / "gatehouse.yaml"
+    file.write_text(yaml, encoding="utf-8")
+    return load_settings(file, ["default"])
+
+
+@pytest.fixture(scope="session")
+def shipped(synthesized: Callable[[str], Assembly]) -> Assembly:
+    """The stacks of the settings in the repository."""
+    return synthesized((ROOT / "gatehouse.yaml").read_text("utf-8"))
+
+
+@pytest.fixture(scope="session")
+def elaborate(synthesized: Callable[[str], Assembly]) -> Assembly:
+    """The stacks of settings that use everything."""
+    return synthesized(ELABORATE)

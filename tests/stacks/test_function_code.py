@@ -1,0 +1,146 @@
+"""The functions' asset holds all they import, is the same everywhere, and is made without a container."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stacks.constructs.function_code import assemble_code
+from stacks.lambda_dependencies import (
+    REQUIREMENTS,
+    DependenciesError,
+    install_dependencies,
+    installed_dependencies,
+)
+from stacks.policies import compile_policies
+
+ROOT = Path(__file__).resolve().parents[2]
+
+#: Imports both handlers with nothing but the asset and what the runtime brings, and looks where wrapt came from.
+PROGRAM = """
+import importlib, sys
+for module in ("lambdas.batcher.handler", "lambdas.results.handler"):
+    assert callable(importlib.import_module(module).handler)
+from lambdas.shipped_policies import read_policy
+print(read_policy("default").name)
+for name in ("aws_lambda_powertools", "aws_xray_sdk", "jmespath", "wrapt", "lambdas"):
+    assert sys.modules[name].__file__.startswith(sys.path[0]), name
+"""
+
+
+@pytest.fixture(scope="module")
+def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("asset") / "code"
+    assemble_code(folder, compile_policies(ROOT / "policies").files(), install_dependencies())
+    return folder
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_the_handlers_import_with_the_asset_and_boto3_alone(code: Path, tmp_path: Path) -> None:
+    runtime = tmp_path / "runtime"
+    runtime.mkdir()
+    packages = Path(sys.modules["pytest"].__file__ or "").parents[1]
+    for name in ("boto3", "botocore", "s3transfer", "urllib3", "dateutil", "six.py"):
+        (runtime / name).symlink_to(packages / name)
+    (runtime / "jmespath").symlink_to(packages / "jmespath")
+    program = f"import sys\nsys.path[:0] = [{str(code)!r}]\nsys.path.append({str(runtime)!r})\n{PROGRAM}"
+    environment = {
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "LAMBDA_TASK_ROOT": str(code),
+        "POWERTOOLS_SERVICE_NAME": "test",
+        "POWERTOOLS_METRICS_NAMESPACE": "Gatehouse",
+    }
+
+    imported = subprocess.run(
+        [sys.executable, "-S", "-I", "-B", "-c", program], env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert (imported.returncode, imported.stdout) == (0, "default\n"), imported.stderr
+
+
+def test_the_asset_holds_modules_and_data_and_nothing_compiled(code: Path) -> None:
+    files = contents(code)
+
+    assert {Path(name).suffix for name in files} == {".py", ".json"}
+    assert {name.split("/")[0] for name in files} == {
+        *("aws_lambda_powertools", "aws_xray_sdk", "jmespath", "typing_extensions.py", "wrapt"),
+        *("lambdas", "policies"),
+    }
+    assert {name for name in files if name.startswith("policies/")} == {"policies/default.json"}
+
+
+def test_the_asset_holds_our_package_as_it_is(code: Path) -> None:
+    ours = {str(path.relative_to(ROOT)) for path in (ROOT / "lambdas").rglob("*.py")}
+
+    assert {name for name in contents(code) if name.startswith("lambdas/")} == ours
+
+
+def test_the_asset_is_small(code: Path) -> None:
+    assert sum(path.stat().st_size for path in code.rglob("*") if path.is_file()) < 5_000_000
+
+
+def test_the_asset_is_the_same_each_time(code: Path, tmp_path: Path) -> None:
+    assemble_code(tmp_path / "again", compile_policies(ROOT / "policies").files(), installed_dependencies())
+
+    assert contents(tmp_path / "again") == contents(code)
+
+
+def test_a_policy_changes_the_asset(code: Path, tmp_path: Path) -> None:
+    assemble_code(tmp_path / "other", {"default.json": "{}"}, installed_dependencies())
+
+    assert contents(tmp_path / "other") != contents(code)
+
+
+def test_every_dependency_is_pinned_to_a_version_and_a_hash() -> None:
+    lines = REQUIREMENTS.read_text("utf-8").replace("\\\n", "").splitlines()
+    pins = [line.split() for line in lines if not line.startswith("#")]
+
+    assert pins
+    assert all("==" in name and options and options[0].startswith("--hash=sha256:") for name, *options in pins)
+
+
+def test_nothing_is_fetched_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install_dependencies()
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("pip was started"))
+
+    assert install_dependencies() == installed_dependencies()
+
+
+def test_missing_dependencies_are_told_with_the_command_that_fetches_them(tmp_path: Path) -> None:
+    with pytest.raises(DependenciesError, match=r"run: python -m stacks\.lambda_dependencies"):
+        installed_dependencies(cache=tmp_path)
+
+
+def test_a_failed_fetch_leaves_nothing_that_looks_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("gatehouse-no-such-package==1 --hash=sha256:" + "0" * 64, encoding="utf-8")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    cache = tmp_path / "cache"
+
+    with pytest.raises(DependenciesError, match=r"pip could not fetch requirements\.txt"):
+        install_dependencies(requirements, cache)
+
+    assert os.listdir(cache) == []
+
+
+def test_compiled_code_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fetch(_: Path, target: Path) -> None:
+        (target / "package").mkdir(parents=True)
+        (target / "package" / "fast.cpython-313-x86_64-linux-gnu.so").touch()
+
+    monkeypatch.setattr("stacks.lambda_dependencies._fetch", fetch)
+
+    with pytest.raises(
+        DependenciesError, match=r"not pure Python: fast\.cpython.*pin a version with a py3-none-any wheel"
+    ):
+        install_dependencies(cache=tmp_path / "cache")

@@ -1,0 +1,79 @@
+"""Whoever is woken by an alarm reads what it means and where to go on."""
+
+import json
+from typing import Any
+
+from tests.stacks.conftest import Assembly, only, resources
+
+
+def alarms(assembly: Assembly) -> list[dict[str, Any]]:
+    return [resource["Properties"] for resource in resources(assembly.monitoring, "AWS::CloudWatch::Alarm").values()]
+
+
+def watched(assembly: Assembly) -> set[str]:
+    return {alarm["MetricName"] for alarm in alarms(assembly)}
+
+
+def test_what_can_lose_or_delay_a_verdict_is_watched(shipped: Assembly) -> None:
+    assert watched(shipped) == {
+        "ApproximateNumberOfMessagesVisible",
+        "ApproximateAgeOfOldestMessage",
+        "Errors",
+        "ExecutionsFailed",
+        "ExecutionsAborted",
+        "VerdictsMissing",
+    }
+
+
+def test_every_dead_letter_queue_of_every_lane_is_watched(elaborate: Assembly) -> None:
+    queues = {
+        name
+        for name in resources(elaborate.pipeline, "AWS::SQS::Queue")
+        if "DeadLetterQueue" in name or "UndeliveredQueue" in name
+    }
+    outputs = elaborate.pipeline["Outputs"]
+    dimensions = json.dumps([alarm.get("Dimensions") for alarm in alarms(elaborate)])
+    seen = {
+        output["Value"]["Fn::GetAtt"][0]
+        for name, output in outputs.items()
+        if name in dimensions and "Fn::GetAtt" in output["Value"]
+    }
+
+    assert len(queues) == 4
+    assert queues <= seen
+
+
+def test_an_adapter_that_no_longer_answers_is_noticed(elaborate: Assembly) -> None:
+    (alarm,) = [alarm for alarm in alarms(elaborate) if alarm["MetricName"] == "AdapterIgnored"]
+
+    assert {entry["Name"]: entry["Value"] for entry in alarm["Dimensions"]} == {
+        "lane": "profile-pictures",
+        "service": "results",
+    }
+
+
+def test_every_alarm_says_what_it_means_and_where_to_read_on(elaborate: Assembly) -> None:
+    for alarm in alarms(elaborate):
+        meaning, _, section = alarm["AlarmDescription"].partition(" See docs/operations.md, ")
+        assert meaning.endswith((".", "?"))
+        assert section.startswith('"')
+        assert section.endswith('".')
+
+
+def test_an_idle_pipeline_raises_no_alarm(shipped: Assembly) -> None:
+    assert {alarm["TreatMissingData"] for alarm in alarms(shipped)} == {"notBreaching"}
+
+
+def test_alarms_go_to_the_topic_of_the_settings_and_nowhere_without_one(shipped: Assembly, elaborate: Assembly) -> None:
+    topic = "arn:aws:sns:eu-west-1:111122223333:alarms"
+
+    assert all(alarm["AlarmActions"] == [topic] for alarm in alarms(elaborate))
+    assert not any("AlarmActions" in alarm for alarm in alarms(shipped))
+
+
+def test_the_dashboard_shows_every_lane(elaborate: Assembly) -> None:
+    dashboard = only(elaborate.monitoring, "AWS::CloudWatch::Dashboard")["Properties"]["DashboardBody"]
+    text = "".join(part if isinstance(part, str) else '"x"' for part in dashboard["Fn::Join"][1])
+
+    for lane in ("default", "profile-pictures"):
+        assert f'"lane","{lane}"' in text

@@ -1,0 +1,321 @@
+"""Each mistake in gatehouse.yaml ends in one line that names the place, the key and the fix."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lambdas.moderation.lane import Lane
+from lambdas.moderation.verdict import Status
+from stacks.settings import LOG_RETENTION_DAYS, LaneSettings, Settings, load_settings
+from stacks.settings_section import SettingsError
+
+ROOT = Path(__file__).resolve().parents[2]
+POLICIES = ("default", "strict")
+
+
+def load(tmp_path: Path, text: str) -> Settings:
+    file = tmp_path / "gatehouse.yaml"
+    file.write_text(text, encoding="utf-8")
+    return load_settings(file, POLICIES)
+
+
+def problem_with(file: Path) -> str | None:
+    try:
+        load_settings(file, POLICIES)
+    except SettingsError as error:
+        return str(error)
+    return None
+
+
+def message(tmp_path: Path, text: str) -> str:
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path, text)
+    return str(caught.value).removeprefix(str(tmp_path) + "/")
+
+
+def lane(line: str) -> str:
+    return f"lanes:\n  default:\n    {line}\n"
+
+
+def test_the_shipped_file_says_what_the_defaults_are(tmp_path: Path) -> None:
+    shipped = load_settings(ROOT / "gatehouse.yaml", POLICIES)
+
+    assert shipped == load(tmp_path, "lanes: {default: {}}") == Settings(lanes=(LaneSettings(Lane(name="default")),))
+
+
+def test_the_shipped_file_shows_every_key() -> None:
+    shipped = yaml.safe_load((ROOT / "gatehouse.yaml").read_text("utf-8"))
+
+    assert set(shipped) == set(Settings.__dataclass_fields__)
+    assert set(shipped["lanes"]["default"]) == {
+        *(set(Lane.__dataclass_fields__) - {"name", "other_lanes_prefixes", "job_deadline_seconds"}),
+        *(set(LaneSettings.__dataclass_fields__) - {"lane"}),
+        "job_deadline_hours",
+    }
+
+
+def test_every_key_is_read(tmp_path: Path) -> None:
+    adapter = "arn:aws:rekognition:eu-west-1:111122223333:project/p/version/v/1700000000000"
+    given_settings = load(
+        tmp_path,
+        f"""
+name: images
+upload_bucket: my.bucket-1
+notify: [FAILED]
+log_retention_days: 14
+work_retention_days: 31
+verdict_retention_days: 400
+alarm_topic_arn: arn:aws-cn:sns:cn-north-1:111122223333:alarms
+lanes:
+  profile-pictures:
+    prefixes: [p/, "ü "]
+    suffixes: [.JPG]
+    exclude_prefixes: [p/x]
+    min_size: 1
+    max_size: 100
+    max_wait: 300
+    batch_size: 500
+    max_concurrency: 7
+    min_confidence: 12.5
+    policy: strict
+    adapter: {adapter}
+    job_deadline_hours: 2
+""",
+    )
+
+    assert given_settings == Settings(
+        name="images",
+        upload_bucket="my.bucket-1",
+        notify=(Status.FAILED,),
+        log_retention_days=14,
+        work_retention_days=31,
+        verdict_retention_days=400,
+        alarm_topic_arn="arn:aws-cn:sns:cn-north-1:111122223333:alarms",
+        lanes=(
+            LaneSettings(
+                Lane(
+                    name="profile-pictures",
+                    prefixes=("p/", "ü "),
+                    suffixes=(".JPG",),
+                    exclude_prefixes=("p/x",),
+                    min_size=1,
+                    max_size=100,
+                    min_confidence=12.5,
+                    adapter=adapter,
+                    policy="strict",
+                    job_deadline_seconds=7200,
+                ),
+                max_wait=300,
+                batch_size=500,
+                max_concurrency=7,
+            ),
+        ),
+    )
+
+
+def test_a_lane_knows_the_longer_prefixes_of_other_lanes(tmp_path: Path) -> None:
+    lanes = load(
+        tmp_path, "lanes: {all: {}, a: {prefixes: [a/]}, deep: {prefixes: [a/b/, c/]}, near: {prefixes: [a]}}"
+    ).lanes
+
+    assert {lane.lane.name: lane.lane.other_lanes_prefixes for lane in lanes} == {
+        "all": ("a", "a/", "a/b/", "c/"),
+        "a": ("a/b/",),
+        "deep": (),
+        "near": ("a/", "a/b/"),
+    }
+
+
+def test_batches_without_a_window_are_small_unless_told_otherwise(tmp_path: Path) -> None:
+    assert load(tmp_path, lane("max_wait: 0")).lanes[0].batch_size == 10
+
+
+MISTAKES = {
+    # the file
+    "": "gatehouse.yaml:1: lanes: no lanes; without one nothing is moderated; write default: {} under lanes",
+    "lanes: {}": "gatehouse.yaml:1: lanes: no lanes; without one nothing is moderated; write default: {} under lanes",
+    "- a": "gatehouse.yaml:1: a list is not a mapping; write its keys indented below it",
+    "lanes: [a]": "gatehouse.yaml:1: lanes: a list is not a mapping; write its keys indented below it",
+    "lanes: {default: 5}": "gatehouse.yaml:1: lanes.default: 5 is not a mapping; write its keys indented below it",
+    "name: [\n": "gatehouse.yaml:2: not YAML: expected the node content, but found '<stream end>'",
+    "a: 1\n---\nb: 2": "gatehouse.yaml:2: not YAML: but found another document",
+    "true: 1": "gatehouse.yaml:1: True is a key but not text; put it in quotes",
+    "a: &x [*x]": "gatehouse.yaml:1: an alias that contains itself",
+    "name: a\n\nname: b": "gatehouse.yaml:3: name is given twice, first on line 1; keep one of them",
+    # keys
+    "lanes: {default: }\nnotfy: []": "gatehouse.yaml:2: notfy: unknown key; did you mean notify?",
+    "lanes: {default: }\nxyz: 1": "gatehouse.yaml:2: xyz: unknown key; the keys are alarm_topic_arn, lanes, "
+    "log_retention_days, name, notify, upload_bucket, verdict_retention_days, work_retention_days",
+    lane("max_waits: 60"): "gatehouse.yaml:3: lanes.default.max_waits: unknown key; did you mean max_wait?",
+    # names
+    "lanes: {default: }\nname: My Stack": 'gatehouse.yaml:2: name: "My Stack" does not fit; write small letters, '
+    "digits and single hyphens, at most 40",
+    "lanes: {default: }\nname: 5": "gatehouse.yaml:2: name: 5 is not text; write small letters, digits and single "
+    "hyphens, at most 40",
+    "lanes: {Default: }": "gatehouse.yaml:1: lanes.Default: not a lane's name; use small letters, digits and single "
+    "hyphens, at most 24",
+    "lanes: {default: }\nupload_bucket: arn:aws:s3:::b": 'gatehouse.yaml:2: upload_bucket: "arn:aws:s3:::b" does not '
+    "fit; write a bucket's name, not its ARN or address",
+    "lanes: {default: }\nupload_bucket: 192.168.0.1": 'gatehouse.yaml:2: upload_bucket: "192.168.0.1" does not fit; '
+    "write a bucket's name, not its ARN or address",
+    "lanes: {default: }\nalarm_topic_arn: arn:aws:sns:eu-west-1:111122223333:a.fifo": "gatehouse.yaml:2: "
+    'alarm_topic_arn: "arn:aws:sns:eu-west-1:111122223333:a.fifo" does not fit; write the ARN of a standard SNS topic',
+    # lists
+    "lanes: {default: }\nnotify: REVIEW": 'gatehouse.yaml:2: notify: "REVIEW" is not a list; write ["REVIEW"]',
+    "lanes: {default: }\nnotify: [PENDING]": 'gatehouse.yaml:2: notify: "PENDING" is not a final status; choose from '
+    "APPROVED, BLOCKED, FAILED, REVIEW, UNSUPPORTED",
+    "lanes: {default: }\nnotify: [REVIEW, REVIEW]": 'gatehouse.yaml:2: notify: "REVIEW" stands in it twice; keep one '
+    "of them",
+    lane("suffixes: [no]"): "gatehouse.yaml:3: lanes.default.suffixes: false is not text; put it in quotes if text is "
+    "meant (YAML reads yes, no, on and off as true and false)",
+    lane("suffixes:"): 'gatehouse.yaml:3: lanes.default.suffixes: null is not a list; write, for example, ["a", "b"]',
+    # retention
+    "lanes: {default: }\nlog_retention_days: 100": "gatehouse.yaml:2: log_retention_days: CloudWatch Logs can't keep "
+    "events for 100 days; write 90 or 120",
+    "lanes: {default: }\nwork_retention_days: 29": "gatehouse.yaml:2: work_retention_days: 29 is not from 30 to 3650; "
+    "write days within that range",
+    "lanes: {default: }\nverdict_retention_days: 0": "gatehouse.yaml:2: verdict_retention_days: 0 is not from 1 to "
+    "36500; write days within that range",
+    # numbers
+    lane(
+        "max_wait: true"
+    ): "gatehouse.yaml:3: lanes.default.max_wait: true is not a whole number; write seconds from 0 to 300",
+    lane(
+        'max_wait: "60"'
+    ): 'gatehouse.yaml:3: lanes.default.max_wait: "60" is not a whole number; write seconds from 0 to 300',
+    lane(
+        "max_wait: 60.0"
+    ): "gatehouse.yaml:3: lanes.default.max_wait: 60.0 is not a whole number; write seconds from 0 to 300",
+    lane("max_wait: 301"): "gatehouse.yaml:3: lanes.default.max_wait: 301 is not from 0 to 300; write seconds within "
+    "that range",
+    lane(
+        "batch_size: 10001"
+    ): "gatehouse.yaml:3: lanes.default.batch_size: 10001 is not from 1 to 10000; write uploads within that range",
+    lane("{max_wait: 0, batch_size: 11}"): "gatehouse.yaml:3: lanes.default.batch_size: 11 uploads can't be gathered "
+    "with max_wait: 0; write batch_size: 10 or max_wait: 1",
+    lane("max_concurrency: 1"): "gatehouse.yaml:3: lanes.default.max_concurrency: 1 is not from 2 to 1000; write "
+    "batches at a time within that range",
+    lane("min_confidence: 101"): "gatehouse.yaml:3: lanes.default.min_confidence: 101 is not from 0 to 100; write "
+    "percent within that range",
+    lane("min_confidence: .nan"): "gatehouse.yaml:3: lanes.default.min_confidence: NaN is not a number; write percent "
+    "from 0 to 100",
+    lane("job_deadline_hours: 25"): "gatehouse.yaml:3: lanes.default.job_deadline_hours: 25 is not from 1 to 24; write "
+    "hours within that range",
+    lane("{min_size: 2, max_size: 1}"): "gatehouse.yaml:3: lanes.default.min_size: 2 is above max_size 1; swap them or "
+    "drop one",
+    # what a lane refers to
+    lane("policy: strickt"): "gatehouse.yaml:3: lanes.default.policy: there is no policies/strickt.yaml; write that "
+    "file, or policy: strict",
+    lane("adapter: my-adapter"): 'gatehouse.yaml:3: lanes.default.adapter: "my-adapter" does not fit; write the ARN of '
+    "a project version, arn:aws:rekognition:...:project/.../version/.../...",
+    # which uploads a lane takes
+    lane("prefixes: []"): "gatehouse.yaml:3: lanes.default.prefixes: an empty list takes no upload; write "
+    '[""] for every key, or drop the lane',
+    lane("prefixes: [a, ab]"): 'gatehouse.yaml:3: lanes.default.prefixes: "ab" lies inside "a", which the lane takes '
+    "whole; drop it, or give it a lane of its own",
+    lane('prefixes: [a, ""]'): 'gatehouse.yaml:3: lanes.default.prefixes: "a" lies inside "", which the lane takes '
+    "whole; drop it, or give it a lane of its own",
+    lane("suffixes: ['']"): "gatehouse.yaml:3: lanes.default.suffixes: an empty suffix takes every key; write [] for "
+    "any suffix",
+    lane(
+        "suffixes: [.\u017f]"
+    ): 'gatehouse.yaml:3: lanes.default.suffixes: ".\\u017f" has letters whose upper and lower '
+    "case EventBridge may not know; use plain ASCII, such as .jpg",
+    lane("exclude_prefixes: ['']"): 'gatehouse.yaml:3: lanes.default.exclude_prefixes: "" takes away everything under '
+    'the lane\'s prefix ""; exclude something longer, or drop that prefix',
+    lane("{prefixes: [a/], exclude_prefixes: [b/]}"): 'gatehouse.yaml:3: lanes.default.exclude_prefixes: "b/" is not '
+    "inside any prefix of the lane; begin it with one of the lane's prefixes, or drop it",
+    "lanes:\n  one: {prefixes: [a/]}\n  two:\n    prefixes: [b/, a/]": 'gatehouse.yaml:4: lanes.two.prefixes: "a/" is '
+    "claimed by lane one too; give it to one of them",
+    "lanes:\n  one: {}\n  two: {}": 'gatehouse.yaml:3: lanes.two.prefixes: "" is claimed by lane one too; give it to '
+    "one of them",
+}
+
+
+@pytest.mark.parametrize("text", MISTAKES)
+def test_a_mistake_is_told_in_one_line(tmp_path: Path, text: str) -> None:
+    assert message(tmp_path, text) == MISTAKES[text]
+
+
+def test_a_key_part_no_object_can_have_is_refused(tmp_path: Path) -> None:
+    assert "is longer than an object's key; keep to 1024 bytes" in message(tmp_path, lane(f"prefixes: [{'ü' * 513}]"))
+
+
+def test_a_pattern_that_eventbridge_would_refuse_is_refused(tmp_path: Path) -> None:
+    prefixes = [f"folder-{number:03}/" for number in range(120)]
+
+    assert "EventBridge takes 2048; use fewer" in message(tmp_path, lane(f"prefixes: {prefixes}"))
+
+
+def test_prefixes_of_other_lanes_count_towards_the_pattern(tmp_path: Path) -> None:
+    others = "".join(f"  lane{number}: {{prefixes: [{'x' * 100}{number}/]}}\n" for number in range(20))
+
+    assert "EventBridge takes 2048; use fewer" in message(tmp_path, f"lanes:\n  default: {{}}\n{others}")
+
+
+def test_a_lane_its_function_could_not_be_told_is_refused(tmp_path: Path) -> None:
+    exclusions = [f"a/{number:03}-{'x' * 40}/" for number in range(80)]
+
+    assert "bytes of its function's environment" in message(
+        tmp_path, lane(f"{{prefixes: [a/], exclude_prefixes: {exclusions}}}")
+    )
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="can't be read: No such file or directory; name a settings file in"):
+        load_settings(tmp_path / "nothing.yaml", POLICIES)
+
+
+def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
+    (tmp_path / "gatehouse.yaml").write_bytes(b"name: \xff")
+
+    with pytest.raises(SettingsError, match=r"gatehouse.yaml:1: not YAML: 'utf-8' codec can't decode"):
+        load_settings(tmp_path / "gatehouse.yaml", POLICIES)
+
+
+@pytest.mark.parametrize("days", LOG_RETENTION_DAYS)
+def test_every_retention_that_cloudwatch_has_is_accepted(tmp_path: Path, days: int) -> None:
+    assert load(tmp_path, f"lanes: {{default: }}\nlog_retention_days: {days}").log_retention_days == days
+
+
+_scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.dates()
+_values = st.recursive(
+    _scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_scalars, inner, max_size=3)
+)
+_keys = st.sampled_from([*Settings.__dataclass_fields__, "nonsense"])
+_lane_keys = st.sampled_from(
+    [
+        *("prefixes", "suffixes", "exclude_prefixes", "min_size", "max_size", "max_wait", "batch_size"),
+        *("max_concurrency", "min_confidence", "policy", "adapter", "job_deadline_hours", "nonsense"),
+    ]
+)
+_documents = st.dictionaries(_keys, _values, max_size=4) | st.builds(
+    lambda lanes: {"lanes": lanes},
+    st.dictionaries(st.text(max_size=4), st.dictionaries(_lane_keys, _values, max_size=4), min_size=1, max_size=3),
+)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(document=_documents)
+def test_whatever_the_file_holds_is_settings_or_one_line(tmp_path: Path, document: object) -> None:
+    file = tmp_path / "gatehouse.yaml"
+    file.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
+
+    problem = problem_with(file)
+
+    assert problem is None or (problem.startswith(f"{file}:") and len(problem.splitlines()) == 1)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(max_size=60))
+def test_whatever_text_is_in_the_file_ends_in_one_line(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "gatehouse.yaml"
+    file.write_text(text, encoding="utf-8", newline="")
+
+    with pytest.raises(SettingsError) as caught:
+        load_settings(file, POLICIES)
+
+    assert len(str(caught.value).splitlines()) == 1

@@ -1,0 +1,122 @@
+"""What must survive does, and is closed to everyone who was not let in."""
+
+import json
+from typing import Any
+
+import pytest
+
+from lambdas.moderation import verdict
+from lambdas.moderation.policy import Policy
+from stacks.policies import compile_policies
+from tests.stacks.conftest import ROOT, Assembly, only, resources
+
+
+def bucket(assembly: Assembly, name: str) -> Any:
+    return only(assembly.storage, "AWS::S3::Bucket", name)["Properties"]
+
+
+@pytest.mark.parametrize("name", ["Uploads", "Work"])
+def test_buckets_are_encrypted_and_closed(shipped: Assembly, name: str) -> None:
+    properties = bucket(shipped, name)
+
+    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+    assert properties["BucketEncryption"]
+    (statement,) = only(shipped.storage, "AWS::S3::BucketPolicy", name)["Properties"]["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Action"], statement["Condition"]) == (
+        "Deny",
+        "s3:*",
+        {"Bool": {"aws:SecureTransport": "false"}},
+    )
+
+
+def test_uploads_keep_their_versions_and_send_events(shipped: Assembly) -> None:
+    properties = bucket(shipped, "Uploads")
+
+    assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert properties["NotificationConfiguration"] == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
+
+
+def test_uploads_do_not_expire(shipped: Assembly) -> None:
+    (rule,) = bucket(shipped, "Uploads")["LifecycleConfiguration"]["Rules"]
+
+    assert set(rule) == {"AbortIncompleteMultipartUpload", "Status"}
+
+
+@pytest.mark.parametrize(("fixture", "days"), [("shipped", 30), ("elaborate", 45)])
+def test_batches_expire_as_the_settings_say(request: pytest.FixtureRequest, fixture: str, days: int) -> None:
+    (rule,) = bucket(request.getfixturevalue(fixture), "Work")["LifecycleConfiguration"]["Rules"]
+
+    assert (rule["Prefix"], rule["ExpirationInDays"], rule["Status"]) == ("batches/", days, "Enabled")
+
+
+def test_the_verdict_table_has_the_keys_the_code_uses(shipped: Assembly) -> None:
+    properties = only(shipped.storage, "AWS::DynamoDB::GlobalTable")["Properties"]
+
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+    assert properties["KeySchema"] == [
+        {"AttributeName": verdict.OBJECT, "KeyType": "HASH"},
+        {"AttributeName": verdict.VERSION, "KeyType": "RANGE"},
+    ]
+    assert {entry["AttributeType"] for entry in properties["AttributeDefinitions"]} == {"S"}
+    assert properties["TimeToLiveSpecification"] == {"AttributeName": verdict.EXPIRES_AT, "Enabled": True}
+    (index,) = properties["GlobalSecondaryIndexes"]
+    assert index == {
+        "IndexName": verdict.INDEX,
+        "KeySchema": [
+            {"AttributeName": verdict.INDEX_PARTITION, "KeyType": "HASH"},
+            {"AttributeName": verdict.INDEX_SORT, "KeyType": "RANGE"},
+        ],
+        "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(verdict.INDEX_PROJECTION)},
+    }
+
+
+def test_verdicts_can_be_restored_and_not_deleted_by_mistake(shipped: Assembly) -> None:
+    (replica,) = only(shipped.storage, "AWS::DynamoDB::GlobalTable")["Properties"]["Replicas"]
+
+    assert replica["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert replica["DeletionProtectionEnabled"] is True
+
+
+def test_the_flag_topic_is_encrypted_and_lets_nobody_in_by_its_policy(shipped: Assembly) -> None:
+    topic = only(shipped.storage, "AWS::SNS::Topic")["Properties"]
+    (statement,) = only(shipped.storage, "AWS::SNS::TopicPolicy")["Properties"]["PolicyDocument"]["Statement"]
+
+    assert json.dumps(topic["KmsMasterKeyId"]).endswith(':alias/aws/sns"]]}')
+    assert "FifoTopic" not in topic
+    assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+
+
+def test_the_pointer_names_the_policies_that_are_shipped(shipped: Assembly) -> None:
+    pointer = json.loads(only(shipped.storage, "AWS::SSM::Parameter")["Properties"]["Value"])
+    asset = next(folder for folder in shipped.folder.glob("asset.*") if (folder / "policies").is_dir())
+    files = {path.stem: json.loads(path.read_text("utf-8")) for path in (asset / "policies").iterdir()}
+
+    assert set(pointer) == set(files) == set(compile_policies(ROOT / "policies").policies)
+    for name, document in files.items():
+        policy = Policy.from_document(document)
+        assert pointer[name] == {"version": policy.version, "hash": policy.hash}
+
+
+def test_everything_stored_outlives_its_stack(shipped: Assembly) -> None:
+    kinds = ("AWS::S3::Bucket", "AWS::DynamoDB::GlobalTable", "AWS::SNS::Topic", "AWS::SSM::Parameter")
+    kept = {name: resource for kind in kinds for name, resource in resources(shipped.storage, kind).items()}
+
+    assert len(kept) == 5
+    for name, resource in kept.items():
+        assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain"), name
+
+
+def test_an_existing_bucket_is_used_and_nothing_is_made_in_its_place(elaborate: Assembly) -> None:
+    outputs = elaborate.storage["Outputs"]
+
+    assert list(resources(elaborate.storage, "AWS::S3::Bucket")) == [
+        name for name in elaborate.storage["Resources"] if name.startswith("WorkBucket") and "Policy" not in name
+    ]
+    assert outputs["UploadBucketName"]["Value"] == "somebody-elses-bucket"
+    assert outputs["UploadBucketNotice"]["Value"].startswith("Turn on Amazon EventBridge for somebody-elses-bucket")
+
+
+def test_the_outputs_are_those_of_the_design(shipped: Assembly) -> None:
+    named = {name for name in shipped.storage["Outputs"] if not name.startswith("PublishOutput")}
+
+    assert named == {"UploadBucketName", "WorkBucketName", "VerdictTableName", "FlagTopicArn", "PolicyParameterName"}

@@ -1,0 +1,93 @@
+"""Watches and disturbs the calls of boto3 clients: counts them, answers in AWS's place, kills the caller around one."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from botocore.awsrequest import AWSResponse
+from botocore.client import BaseClient
+from botocore.compat import HTTPHeaders
+
+Answer = Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+class Killed(BaseException):
+    """The function's process ends here. No `except Exception` may survive it, as none survives a real kill."""
+
+
+@dataclass
+class AwsCalls:
+    """What the watched clients have called, by operation name, whatever the answer was.
+
+    Attributes:
+        made: operation -> calls so far.
+    """
+
+    made: Counter[str] = field(default_factory=Counter)
+    _kills: dict[tuple[str, str, int], None] = field(default_factory=dict)
+    _done: Counter[str] = field(default_factory=Counter)
+    _answers: dict[str, list[tuple[int, dict[str, Any]]]] = field(default_factory=dict)
+    _standing_answers: dict[str, Answer] = field(default_factory=dict)
+    _interruptions: dict[str, Callable[[], object]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def watch(self, *clients: BaseClient) -> None:
+        """Watch these clients from now on."""
+        for client in clients:
+            client.meta.events.register_first("before-call", self._before)
+            client.meta.events.register_last("after-call", self._after)
+
+    def kill(self, operation: str, when: Literal["before", "after"], nth: int = 1) -> None:
+        """Kill the caller at the nth call of this operation from now on, before or after it takes effect."""
+        done = self.made if when == "before" else self._done
+        self._kills[operation, when, done[operation] + nth] = None
+
+    def answer_next(self, operation: str, body: dict[str, Any], status: int = 200) -> None:
+        """Answer the next call of this operation (after earlier such answers) without AWS hearing of it."""
+        self._answers.setdefault(operation, []).append((status, body))
+
+    def answer_always(self, operation: str, answer: Answer) -> None:
+        """Answer every call of this operation without AWS; `answer` gets the request as it would go over the wire."""
+        self._standing_answers[operation] = answer
+
+    def interrupt(self, operation: str, action: Callable[[], object]) -> None:
+        """Let something else happen, once, just before the next call of this operation."""
+        self._interruptions[operation] = action
+
+    def _before(self, model: Any, params: Mapping[str, Any], **_: object) -> Any:
+        """Returns what botocore takes for the answer, response and body, or None to let it ask AWS."""
+        operation: str = model.name
+        if action := self._interruptions.pop(operation, None):
+            action()
+        with self._lock:
+            self.made[operation] += 1
+            count = self.made[operation]
+        self._kill_if_due(operation, "before", count)
+        if self._answers.get(operation):
+            status, body = self._answers[operation].pop(0)
+        elif operation in self._standing_answers:
+            status, body = 200, self._standing_answers[operation](params)
+        else:
+            return None
+        body.setdefault("ResponseMetadata", {"HTTPStatusCode": status})
+        return AWSResponse("https://aws.invalid/", status, HTTPHeaders(), None), body
+
+    def _after(self, model: Any, **_: object) -> None:
+        with self._lock:
+            self._done[model.name] += 1
+        self._kill_if_due(model.name, "after", self._done[model.name])
+
+    def _kill_if_due(self, operation: str, when: str, count: int) -> None:
+        if (operation, when, count) in self._kills:
+            del self._kills[operation, when, count]
+            raise Killed(f"{when} {operation}")
+
+
+def cancelled(*codes: str) -> dict[str, Any]:
+    """The body of a cancelled TransactWriteItems, with a reason for each of its items."""
+    return {
+        "Error": {"Code": "TransactionCanceledException", "Message": "Transaction cancelled"},
+        "CancellationReasons": [{"Code": code} for code in codes],
+    }

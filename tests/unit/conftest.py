@@ -1,0 +1,106 @@
+"""An AWS in memory, with the buckets, table and topic of the storage stack."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+# The handlers' loggers and metrics read these when they are imported.
+os.environ.update(
+    AWS_DEFAULT_REGION="us-east-1",
+    AWS_ACCESS_KEY_ID="testing",
+    AWS_SECRET_ACCESS_KEY="testing",
+    POWERTOOLS_METRICS_NAMESPACE="Gatehouse",
+    POWERTOOLS_SERVICE_NAME="unit",
+    POWERTOOLS_LOG_LEVEL="INFO",
+    POWERTOOLS_TRACE_DISABLED="true",
+)
+
+import boto3
+import pytest
+from boto3.dynamodb.types import TypeDeserializer
+from hypothesis import settings
+from moto import mock_aws
+
+from lambdas.aws.verdict_table import VerdictTable
+from lambdas.aws.work_bucket import WorkBucket
+from lambdas.moderation.upload import Upload
+from lambdas.moderation.verdict import INDEX, INDEX_PARTITION, INDEX_PROJECTION, INDEX_SORT, OBJECT, VERSION
+from tests.unit.aws_calls import AwsCalls
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+settings.register_profile("gatehouse", deadline=None, max_examples=100, derandomize=True, database=None)
+settings.load_profile("gatehouse")
+
+TABLE = "verdicts"
+WORK = "work"
+UPLOADS = "uploads"
+
+
+def no_pause(_seconds: float) -> None:
+    """Retries follow each other at once."""
+
+
+@dataclass(frozen=True)
+class Storage:
+    """The storage stack, and a look at what the code calls in it."""
+
+    dynamodb: "DynamoDBClient"
+    s3: "S3Client"
+    calls: AwsCalls
+
+    @property
+    def table(self) -> VerdictTable:
+        return VerdictTable(self.dynamodb, TABLE, pause=no_pause)
+
+    @property
+    def work(self) -> WorkBucket:
+        return WorkBucket(self.s3, WORK)
+
+    def items(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """Every item of the verdict table, by object and version."""
+        pages = self.dynamodb.get_paginator("scan").paginate(TableName=TABLE)
+        found = [_python(item) for page in pages for item in page["Items"]]
+        return {(item[OBJECT], item[VERSION]): item for item in found}
+
+    def item(self, upload: Upload) -> dict[str, Any]:
+        """An upload's item."""
+        key = {OBJECT: {"S": upload.object}, VERSION: {"S": upload.version}}
+        return _python(self.dynamodb.get_item(TableName=TABLE, Key=key)["Item"])
+
+
+def _python(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: TypeDeserializer().deserialize(value) for name, value in item.items()}
+
+
+@pytest.fixture
+def storage() -> Iterator[Storage]:
+    """Empty storage."""
+    # One session for all tests: a fresh one would read the services' models from disk again.
+    with mock_aws(config={"core": {"reset_boto3_session": False}}):
+        dynamodb, s3 = boto3.client("dynamodb"), boto3.client("s3")
+        keys = (OBJECT, VERSION, INDEX_PARTITION, INDEX_SORT)
+        dynamodb.create_table(
+            TableName=TABLE,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in keys],
+            KeySchema=[{"AttributeName": OBJECT, "KeyType": "HASH"}, {"AttributeName": VERSION, "KeyType": "RANGE"}],
+            GlobalSecondaryIndexes=[
+                {
+                    "IndexName": INDEX,
+                    "KeySchema": [
+                        {"AttributeName": INDEX_PARTITION, "KeyType": "HASH"},
+                        {"AttributeName": INDEX_SORT, "KeyType": "RANGE"},
+                    ],
+                    "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(INDEX_PROJECTION)},
+                }
+            ],
+        )
+        s3.create_bucket(Bucket=WORK)
+        s3.create_bucket(Bucket=UPLOADS)
+        calls = AwsCalls()
+        calls.watch(dynamodb, s3)
+        yield Storage(dynamodb, s3, calls)

@@ -1,0 +1,46 @@
+"""Step Functions as admission sees it, with executions that end when a test says so."""
+
+from collections import Counter
+from typing import TYPE_CHECKING, Literal, cast
+
+from lambdas.aws.executions import Executions, Progress
+from tests.unit.aws_calls import Killed
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+
+class ScriptedExecutions(Executions):
+    """Executions in memory.
+
+    Attributes:
+        progress: batch id -> where its execution stands; a test may change it.
+        redrivable: whether a stopped execution may be redriven.
+        redrives: batch id -> how often it was redriven.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(cast("SFNClient", None), "")
+        self.progress: dict[str, Progress] = {}
+        self.redrivable = True
+        self.redrives: Counter[str] = Counter()
+        self._kill: Literal["before", "after"] | None = None
+
+    def kill_start(self, when: Literal["before", "after"]) -> None:
+        """Kill the caller around its next start."""
+        self._kill = when
+
+    def ensure_started(self, batch_id: str) -> Progress:
+        kill, self._kill = self._kill, None
+        if kill == "before":
+            raise Killed("before StartExecution")
+        progress = self.progress.setdefault(batch_id, Progress.RUNNING)
+        if kill == "after":
+            raise Killed("after StartExecution")
+        return progress
+
+    def redrive(self, batch_id: str) -> Progress:
+        if self.redrivable and self.progress[batch_id] is Progress.STOPPED:
+            self.redrives[batch_id] += 1
+            self.progress[batch_id] = Progress.RUNNING
+        return self.progress[batch_id]

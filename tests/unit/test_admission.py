@@ -1,0 +1,371 @@
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import pytest
+
+from lambdas.aws import verdict_table
+from lambdas.aws.executions import Progress
+from lambdas.batcher.admission import Admission, Admitted
+from lambdas.moderation.batch import manifest_key, uploads_key
+from lambdas.moderation.upload import Upload
+from lambdas.moderation.verdict import Status, claim_from_item
+from tests.unit.aws_calls import Killed
+from tests.unit.builders import NOON, a_lane, a_policy, a_verdict, an_upload, uploads
+from tests.unit.conftest import WORK, Storage
+from tests.unit.scripted_executions import ScriptedExecutions
+
+TIMEOUT = timedelta(seconds=120)
+
+
+@dataclass
+class Batcher:
+    """Batchers of one lane, their storage, their executions and a clock that a test moves."""
+
+    storage: Storage
+    executions: ScriptedExecutions = field(default_factory=ScriptedExecutions)
+    time: datetime = NOON
+
+    def admit(self, found: Iterable[Upload]) -> Admitted:
+        """One invocation. Returns what it says became of the uploads."""
+        storage = self.storage
+        admission = Admission(a_lane(), a_policy(), storage.table, storage.work, self.executions, now=lambda: self.time)
+        return admission.admit(found, TIMEOUT)
+
+    def admit_until_done(self, found: Iterable[Upload]) -> None:
+        """Deliver messages as SQS does: all of them again after a crash, later those that came back."""
+        left = list(found)
+        for _ in range(10):
+            self.time += TIMEOUT + timedelta(seconds=1)
+            try:
+                admitted = self.admit(left)
+            except Killed:
+                continue
+            left = [upload for upload in left if upload.identity in admitted.come_back]
+            if not left:
+                return
+        raise AssertionError(f"{len(left)} messages came back ten times")
+
+    def lose_the_files(self, found: Iterable[Upload]) -> None:
+        """A batcher claims uploads and dies before it writes them down."""
+        self.storage.calls.kill("PutObject", "before")
+        with pytest.raises(Killed):
+            self.admit(found)
+
+    def end(self, progress: Progress) -> None:
+        """Every execution ends like this."""
+        self.executions.progress = dict.fromkeys(self.executions.progress, progress)
+
+    def lines(self, key: str) -> list[dict[str, object]]:
+        """A JSON Lines file of the work bucket."""
+        return [json.loads(line) for line in self.storage.work.lines(WORK, key)]
+
+    def analysed(self) -> Counter[object]:
+        """How often each object is in the manifest of a started execution."""
+        started = self.executions.progress
+        return Counter(line["source-ref"] for batch_id in started for line in self.lines(manifest_key(batch_id)))
+
+    def holder(self, upload: Upload) -> str:
+        """The batch that holds an upload."""
+        return claim_from_item(self.storage.item(upload)).batch_id
+
+
+@pytest.fixture
+def batcher(storage: Storage) -> Batcher:
+    return Batcher(storage)
+
+
+def _identities(found: Iterable[Upload]) -> set[tuple[str, str]]:
+    return {upload.identity for upload in found}
+
+
+def test_new_uploads_are_claimed_written_down_and_started(batcher: Batcher) -> None:
+    found = uploads(3)
+
+    admitted = batcher.admit(found)
+
+    assert admitted.batch is not None
+    batch_id = admitted.batch.batch_id
+    assert batcher.executions.progress == {batch_id: Progress.RUNNING}
+    assert [line["source-ref"] for line in batcher.lines(manifest_key(batch_id))] == [each.object for each in found]
+    assert [line["n"] for line in batcher.lines(uploads_key(batch_id))] == [0, 1, 2]
+    for upload in found:
+        item = batcher.storage.item(upload)
+        assert (item["status"], item["batch_id"], item["lane"]) == ("PENDING", batch_id, "default")
+        assert (item["claimed_at"], item["attempt"]) == ("2026-11-22T12:00:00.000Z", 1)
+    assert (admitted.come_back, admitted.reclaimed, admitted.redriven) == (set(), 0, 0)
+
+
+def test_results_finds_what_the_batcher_claimed(batcher: Batcher) -> None:
+    admitted = batcher.admit(uploads(3))
+
+    assert admitted.batch is not None
+    settings = batcher.storage.work.read_settings(admitted.batch.batch_id)
+    index = batcher.storage.work.read_index(settings)
+    assert len(batcher.storage.table.pending(entry.claim for entry in index)) == 3
+
+
+def test_nothing_new_starts_nothing(batcher: Batcher) -> None:
+    assert batcher.admit([]) == Admitted()
+    assert batcher.storage.calls.made == {}
+
+
+def test_duplicates_of_a_message_count_once(batcher: Batcher) -> None:
+    batcher.admit([an_upload(), an_upload(), an_upload()])
+
+    assert batcher.analysed() == {an_upload().object: 1}
+
+
+def test_a_redelivered_event_is_not_analysed_twice(batcher: Batcher) -> None:
+    batcher.admit(uploads(2))
+
+    admitted = batcher.admit(uploads(3))
+
+    assert admitted.come_back == set()
+    assert batcher.analysed() == {upload.object: 1 for upload in uploads(3)}
+    assert len(batcher.executions.progress) == 2
+
+
+def test_a_final_upload_is_left_alone(batcher: Batcher) -> None:
+    batcher.admit([an_upload()])
+    claim = claim_from_item(batcher.storage.item(an_upload()))
+    batcher.storage.table.finalize([a_verdict(Status.BLOCKED, claim)], None)
+    batcher.end(Progress.SUCCEEDED)
+    before = batcher.storage.items()
+
+    assert batcher.admit([an_upload()]) == Admitted()
+    assert batcher.storage.items() == before
+
+
+def test_a_fresh_claim_without_files_is_left_to_its_batcher(batcher: Batcher) -> None:
+    batcher.lose_the_files(uploads(2))
+    before = batcher.storage.items()
+    batcher.time += TIMEOUT
+
+    admitted = batcher.admit(uploads(2))
+
+    assert admitted.come_back == _identities(uploads(2))
+    assert (admitted.batch, admitted.reclaimed) == (None, 0)
+    assert batcher.storage.items() == before
+
+
+def test_the_claim_of_a_dead_batcher_is_taken_over(batcher: Batcher) -> None:
+    batcher.lose_the_files(uploads(2))
+    batcher.time += TIMEOUT + timedelta(milliseconds=1)
+
+    admitted = batcher.admit(uploads(3))
+
+    assert (admitted.come_back, admitted.reclaimed, admitted.stuck_after_success) == (set(), 2, 0)
+    assert batcher.analysed() == {upload.object: 1 for upload in uploads(3)}
+    assert {claim_from_item(item).attempt for item in batcher.storage.items().values()} == {1}
+
+
+def test_a_batch_with_files_that_was_never_started_is_started(batcher: Batcher) -> None:
+    batcher.executions.kill_start("before")
+    with pytest.raises(Killed):
+        batcher.admit(uploads(2))
+    holder = batcher.holder(uploads(2)[0])
+
+    admitted = batcher.admit(uploads(2))
+
+    assert batcher.executions.progress == {holder: Progress.RUNNING}
+    assert admitted == Admitted()
+
+
+def test_a_stopped_execution_is_resumed_and_pays_nothing_twice(batcher: Batcher) -> None:
+    batcher.admit(uploads(2))
+    holder = batcher.holder(uploads(2)[0])
+    batcher.end(Progress.STOPPED)
+
+    admitted = batcher.admit(uploads(2))
+
+    assert batcher.executions.redrives == {holder: 1}
+    assert (admitted.redriven, admitted.batch, admitted.come_back) == (1, None, set())
+    assert batcher.holder(uploads(2)[0]) == holder
+
+
+def test_an_execution_that_cannot_be_resumed_gives_its_uploads_to_the_next_attempt(batcher: Batcher) -> None:
+    batcher.admit(uploads(2))
+    batcher.end(Progress.STOPPED)
+    batcher.executions.redrivable = False
+
+    admitted = batcher.admit(uploads(2))
+
+    assert (admitted.reclaimed, admitted.redriven, admitted.stuck_after_success) == (2, 0, 0)
+    assert {claim_from_item(item).attempt for item in batcher.storage.items().values()} == {2}
+    assert admitted.batch is not None
+    assert len(admitted.batch.manifest().splitlines()) == 2
+
+
+def test_an_upload_its_successful_batch_left_pending_is_counted_and_taken_over(batcher: Batcher) -> None:
+    batcher.admit(uploads(2))
+    batcher.end(Progress.SUCCEEDED)
+
+    admitted = batcher.admit(uploads(1))
+
+    assert (admitted.reclaimed, admitted.stuck_after_success, admitted.redriven) == (1, 1, 0)
+    assert claim_from_item(batcher.storage.item(uploads(1)[0])).attempt == 2
+
+
+def test_the_fourth_attempt_is_refused_and_needs_no_analysis(batcher: Batcher) -> None:
+    batcher.executions.redrivable = False
+    for _ in range(3):
+        batcher.admit([an_upload()])
+        batcher.end(Progress.STOPPED)
+
+    admitted = batcher.admit([an_upload()])
+
+    assert admitted.batch is not None
+    (entry,) = admitted.batch.uploads
+    assert entry.refusal is not None
+    assert (entry.refusal.status, entry.refusal.failure.code) == (Status.FAILED, "AttemptsExhausted")
+    assert admitted.batch.manifest() == ""
+    assert batcher.analysed() == {an_upload().object: 3}
+    assert batcher.executions.progress[admitted.batch.batch_id] is Progress.RUNNING
+
+
+def test_a_verdict_that_arrives_while_we_look_is_not_undone(batcher: Batcher) -> None:
+    batcher.admit([an_upload()])
+    claim = claim_from_item(batcher.storage.item(an_upload()))
+    batcher.end(Progress.SUCCEEDED)
+    batcher.storage.calls.interrupt(
+        "HeadObject", lambda: batcher.storage.table.finalize([a_verdict(Status.BLOCKED, claim)], None)
+    )
+
+    admitted = batcher.admit([an_upload()])
+
+    assert (admitted.come_back, admitted.reclaimed, admitted.stuck_after_success) == ({an_upload().identity}, 0, 0)
+    assert batcher.storage.item(an_upload())["status"] == "BLOCKED"
+    assert batcher.admit([an_upload()]) == Admitted()
+
+
+def test_two_batchers_at_once_share_the_uploads(batcher: Batcher) -> None:
+    other: list[Admitted] = []
+    batcher.storage.calls.interrupt("TransactWriteItems", lambda: other.append(batcher.admit(uploads(3)[:2])))
+
+    admitted = batcher.admit(uploads(3))
+
+    assert len(other) == 1
+    assert batcher.analysed() == {upload.object: 1 for upload in uploads(3)}
+    assert admitted.come_back == other[0].come_back == set()
+
+
+def test_a_batcher_does_not_start_what_another_is_about_to_write(batcher: Batcher) -> None:
+    second: list[Admitted] = []
+    batcher.storage.calls.interrupt("PutObject", lambda: second.append(batcher.admit(uploads(3))))
+
+    first = batcher.admit(uploads(2))
+
+    assert first.come_back == set()
+    assert second[0].come_back == _identities(uploads(2))
+    assert batcher.analysed() == {upload.object: 1 for upload in uploads(3)}
+
+
+def test_of_two_batchers_that_take_over_one_wins(batcher: Batcher) -> None:
+    batcher.lose_the_files(uploads(2))
+    batcher.time += TIMEOUT * 2
+    other: list[Admitted] = []
+    batcher.storage.calls.interrupt("HeadObject", lambda: other.append(batcher.admit(uploads(2))))
+
+    admitted = batcher.admit(uploads(2))
+
+    assert (other[0].reclaimed, admitted.reclaimed) == (2, 0)
+    assert admitted.come_back == _identities(uploads(2))
+    assert batcher.analysed() == {upload.object: 1 for upload in uploads(2)}
+    assert batcher.admit(uploads(2)) == Admitted()
+
+
+def test_a_failure_to_look_is_not_taken_for_missing_files(batcher: Batcher) -> None:
+    batcher.admit(uploads(1))
+    batcher.time += TIMEOUT * 2
+    body = {"Error": {"Code": "403", "Message": "Forbidden"}}
+    batcher.storage.calls.answer_next("HeadObject", body, 403)
+
+    with pytest.raises(batcher.storage.s3.exceptions.ClientError):
+        batcher.admit(uploads(1))
+    assert batcher.analysed() == {uploads(1)[0].object: 1}
+
+
+def test_uploads_of_one_object_in_any_order_each_get_a_claim(batcher: Batcher) -> None:
+    versions = [an_upload(sequencer=sequencer) for sequencer in ("2", "1", "3")]
+
+    batcher.admit(versions[:2])
+    batcher.admit(versions[2:])
+
+    assert set(batcher.storage.items()) == _identities(versions)
+    assert batcher.analysed() == {an_upload().object: 2}
+
+
+def test_an_old_batch_is_asked_about_once_however_many_of_its_uploads_come_again(batcher: Batcher) -> None:
+    batcher.admit(uploads(50))
+    before = batcher.storage.calls.made["HeadObject"]
+
+    batcher.admit(uploads(50))
+
+    assert batcher.storage.calls.made["HeadObject"] - before == 1
+
+
+CRASHES: list[Callable[[Batcher], None]] = [
+    *(
+        lambda batcher, when=when, nth=nth: batcher.storage.calls.kill("TransactWriteItems", when, nth)
+        for when in ("before", "after")
+        for nth in (1, 2)
+    ),
+    *(
+        lambda batcher, when=when, nth=nth: batcher.storage.calls.kill("PutObject", when, nth)
+        for when in ("before", "after")
+        for nth in (1, 2, 3)
+    ),
+    *(lambda batcher, when=when: batcher.executions.kill_start(when) for when in ("before", "after")),
+]
+
+
+@pytest.mark.parametrize("crash", range(len(CRASHES)))
+def test_a_crash_anywhere_neither_loses_an_upload_nor_pays_twice(
+    batcher: Batcher, crash: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verdict_table, "ITEMS_A_CALL", 5)
+    found = uploads(8)
+    random.Random(crash).shuffle(found)
+    CRASHES[crash](batcher)
+    with pytest.raises(Killed):
+        batcher.admit(found)
+
+    random.Random(crash + 1).shuffle(found)
+    batcher.admit_until_done(found[:4])
+    batcher.admit_until_done(found)
+
+    assert batcher.analysed() == {upload.object: 1 for upload in found}
+    for item in batcher.storage.items().values():
+        claim = claim_from_item(item)
+        assert item["status"] == "PENDING"
+        assert batcher.executions.progress[claim.batch_id] is Progress.RUNNING
+        assert claim.attempt == 1
+
+
+@pytest.mark.parametrize("crash", range(len(CRASHES)))
+@pytest.mark.parametrize("ended", [None, Progress.STOPPED, Progress.SUCCEEDED])
+def test_a_crash_while_taking_over_loses_nothing(batcher: Batcher, crash: int, ended: Progress | None) -> None:
+    found = uploads(3)
+    if ended:
+        batcher.executions.redrivable = False
+        batcher.admit(found)
+        batcher.end(ended)
+    else:
+        batcher.lose_the_files(found)
+    earlier = set(batcher.executions.progress)
+    batcher.time += TIMEOUT * 2
+    CRASHES[crash](batcher)
+
+    batcher.admit_until_done(found)
+
+    for upload in found:
+        batch_id = batcher.holder(upload)
+        assert batcher.executions.progress[batch_id] is Progress.RUNNING
+        assert upload.object in {line["source-ref"] for line in batcher.lines(manifest_key(batch_id))}
+    later = set(batcher.executions.progress) - earlier
+    again = Counter(line["source-ref"] for batch_id in later for line in batcher.lines(manifest_key(batch_id)))
+    assert again == {upload.object: 1 for upload in found}

@@ -1,0 +1,182 @@
+import json
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from boto3.dynamodb.types import TypeSerializer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.moderation.analysis import (
+    MAX_LINE_BYTES,
+    Analysis,
+    ContentType,
+    Label,
+    ResultLineError,
+    parse_answer,
+    parse_result_line,
+)
+from lambdas.moderation.flag import MAX_BYTES, Flag
+from lambdas.moderation.taxonomy import PARENTS
+from tests.unit.builders import a_claim, a_policy, a_verdict, an_answer, an_upload, labels
+from tests.unit.test_upload import JSON
+
+SOURCE = "s3://uploads/cat.jpg"
+
+
+def _line(answer: object) -> str:
+    return json.dumps({"source-ref": SOURCE, "detect-moderation-labels": answer})
+
+
+def _with_label(**fields: Any) -> str:
+    label = {"Name": "Weapons", "ParentName": "Violence", "Confidence": 80.0, "TaxonomyLevel": 2}
+    return _line({"ModerationLabels": [label | fields]})
+
+
+def test_a_result_line_is_read() -> None:
+    answer = an_answer({"Weapons": 80.25}, adapter="arn") | {
+        "ContentTypes": [{"Name": "Animated", "Confidence": 72.7}],
+    }
+
+    result = parse_result_line(_line(answer))
+
+    assert result.source == SOURCE
+    assert result.analysis == Analysis(
+        (Label("Weapons", "Violence", 80.25, 2),), (ContentType("Animated", 72.7),), "7.0", "arn"
+    )
+
+
+def test_an_image_without_findings_has_an_analysis_without_labels() -> None:
+    assert parse_result_line(_line({"ModerationLabels": []})).analysis == Analysis()
+
+
+@pytest.mark.parametrize("line", [json.dumps({"source-ref": SOURCE}), _line(None)])
+def test_a_line_without_an_answer_has_no_analysis(line: str) -> None:
+    assert parse_result_line(line).analysis is None
+
+
+@pytest.mark.parametrize("level", [None, 0, 4, 10**400, True, 2.0, "2", [], {}])
+def test_a_level_that_says_nothing_is_left_open(level: object) -> None:
+    analysis = parse_result_line(_with_label(TaxonomyLevel=level)).analysis
+
+    assert analysis is not None
+    assert analysis.labels[0].level is None
+
+
+@pytest.mark.parametrize("parent", [None, ""])
+def test_a_label_of_level_1_has_no_parent(parent: object) -> None:
+    analysis = parse_result_line(_with_label(Name="Violence", ParentName=parent)).analysis
+
+    assert analysis is not None
+    assert analysis.labels[0].parent == ""
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        [],
+        "text",
+        0,
+        False,
+        {"ModerationLabels": None},
+        {"ModerationLabels": {}},
+        {"ModerationLabels": ""},
+        {"ContentTypes": []},
+        {"ModerationLabels": [], "ContentTypes": "Animated"},
+        {"ModerationLabels": [], "ContentTypes": [{}]},
+        {"ModerationLabels": [], "ModerationModelVersion": 7},
+        {"ModerationLabels": [], "ProjectVersion": {}},
+        {"ModerationLabels": [], "ModerationModelVersion": "\ud800"},
+        {"ModerationLabels": ["Violence"]},
+    ],
+)
+def test_missing_or_malformed_labels_never_count_as_no_labels(answer: object) -> None:
+    with pytest.raises(ResultLineError) as caught:
+        parse_result_line(_line(answer))
+
+    assert caught.value.source == SOURCE
+
+
+@pytest.mark.parametrize("confidence", [None, "90", True, -0.1, 100.1, float("nan"), float("inf"), 10**400, [90]])
+def test_a_confidence_that_is_none_is_refused(confidence: object) -> None:
+    with pytest.raises(ResultLineError, match="Confidence"):
+        parse_result_line(_with_label(Confidence=confidence))
+
+
+@pytest.mark.parametrize(("sent", "kept"), [(0, 0.0), (100, 100.0), (1e-300, 0.0), (99.99999237060547, 99.999992)])
+def test_a_confidence_keeps_six_decimals(sent: float, kept: float) -> None:
+    analysis = parse_result_line(_with_label(Confidence=sent)).analysis
+
+    assert analysis is not None
+    assert analysis.labels[0].confidence == kept
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"Name": None}, {"Name": ""}, {"Name": 1}, {"Name": "\ud800"}, {"ParentName": 1}, {"ParentName": "\ud8ff"}],
+)
+def test_a_name_that_is_none_is_refused(fields: dict[str, object]) -> None:
+    with pytest.raises(ResultLineError, match="Name"):
+        parse_result_line(_with_label(**fields))
+
+
+@pytest.mark.parametrize("line", ["", "{", "[]", "null", '"text"', "{}", '{"source-ref": 1}', b"\xff", "[" * 100_000])
+def test_a_line_that_names_no_image_says_so(line: str | bytes) -> None:
+    with pytest.raises(ResultLineError) as caught:
+        parse_result_line(line)
+
+    assert caught.value.source is None
+
+
+def test_a_line_as_long_as_no_answer_can_be_is_refused() -> None:
+    fits = _line({"ModerationLabels": []}).encode()
+
+    assert parse_result_line(fits + b" " * (MAX_LINE_BYTES - len(fits))).analysis == Analysis()
+    with pytest.raises(ResultLineError, match="bytes") as caught:
+        parse_result_line(fits + b" " * (MAX_LINE_BYTES + 1 - len(fits)))
+    assert caught.value.source == SOURCE
+
+
+def test_the_largest_answer_fits_a_line_a_transaction_and_a_flag() -> None:
+    sure = 99.99999237060547
+    answer = an_answer(dict.fromkeys(PARENTS, sure))
+    answer["ContentTypes"] = [{"Name": f"Sports and Leisure Illustrated {n}", "Confidence": sure} for n in range(50)]
+    upload = an_upload("😀" * 256)
+    analysis = parse_result_line(json.dumps({"source-ref": upload.object, "detect-moderation-labels": answer})).analysis
+    assert analysis is not None
+    decision = a_policy(rules={}, default={"review": 0}).judge(analysis)
+    verdict = a_verdict(claim=a_claim(upload), analysis=analysis, reasons=decision.reasons)
+
+    assert Flag.of(verdict).size < MAX_BYTES
+    assert 100 * len(json.dumps(verdict.to_item(), default=str).encode()) < 4 * 1024 * 1024
+
+
+@given(answer=JSON)
+def test_no_answer_raises_anything_but_a_result_line_error(answer: object) -> None:
+    with suppress(ResultLineError):
+        parse_answer(answer)
+
+
+@given(line=st.text() | st.binary() | JSON.map(json.dumps) | JSON.map(_line))
+def test_no_line_raises_anything_but_a_result_line_error(line: str | bytes) -> None:
+    with suppress(ResultLineError):
+        parse_result_line(line)
+
+
+@given(
+    field=st.sampled_from(["Name", "ParentName", "Confidence", "TaxonomyLevel"]), value=JSON | st.text(st.characters())
+)
+def test_what_is_read_can_be_stored(field: str, value: object) -> None:
+    try:
+        result = parse_result_line(_with_label(**{field: value}))
+    except ResultLineError:
+        return
+    item = a_verdict(analysis=result.analysis).to_item()
+    assert json.dumps(TypeSerializer().serialize(item), ensure_ascii=False).encode()
+
+
+def test_labels_of_the_builders_are_those_of_the_parser() -> None:
+    assert parse_answer(an_answer({"Violence": 70.0, "Weapons": 60.0})).labels == labels(
+        {"Violence": 70.0, "Weapons": 60.0}
+    )

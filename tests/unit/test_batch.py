@@ -1,0 +1,139 @@
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.moderation.batch import (
+    MAX_ATTEMPTS,
+    bulk_output_prefix,
+    manifest_key,
+    new_batch_id,
+    read_index,
+    read_settings,
+    refusal_for,
+    settings_key,
+    uploads_key,
+)
+from lambdas.moderation.upload import MAX_IMAGE_BYTES, Upload
+from lambdas.moderation.verdict import Status
+from tests.unit.builders import ADAPTER, a_batch, a_claim, a_lane, a_policy, an_upload
+from tests.unit.test_upload import HEX, KEYS
+
+UPLOADS = st.builds(
+    Upload,
+    bucket=st.just("uploads"),
+    key=KEYS,
+    version_id=st.none() | st.text(st.characters(exclude_categories=["Cs"]), min_size=1),
+    etag=st.text(st.characters(exclude_categories=["Cs"]), min_size=1),
+    size=st.sampled_from([0, 1, MAX_IMAGE_BYTES, MAX_IMAGE_BYTES + 1]),
+    sequencer=st.text(HEX, min_size=1, max_size=40),
+    uploaded_at=st.just("2026-11-22T12:00:00.000Z"),
+)
+
+
+def test_batch_ids_fit_a_request_token_with_their_attempt() -> None:
+    first, second = new_batch_id(), new_batch_id()
+
+    assert first != second
+    assert re.fullmatch(r"[A-Za-z0-9-]{1,56}", first)
+
+
+def test_a_batchs_files_lie_together() -> None:
+    assert manifest_key("b") == "batches/b/manifest.jsonl"
+    assert uploads_key("b") == "batches/b/uploads.jsonl"
+    assert settings_key("b") == "batches/b/batch.json"
+    assert bulk_output_prefix("b") == "batches/b/analysis/bulk"
+
+
+@pytest.mark.parametrize(
+    ("size", "attempt", "status", "code"),
+    [
+        (0, 1, Status.UNSUPPORTED, "EmptyObject"),
+        (MAX_IMAGE_BYTES + 1, 1, Status.UNSUPPORTED, "ImageTooLarge"),
+        (1, MAX_ATTEMPTS + 1, Status.FAILED, "AttemptsExhausted"),
+        (0, MAX_ATTEMPTS + 1, Status.UNSUPPORTED, "EmptyObject"),
+    ],
+)
+def test_an_upload_that_cannot_get_an_analysis_is_refused(size: int, attempt: int, status: Status, code: str) -> None:
+    refusal = refusal_for(an_upload(size=size), attempt)
+
+    assert refusal is not None
+    assert (refusal.status, refusal.failure.code) == (status, code)
+
+
+@pytest.mark.parametrize("size", [1, MAX_IMAGE_BYTES])
+def test_an_upload_worth_analysing_is_not_refused(size: int) -> None:
+    assert refusal_for(an_upload(size=size), MAX_ATTEMPTS) is None
+
+
+@given(key=KEYS)
+def test_the_manifest_names_each_object_raw_on_one_line(key: str) -> None:
+    manifest = a_batch([a_claim(an_upload(key))]).manifest()
+
+    assert manifest.encode().splitlines(keepends=True) == [manifest.encode()]
+    assert json.loads(manifest) == {"source-ref": f"s3://uploads/{key}"}
+
+
+def test_the_newest_upload_of_an_object_alone_is_in_the_manifest() -> None:
+    batch = a_batch([a_claim(an_upload(sequencer=sequencer)) for sequencer in ("9", "10", "a")])
+
+    assert [entry.in_manifest for entry in batch.uploads] == [False, True, False]
+    assert len(batch.manifest().splitlines()) == 1
+    assert [entry.refusal for entry in batch.uploads] == [None, None, None]
+
+
+def test_a_refused_upload_does_not_keep_an_older_one_from_its_analysis() -> None:
+    batch = a_batch([a_claim(an_upload(sequencer="1")), a_claim(an_upload(sequencer="2", size=0))])
+
+    assert [entry.in_manifest for entry in batch.uploads] == [True, False]
+
+
+def test_refused_uploads_are_in_the_index_and_not_in_the_manifest() -> None:
+    batch = a_batch([a_claim(an_upload("empty.jpg", size=0)), a_claim(an_upload("cat.jpg"))])
+
+    refused, kept = (json.loads(line) for line in batch.index().splitlines())
+    assert (refused["n"], refused["key"], refused["status"]) == (0, "empty.jpg", "UNSUPPORTED")
+    assert refused["error"] == {"code": "EmptyObject", "message": "the object has no bytes"}
+    assert "error" not in kept
+    assert [json.loads(line) for line in batch.manifest().splitlines()] == [{"source-ref": "s3://uploads/cat.jpg"}]
+
+
+def test_settings_tell_the_workflow_what_it_needs() -> None:
+    lane = a_lane(name="avatars", min_confidence=20.0, adapter=ADAPTER, job_deadline_seconds=60)
+    batch = a_batch([a_claim(an_upload("empty.jpg", size=0)), a_claim()], lane=lane)
+
+    assert json.loads(batch.settings("work")) == {
+        "schema": "gatehouse.batch/1",
+        "batch_id": "batch-1",
+        "lane": "avatars",
+        "created_at": "2026-11-22T12:00:00.000Z",
+        "uploads": 2,
+        "analysable": 1,
+        "min_confidence": 20.0,
+        "adapter": ADAPTER,
+        "job_deadline_seconds": 60,
+        "manifest": {"bucket": "work", "key": "batches/batch-1/manifest.jsonl"},
+        "output": {"bucket": "work", "prefix": "batches/batch-1/analysis/bulk"},
+        "policy": a_policy().to_document(),
+    }
+
+
+@given(
+    found=st.lists(UPLOADS, min_size=1, max_size=6, unique_by=lambda upload: upload.identity), attempt=st.integers(1, 4)
+)
+def test_a_batch_survives_its_files(found: list[Upload], attempt: int) -> None:
+    batch = a_batch([a_claim(upload, attempt=attempt) for upload in found])
+
+    settings = read_settings(batch.settings("work").encode())
+
+    assert settings.policy == batch.policy
+    assert settings.policy.hash == batch.policy.hash
+    assert tuple(read_index(settings, batch.index().encode().splitlines())) == batch.uploads
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": "gatehouse.batch/2"}', b"\xff"])
+def test_settings_of_another_version_are_refused(text: str | bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        read_settings(text)

@@ -1,0 +1,176 @@
+import io
+import json
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from lambdas.batcher import handler as batcher
+from lambdas.moderation.policy import Policy
+from lambdas.moderation.verdict import claim_from_item
+from tests.unit.aws_calls import AwsCalls, Killed
+from tests.unit.builders import a_lane, a_policy, an_upload, s3_event, sqs_records, uploads
+from tests.unit.conftest import TABLE, WORK, Storage
+from tests.unit.emitted import dimensions_in, metrics_in
+from tests.unit.lambda_context import a_context
+
+SECRET = an_upload("secret-name.jpg")
+
+
+# A failed invocation reports none.
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")
+
+
+@dataclass
+class Deployed:
+    """The deployed function, its state machine and its log."""
+
+    storage: Storage
+    state_machine_arn: str
+    log: io.StringIO
+    calls: AwsCalls
+
+    def invoke(self, *bodies: Any) -> dict[str, Any]:
+        response: dict[str, Any] = batcher.handler({"Records": sqs_records(bodies)}, a_context())
+        return response
+
+    def executions(self) -> list[str]:
+        """Names of the executions there are."""
+        client = boto3.client("stepfunctions")
+        return [each["name"] for each in client.list_executions(stateMachineArn=self.state_machine_arn)["executions"]]
+
+
+@pytest.fixture
+def deployed(storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
+    machine = boto3.client("stepfunctions").create_state_machine(
+        name="analysis",
+        definition='{"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}',
+        roleArn="arn:aws:iam::123456789012:role/analysis",
+    )["stateMachineArn"]
+    policies = tmp_path / "policies"
+    policies.mkdir()
+    (policies / "strict.json").write_text(json.dumps(a_policy({"Violence": {"block": 30}}).to_document()))
+    lane = a_lane(name="avatars", prefixes=("",), exclude_prefixes=("tmp/",), policy="strict")
+    monkeypatch.setenv("LAMBDA_TASK_ROOT", str(tmp_path))
+    monkeypatch.setenv("LANE", json.dumps(lane.to_document()))
+    monkeypatch.setenv("VERDICT_TABLE", TABLE)
+    monkeypatch.setenv("WORK_BUCKET", WORK)
+    monkeypatch.setenv("STATE_MACHINE_ARN", machine)
+    log = io.StringIO()
+    monkeypatch.setattr(batcher.logger.registered_handler, "stream", log)
+    batcher._admission.cache_clear()
+    calls, made = AwsCalls(), boto3.client
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        client = made(*args, **kwargs)
+        calls.watch(client)
+        return client
+
+    monkeypatch.setattr(boto3, "client", watched)
+    yield Deployed(storage, machine, log, calls)
+    batcher._admission.cache_clear()
+
+
+def test_messages_become_a_started_batch(deployed: Deployed) -> None:
+    response = deployed.invoke(*map(s3_event, uploads(3)))
+
+    assert response == {"batchItemFailures": []}
+    (batch_id,) = deployed.executions()
+    assert {claim_from_item(item).batch_id for item in deployed.storage.items().values()} == {batch_id}
+    settings = deployed.storage.work.read_settings(batch_id)
+    assert settings.lane == "avatars"
+    assert settings.policy == Policy.from_document(a_policy({"Violence": {"block": 30}}).to_document())
+
+
+def test_the_execution_is_given_the_batchs_id_and_nothing_else(deployed: Deployed) -> None:
+    deployed.invoke(s3_event(an_upload()))
+
+    client = boto3.client("stepfunctions")
+    (execution,) = client.list_executions(stateMachineArn=deployed.state_machine_arn)["executions"]
+    given = client.describe_execution(executionArn=execution["executionArn"])["input"]
+    assert json.loads(given) == {"batch_id": execution["name"]}
+
+
+def test_a_malformed_message_alone_comes_back(deployed: Deployed) -> None:
+    response = deployed.invoke(s3_event(an_upload()), "no event", s3_event(an_upload("tmp/a.jpg")))
+
+    assert response == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
+    assert list(deployed.storage.items()) == [an_upload().identity]
+
+
+def test_a_message_another_batcher_is_busy_with_comes_back(deployed: Deployed) -> None:
+    deployed.calls.kill("PutObject", "before")
+    with pytest.raises(Killed):
+        deployed.invoke(s3_event(an_upload()))
+
+    response = deployed.invoke(s3_event(an_upload()), s3_event(an_upload("dog.jpg")), s3_event(an_upload()))
+
+    failures = {failure["itemIdentifier"] for failure in response["batchItemFailures"]}
+    assert failures == {"m0", "m2"}
+    assert len(deployed.executions()) == 1
+
+
+def test_metrics_tell_what_became_of_the_messages(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+    deployed.invoke(
+        *map(s3_event, uploads(3)), s3_event(an_upload("e", size=0)), s3_event(an_upload("tmp/a.jpg")), "x", "y"
+    )
+
+    output = capsys.readouterr().out
+    assert metrics_in(output) == {
+        "UploadsBatched": [4],
+        "UploadsUnsupported": [1],
+        "UploadsIgnored": [1],
+        "UploadsReclaimed": [0],
+        "MessagesMalformed": [2],
+        "BatchesStarted": [1],
+        "BatchesRedriven": [0],
+        "StuckAfterSuccess": [0],
+    }
+    assert dimensions_in(output) == {("lane", "service", "avatars")}
+
+
+def test_messages_already_seen_to_are_told_apart(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+    deployed.invoke(s3_event(an_upload()))
+    capsys.readouterr()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        deployed.invoke(s3_event(an_upload()))
+
+    counts = metrics_in(capsys.readouterr().out)
+    assert (counts["UploadsBatched"], counts["BatchesStarted"]) == ([0], [0])
+
+
+def test_the_log_names_batches_and_no_objects(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = s3_event(SECRET)
+    broken["detail"]["object"]["size"] = "large"
+
+    deployed.invoke(s3_event(SECRET), broken)
+
+    written = deployed.log.getvalue()
+    lines = [json.loads(line) for line in written.splitlines()]
+    assert [line["message"] for line in lines] == ["admitted", "malformed message"]
+    assert lines[0]["batch_id"] == deployed.executions()[0]
+    assert lines[0]["counts"]["UploadsBatched"] == 1
+    assert lines[1]["message_id"] == "m1"
+    assert SECRET.key not in written + capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["LANE", "VERDICT_TABLE", "WORK_BUCKET", "STATE_MACHINE_ARN"])
+def test_a_missing_setting_is_named(deployed: Deployed, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(name)
+
+    with pytest.raises(KeyError, match=name):
+        deployed.invoke(s3_event(an_upload()))
+
+
+def test_a_policy_that_was_not_shipped_claims_nothing(deployed: Deployed, tmp_path: Path) -> None:
+    (tmp_path / "policies" / "strict.json").unlink()
+
+    with pytest.raises(FileNotFoundError):
+        deployed.invoke(s3_event(an_upload()))
+    assert deployed.storage.items() == {}

@@ -1,0 +1,49 @@
+"""What a cold start pays for: which modules an import brings in, not how long it takes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).resolve().parents[2]
+_LIST_MODULES = (
+    "import sys, json, importlib; importlib.import_module(sys.argv[1]); print(json.dumps(list(sys.modules)))"
+)
+
+#: Modules that a handler has no use for and that take long to import.
+HEAVY = {"pydantic", "yaml", "requests", "aiohttp", "numpy", "PIL", "rich", "jsonschema", "fastjsonschema", "moto"}
+DOMAIN = sorted(path.stem for path in (_ROOT / "lambdas" / "moderation").glob("[a-z]*.py"))
+
+
+def _top_level_modules(name: str) -> set[str]:
+    """The top-level modules in a fresh interpreter that imported `name`, without those it starts with."""
+    environment = {"AWS_DEFAULT_REGION": "us-east-1", "PYTHONPATH": str(_ROOT)}
+    loaded = []
+    for module in (name, "sys"):
+        command = [sys.executable, "-c", _LIST_MODULES, module]
+        output = subprocess.run(command, env=environment, check=True, capture_output=True, text=True, timeout=60).stdout
+        loaded.append({module.partition(".")[0] for module in json.loads(output)})
+    return loaded[0] - loaded[1]
+
+
+@pytest.mark.parametrize("handler", ["lambdas.batcher.handler", "lambdas.results.handler"])
+def test_a_handler_imports_nothing_heavy(handler: str) -> None:
+    assert not _top_level_modules(handler) & (HEAVY | {"difflib"})
+
+
+def test_the_domain_is_made_of_the_standard_library_alone() -> None:
+    code = "; ".join(f"import lambdas.moderation.{module}" for module in DOMAIN)
+    command = [
+        sys.executable,
+        "-c",
+        f"import sys; before = set(sys.modules); {code}; print(*set(sys.modules) - before)",
+    ]
+    environment = {"PYTHONPATH": str(_ROOT)}
+    output = subprocess.run(command, env=environment, check=True, capture_output=True, text=True, timeout=60).stdout
+
+    foreign = {module.partition(".")[0] for module in output.split()} - set(sys.stdlib_module_names) - {"lambdas"}
+
+    assert "lambdas.moderation.policy" in output
+    assert foreign == set()

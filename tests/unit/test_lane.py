@@ -1,0 +1,66 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.moderation.lane import Lane
+from tests.unit.builders import ADAPTER, a_lane
+
+
+def test_a_lane_takes_every_upload_unless_told_otherwise() -> None:
+    assert a_lane().matches("any/key", 0)
+    assert a_lane().matches("any/key", 10**12)
+
+
+@pytest.mark.parametrize(("key", "matches"), [("in/a.jpg", True), ("also/a.jpg", True), ("in", False), ("In/a", False)])
+def test_a_key_starts_with_one_of_the_prefixes(key: str, matches: bool) -> None:
+    assert a_lane(prefixes=("in/", "also/")).matches(key, 1) is matches
+
+
+@pytest.mark.parametrize(("key", "matches"), [("a.jpg", True), ("A.JPG", True), ("a.Png", True), ("a.jpg.exe", False)])
+def test_suffixes_are_compared_without_regard_to_case(key: str, matches: bool) -> None:
+    assert a_lane(suffixes=(".jpg", ".PNG")).matches(key, 1) is matches
+
+
+@pytest.mark.parametrize("field", ["exclude_prefixes", "other_lanes_prefixes"])
+def test_excluded_prefixes_win_over_the_lanes_own(field: str) -> None:
+    lane = a_lane(prefixes=("in/",), **{field: ("in/no/",)})
+
+    assert not lane.matches("in/no/a.jpg", 1)
+    assert lane.matches("in/yes/a.jpg", 1)
+
+
+@pytest.mark.parametrize(("size", "matches"), [(9, False), (10, True), (20, True), (21, False)])
+def test_size_bounds_are_inclusive(size: int, matches: bool) -> None:
+    assert a_lane(min_size=10, max_size=20).matches("a", size) is matches
+
+
+@given(
+    st.builds(
+        Lane,
+        name=st.text(min_size=1),
+        prefixes=st.lists(st.text(), min_size=1).map(tuple),
+        suffixes=st.lists(st.text()).map(tuple),
+        exclude_prefixes=st.lists(st.text()).map(tuple),
+        other_lanes_prefixes=st.lists(st.text()).map(tuple),
+        min_size=st.integers(0),
+        max_size=st.none() | st.integers(0),
+        min_confidence=st.floats(0, 100),
+        adapter=st.sampled_from([None, ADAPTER]),
+        policy=st.text(min_size=1),
+        job_deadline_seconds=st.integers(1),
+    )
+)
+def test_a_lane_survives_the_way_through_an_environment_variable(lane: Lane) -> None:
+    assert Lane.from_document(json.loads(json.dumps(lane.to_document()))) == lane
+
+
+def test_a_field_of_another_version_is_named() -> None:
+    with pytest.raises(TypeError, match="colour"):
+        Lane.from_document({"name": "default", "colour": "red"})
+
+
+def test_a_lane_without_a_name_is_refused() -> None:
+    with pytest.raises(TypeError, match="name"):
+        Lane.from_document({"prefixes": [""]})

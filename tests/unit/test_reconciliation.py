@@ -1,0 +1,259 @@
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.moderation.batch import Batch
+from lambdas.moderation.reconciliation import Answers, judge, withdraw
+from lambdas.moderation.verdict import Failure, Status, Verdict
+from tests.unit.builders import (
+    ADAPTER,
+    a_batch,
+    a_claim,
+    a_lane,
+    a_policy,
+    a_verdict,
+    an_upload,
+    result_line,
+    settings_and_index,
+)
+from tests.unit.test_upload import JSON
+
+CAT, DOG = an_upload("cat.jpg"), an_upload("dog.jpg")
+DECIDED_AT = "2026-11-22T12:05:00.000Z"
+
+
+def _verdicts(answers: Answers, batch: Batch | None = None, job_failure: Failure | None = None) -> dict[str, Verdict]:
+    settings, index = settings_and_index(batch or a_batch([a_claim(CAT), a_claim(DOG)]))
+    judgements = judge(settings, index, answers, DECIDED_AT, job_id="job-1", job_failure=job_failure)
+    return {judgement.verdict.upload.key: judgement.verdict for judgement in judgements}
+
+
+def _answers(*lines: str | bytes, summary: object = None) -> Answers:
+    answers = Answers()
+    answers.add_results(lines)
+    if summary is not None:
+        answers.add_summary(json.dumps(summary))
+    return answers
+
+
+def _errors(*errors: dict[str, Any]) -> dict[str, Any]:
+    return {"version": "1.0", "statistics": {}, "errors": list(errors)}
+
+
+def test_each_upload_is_judged_on_its_own_line() -> None:
+    verdicts = _verdicts(_answers(result_line(DOG.object, {"Violence": 95}), result_line(CAT.object)))
+
+    assert verdicts["cat.jpg"].status is Status.APPROVED
+    assert verdicts["dog.jpg"].status is Status.BLOCKED
+    assert verdicts["dog.jpg"].reasons[0].label == "Violence"
+
+
+def test_a_judged_verdict_says_how_it_came_about() -> None:
+    verdict = _verdicts(_answers(result_line(CAT.object)))["cat.jpg"]
+    policy = a_policy()
+
+    assert (verdict.decided_at, verdict.engine, verdict.job_id) == (DECIDED_AT, "bulk", "job-1")
+    assert (verdict.min_confidence, verdict.adapter_asked) == (30.0, None)
+    assert verdict.policy is not None
+    assert (verdict.policy.name, verdict.policy.version, verdict.policy.hash) == ("test", "1", policy.hash)
+    assert verdict.analysis is not None
+    assert verdict.failure is None
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        ["", "  \n"],
+        ["not json"],
+        [json.dumps({"source-ref": CAT.object})],
+        [json.dumps({"source-ref": CAT.object, "detect-moderation-labels": {}})],
+        [result_line("s3://uploads/cat%2Ejpg")],
+        [result_line("s3://other/cat.jpg")],
+        [result_line(CAT.object), json.dumps({"source-ref": CAT.object})],
+        [json.dumps({"source-ref": CAT.object}), result_line(CAT.object)],
+        [result_line(CAT.object), json.dumps({"source-ref": CAT.object, "detect-moderation-labels": []})],
+        [result_line(CAT.object), result_line(CAT.object, {"Alcohol": 50})],
+        [result_line(CAT.object), result_line(CAT.object, {"Alcohol": 50}), result_line(CAT.object)],
+    ],
+)
+def test_an_upload_without_one_trustworthy_result_fails(lines: list[str]) -> None:
+    verdict = _verdicts(_answers(*lines))["cat.jpg"]
+
+    assert verdict.status is Status.FAILED
+    assert verdict.failure is not None
+    assert verdict.analysis is None
+    assert verdict.policy is None
+
+
+def test_a_repeated_line_that_agrees_is_one_answer() -> None:
+    assert _verdicts(_answers(*[result_line(CAT.object)] * 2))["cat.jpg"].status is Status.APPROVED
+
+
+@pytest.mark.parametrize(
+    ("lines", "code"),
+    [
+        ([], "NotAnalyzed"),
+        ([json.dumps({"source-ref": CAT.object})], "NotAnalyzed"),
+        ([json.dumps({"source-ref": CAT.object, "detect-moderation-labels": {}})], "UnreadableResult"),
+        ([result_line(CAT.object), result_line(CAT.object, {"Alcohol": 1})], "ContradictoryResults"),
+    ],
+)
+def test_a_failure_says_what_was_wrong_with_the_result(lines: list[str], code: str) -> None:
+    failure = _verdicts(_answers(*lines))["cat.jpg"].failure
+
+    assert failure is not None
+    assert failure.code == code
+
+
+@pytest.mark.parametrize("code", ["InvalidImageFormatException", "ImageTooLargeException"])
+def test_an_image_rekognition_cannot_read_is_unsupported(code: str) -> None:
+    summary = _errors({"line-number": 1, "source-ref": CAT.object, "code": code, "message": "no image"})
+
+    verdict = _verdicts(_answers(summary=summary))["cat.jpg"]
+
+    assert verdict.status is Status.UNSUPPORTED
+    assert verdict.failure == Failure(code, "no image")
+
+
+def test_an_error_code_nobody_documents_is_a_failure() -> None:
+    summary = _errors({"line-numer": 1, "source-ref": CAT.object, "code": "ERROR_X", "message": "odd"})
+
+    verdict = _verdicts(_answers(summary=summary))["cat.jpg"]
+
+    assert verdict.status is Status.FAILED
+    assert verdict.failure == Failure("ERROR_X", "odd")
+
+
+def test_an_error_in_the_summary_outweighs_a_result_line() -> None:
+    summary = _errors({"source-ref": CAT.object, "code": "ERROR_X", "message": "odd"})
+
+    assert _verdicts(_answers(result_line(CAT.object), summary=summary))["cat.jpg"].status is Status.FAILED
+
+
+def test_an_error_without_words_is_still_an_error() -> None:
+    verdict = _verdicts(_answers(result_line(CAT.object), summary=_errors({"source-ref": CAT.object})))["cat.jpg"]
+
+    assert verdict.status is Status.FAILED
+    assert verdict.failure is not None
+    assert verdict.failure.code == "NotAnalyzed"
+
+
+def test_an_endless_error_message_is_cut() -> None:
+    error = {"source-ref": CAT.object, "code": "C" * 10_000, "message": "\ud800" * 400_000}
+
+    failure = _verdicts(_answers(summary=_errors(error)))["cat.jpg"].failure
+
+    assert failure == Failure("C" * 128, "?" * 1024)
+
+
+def test_an_error_named_by_line_leaves_its_upload_without_an_analysis() -> None:
+    verdict = _verdicts(_answers(summary=_errors({"line-numer": 0, "code": "ERROR_X", "message": "odd"})))["cat.jpg"]
+
+    assert verdict.failure is not None
+    assert verdict.failure.code == "NotAnalyzed"
+
+
+@given(text=JSON.map(json.dumps) | JSON.map(lambda errors: json.dumps({"errors": errors})) | st.text() | st.binary())
+def test_no_summary_raises_or_takes_an_analysis_away_by_accident(text: str | bytes) -> None:
+    answers = _answers(result_line(CAT.object))
+    answers.add_summary(text)
+
+    assert _verdicts(answers)["cat.jpg"].status is Status.APPROVED
+
+
+@given(lines=st.lists(JSON.map(json.dumps) | st.text() | st.binary()))
+def test_no_result_file_raises_or_approves_by_accident(lines: list[str | bytes]) -> None:
+    assert {verdict.status for verdict in _verdicts(_answers(*lines)).values()} == {Status.FAILED}
+
+
+def test_a_failed_job_fails_every_upload_it_was_to_analyse() -> None:
+    batch = a_batch([a_claim(CAT), a_claim(an_upload("empty.jpg", size=0))])
+    failure = Failure("INTERNAL_ERROR", "try later")
+
+    verdicts = _verdicts(_answers(result_line(CAT.object)), batch, job_failure=failure)
+
+    assert (verdicts["cat.jpg"].status, verdicts["cat.jpg"].failure) == (Status.FAILED, failure)
+    assert verdicts["empty.jpg"].status is Status.UNSUPPORTED
+
+
+def test_a_refused_upload_keeps_its_refusal_whatever_came_back() -> None:
+    empty = an_upload("empty.jpg", size=0)
+
+    verdict = _verdicts(_answers(result_line(empty.object)), a_batch([a_claim(empty)]))["empty.jpg"]
+
+    assert verdict.status is Status.UNSUPPORTED
+    assert verdict.failure is not None
+    assert verdict.failure.code == "EmptyObject"
+    assert verdict.engine is None
+
+
+def test_an_older_upload_of_an_object_does_not_get_the_newer_ones_answer() -> None:
+    older, newer = an_upload(sequencer="1"), an_upload(sequencer="2")
+    settings, index = settings_and_index(a_batch([a_claim(older), a_claim(newer)]))
+
+    verdicts = [entry.verdict for entry in judge(settings, index, _answers(result_line(newer.object)), DECIDED_AT)]
+
+    assert [verdict.status for verdict in verdicts] == [Status.FAILED, Status.APPROVED]
+    assert verdicts[0].failure is not None
+    assert "newer upload" in verdicts[0].failure.message
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "confidences", "status"),
+    [
+        (ADAPTER, ADAPTER, {}, Status.APPROVED),
+        (ADAPTER, None, {}, Status.FAILED),
+        (ADAPTER, "another", {}, Status.FAILED),
+        (ADAPTER, None, {"Violence": 95}, Status.BLOCKED),
+        (None, None, {}, Status.APPROVED),
+    ],
+)
+def test_an_answer_without_the_adapter_that_was_asked_for_approves_nothing(
+    asked: str | None, answered: str | None, confidences: dict[str, float], status: Status
+) -> None:
+    batch = a_batch([a_claim(CAT)], lane=a_lane(adapter=asked))
+
+    verdict = _verdicts(_answers(result_line(CAT.object, confidences, adapter=answered)), batch)["cat.jpg"]
+
+    assert verdict.status is status
+    assert verdict.failure is None or verdict.failure.code == "AdapterIgnored"
+
+
+def test_lines_about_nobody_are_counted() -> None:
+    older = an_upload(sequencer="1")
+    _, index = settings_and_index(a_batch([a_claim(older), a_claim(an_upload(sequencer="2")), a_claim(DOG)]))
+    answers = _answers(result_line(older.object), result_line("s3://uploads/other.jpg"), "{", b"\xff", "")
+
+    assert answers.unmatched(index) == 1
+    assert answers.unreadable_lines == 2
+
+
+def test_unknown_labels_come_along_with_the_verdict() -> None:
+    line = {
+        "source-ref": CAT.object,
+        "detect-moderation-labels": {"ModerationLabels": [{"Name": "X", "Confidence": 1}]},
+    }
+    settings, index = settings_and_index(a_batch([a_claim(CAT)]))
+
+    (judgement,) = judge(settings, index, _answers(json.dumps(line)), DECIDED_AT)
+
+    assert judgement.unknown_labels == ("X",)
+
+
+def test_a_doubt_takes_an_approvals_place() -> None:
+    approval = a_verdict(Status.APPROVED)
+    failure = Failure("Superseded", "overwritten")
+
+    withdrawn = withdraw(approval, failure)
+
+    assert (withdrawn.status, withdrawn.failure, withdrawn.claim) == (Status.FAILED, failure, approval.claim)
+    assert (withdrawn.analysis, withdrawn.policy, withdrawn.reasons) == (None, None, ())
+    assert withdrawn.job_id == approval.job_id
+
+
+def test_without_a_doubt_a_verdict_stays_as_it_is() -> None:
+    assert withdraw(a_verdict(Status.APPROVED), None) == a_verdict(Status.APPROVED)

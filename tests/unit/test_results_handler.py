@@ -1,0 +1,201 @@
+import io
+import json
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+
+from lambdas.moderation.batch import Batch
+from lambdas.moderation.upload import Upload, iso
+from lambdas.moderation.verdict import Claim
+from lambdas.results import handler as results
+from tests.unit.builders import a_lane, a_policy, an_upload, result_line
+from tests.unit.conftest import TABLE, UPLOADS, WORK, Storage
+from tests.unit.emitted import dimensions_in, metrics_in
+from tests.unit.lambda_context import a_context
+
+# A failed invocation reports none.
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")
+
+
+@dataclass
+class Deployed:
+    """The deployed function and its log."""
+
+    storage: Storage
+    log: io.StringIO
+
+    def a_batch_of(self, *keys: str, batch_id: str = "batch-1", lane: str = "avatars") -> list[Upload]:
+        """Store, claim and write down uploads of these keys."""
+        found = []
+        for key in keys:
+            etag = self.storage.s3.put_object(Bucket=UPLOADS, Key=key, Body=b"bytes")["ETag"].strip('"')
+            found.append(an_upload(key, etag=etag, uploaded_at=iso(datetime.now(UTC))))
+        moment = iso(datetime.now(UTC))
+        claims = [Claim(upload, batch_id, moment, lane) for upload in found]
+        self.storage.table.claim(claims)
+        self.storage.work.write(Batch.of(batch_id, a_lane(name=lane), a_policy(), moment, claims))
+        return found
+
+    def invoke(self, *lines: str, failure: dict[str, str] | None = None, batch_id: str = "batch-1") -> dict[str, Any]:
+        """The workflow's call, once the job wrote these lines."""
+        self.storage.s3.put_object(Bucket=WORK, Key="results.jsonl", Body="\n".join(lines).encode())
+        job = {
+            "job_id": "job-1",
+            "results": {"bucket": WORK, "key": "results.jsonl"},
+            "summary": None,
+            "failure": failure,
+            "attempt": 1,
+        }
+        answer: dict[str, Any] = results.handler({"batch_id": batch_id, "job": job}, a_context())
+        return answer
+
+    def statuses(self) -> dict[str, str]:
+        return {item["key"]: item["status"] for item in self.storage.items().values()}
+
+
+@pytest.fixture
+def deployed(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
+    monkeypatch.setenv("VERDICT_TABLE", TABLE)
+    monkeypatch.setenv("WORK_BUCKET", WORK)
+    monkeypatch.setenv("FLAG_TOPIC_ARN", boto3.client("sns").create_topic(Name="flags")["TopicArn"])
+    monkeypatch.setenv("NOTIFY", "REVIEW,BLOCKED")
+    monkeypatch.setenv("VERDICT_RETENTION_DAYS", "")
+    log = io.StringIO()
+    monkeypatch.setattr(results.logger.registered_handler, "stream", log)
+    results._settlement.cache_clear()
+    yield Deployed(storage, log)
+    results._settlement.cache_clear()
+
+
+def test_a_batch_ends_in_verdicts(deployed: Deployed) -> None:
+    cat, dog, _ = deployed.a_batch_of("cat.jpg", "dog.jpg", "lost.jpg")
+
+    answer = deployed.invoke(result_line(cat.object), result_line(dog.object, {"Violence": 95}))
+
+    assert answer == {
+        "batch_id": "batch-1",
+        "uploads": 3,
+        "approved": 1,
+        "review": 0,
+        "blocked": 1,
+        "unsupported": 0,
+        "failed": 1,
+        "skipped": 0,
+    }
+    assert deployed.statuses() == {"cat.jpg": "APPROVED", "dog.jpg": "BLOCKED", "lost.jpg": "FAILED"}
+
+
+def test_a_failed_job_fails_its_uploads_with_its_own_words(deployed: Deployed) -> None:
+    (cat,) = deployed.a_batch_of("cat.jpg")
+
+    answer = deployed.invoke(failure={"code": "ACCESS_DENIED", "message": "x" * 32_768})
+
+    assert answer["failed"] == 1
+    assert deployed.storage.item(cat)["error"] == {"code": "ACCESS_DENIED", "message": "x" * 1024}
+
+
+def test_metrics_tell_how_the_batch_ended(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+    cat, dog, _, bird = deployed.a_batch_of("cat.jpg", "dog.jpg", "lost.jpg", "bird.jpg")
+    unknown = {"ModerationLabels": [{"Name": "Strange", "Confidence": 10}]}
+
+    deployed.invoke(
+        result_line(cat.object),
+        result_line(dog.object, {"Violence": 95}),
+        json.dumps({"source-ref": bird.object, "detect-moderation-labels": unknown}),
+        result_line("s3://uploads/other.jpg"),
+    )
+
+    output = capsys.readouterr().out
+    emitted = metrics_in(output)
+    waits = emitted.pop("UploadToVerdict")
+    assert emitted == {
+        "UploadsJudged": [4],
+        "UploadsApproved": [2],
+        "UploadsFlagged": [1],
+        "UploadsUnsupported": [0],
+        "UploadsFailed": [1],
+        "VerdictsMissing": [1],
+        "AdapterIgnored": [0],
+        "UnknownLabels": [1],
+        "UnmatchedResultLines": [1],
+    }
+    assert len(waits) == 4
+    assert all(0 <= wait < 600_000 for wait in waits)
+    assert dimensions_in(output) == {("lane", "service", "avatars")}
+
+
+def test_every_upload_of_a_large_batch_has_its_wait_under_its_lane(
+    deployed: Deployed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = deployed.a_batch_of(*(f"{n}.jpg" for n in range(101)))
+
+    deployed.invoke(*(result_line(upload.object) for upload in found))
+
+    output = capsys.readouterr().out
+    assert len(metrics_in(output)["UploadToVerdict"]) == 101
+    assert metrics_in(output)["UploadsJudged"] == [101]
+    assert dimensions_in(output) == {("lane", "service", "avatars")}
+
+
+def test_one_function_serves_several_lanes(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+    deployed.a_batch_of("cat.jpg")
+    deployed.a_batch_of("dog.jpg", batch_id="batch-2", lane="backfill")
+    deployed.invoke()
+    capsys.readouterr()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        deployed.invoke(batch_id="batch-2")
+
+    assert dimensions_in(capsys.readouterr().out) == {("lane", "service", "backfill")}
+
+
+def test_the_log_names_batches_and_neither_objects_nor_labels(
+    deployed: Deployed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (upload,) = deployed.a_batch_of("secret-name.jpg")
+
+    deployed.invoke(result_line(upload.object, {"Violence": 95, "Weapons": 95}), result_line("s3://uploads/secret-2"))
+
+    written = deployed.log.getvalue()
+    (line,) = [json.loads(line) for line in written.splitlines()]
+    assert (line["message"], line["batch_id"], line["lane"]) == ("settled", "batch-1", "avatars")
+    assert line["counts"]["UploadsFlagged"] == 1
+    for secret in ("secret", "Weapons", "Violence"):
+        assert secret not in written + capsys.readouterr().out
+
+
+def test_a_retention_gives_final_verdicts_an_expiry(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VERDICT_RETENTION_DAYS", "30")
+    (upload,) = deployed.a_batch_of("cat.jpg")
+
+    deployed.invoke(result_line(upload.object))
+
+    assert deployed.storage.item(upload)["expires_at"] > datetime.now(UTC).timestamp() + 29 * 86_400
+
+
+@pytest.mark.parametrize("name", ["VERDICT_TABLE", "WORK_BUCKET", "FLAG_TOPIC_ARN", "NOTIFY", "VERDICT_RETENTION_DAYS"])
+def test_a_missing_setting_is_named(deployed: Deployed, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(name)
+    deployed.a_batch_of("cat.jpg")
+
+    with pytest.raises(KeyError, match=name):
+        deployed.invoke()
+
+
+def test_a_status_that_does_not_exist_cannot_be_notified(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTIFY", "REVIEW,REJECTED")
+    deployed.a_batch_of("cat.jpg")
+
+    with pytest.raises(ValueError, match="REJECTED"):
+        deployed.invoke()
+
+
+def test_a_payload_that_is_not_the_workflows_is_refused(deployed: Deployed) -> None:
+    with pytest.raises(KeyError):
+        results.handler({"batch_id": "batch-1"}, a_context())

@@ -1,0 +1,492 @@
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from lambdas.aws import verdict_table
+from lambdas.aws.flag_topic import FlagNotPublishedError, FlagTopic
+from lambdas.aws.upload_bucket import UploadBucket
+from lambdas.aws.verdict_table import VerdictTableBusyError
+from lambdas.moderation.batch import Batch
+from lambdas.moderation.upload import Upload, iso
+from lambdas.moderation.verdict import FLAGGED, Claim, Failure, Status
+from lambdas.results import settlement
+from lambdas.results.request import Location, Request
+from lambdas.results.settlement import Settled, Settlement
+from tests.unit.aws_calls import Killed, cancelled
+from tests.unit.builders import ADAPTER, a_claim, a_lane, a_policy, a_verdict, an_upload, result_line
+from tests.unit.conftest import UPLOADS, WORK, Storage, no_pause
+
+REVIEWED, BLOCKED = {"Violence": 60.0}, {"Violence": 95.0}
+
+
+@dataclass
+class Court:
+    """A batch of real objects, its job's answers, and everyone who hears of the verdicts."""
+
+    storage: Storage
+    topic_arn: str
+    queue_url: str
+    notify: frozenset[Status] = FLAGGED
+    retention: timedelta | None = None
+    lane: dict[str, Any] = field(default_factory=dict)
+    sequence: int = 0
+
+    def upload(self, key: str, body: bytes = b"bytes") -> Upload:
+        """Store an object, as a user does."""
+        answer = self.storage.s3.put_object(Bucket=UPLOADS, Key=key, Body=body)
+        self.sequence += 1
+        return an_upload(
+            key,
+            f"{self.sequence:x}",
+            bucket=UPLOADS,
+            etag=answer["ETag"].strip('"'),
+            version_id=answer.get("VersionId"),
+            size=len(body),
+        )
+
+    def claim(self, found: Sequence[Upload], batch_id: str = "batch-1", age: float = 0) -> Batch:
+        """Claim uploads, `age` seconds ago, and write their batch."""
+        moment = iso(datetime.now(UTC) - timedelta(seconds=age))
+        claims = [Claim(upload, batch_id, moment, "default") for upload in found]
+        self.storage.table.claim(claims)
+        batch = Batch.of(batch_id, a_lane(**self.lane), a_policy(), moment, claims)
+        self.storage.work.write(batch)
+        return batch
+
+    def answer(self, lines: Sequence[str], summary: Mapping[str, Any] | None = None) -> Request:
+        """The job ends with these result lines."""
+        self.storage.s3.put_object(Bucket=WORK, Key="results.jsonl", Body="\n".join(lines).encode())
+        if summary is not None:
+            self.storage.s3.put_object(Bucket=WORK, Key="summary.json", Body=json.dumps(summary).encode())
+        return Request("batch-1", "job-1", Location(WORK, "results.jsonl"), Location(WORK, "summary.json"))
+
+    def settle(self, request: Request) -> Settled:
+        """One run of Results, an hour after the batch was claimed."""
+        sns = boto3.client("sns")
+        self.storage.calls.watch(sns)
+        return Settlement(
+            self.storage.table,
+            self.storage.work,
+            UploadBucket(self.storage.s3),
+            FlagTopic(sns, self.topic_arn, pause=no_pause),
+            self.notify,
+            self.retention,
+            now=lambda: datetime.now(UTC) + timedelta(hours=1),
+        ).settle(request)
+
+    def statuses(self) -> dict[str, str]:
+        """Key -> status, of the newest upload of each object."""
+        return {item["key"]: item["status"] for _, item in sorted(self.storage.items().items())}
+
+    def code(self, upload: Upload) -> str:
+        """The code of an upload's failure."""
+        code: str = self.storage.item(upload)["error"]["code"]
+        return code
+
+    def flags(self) -> list[dict[str, Any]]:
+        """Every flag since the last look, in no order."""
+        sqs = boto3.client("sqs")
+        found: list[dict[str, Any]] = []
+        while messages := sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                found.append(json.loads(message["Body"]))
+                sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+
+@pytest.fixture
+def court(storage: Storage) -> Court:
+    sns, sqs = boto3.client("sns"), boto3.client("sqs")
+    topic_arn = sns.create_topic(Name="flags")["TopicArn"]
+    queue_url = sqs.create_queue(QueueName="flags")["QueueUrl"]
+    queue_arn = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn, Attributes={"RawMessageDelivery": "true"})
+    return Court(storage, topic_arn, queue_url)
+
+
+def test_a_batch_is_judged_flagged_and_finalized(court: Court) -> None:
+    clean, review, blocked, lost = (court.upload(f"{n}.jpg") for n in range(4))
+    empty = court.upload("4.jpg", b"")
+    court.claim([clean, review, blocked, lost, empty])
+
+    settled = court.settle(
+        court.answer(
+            [result_line(clean.object), result_line(review.object, REVIEWED), result_line(blocked.object, BLOCKED)]
+        )
+    )
+
+    assert court.statuses() == {
+        "0.jpg": "APPROVED",
+        "1.jpg": "REVIEW",
+        "2.jpg": "BLOCKED",
+        "3.jpg": "FAILED",
+        "4.jpg": "UNSUPPORTED",
+    }
+    assert {flag["object"]["key"]: flag["status"] for flag in court.flags()} == {"1.jpg": "REVIEW", "2.jpg": "BLOCKED"}
+    assert settled.to_document() == {
+        "uploads": 5,
+        "approved": 1,
+        "review": 1,
+        "blocked": 1,
+        "unsupported": 1,
+        "failed": 1,
+        "skipped": 0,
+    }
+    assert (settled.flagged, settled.missing, settled.adapter_ignored) == (2, 1, 0)
+
+
+def test_an_approved_item_shows_what_it_speaks_for(court: Court) -> None:
+    upload = court.upload("cat.jpg")
+    court.claim([upload])
+
+    court.settle(court.answer([result_line(upload.object)]))
+
+    item = court.storage.item(upload)
+    assert (item["etag"], item["job_id"], item["policy"]["hash"]) == (upload.etag, "job-1", a_policy().hash)
+    assert item["decided_at"] > item["claimed_at"]
+    assert "expires_at" not in item
+
+
+def test_final_verdicts_expire_when_asked_to(court: Court) -> None:
+    court.retention = timedelta(days=30)
+    upload = court.upload("cat.jpg")
+    court.claim([upload])
+
+    court.settle(court.answer([result_line(upload.object)]))
+
+    expected = (datetime.now(UTC) + timedelta(days=30, hours=1)).timestamp()
+    assert abs(int(court.storage.item(upload)["expires_at"]) - expected) < 600
+
+
+@pytest.mark.parametrize("status", [Status.APPROVED, Status.UNSUPPORTED, Status.FAILED])
+def test_other_statuses_are_published_when_asked_for(court: Court, status: Status) -> None:
+    court.notify = frozenset({status})
+    clean, lost, empty, blocked = (
+        court.upload(key, body) for key, body in zip("abcd", (b"1", b"1", b"", b"1"), strict=True)
+    )
+    court.claim([clean, lost, empty, blocked])
+
+    court.settle(court.answer([result_line(clean.object), result_line(blocked.object, BLOCKED)]))
+
+    (flag,) = court.flags()
+    assert flag["status"] == status
+    assert "PENDING" not in court.statuses().values()
+
+
+def test_a_batch_without_analysable_uploads_needs_no_job(court: Court) -> None:
+    empty = court.upload("empty.jpg", b"")
+    court.claim([empty])
+
+    court.settle(Request("batch-1"))
+
+    assert court.statuses() == {"empty.jpg": "UNSUPPORTED"}
+
+
+def test_a_failed_job_approves_nothing_even_if_results_exist(court: Court) -> None:
+    upload, empty = court.upload("cat.jpg"), court.upload("empty.jpg", b"")
+    court.claim([upload, empty])
+    answered = court.answer([result_line(upload.object)])
+    failure = Failure("DeadlineExceeded", "too late")
+
+    court.settle(Request("batch-1", "job-1", answered.results, answered.summary, failure))
+
+    assert court.statuses() == {"cat.jpg": "FAILED", "empty.jpg": "UNSUPPORTED"}
+    assert court.code(upload) == "DeadlineExceeded"
+
+
+def test_a_job_without_a_result_file_approves_nothing(court: Court) -> None:
+    court.claim([court.upload("cat.jpg")])
+
+    settled = court.settle(Request("batch-1", "job-1"))
+
+    assert court.statuses() == {"cat.jpg": "FAILED"}
+    assert settled.missing == 1
+
+
+def test_an_unreadable_result_file_decides_nothing(court: Court) -> None:
+    court.claim([court.upload("cat.jpg")])
+
+    with pytest.raises(ClientError):
+        court.settle(Request("batch-1", "job-1", Location(WORK, "absent.jsonl")))
+    assert court.statuses() == {"cat.jpg": "PENDING"}
+
+
+def test_the_summary_tells_why_an_image_has_no_result(court: Court) -> None:
+    upload = court.upload("cat.gif")
+    court.claim([upload])
+    errors = [{"line-numer": 0, "source-ref": upload.object, "code": "InvalidImageFormatException", "message": "no"}]
+
+    court.settle(court.answer([], {"version": "1.0", "errors": errors}))
+
+    assert court.statuses() == {"cat.gif": "UNSUPPORTED"}
+    assert court.code(upload) == "InvalidImageFormatException"
+
+
+def test_lines_that_contradict_each_other_approve_nothing(court: Court) -> None:
+    upload = court.upload("cat.jpg")
+    court.claim([upload])
+
+    court.settle(court.answer([result_line(upload.object), result_line(upload.object, BLOCKED)]))
+
+    assert court.statuses() == {"cat.jpg": "FAILED"}
+    assert court.code(upload) == "ContradictoryResults"
+
+
+def test_an_expired_adapter_approves_nothing(court: Court) -> None:
+    court.lane = {"adapter": ADAPTER}
+    clean, blocked, adapted = (court.upload(f"{n}.jpg") for n in range(3))
+    court.claim([clean, blocked, adapted])
+
+    settled = court.settle(
+        court.answer(
+            [
+                result_line(clean.object),
+                result_line(blocked.object, BLOCKED),
+                result_line(adapted.object, adapter=ADAPTER),
+            ]
+        )
+    )
+
+    assert court.statuses() == {"0.jpg": "FAILED", "1.jpg": "BLOCKED", "2.jpg": "APPROVED"}
+    assert settled.adapter_ignored == 2
+
+
+def test_what_matches_nothing_is_counted(court: Court) -> None:
+    upload = court.upload("cat.jpg")
+    court.claim([upload])
+    unknown = {"ModerationLabels": [{"Name": "Strange", "Confidence": 10}, {"Name": "Stranger", "Confidence": 10}]}
+    line = json.dumps({"source-ref": upload.object, "detect-moderation-labels": unknown})
+
+    settled = court.settle(court.answer([line, result_line("s3://uploads/other.jpg"), "{"]))
+
+    assert settled.unmatched_lines == 2
+    assert settled.unknown_labels == {"Strange", "Stranger"}
+
+
+def test_overwritten_bytes_are_not_approved_on_their_successors_analysis(court: Court) -> None:
+    upload = court.upload("cat.jpg", b"bad")
+    court.claim([upload])
+    court.upload("cat.jpg", b"clean")
+
+    court.settle(court.answer([result_line(upload.object)]))
+
+    assert court.statuses() == {"cat.jpg": "FAILED"}
+    assert court.code(upload) == "Superseded"
+
+
+def test_bytes_put_back_after_the_claim_are_not_approved(court: Court) -> None:
+    upload = court.upload("cat.jpg", b"bad")
+    court.claim([upload], age=10)
+
+    court.settle(court.answer([result_line(upload.object)]))
+
+    assert court.code(upload) == "Superseded"
+
+
+def test_a_deleted_object_is_not_approved(court: Court) -> None:
+    upload = court.upload("cat.jpg")
+    court.claim([upload])
+    court.storage.s3.delete_object(Bucket=UPLOADS, Key="cat.jpg")
+
+    court.settle(court.answer([result_line(upload.object)]))
+
+    assert court.code(upload) == "Superseded"
+
+
+def test_in_a_versioned_bucket_only_the_current_version_is_approved(court: Court) -> None:
+    court.storage.s3.put_bucket_versioning(Bucket=UPLOADS, VersioningConfiguration={"Status": "Enabled"})
+    old, kept, hidden = (court.upload(key) for key in ("old.jpg", "kept.jpg", "hidden.jpg"))
+    court.claim([old, kept, hidden])
+    court.upload("old.jpg")
+    court.storage.s3.delete_object(Bucket=UPLOADS, Key="hidden.jpg")
+
+    court.settle(court.answer([result_line(upload.object) for upload in (old, kept, hidden)]))
+
+    assert court.statuses() == {"old.jpg": "FAILED", "kept.jpg": "APPROVED", "hidden.jpg": "FAILED"}
+    assert (court.code(old), court.code(hidden)) == ("NotAnalyzed", "NotAnalyzed")
+
+
+def test_of_two_uploads_of_an_object_in_one_batch_the_newer_gets_the_answer(court: Court) -> None:
+    older, newer = court.upload("cat.jpg", b"first"), court.upload("cat.jpg", b"second")
+    court.claim([older, newer])
+
+    court.settle(court.answer([result_line(newer.object)]))
+
+    assert court.storage.item(older)["status"] == "FAILED"
+    assert court.storage.item(newer)["status"] == "APPROVED"
+
+
+def test_an_older_uploads_late_verdict_leaves_the_newer_one_alone(court: Court) -> None:
+    older, newer = court.upload("cat.jpg", b"first"), court.upload("cat.jpg", b"second")
+    newer_claim = a_claim(newer, batch_id="batch-2")
+    court.storage.table.claim([newer_claim])
+    court.storage.table.finalize([a_verdict(Status.BLOCKED, newer_claim)], None)
+    court.claim([older])
+
+    court.settle(court.answer([result_line(older.object)]))
+
+    assert court.statuses() == {"cat.jpg": "BLOCKED"}
+    assert court.storage.item(older)["status"] == "FAILED"
+
+
+@pytest.mark.parametrize(("other", "status"), [("a b.jpg", "FAILED"), ("elsewhere.jpg", "APPROVED")])
+def test_a_key_that_could_mean_another_object_is_approved_only_if_that_does_not_exist(
+    court: Court, other: str, status: str
+) -> None:
+    court.upload(other, b"clean")
+    upload = court.upload("a+b.jpg")
+    court.claim([upload])
+
+    court.settle(court.answer([result_line(upload.object)]))
+
+    assert court.statuses() == {"a+b.jpg": status}
+
+
+def test_a_flagged_upload_needs_no_look_at_the_object(court: Court) -> None:
+    blocked = court.upload("cat.jpg")
+    court.claim([blocked])
+    court.storage.s3.delete_object(Bucket=UPLOADS, Key="cat.jpg")
+
+    court.settle(court.answer([result_line(blocked.object, BLOCKED)]))
+
+    assert court.statuses() == {"cat.jpg": "BLOCKED"}
+    assert court.storage.calls.made["HeadObject"] == 0
+
+
+def test_a_second_run_changes_and_publishes_nothing(court: Court) -> None:
+    found = [court.upload(f"{n}.jpg") for n in range(3)]
+    court.claim(found)
+    request = court.answer([result_line(upload.object, BLOCKED) for upload in found])
+    court.settle(request)
+    before = court.storage.items()
+    court.flags()
+
+    settled = court.settle(request)
+
+    assert court.storage.items() == before
+    assert court.flags() == []
+    assert (settled.skipped, settled.verdicts, settled.to_document()["blocked"]) == (3, [], 0)
+
+
+def test_a_lost_claim_is_neither_judged_nor_published(court: Court) -> None:
+    mine, lost = court.upload("mine.jpg"), court.upload("lost.jpg")
+    batch = court.claim([mine, lost])
+    other = Claim(lost, "batch-2", iso(datetime.now(UTC)), "default", 2)
+    court.storage.table.reclaim([(batch.uploads[1].claim, other)])
+
+    settled = court.settle(court.answer([result_line(upload.object, BLOCKED) for upload in (mine, lost)]))
+
+    assert [flag["object"]["key"] for flag in court.flags()] == ["mine.jpg"]
+    assert court.statuses() == {"mine.jpg": "BLOCKED", "lost.jpg": "PENDING"}
+    assert settled.skipped == 1
+
+
+def test_a_claim_lost_at_the_last_moment_is_not_finalized(court: Court) -> None:
+    upload = court.upload("cat.jpg")
+    batch = court.claim([upload])
+    other = Claim(upload, "batch-2", iso(datetime.now(UTC)), "default", 2)
+    court.storage.calls.interrupt(
+        "PublishBatch", lambda: court.storage.table.reclaim([(batch.uploads[0].claim, other)])
+    )
+
+    settled = court.settle(court.answer([result_line(upload.object, BLOCKED)]))
+
+    assert court.statuses() == {"cat.jpg": "PENDING"}
+    assert (settled.skipped, settled.verdicts) == (1, [])
+
+
+def test_a_flag_sns_drops_once_is_published_and_then_finalized(court: Court) -> None:
+    upload = court.upload("cat.jpg")
+    court.claim([upload])
+    failed = {"Id": "0", "Code": "InternalError", "SenderFault": False}
+    court.storage.calls.answer_next("PublishBatch", {"Successful": [], "Failed": [failed]})
+
+    court.settle(court.answer([result_line(upload.object, BLOCKED)]))
+
+    assert len(court.flags()) == 1
+    assert court.statuses() == {"cat.jpg": "BLOCKED"}
+
+
+def test_an_upload_whose_flag_is_refused_stays_pending(court: Court) -> None:
+    upload, clean = court.upload("cat.jpg"), court.upload("clean.jpg")
+    court.claim([upload, clean])
+    request = court.answer([result_line(upload.object, BLOCKED), result_line(clean.object)])
+    failed = {"Id": "0", "Code": "InvalidParameter", "SenderFault": True}
+    court.storage.calls.answer_next("PublishBatch", {"Successful": [], "Failed": [failed]})
+
+    with pytest.raises(FlagNotPublishedError):
+        court.settle(request)
+    assert court.statuses()["cat.jpg"] == "PENDING"
+
+    court.settle(request)
+    assert court.statuses() == {"cat.jpg": "BLOCKED", "clean.jpg": "APPROVED"}
+    assert len(court.flags()) == 1
+
+
+def test_a_conflict_is_settled_by_trying_again(court: Court) -> None:
+    upload = court.upload("cat.jpg")
+    court.claim([upload])
+    court.storage.calls.answer_next("TransactWriteItems", cancelled("TransactionConflict"), 400)
+
+    court.settle(court.answer([result_line(upload.object, BLOCKED)]))
+
+    assert court.statuses() == {"cat.jpg": "BLOCKED"}
+
+
+def test_endless_conflicts_leave_the_rest_for_a_later_run(court: Court) -> None:
+    upload = court.upload("cat.jpg")
+    court.claim([upload])
+    request = court.answer([result_line(upload.object, BLOCKED)])
+    for _ in range(8):
+        court.storage.calls.answer_next("TransactWriteItems", cancelled("TransactionConflict"), 400)
+
+    with pytest.raises(VerdictTableBusyError):
+        court.settle(request)
+    (first,) = court.flags()
+    court.settle(request)
+
+    (second,) = court.flags()
+    assert first["id"] == second["id"]
+    assert court.statuses() == {"cat.jpg": "BLOCKED"}
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    ("operation", "nth"),
+    [("BatchGetItem", 1), ("HeadObject", 1), ("PublishBatch", 1), ("PublishBatch", 2)]
+    + [("TransactWriteItems", nth) for nth in (1, 2, 3)],
+)
+def test_a_crash_anywhere_ends_with_each_verdict_final_and_each_flag_under_one_id(
+    court: Court, operation: str, nth: int, when: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verdict_table, "ITEMS_A_CALL", 5)
+    monkeypatch.setattr(settlement, "ITEMS_A_CALL", 5)
+    clean = [court.upload(f"clean-{n}.jpg") for n in range(3)]
+    bad = [court.upload(f"bad-{n:02}.jpg") for n in range(12)]
+    court.claim([*clean, *bad])
+    request = court.answer(
+        [result_line(upload.object) for upload in clean] + [result_line(upload.object, BLOCKED) for upload in bad]
+    )
+    court.storage.calls.kill(operation, when, nth)
+    with pytest.raises(Killed):
+        court.settle(request)
+    published_at_the_crash = court.flags()
+    known = {flag["object"]["key"] for flag in published_at_the_crash}
+    final_at_the_crash = {key: status for key, status in court.statuses().items() if status != "PENDING"}
+    assert {key for key, status in final_at_the_crash.items() if status == "BLOCKED"} <= known
+
+    court.settle(request)
+
+    assert court.statuses() == {
+        **{f"clean-{n}.jpg": "APPROVED" for n in range(3)},
+        **{each.key: "BLOCKED" for each in bad},
+    }
+    flags = published_at_the_crash + court.flags()
+    assert {flag["object"]["key"] for flag in flags} == {upload.key for upload in bad}
+    assert len({flag["id"] for flag in flags}) == len(bad)

@@ -1,0 +1,206 @@
+import json
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from lambdas.moderation.upload import MAX_TEXT_BYTES, MalformedMessageError, Upload, parse_message
+from tests.unit.builders import an_upload, s3_event
+
+HEX = "0123456789abcdefABCDEF"
+KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=256)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+def _event_with(**stored: Any) -> str:
+    event = s3_event(an_upload())
+    event["detail"]["object"] |= stored
+    return json.dumps(event)
+
+
+def _parsed(body: str) -> Upload:
+    upload = parse_message(body)
+    assert upload is not None
+    return upload
+
+
+def test_an_event_becomes_an_upload() -> None:
+    upload = an_upload(version_id="v1")
+
+    assert parse_message(json.dumps(s3_event(upload))) == upload
+
+
+@given(key=KEYS)
+@example(key="red flower.jpg")
+@example(key="a+b.jpg")
+@example(key="%41.jpg")
+@example(key='say "cheese"\\.jpg')
+@example(key="two\nlines\r.jpg")
+@example(key="\u2028\u2029\x85\x00.jpg")
+@example(key="😀" * 256)
+def test_a_key_is_read_exactly_as_it_stands(key: str) -> None:
+    assert _parsed(json.dumps(s3_event(an_upload(key)))).key == key
+
+
+@pytest.mark.parametrize("longest", ["k" * 1024, "é" * 512, "😀" * 256])
+def test_a_key_may_have_1024_bytes_and_no_more(longest: str) -> None:
+    assert _parsed(_event_with(key=longest)).key == longest
+    with pytest.raises(MalformedMessageError, match="1025 bytes"):
+        parse_message(_event_with(key=longest + "k"))
+
+
+@pytest.mark.parametrize("name", ["key", "etag", "version-id"])
+@pytest.mark.parametrize("text", ["half \ud800 a character", "x" * (MAX_TEXT_BYTES + 1)])
+def test_a_text_that_the_table_could_not_store_is_malformed(name: str, text: str) -> None:
+    with pytest.raises(MalformedMessageError, match=name):
+        parse_message(_event_with(**{name: text}))
+
+
+@pytest.mark.parametrize("bucket", ["a/b", "ab", "b" * 256, "emoji😀", "new\nline", "bucket\n"])
+def test_a_bucket_that_s3_could_not_have_is_malformed(bucket: str) -> None:
+    event = s3_event(an_upload(bucket=bucket))
+
+    with pytest.raises(MalformedMessageError, match="bucket"):
+        parse_message(json.dumps(event))
+
+
+def test_an_object_name_never_outgrows_a_partition_key() -> None:
+    assert len(_parsed(json.dumps(s3_event(an_upload("😀" * 256, bucket="b" * 255)))).object.encode()) <= 2048
+
+
+@pytest.mark.parametrize("size", [-1, 1.5, "1", True, None, 2**63, 10**50])
+def test_a_size_that_is_no_number_of_bytes_is_malformed(size: object) -> None:
+    with pytest.raises(MalformedMessageError, match="size"):
+        parse_message(_event_with(size=size))
+
+
+def test_an_empty_object_is_an_upload() -> None:
+    assert _parsed(_event_with(size=0)).size == 0
+
+
+@pytest.mark.parametrize("sequencer", ["", "xyz", "0x1F", "-1", "+1", "1 ", "1" * 41, "\uff11", None, 7])
+def test_a_sequencer_that_cannot_be_ordered_is_malformed(sequencer: object) -> None:
+    with pytest.raises(MalformedMessageError, match="sequencer"):
+        parse_message(_event_with(sequencer=sequencer))
+
+
+@given(first=st.text(HEX, min_size=1, max_size=40), second=st.text(HEX, min_size=1, max_size=40))
+def test_versions_sort_as_sequencers_do(first: str, second: str) -> None:
+    versions = [an_upload(sequencer=sequencer).version for sequencer in (first, second)]
+
+    assert (versions[0] < versions[1]) == (int(first, 16) < int(second, 16))
+    assert (versions[0] == versions[1]) == (int(first, 16) == int(second, 16))
+
+
+@pytest.mark.parametrize("name", ["key", "etag", "sequencer", "size"])
+def test_an_event_that_lacks_what_a_verdict_needs_is_malformed(name: str) -> None:
+    event = s3_event(an_upload())
+    del event["detail"]["object"][name]
+
+    with pytest.raises(MalformedMessageError, match=name):
+        parse_message(json.dumps(event))
+
+
+@pytest.mark.parametrize("version_id", [None, ""])
+def test_an_unversioned_bucket_gives_no_version_id(version_id: object) -> None:
+    assert _parsed(_event_with(**{"version-id": version_id})).version_id is None
+
+
+def test_an_etag_loses_its_quotes() -> None:
+    assert _parsed(_event_with(etag='"abc"')).etag == "abc"
+
+
+@pytest.mark.parametrize(
+    ("time", "stored"),
+    [
+        ("2026-11-22T12:00:00Z", "2026-11-22T12:00:00.000Z"),
+        ("2026-11-22T12:00:00", "2026-11-22T12:00:00.000Z"),
+        ("2026-11-22T13:00:00.123456+01:00", "2026-11-22T12:00:00.123Z"),
+    ],
+)
+def test_times_are_kept_in_utc_and_one_width(time: str, stored: str) -> None:
+    assert _parsed(json.dumps(s3_event(an_upload()) | {"time": time})).uploaded_at == stored
+
+
+@pytest.mark.parametrize("time", ["noon", "", None, 5, "0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:00"])
+def test_a_time_that_is_none_is_malformed(time: object) -> None:
+    with pytest.raises(MalformedMessageError, match="time"):
+        parse_message(json.dumps(s3_event(an_upload()) | {"time": time}))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"Service":"Amazon S3","Event":"s3:TestEvent"}',
+        json.dumps(s3_event(an_upload()) | {"detail-type": "Object Deleted"}),
+        json.dumps(s3_event(an_upload()) | {"detail-type": "Object Tags Added", "detail": None}),
+    ],
+)
+def test_an_event_that_creates_nothing_is_no_upload(body: str) -> None:
+    assert parse_message(body) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "hello",
+        "[]",
+        "null",
+        "1" * 5000,
+        "[" * 100_000,
+        "{}",
+        json.dumps({"source": "aws.ec2", "detail-type": "Object Created"}),
+        json.dumps({"source": "aws.s3"}),
+        json.dumps({"Records": [{"eventSource": "aws:s3", "s3": {"object": {"key": "a"}}}]}),
+        json.dumps(s3_event(an_upload()) | {"detail": "text"}),
+    ],
+)
+def test_a_message_that_is_no_s3_event_is_malformed(body: str) -> None:
+    with pytest.raises(MalformedMessageError):
+        parse_message(body)
+
+
+@given(body=st.text() | JSON.map(json.dumps))
+def test_no_message_raises_anything_but_malformed(body: str) -> None:
+    with suppress(MalformedMessageError):
+        parse_message(body)
+
+
+@given(
+    path=st.sampled_from(
+        [
+            ("time",),
+            ("detail",),
+            ("detail", "bucket"),
+            ("detail", "bucket", "name"),
+            ("detail", "object"),
+            ("detail", "object", "key"),
+            ("detail", "object", "size"),
+            ("detail", "object", "etag"),
+            ("detail", "object", "version-id"),
+            ("detail", "object", "sequencer"),
+        ]
+    ),
+    value=JSON | st.text(st.characters()),
+)
+def test_an_event_with_anything_in_a_field_is_stored_or_malformed(path: tuple[str, ...], value: Any) -> None:
+    event = s3_event(an_upload())
+    inner = event
+    for name in path[:-1]:
+        inner = inner[name]
+    inner[path[-1]] = value
+
+    try:
+        upload = parse_message(json.dumps(event))
+    except MalformedMessageError:
+        return
+    assert upload is not None
+    assert json.dumps(upload.to_document(), ensure_ascii=False).encode()
+    assert isinstance(upload.size, int)

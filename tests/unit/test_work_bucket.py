@@ -1,0 +1,57 @@
+import pytest
+from botocore.exceptions import ClientError
+
+from lambdas.moderation.batch import read_settings
+from tests.unit.aws_calls import Killed
+from tests.unit.builders import a_batch, a_claim, an_upload, uploads
+from tests.unit.conftest import WORK, Storage
+
+BATCH = a_batch([a_claim(upload) for upload in uploads(3)] + [a_claim(an_upload("\u2028 é\r\n\x85.jpg"))])
+
+
+def test_a_batch_is_read_back_as_it_was_written(storage: Storage) -> None:
+    storage.work.write(BATCH)
+
+    settings = storage.work.read_settings("batch-1")
+
+    assert settings == read_settings(BATCH.settings(WORK))
+    assert tuple(storage.work.read_index(settings)) == BATCH.uploads
+    assert len(list(storage.work.lines(WORK, "batches/batch-1/manifest.jsonl"))) == 4
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_a_batch_exists_once_its_last_file_does(storage: Storage, nth: int) -> None:
+    storage.calls.kill("PutObject", "before", nth)
+
+    with pytest.raises(Killed):
+        storage.work.write(BATCH)
+    assert not storage.work.has("batch-1")
+
+    storage.work.write(BATCH)
+    assert storage.work.has("batch-1")
+
+
+def test_whether_a_batch_exists_is_not_guessed(storage: Storage) -> None:
+    storage.calls.answer_next("HeadObject", {"Error": {"Code": "403", "Message": "Forbidden"}}, 403)
+
+    with pytest.raises(ClientError):
+        storage.work.has("batch-1")
+
+
+def test_an_optional_object_may_be_absent(storage: Storage) -> None:
+    storage.s3.put_object(Bucket=WORK, Key="there", Body=b"text")
+
+    assert storage.work.read_optional(WORK, "there") == b"text"
+    assert storage.work.read_optional(WORK, "not there") is None
+
+
+def test_an_absent_result_file_is_an_error_and_not_an_empty_one(storage: Storage) -> None:
+    with pytest.raises(ClientError):
+        list(storage.work.lines(WORK, "not there"))
+
+
+def test_lines_longer_than_a_read_stay_whole(storage: Storage) -> None:
+    lines = [b"a" * 100_000, b"", b"b" * 65_536, b"c"]
+    storage.s3.put_object(Bucket=WORK, Key="lines", Body=b"\n".join(lines))
+
+    assert list(storage.work.lines(WORK, "lines")) == lines
