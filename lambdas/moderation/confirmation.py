@@ -45,7 +45,7 @@ def doubt(
         return Failure("NotAnalyzed", "another version of the object was current when it was analysed or soon after")
     if stored is None:
         return Failure("Superseded", "the object was deleted before its analysis could be confirmed")
-    if stored.etag != upload.etag or stored.last_modified[:19] > claimed_at[:19]:
+    if stored.etag != upload.etag or stored.last_modified > claimed_at:
         return Failure("Superseded", "the object was overwritten; the upload that did it has a verdict of its own")
     return None
 

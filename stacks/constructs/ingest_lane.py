@@ -28,8 +28,8 @@ _BATCHER_TIMEOUT = cdk.Duration.seconds(60)
 #: SQS keeps messages this long at most; they outlast a week-long outage.
 _RETENTION = cdk.Duration.days(14)
 
-#: A message comes back each time its visibility timeout ends, a quarter of an hour: two hours of outage, then the
-#: dead-letter queue. Lambda's guide asks for five or more (services-sqs-configure.html).
+#: A message comes back when its visibility timeout ends, after six minutes or more: an outage of less than an hour
+#: costs no message. Lambda's guide asks for five or more (services-sqs-configure.html).
 _MAX_RECEIVES = 10
 
 

@@ -1,13 +1,23 @@
 """Uploads that can't be analysed and messages that can't be read: each ends by itself and harms nothing else."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from lambdas.moderation.upload import MAX_IMAGE_BYTES
 from lambdas.moderation.verdict import Status
 from local.pipeline import Upload
+from tests.e2e.conftest import Deploy
 from tests.e2e.events import created_event
 from tests.e2e.images import BLOCKED, CLEAN
 from tests.e2e.pipeline import Pipeline
+
+
+@pytest.fixture(scope="module")
+def pipeline(deployed: Deploy) -> Iterator[Pipeline]:
+    """On a faster clock: a message is received ten times before it is given up."""
+    with deployed(time_scale=0.004) as pipeline:
+        yield pipeline
 
 
 def test_one_bad_image_among_good_ones_fails_alone(pipeline: Pipeline, prefix: str) -> None:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.stacks.conftest import Assembly, only, resources
+from tests.stacks.conftest import ROOT, Assembly, only, resources
 
 
 def alarms(assembly: Assembly) -> list[dict[str, Any]]:
@@ -52,12 +52,16 @@ def test_an_adapter_that_no_longer_answers_is_noticed(elaborate: Assembly) -> No
     }
 
 
-def test_every_alarm_says_what_it_means_and_where_to_read_on(elaborate: Assembly) -> None:
+def test_every_alarm_says_what_it_means_and_names_its_section_of_the_operations_guide(elaborate: Assembly) -> None:
+    guide = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    headings = {line.removeprefix("## ") for line in guide.splitlines() if line.startswith("## ")}
+    named = set()
     for alarm in alarms(elaborate):
-        meaning, _, section = alarm["AlarmDescription"].partition(" See docs/operations.md, ")
+        meaning, _, section = alarm["AlarmDescription"].partition(' See docs/operations.md, "')
         assert meaning.endswith((".", "?"))
-        assert section.startswith('"')
-        assert section.endswith('".')
+        named.add(section.removesuffix('".'))
+
+    assert named == headings
 
 
 def test_an_idle_pipeline_raises_no_alarm(shipped: Assembly) -> None:

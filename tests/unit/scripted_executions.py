@@ -17,6 +17,7 @@ class ScriptedExecutions(Executions):
         progress: batch id -> where its execution stands; a test may change it.
         redrivable: whether a stopped execution may be redriven.
         redrives: batch id -> how often it was redriven.
+        refused: batch ids whose redrive was asked for in vain.
     """
 
     def __init__(self) -> None:
@@ -24,6 +25,7 @@ class ScriptedExecutions(Executions):
         self.progress: dict[str, Progress] = {}
         self.redrivable = True
         self.redrives: Counter[str] = Counter()
+        self.refused: list[str] = []
         self._kill: Literal["before", "after"] | None = None
 
     def kill_start(self, when: Literal["before", "after"]) -> None:
@@ -43,4 +45,6 @@ class ScriptedExecutions(Executions):
         if self.redrivable and self.progress[batch_id] is Progress.STOPPED:
             self.redrives[batch_id] += 1
             self.progress[batch_id] = Progress.RUNNING
+        else:
+            self.refused.append(batch_id)
         return self.progress[batch_id]

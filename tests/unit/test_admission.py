@@ -207,6 +207,7 @@ def test_an_upload_its_successful_batch_left_pending_is_counted_and_taken_over(b
     admitted = batcher.admit(uploads(1))
 
     assert (admitted.reclaimed, admitted.stuck_after_success, admitted.redriven) == (1, 1, 0)
+    assert batcher.executions.refused == []
     assert claim_from_item(batcher.storage.item(uploads(1)[0])).attempt == 2
 
 

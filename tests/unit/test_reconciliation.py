@@ -224,11 +224,13 @@ def test_an_answer_without_the_adapter_that_was_asked_for_approves_nothing(
 
 
 def test_lines_about_nobody_are_counted() -> None:
-    older = an_upload(sequencer="1")
-    _, index = settings_and_index(a_batch([a_claim(older), a_claim(an_upload(sequencer="2")), a_claim(DOG)]))
-    answers = _answers(result_line(older.object), result_line("s3://uploads/other.jpg"), "{", b"\xff", "")
+    older, empty = an_upload(sequencer="1"), an_upload("empty.jpg", size=0)
+    _, index = settings_and_index(a_batch([a_claim(older), a_claim(an_upload(sequencer="2")), a_claim(empty)]))
+    answers = _answers(
+        result_line(older.object), result_line(empty.object), result_line("s3://uploads/other.jpg"), "{", b"\xff", ""
+    )
 
-    assert answers.unmatched(index) == 1
+    assert answers.unmatched(index) == 2
     assert answers.unreadable_lines == 2
 
 

@@ -200,6 +200,14 @@ def test_a_failed_job_approves_nothing_even_if_results_exist(court: Court) -> No
     assert court.code(upload) == "DeadlineExceeded"
 
 
+def test_a_failed_job_needs_no_result_file(court: Court) -> None:
+    court.claim([court.upload("cat.jpg")])
+
+    court.settle(Request("batch-1", "job-1", Location(WORK, "absent"), None, Failure("INTERNAL_ERROR", "try later")))
+
+    assert court.statuses() == {"cat.jpg": "FAILED"}
+
+
 def test_a_job_without_a_result_file_approves_nothing(court: Court) -> None:
     court.claim([court.upload("cat.jpg")])
 
@@ -454,6 +462,21 @@ def test_endless_conflicts_leave_the_rest_for_a_later_run(court: Court) -> None:
     (second,) = court.flags()
     assert first["id"] == second["id"]
     assert court.statuses() == {"cat.jpg": "BLOCKED"}
+
+
+def test_published_verdicts_are_final_before_the_next_flags_go_out(
+    court: Court, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verdict_table, "ITEMS_A_CALL", 5)
+    monkeypatch.setattr(settlement, "ITEMS_A_CALL", 5)
+    found = [court.upload(f"{n:02}.jpg") for n in range(12)]
+    court.claim(found)
+    court.storage.calls.kill("PublishBatch", "before", 2)
+
+    with pytest.raises(Killed):
+        court.settle(court.answer([result_line(upload.object, BLOCKED) for upload in found]))
+
+    assert list(court.statuses().values()) == ["BLOCKED"] * 10 + ["PENDING"] * 2
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
