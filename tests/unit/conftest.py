@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 # The handlers' loggers and metrics read these when they are imported.
 os.environ.update(
-    AWS_DEFAULT_REGION="us-east-1",
-    AWS_ACCESS_KEY_ID="testing",
-    AWS_SECRET_ACCESS_KEY="testing",
     POWERTOOLS_METRICS_NAMESPACE="Gatehouse",
     POWERTOOLS_SERVICE_NAME="unit",
     POWERTOOLS_LOG_LEVEL="INFO",
@@ -74,6 +71,14 @@ class Storage:
 
 def _python(item: Mapping[str, Any]) -> dict[str, Any]:
     return {name: TypeDeserializer().deserialize(value) for name, value in item.items()}
+
+
+@pytest.fixture(autouse=True)
+def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody's credentials, so that a call which moto does not answer reaches no account."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
 
 
 @pytest.fixture

@@ -116,6 +116,13 @@ def test_the_size_counts_body_and_attributes_in_bytes() -> None:
     assert Flag("id", "é" * 10, {"ñ": ("String", "ü")}).size == 20 + 2 + 6 + 2
 
 
+@pytest.mark.parametrize(("over", "groups"), [(0, 1), (1, 2)])
+def test_a_group_may_fill_a_call_to_the_last_byte(over: int, groups: int) -> None:
+    half = MAX_BYTES // 2
+
+    assert len(list(in_batches([Flag("a", "x" * half, {}), Flag("b", "x" * (half + over), {})]))) == groups
+
+
 @given(sizes=st.lists(st.integers(0, MAX_BYTES), max_size=60))
 def test_flags_are_grouped_in_order_as_publish_batch_allows(sizes: list[int]) -> None:
     flags = [Flag(str(n), "x" * size, {}) for n, size in enumerate(sizes)]

@@ -98,6 +98,12 @@ def test_versions_sort_as_sequencers_do(first: str, second: str) -> None:
     assert (versions[0] == versions[1]) == (int(first, 16) == int(second, 16))
 
 
+def test_a_sequencer_is_one_number_however_it_is_written() -> None:
+    written = [an_upload(sequencer=sequencer).version for sequencer in ("aB1", "Ab1", "0AB1")]
+
+    assert set(written) == {"ab1".zfill(40)}
+
+
 @pytest.mark.parametrize("name", ["key", "etag", "sequencer", "size"])
 def test_an_event_that_lacks_what_a_verdict_needs_is_malformed(name: str) -> None:
     event = s3_event(an_upload())

@@ -191,6 +191,20 @@ def test_pending_asks_for_a_hundred_at_a_time(storage: Storage) -> None:
     assert storage.calls.made["BatchGetItem"] == 2
 
 
+def test_what_decides_is_read_consistently(storage: Storage) -> None:
+    asked: list[dict[str, Any]] = []
+    storage.table.claim([a_claim()])
+    storage.dynamodb.meta.events.register("provide-client-params", lambda params, **_: asked.append(params))
+    storage.calls.answer_next("TransactWriteItems", cancelled("ConditionalCheckFailed"), 400)
+
+    storage.table.pending([a_claim()])
+    storage.table.claim([a_claim(batch_id="second")])
+
+    batch_get, _, get = asked
+    assert batch_get["RequestItems"][TABLE]["ConsistentRead"] is True
+    assert get["ConsistentRead"] is True
+
+
 def test_keys_dynamodb_leaves_out_are_asked_for_again(storage: Storage) -> None:
     claims = [a_claim(upload) for upload in uploads(2)]
     storage.table.claim(claims)
