@@ -30,7 +30,7 @@ local: ## the same pipeline, left running for you to try (PORT=4566)
 
 test: lint ## every check and every test
 	$(SET_UP) test aws-cli
-	@$(RUN) -m pytest -n 2 --dist loadfile
+	@$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: ## style and types only
 	$(SET_UP) test

@@ -14,7 +14,15 @@ _TRIES = 6
 
 
 class FlagNotPublishedError(RuntimeError):
-    """SNS refused a flag. Its upload stays PENDING, so that no final verdict goes unannounced."""
+    """SNS refused flags. Their uploads stay PENDING, so that no final verdict goes unannounced.
+
+    Attributes:
+        refused: positions of the flags that were refused; all others of the call are published.
+    """
+
+    def __init__(self, message: str, refused: frozenset[int]) -> None:
+        super().__init__(message)
+        self.refused = refused
 
 
 class FlagTopic:
@@ -51,7 +59,9 @@ class FlagTopic:
                 break
             self._pause(random.uniform(0, min(0.2 * 2**attempt, 5.0)))  # noqa: S311 - jitter, not a secret
         codes = ", ".join(sorted({failure.get("Code", "unknown") for failure in failures}))
-        raise FlagNotPublishedError(f"{len(left)} of {len(flags)} flags were refused: {codes}")
+        raise FlagNotPublishedError(
+            f"{len(left)} of {len(flags)} flags were refused: {codes}", frozenset(map(int, left))
+        )
 
 
 def _entry(identity: str, flag: Flag) -> dict[str, Any]:

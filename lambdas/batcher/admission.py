@@ -17,6 +17,9 @@ from lambdas.moderation.policy import Policy
 from lambdas.moderation.upload import Upload, iso
 from lambdas.moderation.verdict import STATUS, Claim, Status, claim_from_item
 
+#: Clocks differ, and a function is not stopped to the millisecond.
+_GRACE = timedelta(seconds=5)
+
 
 @dataclass(slots=True)
 class Admitted:
@@ -68,7 +71,7 @@ class Admission:
         claims = [Claim(upload, batch_id, moment, self.lane.name) for upload in unique.values()]
         admitted = Admitted()
         held, taken = self.table.claim(claims)
-        held += self._take_over(taken, iso(self.now() - timeout), admitted)
+        held += self._take_over(taken, iso(self.now() - timeout - _GRACE), admitted)
         if held:
             batch = Batch.of(batch_id, self.lane, self.policy, moment, held)
             self.work.write(batch)

@@ -22,7 +22,7 @@ from lambdas.shipped_policies import read_policy
 
 logger = Logger()
 metrics = Metrics()
-tracer = Tracer(patch_modules=("botocore",))
+tracer = Tracer(auto_patch=False)  # recording each call would put object keys into traces
 
 _CONFIG = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=3, read_timeout=10)
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-#: No answer of Rekognition's comes near this: all 52 labels, 50 content types and the longest key take some 20 KB. The
-#: bound keeps 100 verdicts within DynamoDB's 4 MB transaction and a flag within SNS's 256 KB.
+#: No answer of Rekognition's comes near these: all 52 labels, 50 content types and the longest key take some 20 KB. The
+#: bounds keep 100 verdicts within DynamoDB's 4 MB transaction and a flag within SNS's 256 KB.
 MAX_LINE_BYTES = 32 * 1024
+MAX_ENTRIES = 128
 
 #: Levels of the taxonomy.
 LEVELS = (1, 2, 3)
@@ -101,9 +102,12 @@ def parse_answer(answer: object) -> Analysis:
     """
     if not isinstance(answer, dict) or not isinstance(answer.get("ModerationLabels"), list):
         raise ResultLineError("an analysis has no ModerationLabels")
+    labels, content_types = answer["ModerationLabels"], _optional_list(answer, "ContentTypes")
+    if max(len(labels), len(content_types)) > MAX_ENTRIES:
+        raise ResultLineError(f"an analysis of more than {MAX_ENTRIES} labels or content types")
     return Analysis(
-        labels=tuple(_label(entry) for entry in answer["ModerationLabels"]),
-        content_types=tuple(_content_type(entry) for entry in _optional_list(answer, "ContentTypes")),
+        labels=tuple(_label(entry) for entry in labels),
+        content_types=tuple(_content_type(entry) for entry in content_types),
         model_version=_optional_text(answer, "ModerationModelVersion"),
         adapter=_optional_text(answer, "ProjectVersion"),
     )

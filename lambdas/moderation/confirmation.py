@@ -5,6 +5,7 @@ such an analysis may approve an upload, what is stored now is compared with what
 failure, never in an approval.
 """
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote, unquote_plus
@@ -35,6 +36,10 @@ def doubt(
         claimed_at: when its batch claimed it: before the job was started. Bytes stored later may have been analysed.
         stored: the object's current version after the job ended, None if there is none.
         aliases: for each name in `aliases_of(key)`, whether an object of that name exists.
+
+    Without versioning the time of the last change tells that the same bytes were not put back after others had been
+    analysed. For a multipart upload that time is when it was begun (S3 User Guide, UsingMetadata.html), which may be
+    long before, so it tells nothing; such an upload has a dash in its etag.
     """
     if existing := sorted(name for name, exists in (aliases or {}).items() if exists):
         message = f"the manifest's line could also be read as the existing object {existing[0]!r}"
@@ -43,6 +48,9 @@ def doubt(
         if stored is not None and stored.version_id == upload.version_id:
             return None
         return Failure("NotAnalyzed", "another version of the object was current when it was analysed or soon after")
+    if "-" in upload.etag:
+        message = "a multipart upload in a bucket without versioning can't be told from a repetition of itself"
+        return Failure("NotAnalyzed", f"{message}; turn on versioning")
     if stored is None:
         return Failure("Superseded", "the object was deleted before its analysis could be confirmed")
     if stored.etag != upload.etag or stored.last_modified > claimed_at:
@@ -51,11 +59,13 @@ def doubt(
 
 
 def aliases_of(key: str) -> tuple[str, ...]:
-    """Other objects a reader that decodes URIs would take `key` for: empty for a plain key.
+    """Other objects a reader that decodes URIs or tidies paths would take `key` for: empty for a plain key.
 
     AWS does not document whether a manifest's source-ref is read as plain text or as an encoded URI. Where the two
     readings name different objects, an approval needs to know that the other object does not exist.
     """
     readings = {key.split("?", 1)[0], key.split("#", 1)[0], key}
     decoded = {decode(reading) for reading in readings for decode in (str, unquote, unquote_plus)}
-    return tuple(sorted(decoded - {key, ""}))
+    tidied = {posixpath.normpath(reading).lstrip("/") for reading in decoded}
+    stripped = {reading.strip() for reading in decoded}
+    return tuple(sorted((decoded | tidied | stripped) - {key, "", "."}))

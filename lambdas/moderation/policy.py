@@ -214,10 +214,8 @@ def _rule(name: str, document: object, where: str) -> Rule:
         raise PolicyError(f'{where}: write "allow", or thresholds such as {{review: 50, block: 80}}')
     _only(document, {"review", "block"}, where)
     review, block = _threshold(document, "review", where), _threshold(document, "block", where)
-    if review is not None and block is not None and review > block:
-        raise PolicyError(
-            f"{where}: review at {review:g} never fires above block at {block:g}; lower review or drop it"
-        )
+    if review is not None and block is not None and review >= block:
+        raise PolicyError(f"{where}: review at {review:g} never fires with block at {block:g}; lower review or drop it")
     return Rule(name, review, block)
 
 

@@ -23,7 +23,7 @@ from lambdas.results.settlement import Settled, Settlement
 
 logger = Logger()
 metrics = Metrics()
-tracer = Tracer(patch_modules=("botocore",))
+tracer = Tracer(auto_patch=False)  # recording each call would put object keys into traces, and fail in threads
 
 _CONFIG = Config(
     retries={"mode": "standard", "max_attempts": 8},
@@ -53,10 +53,16 @@ def _settlement() -> Settlement:
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics
 def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
-    """Settle a batch. Returns its id and how many uploads ended in each status."""
+    """Settle a batch. Returns its id and how many uploads ended in each status.
+
+    Raises:
+        FlagNotPublishedError: everything else is final; a retry tries the refused flags again.
+    """
     request = Request.parse(event)
     settled = _settlement().settle(request)
     _report(request.batch_id, settled)
+    if settled.refusals:
+        raise settled.refusals[0]
     return {"batch_id": request.batch_id, **settled.to_document()}
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from lambdas.aws.flag_topic import FlagTopic
+from lambdas.aws.flag_topic import FlagNotPublishedError, FlagTopic
 from lambdas.aws.upload_bucket import UploadBucket
 from lambdas.aws.verdict_table import ITEMS_A_CALL, VerdictTable
 from lambdas.aws.work_bucket import WorkBucket
@@ -33,6 +33,7 @@ class Settled:
         verdicts: those that stand by this run.
         unmatched_lines: analyses of images that are not in the batch, and lines that name none.
         unknown_labels: names the taxonomy does not have, each once.
+        refusals: what SNS said to flags it refused; their uploads are still PENDING.
     """
 
     lane: str
@@ -41,6 +42,7 @@ class Settled:
     verdicts: list[Verdict] = field(default_factory=list)
     unmatched_lines: int = 0
     unknown_labels: set[str] = field(default_factory=set)
+    refusals: list[FlagNotPublishedError] = field(default_factory=list)
 
     def counts(self) -> Counter[Status]:
         """Verdicts by status."""
@@ -93,8 +95,10 @@ class Settlement:
     def settle(self, request: Request) -> Settled:
         """Judge, publish and finalize what a batch still holds. Safe to repeat.
 
+        A flag that SNS refuses leaves its own upload PENDING and holds up no other one.
+
         Raises:
-            ClientError, FlagNotPublishedError, VerdictTableBusyError: what is final stays so; call again for the rest.
+            ClientError, VerdictTableBusyError: what is final stays so; call again for the rest.
         """
         settings = self.work.read_settings(request.batch_id)
         index = list(self.work.read_index(settings))
@@ -108,7 +112,7 @@ class Settlement:
                 judge(settings, held, answers, iso(self.now()), job_id=request.job_id, job_failure=request.failure)
             )
             settled.unknown_labels = {name for judgement in judgements for name in judgement.unknown_labels}
-            settled.verdicts = self._publish_and_finalize(self._confirm(settings, judgements))
+            settled.verdicts = self._publish_and_finalize(self._confirm(settings, judgements), settled.refusals)
             settled.skipped = len(index) - len(settled.verdicts)
         return settled
 
@@ -131,25 +135,32 @@ class Settlement:
         verdicts = [judgement.verdict for judgement in judgements]
         return [withdraw(verdict, doubts.get(verdict.upload.identity)) for verdict in verdicts]
 
-    def _publish_and_finalize(self, verdicts: Sequence[Verdict]) -> list[Verdict]:
+    def _publish_and_finalize(
+        self, verdicts: Sequence[Verdict], refusals: list[FlagNotPublishedError]
+    ) -> list[Verdict]:
         standing: list[Verdict] = []
         waiting: list[Verdict] = []
-        for published in self._published(verdicts):
+        for published in self._published(verdicts, refusals):
             waiting += published
             while len(waiting) >= ITEMS_A_CALL:
                 standing += self._finalize(waiting[:ITEMS_A_CALL])
                 del waiting[:ITEMS_A_CALL]
         return standing + self._finalize(waiting)
 
-    def _published(self, verdicts: Sequence[Verdict]) -> Iterator[list[Verdict]]:
+    def _published(self, verdicts: Sequence[Verdict], refusals: list[FlagNotPublishedError]) -> Iterator[list[Verdict]]:
         """Hand on verdicts that may be finalized: at once if nobody is to hear of them, else once published."""
         silent = [verdict for verdict in verdicts if verdict.status not in self.notify]
         notified = [verdict for verdict in verdicts if verdict.status in self.notify]
         yield silent
         done = 0
         for flags in in_batches(Flag.of(verdict) for verdict in notified):
-            self.topic.publish(flags)
-            yield notified[done : done + len(flags)]
+            refused: frozenset[int] = frozenset()
+            try:
+                self.topic.publish(flags)
+            except FlagNotPublishedError as error:
+                refusals.append(error)
+                refused = error.refused
+            yield [notified[done + n] for n in range(len(flags)) if n not in refused]
             done += len(flags)
 
     def _finalize(self, verdicts: Sequence[Verdict]) -> list[Verdict]:

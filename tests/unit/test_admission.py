@@ -154,7 +154,7 @@ def test_a_fresh_claim_without_files_is_left_to_its_batcher(batcher: Batcher) ->
 
 def test_the_claim_of_a_dead_batcher_is_taken_over(batcher: Batcher) -> None:
     batcher.lose_the_files(uploads(2))
-    batcher.time += TIMEOUT + timedelta(milliseconds=1)
+    batcher.time += TIMEOUT + timedelta(seconds=5, milliseconds=1)
 
     admitted = batcher.admit(uploads(3))
 

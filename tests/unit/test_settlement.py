@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambdas.aws import verdict_table
-from lambdas.aws.flag_topic import FlagNotPublishedError, FlagTopic
+from lambdas.aws.flag_topic import FlagTopic
 from lambdas.aws.upload_bucket import UploadBucket
 from lambdas.aws.verdict_table import VerdictTableBusyError
 from lambdas.moderation.batch import Batch
@@ -428,13 +428,24 @@ def test_an_upload_whose_flag_is_refused_stays_pending(court: Court) -> None:
     failed = {"Id": "0", "Code": "InvalidParameter", "SenderFault": True}
     court.storage.calls.answer_next("PublishBatch", {"Successful": [], "Failed": [failed]})
 
-    with pytest.raises(FlagNotPublishedError):
-        court.settle(request)
-    assert court.statuses()["cat.jpg"] == "PENDING"
+    settled = court.settle(request)
+    assert [refusal.refused for refusal in settled.refusals] == [{0}]
+    assert court.statuses() == {"cat.jpg": "PENDING", "clean.jpg": "APPROVED"}
 
     court.settle(request)
     assert court.statuses() == {"cat.jpg": "BLOCKED", "clean.jpg": "APPROVED"}
     assert len(court.flags()) == 1
+
+
+def test_a_refused_flag_holds_up_no_other_upload(court: Court) -> None:
+    uploads = [court.upload(f"{n}.jpg") for n in range(25)]
+    court.claim(uploads)
+    failed = {"Id": "3", "Code": "InvalidParameter", "SenderFault": True}
+    court.storage.calls.answer_next("PublishBatch", {"Successful": [], "Failed": [failed]})
+
+    court.settle(court.answer([result_line(upload.object, BLOCKED) for upload in uploads]))
+
+    assert court.statuses() == {f"{n}.jpg": "PENDING" if n == 3 else "BLOCKED" for n in range(25)}
 
 
 def test_a_conflict_is_settled_by_trying_again(court: Court) -> None:
