@@ -1,7 +1,7 @@
 # Everything Gatehouse can be asked to do. Needs make and Python 3.11 or newer; installs the rest, once, inside this folder.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo local test lint synth deploy diff clean
+.PHONY: help demo local test lint synth bootstrap deploy diff clean
 
 # The first Python that is new enough; `make PYTHON=/path/to/python3.12 demo` uses another.
 ifndef PYTHON
@@ -18,7 +18,7 @@ SET_UP = @$(if $(PYTHON),,echo 'Gatehouse needs Python 3.11 or newer as python3 
 	$(PYTHON) -m local.set_up
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: ## watch sample images go from upload to verdict on this machine (IMAGES=folder takes your own)
 	$(SET_UP) runtime
@@ -41,6 +41,10 @@ lint: ## style and types only
 synth: ## write the CloudFormation templates to cdk.out
 	$(SET_UP) runtime
 	@CDK_OUTDIR=cdk.out $(RUN) app.py && echo 'The templates are in cdk.out.'
+
+bootstrap: ## prepare your AWS account and Region for the CDK, once
+	$(SET_UP) runtime cdk-cli
+	@$(CDK) bootstrap $(ARGS)
 
 deploy: ## deploy to the AWS account and Region your credentials name (ARGS= goes to cdk)
 	$(SET_UP) runtime cdk-cli

@@ -139,7 +139,9 @@ def _venv_python(root: Path) -> Path:
 
 def _run(command: list[str], root: Path, environment: dict[str, str] | None = None) -> None:
     try:
-        subprocess.run(command, cwd=root, env=environment, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            command, cwd=root, env=environment, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
     except (OSError, subprocess.CalledProcessError) as error:
         raise SetUpError(
             f"set-up stopped: {error}\nSee the message above. If a package could not be downloaded, check the "

@@ -63,6 +63,7 @@ class PipelineStack(cdk.Stack):
 
     def _output(self) -> None:
         cdk.CfnOutput(self, "StateMachineArn", value=self.workflow.state_machine.state_machine_arn)
+        cdk.CfnOutput(self, "AnalysisRoleArn", value=self.workflow.state_machine.role.role_arn)
         for lane in self.lanes:
             prefix = "" if lane.name == "default" else _pascal_case(lane.name)
             cdk.CfnOutput(self, f"{prefix}IngestQueueUrl", value=lane.queue.queue_url)

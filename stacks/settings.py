@@ -6,11 +6,12 @@ A mistake ends in one line: the file and line, the key, what is wrong with it, a
 import difflib
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lambdas.moderation.lane import Lane
+from lambdas.moderation.policy import Policy
 from lambdas.moderation.verdict import FINAL, Status
 from stacks.settings_section import Section, SettingsError, quoted, shown
 from stacks.upload_pattern import MAX_PATTERN_LENGTH, pattern_length
@@ -91,8 +92,8 @@ _DEFAULTS = Settings(lanes=())
 _LANE_DEFAULTS = LaneSettings(Lane(name="default"))
 
 
-def load_settings(path: Path, policies: Collection[str]) -> Settings:
-    """Read a settings file. `policies` are the names a lane may choose from.
+def load_settings(path: Path, policies: Mapping[str, Policy]) -> Settings:
+    """Read a settings file. `policies` are those a lane may choose from, by name.
 
     Raises:
         SettingsError: the file is missing, is not YAML, or holds something that can't be deployed.
@@ -122,7 +123,7 @@ def load_settings(path: Path, policies: Collection[str]) -> Settings:
     return settings
 
 
-def _lanes(section: Section, policies: Collection[str]) -> tuple[LaneSettings, ...]:
+def _lanes(section: Section, policies: Mapping[str, Policy]) -> tuple[LaneSettings, ...]:
     sections = {name: section.section(name) for name in section.names}
     for name in sections:
         if not _NAME.fullmatch(name) or len(name) > 24:
@@ -147,7 +148,16 @@ def _lanes(section: Section, policies: Collection[str]) -> tuple[LaneSettings, .
     return tuple(finished)
 
 
-def _lane(name: str, section: Section, policies: Collection[str]) -> LaneSettings:
+def _min_confidence(section: Section, policy: Policy) -> float:
+    """What Rekognition is asked for: no more than the policy judges by, or what it never says would be approved."""
+    value = section.number("min_confidence", _LANE_DEFAULTS.lane.min_confidence, 0, 100, "percent")
+    if value > policy.lowest_threshold:
+        problem = f"{value:g} hides labels that policy {policy.name} judges from {policy.lowest_threshold:g}"
+        raise section.error("min_confidence", problem, f"write at most {policy.lowest_threshold:g}")
+    return value
+
+
+def _lane(name: str, section: Section, policies: Mapping[str, Policy]) -> LaneSettings:
     min_size = section.integer("min_size", 0, 0, _MAX_OBJECT_SIZE, "bytes")
     max_size = section.optional_integer("max_size", 0, _MAX_OBJECT_SIZE, "bytes")
     if max_size is not None and min_size > max_size:
@@ -171,7 +181,7 @@ def _lane(name: str, section: Section, policies: Collection[str]) -> LaneSetting
         exclude_prefixes=_exclusions(section, prefixes),
         min_size=min_size,
         max_size=max_size,
-        min_confidence=section.number("min_confidence", _LANE_DEFAULTS.lane.min_confidence, 0, 100, "percent"),
+        min_confidence=_min_confidence(section, policies[policy]),
         adapter=section.optional_text(
             "adapter", _ADAPTER_ARN, "the ARN of a project version, arn:aws:rekognition:...:project/.../version/.../..."
         ),

@@ -16,7 +16,13 @@ class StorageStack(cdk.Stack):
     """Everything that is kept when the stack is deleted."""
 
     def __init__(self, scope: Construct, *, settings: Settings, policies: PolicyCatalog) -> None:
-        super().__init__(scope, f"{settings.name}-storage", description="Gatehouse: uploads, verdicts and flags")
+        # The other stacks took over this one's outputs when they were deployed: it must not go from under them.
+        super().__init__(
+            scope,
+            f"{settings.name}-storage",
+            description="Gatehouse: uploads, verdicts and flags",
+            termination_protection=True,
+        )
         self.uploads = UploadBucket(self, "Uploads", existing_name=settings.upload_bucket)
         self.work = WorkBucket(self, "Work", retention=cdk.Duration.days(settings.work_retention_days))
         self.verdicts = VerdictTable(self, "Verdicts")

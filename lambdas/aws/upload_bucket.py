@@ -36,9 +36,18 @@ class UploadBucket:
             return list(threads.map(self._current, uploads))
 
     def _current(self, upload: Upload) -> tuple[StoredObject | None, dict[str, bool]]:
-        aliases = {name: self._head(upload.bucket, name) != _ABSENT for name in aliases_of(upload.key)}
+        aliases = {name: self._may_have_existed(upload.bucket, name) for name in aliases_of(upload.key)}
         stored = self._head(upload.bucket, upload.key)
         return (stored if isinstance(stored, StoredObject) else None), aliases
+
+    def _may_have_existed(self, bucket: str, key: str) -> bool:
+        """Whether an object of that name exists, or a delete marker shows that it did, or S3 does not say."""
+        try:
+            self._client.head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            answer = error.response["ResponseMetadata"]
+            return answer["HTTPStatusCode"] != _ABSENT or answer["HTTPHeaders"].get("x-amz-delete-marker") == "true"
+        return True
 
     def _head(self, bucket: str, key: str) -> StoredObject | int:
         """The current version, or the HTTP status that says there is none for us to compare.

@@ -18,11 +18,12 @@ from lambdas.aws.work_bucket import WorkBucket
 from lambdas.batcher.admission import Admission, Admitted
 from lambdas.batcher.environment import Environment
 from lambdas.batcher.messages import Messages
+from lambdas.moderation.verdict import Status
 from lambdas.shipped_policies import read_policy
 
 logger = Logger()
 metrics = Metrics()
-tracer = Tracer(auto_patch=False)  # recording each call would put object keys into traces
+tracer = Tracer(auto_patch=False)  # a segment for each call would drown the trace
 
 _CONFIG = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=3, read_timeout=10)
 
@@ -58,7 +59,7 @@ def _report(lane: str, messages: Messages, admitted: Admitted) -> None:
     metrics.add_dimension("lane", lane)
     counts = {
         "UploadsBatched": len(uploads),
-        "UploadsUnsupported": sum(entry.refusal is not None for entry in uploads),
+        "UploadsUnsupported": sum(entry.refused_as(Status.UNSUPPORTED) for entry in uploads),
         "UploadsIgnored": messages.ignored,
         "UploadsReclaimed": admitted.reclaimed,
         "MessagesMalformed": len(messages.malformed),

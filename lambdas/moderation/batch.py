@@ -18,11 +18,8 @@ from lambdas.moderation.verdict import Claim, Failure, Status
 
 SCHEMA = "gatehouse.batch/1"
 
-#: Images in one media analysis job (Rekognition Developer Guide, limits.html: a set quota).
-MAX_UPLOADS = 10_000
-
 #: A batch that was started and ended without a verdict is tried again under a new batch, this many times in all.
-MAX_ATTEMPTS = 3
+MAX_BATCHES_PER_UPLOAD = 3
 
 
 def new_batch_id() -> str:
@@ -70,8 +67,8 @@ def refusal_for(upload: Upload, attempt: int) -> Refusal | None:
     if upload.size > MAX_IMAGE_BYTES:
         message = f"the object has {upload.size} bytes; Rekognition reads at most {MAX_IMAGE_BYTES} from S3"
         return Refusal(Status.UNSUPPORTED, Failure("ImageTooLarge", message))
-    if attempt > MAX_ATTEMPTS:
-        message = f"{MAX_ATTEMPTS} batches were started for this upload and none gave a verdict"
+    if attempt > MAX_BATCHES_PER_UPLOAD:
+        message = f"{MAX_BATCHES_PER_UPLOAD} batches were started for this upload and none gave a verdict"
         return Refusal(Status.FAILED, Failure("AttemptsExhausted", message))
     return None
 
@@ -91,6 +88,10 @@ class BatchUpload:
     claim: Claim
     refusal: Refusal | None
     in_manifest: bool
+
+    def refused_as(self, status: Status) -> bool:
+        """Whether it was refused before any analysis, and ends with this status."""
+        return self.refusal is not None and self.refusal.status is status
 
     def to_line(self) -> str:
         """The index line, without a line end."""

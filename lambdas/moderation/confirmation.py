@@ -35,7 +35,7 @@ def doubt(
         upload: the upload an unpinned analysis would approve.
         claimed_at: when its batch claimed it: before the job was started. Bytes stored later may have been analysed.
         stored: the object's current version after the job ended, None if there is none.
-        aliases: for each name in `aliases_of(key)`, whether an object of that name exists.
+        aliases: for each name in `aliases_of(key)`, whether an object of that name exists or did.
 
     Without versioning the time of the last change tells that the same bytes were not put back after others had been
     analysed. For a multipart upload that time is when it was begun (S3 User Guide, UsingMetadata.html), which may be
@@ -48,6 +48,9 @@ def doubt(
         if stored is not None and stored.version_id == upload.version_id:
             return None
         return Failure("NotAnalyzed", "another version of the object was current when it was analysed or soon after")
+    if aliases:
+        message = "without versioning, nobody can tell which object a key with %, +, ?, # or dots was read as"
+        return Failure("NotAnalyzed", f"{message}; turn on versioning")
     if "-" in upload.etag:
         message = "a multipart upload in a bucket without versioning can't be told from a repetition of itself"
         return Failure("NotAnalyzed", f"{message}; turn on versioning")

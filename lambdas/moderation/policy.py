@@ -135,6 +135,12 @@ class Policy:
         canonical = json.dumps(self.to_document(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
+    @property
+    def lowest_threshold(self) -> float:
+        """The confidence below which nothing makes a difference; that of unknown labels counts too."""
+        rules = (self.default, _UNKNOWN, *self.rules.values())
+        return min(threshold for rule in rules for threshold in (rule.review, rule.block) if threshold is not None)
+
     def judge(self, analysis: Analysis) -> Decision:
         """Decide on an analysis. The order of its labels makes no difference."""
         parents = _parents(analysis.labels)

@@ -23,7 +23,7 @@ from lambdas.results.settlement import Settled, Settlement
 
 logger = Logger()
 metrics = Metrics()
-tracer = Tracer(auto_patch=False)  # recording each call would put object keys into traces, and fail in threads
+tracer = Tracer(auto_patch=False)  # a segment for each of thousands of calls would drown the trace
 
 _CONFIG = Config(
     retries={"mode": "standard", "max_attempts": 8},
@@ -67,9 +67,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _report(batch_id: str, settled: Settled) -> None:
-    metrics.clear_default_dimensions()  # those of the batch before, which may have been another lane's
-    metrics.clear_metrics()
-    metrics.set_default_dimensions(lane=settled.lane)
+    metrics.add_dimension("lane", settled.lane)
     counts = settled.counts()
     judged = {
         "UploadsJudged": len(settled.verdicts),

@@ -16,7 +16,7 @@ from lambdas.aws.verdict_table import ITEMS_A_CALL, VerdictTable
 from lambdas.aws.work_bucket import WorkBucket
 from lambdas.moderation.batch import BatchSettings
 from lambdas.moderation.confirmation import doubt
-from lambdas.moderation.flag import Flag, in_batches
+from lambdas.moderation.flag import MAX_MESSAGES, Flag, in_batches
 from lambdas.moderation.reconciliation import ADAPTER_IGNORED, NOT_ANALYZED, Answers, Judgement, judge, withdraw
 from lambdas.moderation.upload import iso
 from lambdas.moderation.verdict import FLAGGED, Status, Verdict
@@ -161,6 +161,8 @@ class Settlement:
                 refusals.append(error)
                 refused = error.refused
             yield [notified[done + n] for n in range(len(flags)) if n not in refused]
+            if len(refused) == len(flags) == MAX_MESSAGES:
+                return  # SNS takes nothing at all now; the retry goes on from here
             done += len(flags)
 
     def _finalize(self, verdicts: Sequence[Verdict]) -> list[Verdict]:

@@ -17,8 +17,11 @@ def create_alarm(
     meaning: str,
     threshold: float = 1,
     periods: int = 1,
+    breaching: int = 1,
 ) -> cloudwatch.Alarm:
-    """An alarm that rises when `metric` is at or above `threshold` for `periods` periods in a row.
+    """An alarm that rises when `metric` is at or above `threshold` in `breaching` of the last `periods` periods.
+
+    A message that failed comes back after minutes: a failing function with little to do does not fail in each period.
 
     Args:
         section: heading in docs/operations.md that says what to do.
@@ -30,6 +33,7 @@ def create_alarm(
         metric=metric,
         threshold=threshold,
         evaluation_periods=periods,
+        datapoints_to_alarm=breaching,
         comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
         treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,  # an idle pipeline sends no metrics
         alarm_description=f'{meaning} See docs/operations.md, "{section}".',

@@ -55,16 +55,18 @@ class IngestLane(Construct):
         super().__init__(scope, id)
         self.name = settings.lane.name
         self._adapter = settings.lane.adapter
-        self.dead_letter_queue = self._queue("DeadLetterQueue")
+        # What could not be moderated outlives the lane: renaming or removing one must not forget it.
+        self.dead_letter_queue = self._queue("DeadLetterQueue", cdk.RemovalPolicy.RETAIN)
         # Lambda refuses a queue whose messages come back while their function may still run; the guide asks for six
         # times its timeout and the window on top (services-sqs-configure.html).
         window = cdk.Duration.seconds(settings.max_wait)
         self.queue = self._queue(
             "Queue",
+            cdk.RemovalPolicy.DESTROY,
             visibility_timeout=cdk.Duration.seconds(6 * _BATCHER_TIMEOUT.to_seconds()).plus(window),
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letter_queue, max_receive_count=_MAX_RECEIVES),
         )
-        self.undelivered_queue = self._queue("UndeliveredQueue")
+        self.undelivered_queue = self._queue("UndeliveredQueue", cdk.RemovalPolicy.RETAIN)
         self._route_uploads(settings, uploads)
         self._batcher = ServiceFunction(
             self,
@@ -148,8 +150,9 @@ class IngestLane(Construct):
                 "BatcherKeepsFailing",
                 self._batcher.metric_errors(),
                 section="The batcher keeps failing",
-                meaning=f"Lane {self.name}: the function that makes batches has failed for 15 minutes.",
-                periods=3,
+                meaning=f"Lane {self.name}: the function that makes batches has failed again and again.",
+                periods=9,
+                breaching=3,
             ),
             create_alarm(
                 scope,
@@ -174,6 +177,7 @@ class IngestLane(Construct):
     def _queue(
         self,
         id: str,
+        removal_policy: cdk.RemovalPolicy,
         visibility_timeout: cdk.Duration | None = None,
         dead_letter_queue: sqs.DeadLetterQueue | None = None,
     ) -> sqs.Queue:
@@ -183,6 +187,7 @@ class IngestLane(Construct):
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             retention_period=_RETENTION,
+            removal_policy=removal_policy,
             visibility_timeout=visibility_timeout,
             dead_letter_queue=dead_letter_queue,
         )

@@ -82,7 +82,8 @@ class ResultsWriter(Construct):
                 "KeepsFailing",
                 self._service.metric_errors(),
                 section="Results keeps failing",
-                meaning="The function that writes verdicts has failed for 15 minutes; uploads stay PENDING.",
-                periods=3,
+                meaning="The function that writes verdicts has failed again and again; uploads stay PENDING.",
+                periods=9,
+                breaching=3,
             )
         ]

@@ -22,7 +22,7 @@ class ServiceFunction(Construct):
 
     Args:
         service: the name its logs, metrics and traces go by; its handler is `lambdas.<service>.handler.handler`.
-        code: the asset of FunctionCode.
+        code: the one asset of all functions.
         memory_size: MB; processor time grows with it.
         environment: variables beside those of Powertools.
     """

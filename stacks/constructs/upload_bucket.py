@@ -47,6 +47,8 @@ class UploadBucket(Construct):
             lifecycle_rules=[s3.LifecycleRule(abort_incomplete_multipart_upload_after=cdk.Duration.days(7))],
             removal_policy=cdk.RemovalPolicy.RETAIN,
         )
+        if bucket.policy:  # what is kept stays TLS-only
+            bucket.policy.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
         resource = bucket.node.default_child
         assert isinstance(resource, s3.CfnBucket)  # noqa: S101 - narrows the type
         # The native property: event_bridge_enabled=True would do the same through a custom resource and its function.

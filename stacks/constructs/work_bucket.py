@@ -35,6 +35,8 @@ class WorkBucket(Construct):
             ],
             removal_policy=cdk.RemovalPolicy.RETAIN,  # CloudFormation can't delete a bucket with files in it
         )
+        if self.bucket.policy:  # what is kept stays TLS-only
+            self.bucket.policy.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
         accept_finding(
             self.bucket,
             "S1",

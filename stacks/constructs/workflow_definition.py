@@ -25,7 +25,7 @@ from stacks.constructs.results_writer import ResultsWriter
 from stacks.constructs.work_bucket import WorkBucket
 
 #: Jobs started for a batch at most.
-MAX_ATTEMPTS = 3
+MAX_JOBS = 3
 
 #: FailureDetails codes that a new job may not run into (Rekognition API model, MediaAnalysisJobFailureCode).
 TRANSIENT_FAILURES = ("INTERNAL_ERROR", "THROTTLED", "RESOURCE_NOT_READY")
@@ -33,7 +33,6 @@ TRANSIENT_FAILURES = ("INTERNAL_ERROR", "THROTTLED", "RESOURCE_NOT_READY")
 #: Errors that come back however often the call is made. Step Functions names an SDK's error `<Service>.<Name>`, and the
 #: name always ends with Exception, even where the API's does not (Developer Guide, supported-services-awssdk.html).
 HOPELESS_STARTS = (
-    "Rekognition.AccessDeniedException",
     "Rekognition.IdempotentParameterMismatchException",
     "Rekognition.InvalidManifestException",
     "Rekognition.InvalidParameterException",
@@ -41,10 +40,12 @@ HOPELESS_STARTS = (
     "Rekognition.ResourceNotFoundException",
 )
 HOPELESS_LOOKS = (
-    "Rekognition.AccessDeniedException",
     "Rekognition.InvalidParameterException",
     "Rekognition.ResourceNotFoundException",
 )
+
+#: A permission that is missing, or was just granted and is not known everywhere yet; or the feature is closed.
+DENIED = ("Rekognition.AccessDeniedException",)
 
 #: Errors that pass. RekognitionException is what an error outside the API's model is called.
 TRANSIENT_ERRORS = (
@@ -93,13 +94,15 @@ class WorkflowDefinition(Construct):
         analysable.when(_is("$batch.analysable = 0"), write).otherwise(start)
         start.next(wait).next(look).next(done)
         done.when(_is("$status = 'SUCCEEDED'"), write)
-        done.when(_is(f"$status = 'FAILED' and {_transient()} and $attempt < {MAX_ATTEMPTS}"), retry)
+        done.when(_is(f"$status = 'FAILED' and {_transient()} and $attempt < {MAX_JOBS}"), retry)
         done.when(_is("$status = 'FAILED'"), write)
         done.when(_is("$waited >= $batch.deadline"), write, assign={"failure": _deadline_exceeded()})
         done.otherwise(wait)
         retry.next(start)
-        for task in (start, look):
-            task.add_catch(write, errors=["States.ALL"], assign={"failure": _CAUGHT})
+        start.add_catch(write, errors=["States.ALL"], assign={"failure": _CAUGHT})
+        # Only a job that can't be found is given up. Whatever else keeps us from looking stops the execution, and a
+        # redrive goes on looking: the job is running, and paid.
+        look.add_catch(write, errors=list(HOPELESS_LOOKS), assign={"failure": _CAUGHT})
         write.next(
             sfn.Choice.jsonata(self, "Analysed?")
             .when(_is("$failure = null"), sfn.Succeed.jsonata(self, "Done"))
@@ -139,7 +142,7 @@ class WorkflowDefinition(Construct):
             },
             outputs={},
         )
-        _retry(task, ["States.TaskFailed"], interval=2, longest=60, attempts=6)
+        _retry(task, ["States.TaskFailed"], interval=2, longest=300, attempts=100)
         return task
 
     def _start_job(self) -> tasks.CallAwsService:
@@ -170,8 +173,9 @@ class WorkflowDefinition(Construct):
             outputs={},
         )
         _give_up(task, HOPELESS_STARTS)
-        # All of the account's jobs are running: the batch waits its turn here, where waiting is free, for half a day.
-        _retry(task, ["Rekognition.LimitExceededException"], interval=10, longest=300, attempts=300)
+        _retry(task, DENIED, interval=20, longest=60, attempts=3)
+        # All of the account's jobs are running: the batch waits its turn here, for a day and a half on average.
+        _retry(task, ["Rekognition.LimitExceededException"], interval=10, longest=600, attempts=400)
         _retry(task, [*TRANSIENT_ERRORS, "Rekognition.ResourceNotReadyException"], interval=2, longest=120, attempts=20)
         _retry(task, ["States.TaskFailed"], interval=5, longest=60, attempts=3)
         return task
@@ -209,6 +213,7 @@ class WorkflowDefinition(Construct):
             outputs={},
         )
         _give_up(task, HOPELESS_LOOKS)
+        _retry(task, DENIED, interval=20, longest=60, attempts=3)
         _retry(task, TRANSIENT_ERRORS, interval=2, longest=120, attempts=200)
         _retry(task, ["States.TaskFailed"], interval=5, longest=60, attempts=10)
         return task
@@ -242,7 +247,6 @@ class WorkflowDefinition(Construct):
                         "results": "{% $results %}",
                         "summary": "{% $summary %}",
                         "failure": "{% $failure %}",
-                        "attempt": "{% $attempt %}",
                     },
                 }
             ),
@@ -250,8 +254,9 @@ class WorkflowDefinition(Construct):
             task_timeout=sfn.Timeout.duration(results.TIMEOUT.plus(cdk.Duration.minutes(1))),
             retry_on_service_exceptions=False,  # the library's own retries have no jitter
         )
-        _retry(task, LAMBDA_ERRORS, interval=2, longest=120, attempts=10)
-        _retry(task, ["States.TaskFailed", "States.Timeout"], interval=10, longest=300, attempts=6)
+        # Hours: an outage of the table or the topic should end without a person.
+        _retry(task, LAMBDA_ERRORS, interval=2, longest=300, attempts=100)
+        _retry(task, ["States.TaskFailed", "States.Timeout"], interval=10, longest=300, attempts=100)
         return task
 
 

@@ -97,7 +97,7 @@ def settings_of(yaml: str, folder: Path) -> Settings:
     """Load settings given as YAML."""
     file = folder / "gatehouse.yaml"
     file.write_text(yaml, encoding="utf-8")
-    return load_settings(file, ["default"])
+    return load_settings(file, compile_policies(ROOT / "policies").policies)
 
 
 @pytest.fixture(scope="session")

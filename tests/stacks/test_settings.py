@@ -8,12 +8,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lambdas.moderation.lane import Lane
+from lambdas.moderation.policy import Policy
 from lambdas.moderation.verdict import Status
 from stacks.settings import LOG_RETENTION_DAYS, LaneSettings, Settings, load_settings
 from stacks.settings_section import SettingsError
 
 ROOT = Path(__file__).resolve().parents[2]
-POLICIES = ("default", "strict")
+POLICIES = {
+    name: Policy.from_document({"name": name, "version": "1", "default": {"review": review}})
+    for name, review in (("default", 60), ("strict", 40))
+}
 
 
 def load(tmp_path: Path, text: str) -> Settings:
@@ -319,3 +323,17 @@ def test_whatever_text_is_in_the_file_ends_in_one_line(tmp_path: Path, text: str
         load_settings(file, POLICIES)
 
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_rekognition_is_asked_for_all_that_the_policy_judges(tmp_path: Path) -> None:
+    """A label that Rekognition never mentions would be approved."""
+    text = "lanes: {default: {policy: strict, min_confidence: %s}}"
+
+    assert load(tmp_path, text % 40).lanes[0].lane.min_confidence == 40
+    with pytest.raises(SettingsError, match=r":1: lanes\.default\.min_confidence: .* write at most 40"):
+        load(tmp_path, text % 41)
+
+
+def test_unknown_labels_are_asked_for_too(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="write at most 50"):
+        load(tmp_path, "lanes: {default: {min_confidence: 51}}")

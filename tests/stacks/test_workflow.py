@@ -10,7 +10,7 @@ from botocore.validate import ParamValidator
 
 from lambdas.moderation.batch import bulk_output_prefix, manifest_key, settings_key
 from lambdas.results.request import Request
-from stacks.constructs.workflow_definition import MAX_ATTEMPTS, TRANSIENT_FAILURES
+from stacks.constructs.workflow_definition import MAX_JOBS, TRANSIENT_FAILURES
 from tests.stacks.conftest import Assembly, only
 from tests.stacks.workflow_run import Run, Task, TaskError, run_workflow
 
@@ -134,7 +134,6 @@ def test_a_batch_is_analysed_and_its_verdicts_written(run: Callable[..., Run]) -
         "results": {"bucket": "work", "key": "results.jsonl"},
         "summary": {"bucket": "work", "key": "summary.json"},
         "failure": None,
-        "attempt": 1,
     }
     assert done.output == {"batch_id": ID, "uploads": 3}
 
@@ -148,7 +147,6 @@ def test_a_batch_with_nothing_to_analyse_starts_no_job(run: Callable[..., Run]) 
         "results": None,
         "summary": None,
         "failure": None,
-        "attempt": 1,
     }
 
 
@@ -184,7 +182,7 @@ def test_a_job_that_failed_for_a_passing_reason_is_started_anew_under_a_new_toke
     assert [call["JobId"] for call in done.calls["Get job"]] == ["one", "two"]
     assert done.waits[1] == 60
     job = job_given_to_results(done)
-    assert (job["job_id"], job["attempt"], job["failure"]) == ("two", 2, None)
+    assert (job["job_id"], job["failure"]) == ("two", None)
     assert done.states[-1] == "Done"
 
 
@@ -193,7 +191,7 @@ def test_three_jobs_are_started_at_most(run: Callable[..., Run]) -> None:
 
     done = run(get=answering(failed))
 
-    assert len(done.calls["Start job"]) == MAX_ATTEMPTS == 3
+    assert len(done.calls["Start job"]) == MAX_JOBS == 3
     assert job_given_to_results(done)["failure"] == {"code": "THROTTLED", "message": "slow down"}
     assert done.failure == ("THROTTLED", "slow down")
 
@@ -221,19 +219,31 @@ def test_a_job_that_failed_for_good_ends_in_results_and_a_failed_execution(
 
 
 @pytest.mark.parametrize("cause", ["Access denied (Service: Rekognition)", "", None])
-@pytest.mark.parametrize("task", ["start", "get"])
-def test_a_refused_call_ends_in_results_and_a_failed_execution(
-    run: Callable[..., Run], task: str, cause: str | None
-) -> None:
-    error = TaskError("Rekognition.AccessDeniedException", cause)
-
-    done = run(**{task: answering(error)})
+def test_a_refused_start_ends_in_results_and_a_failed_execution(run: Callable[..., Run], cause: str | None) -> None:
+    done = run(start=answering(TaskError("Rekognition.AccessDeniedException", cause)))
 
     message = cause or "Rekognition.AccessDeniedException"
     job = job_given_to_results(done)
     assert job["failure"] == {"code": "Rekognition.AccessDeniedException", "message": message}
-    assert job["job_id"] == (None if task == "start" else JOB)
+    assert job["job_id"] is None
     assert done.failure == ("Rekognition.AccessDeniedException", message)
+
+
+def test_a_job_that_cannot_be_found_is_given_up(run: Callable[..., Run]) -> None:
+    done = run(get=answering(TaskError("Rekognition.ResourceNotFoundException", "no such job")))
+
+    assert job_given_to_results(done)["failure"] == {
+        "code": "Rekognition.ResourceNotFoundException",
+        "message": "no such job",
+    }
+
+
+@pytest.mark.parametrize("error", ["AccessDeniedException", "ThrottlingException", "RekognitionException"])
+def test_a_running_job_that_may_not_be_looked_at_is_left_to_a_redrive(run: Callable[..., Run], error: str) -> None:
+    done = run(get=answering(TaskError(f"Rekognition.{error}", "not now")))
+
+    assert done.failure == (f"Rekognition.{error}", "not now")
+    assert "Write verdicts" not in done.states
 
 
 def test_looks_grow_rarer_as_a_job_ages(run: Callable[..., Run]) -> None:
@@ -279,10 +289,10 @@ def test_the_longest_batch_stays_within_an_executions_history(
     day = run(get=answering(IN_PROGRESS))
     looks = len(day.calls["Get job"])
 
-    done = run(get=answering(*[*[IN_PROGRESS] * (looks - 1), failed] * MAX_ATTEMPTS))
+    done = run(get=answering(*[*[IN_PROGRESS] * (looks - 1), failed] * MAX_JOBS))
 
-    assert len(done.calls["Get job"]) == MAX_ATTEMPTS * looks
-    waiting_for_a_slot = MAX_ATTEMPTS * max(
+    assert len(done.calls["Get job"]) == MAX_JOBS * looks
+    waiting_for_a_slot = MAX_JOBS * max(
         retrier["MaxAttempts"] for retrier in definition["States"]["Start job"]["Retry"]
     )
     # A task leaves five events in the history, a try again three, any other state two; 25,000 is the limit.
@@ -384,27 +394,33 @@ def test_every_try_again_is_spread_out_and_bounded(definition: dict[str, Any]) -
         for retrier in state["Retry"]:
             if retrier["MaxAttempts"]:
                 assert retrier["JitterStrategy"] == "FULL", name
-                assert retrier["MaxDelaySeconds"] <= 300, name
+                assert retrier["MaxDelaySeconds"] <= 600, name
 
 
 def test_hopeless_errors_are_told_from_the_rest_before_the_rest(definition: dict[str, Any]) -> None:
     for name in ("Start job", "Get job"):
-        hopeless, *_, rest = definition["States"][name]["Retry"]
+        hopeless, denied, *_, rest = definition["States"][name]["Retry"]
 
         assert hopeless["MaxAttempts"] == 0
-        assert "Rekognition.AccessDeniedException" in hopeless["ErrorEquals"]
+        assert "Rekognition.InvalidParameterException" in hopeless["ErrorEquals"]
+        assert (denied["ErrorEquals"], denied["MaxAttempts"]) == (["Rekognition.AccessDeniedException"], 3)
         assert rest["ErrorEquals"] == ["States.TaskFailed"]
 
 
 def test_a_batch_waits_for_hours_while_all_of_the_accounts_jobs_run(definition: dict[str, Any]) -> None:
-    (patient,) = [
-        retrier
-        for retrier in definition["States"]["Start job"]["Retry"]
-        if retrier["ErrorEquals"] == ["Rekognition.LimitExceededException"]
-    ]
-    delays = [
-        min(patient["IntervalSeconds"] * patient["BackoffRate"] ** n, patient["MaxDelaySeconds"])
-        for n in range(patient["MaxAttempts"])
-    ]
+    assert patience(definition, "Start job", "Rekognition.LimitExceededException") > 24 * 3600
 
-    assert sum(delays) / 2 > 6 * 3600  # full jitter waits half of each on average
+
+@pytest.mark.parametrize("state", ["Read batch", "Write verdicts"])
+def test_an_outage_of_hours_ends_without_a_person(definition: dict[str, Any], state: str) -> None:
+    assert patience(definition, state, "States.TaskFailed") > 3 * 3600
+
+
+def patience(definition: Mapping[str, Any], state: str, error: str) -> float:
+    """Seconds until an error is no longer tried again, on average: full jitter waits half of each delay."""
+    (retrier,) = [retrier for retrier in definition["States"][state]["Retry"] if error in retrier["ErrorEquals"]]
+    delays = (
+        min(retrier["IntervalSeconds"] * retrier["BackoffRate"] ** n, retrier["MaxDelaySeconds"])
+        for n in range(retrier["MaxAttempts"])
+    )
+    return float(sum(delays)) / 2

@@ -50,11 +50,15 @@ def run_workflow(definition: Mapping[str, Any], tasks: Mapping[str, Task], execu
                     states["result"] = tasks[name](arguments)
                     taken = state
                 except TaskError as error:
-                    if "Catch" not in state:
+                    catchers = [
+                        catcher
+                        for catcher in state.get("Catch", ())
+                        if {error.error, "States.ALL"} & set(catcher["ErrorEquals"])
+                    ]
+                    if not catchers:
                         run.failure = (error.error, error.cause or "")
                         return run
-                    (taken,) = state["Catch"]
-                    assert taken["ErrorEquals"] == ["States.ALL"]
+                    taken = catchers[0]
                     states["errorOutput"] = {"Error": error.error}
                     if error.cause is not None:
                         states["errorOutput"]["Cause"] = error.cause

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.moderation.batch import (
-    MAX_ATTEMPTS,
+    MAX_BATCHES_PER_UPLOAD,
     bulk_output_prefix,
     manifest_key,
     new_batch_id,
@@ -52,8 +52,8 @@ def test_a_batchs_files_lie_together() -> None:
     [
         (0, 1, Status.UNSUPPORTED, "EmptyObject"),
         (MAX_IMAGE_BYTES + 1, 1, Status.UNSUPPORTED, "ImageTooLarge"),
-        (1, MAX_ATTEMPTS + 1, Status.FAILED, "AttemptsExhausted"),
-        (0, MAX_ATTEMPTS + 1, Status.UNSUPPORTED, "EmptyObject"),
+        (1, MAX_BATCHES_PER_UPLOAD + 1, Status.FAILED, "AttemptsExhausted"),
+        (0, MAX_BATCHES_PER_UPLOAD + 1, Status.UNSUPPORTED, "EmptyObject"),
     ],
 )
 def test_an_upload_that_cannot_get_an_analysis_is_refused(size: int, attempt: int, status: Status, code: str) -> None:
@@ -65,7 +65,7 @@ def test_an_upload_that_cannot_get_an_analysis_is_refused(size: int, attempt: in
 
 @pytest.mark.parametrize("size", [1, MAX_IMAGE_BYTES])
 def test_an_upload_worth_analysing_is_not_refused(size: int) -> None:
-    assert refusal_for(an_upload(size=size), MAX_ATTEMPTS) is None
+    assert refusal_for(an_upload(size=size), MAX_BATCHES_PER_UPLOAD) is None
 
 
 @given(key=KEYS)

@@ -77,8 +77,16 @@ def test_a_bucket_that_became_versioned_is_compared_by_bytes() -> None:
     assert _code(upload, _stored(upload, version_id="v1", etag="other")) == "Superseded"
 
 
-@pytest.mark.parametrize("version_id", [None, "v1"])
-@pytest.mark.parametrize(("exists", "code"), [(True, "NotAnalyzed"), (False, None)])
+@pytest.mark.parametrize(
+    ("version_id", "exists", "code"),
+    [
+        ("v1", True, "NotAnalyzed"),
+        ("v1", False, None),
+        (None, True, "NotAnalyzed"),
+        (None, False, "NotAnalyzed"),  # it may have existed: without versioning nothing remembers
+        ("null", False, "NotAnalyzed"),
+    ],
+)
 def test_an_object_the_manifest_could_also_mean_is_a_doubt(
     version_id: str | None, exists: bool, code: str | None
 ) -> None:

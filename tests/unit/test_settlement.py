@@ -347,6 +347,7 @@ def test_an_older_uploads_late_verdict_leaves_the_newer_one_alone(court: Court) 
 def test_a_key_that_could_mean_another_object_is_approved_only_if_that_does_not_exist(
     court: Court, other: str, status: str
 ) -> None:
+    court.storage.s3.put_bucket_versioning(Bucket=UPLOADS, VersioningConfiguration={"Status": "Enabled"})
     court.upload(other, b"clean")
     upload = court.upload("a+b.jpg")
     court.claim([upload])
@@ -354,6 +355,18 @@ def test_a_key_that_could_mean_another_object_is_approved_only_if_that_does_not_
     court.settle(court.answer([result_line(upload.object)]))
 
     assert court.statuses() == {"a+b.jpg": status}
+
+
+def test_deleting_the_other_object_after_the_job_does_not_hide_it(court: Court) -> None:
+    court.storage.s3.put_bucket_versioning(Bucket=UPLOADS, VersioningConfiguration={"Status": "Enabled"})
+    court.upload("a b.jpg", b"clean")
+    upload = court.upload("a+b.jpg", b"bad")
+    court.claim([upload])
+    court.storage.s3.delete_object(Bucket=UPLOADS, Key="a b.jpg")
+
+    court.settle(court.answer([result_line(upload.object)]))
+
+    assert court.statuses() == {"a+b.jpg": "FAILED"}
 
 
 def test_a_flagged_upload_needs_no_look_at_the_object(court: Court) -> None:

@@ -75,6 +75,16 @@ def test_an_alias_is_looked_up(storage: Storage, exists: bool) -> None:
     assert aliases == {"a b.jpg": exists}
 
 
+def test_an_alias_that_is_forbidden_may_exist_and_holds_up_nobody(storage: Storage) -> None:
+    storage.s3.put_object(Bucket=UPLOADS, Key="private%2Fcat.jpg", Body=b"x")
+    storage.calls.answer_next("HeadObject", {}, 403)
+
+    ((stored, aliases),) = UploadBucket(storage.s3).current([an_upload("private%2Fcat.jpg")])
+
+    assert stored is not None
+    assert aliases == {"private/cat.jpg": True}
+
+
 def test_an_alias_that_cannot_be_read_may_exist(storage: Storage) -> None:
     storage.calls.answer_next("HeadObject", {"Error": {"Code": "400", "Message": "Bad Request"}}, 400)
 
