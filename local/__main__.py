@@ -35,6 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
     console = console_for(sys.stdout)
     # Being ended is an ordinary way to end: whatever was started is ended too.
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
+    # A shell starts a job in the background with SIGINT ignored; whoever sends it means it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return _serve(console, options.port)
     except KeyboardInterrupt:
@@ -78,7 +80,8 @@ def _explain(console: Console, endpoint: str, outputs: Outputs) -> None:
     for command in aws_commands(flat, _SAMPLE):
         say(f"\n# {command.about}", style="dim")
         say(command.line, style="cyan")
-    say(f"\nMore images to upload are in {SAMPLES_FOLDER}. Everything is gone when this ends. Ctrl-C ends it.")
+    say("\nIn that terminal `make diff` and `make deploy` run the stock CDK CLI against the local cloud, too.")
+    say(f"More images to upload are in {SAMPLES_FOLDER}. Everything is gone when this ends. Ctrl-C ends it.")
 
 
 if __name__ == "__main__":
