@@ -4,6 +4,7 @@ python -m local [--port 4566]
 """
 
 import argparse
+import os
 import signal
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from local.cloud import CloudError, LocalCloud, PortTakenError
 from local.commands import SAMPLES_FOLDER, aws_commands, environment_line
 from local.deployer import DeployError, Outputs
 from local.launcher import DEFAULT_PORT
+from local.rekognition.settings import switches
 from local.report import console_for
 from local.samples import write_samples
 from local.synthesis import ROOT, SynthesisError, synthesize
@@ -53,7 +55,7 @@ def _serve(console: Console, port: int) -> int:
     with tempfile.TemporaryDirectory(prefix="gatehouse-local-") as folder:
         assembly = Path(folder) / "cdk.out"
         console.print("Starting the local cloud, with IAM enforced ...")
-        with LocalCloud.start(port=port, time_scale=_TIME_SCALE) as cloud:
+        with LocalCloud.start(port=port, time_scale=_TIME_SCALE, environment=switches(os.environ)) as cloud:
             console.print("Synthesizing the stacks, the same ones `make deploy` deploys ...")
             synthesize(assembly)
             console.print("Deploying ...")

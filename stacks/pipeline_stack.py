@@ -68,6 +68,7 @@ class PipelineStack(cdk.Stack):
             prefix = "" if lane.name == "default" else _pascal_case(lane.name)
             cdk.CfnOutput(self, f"{prefix}IngestQueueUrl", value=lane.queue.queue_url)
             cdk.CfnOutput(self, f"{prefix}IngestDeadLetterQueueUrl", value=lane.dead_letter_queue.queue_url)
+            cdk.CfnOutput(self, f"{prefix}UndeliveredQueueUrl", value=lane.undelivered_queue.queue_url)
 
 
 def _pascal_case(name: str) -> str:

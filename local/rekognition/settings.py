@@ -10,6 +10,11 @@ from local.rekognition.operation import Operation
 PREFIX = "GATEHOUSE_REKOGNITION_"
 
 
+def switches(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables of an environment that are ours."""
+    return {name: value for name, value in environment.items() if name.startswith(PREFIX)}
+
+
 class SettingsError(ValueError):
     """A setting that makes no sense. The message names the environment variable and what it accepts."""
 

@@ -34,7 +34,14 @@ class Terminal:
 
     def run(self, line: str, **variables: str) -> str:
         """What `line` prints; AssertionError if it fails."""
-        foreign = {"AWS_PROFILE": "no-such-profile", "AWS_SESSION_TOKEN": "somebody's", "AWS_REGION": "eu-west-3"}
+        foreign = {
+            "AWS_PROFILE": "no-such-profile",
+            "AWS_SESSION_TOKEN": "somebody's",
+            "AWS_REGION": "eu-west-3",
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+            "HTTP_PROXY": "http://127.0.0.1:9",
+            "http_proxy": "http://127.0.0.1:9",
+        }
         done = subprocess.run(
             ["bash", "-c", f"{self._first_line}\n{line}"],
             env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **foreign, **variables},

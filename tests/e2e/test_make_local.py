@@ -63,7 +63,7 @@ def test_it_runs_until_told_to_stop_and_prints_outputs_and_lines_to_paste(
         assert probe.connect_ex(("127.0.0.1", int(endpoint[2]))) != 0
     assert set(outputs) == {
         *("UploadBucketName", "WorkBucketName", "VerdictTableName", "FlagTopicArn", "PolicyParameterName"),
-        *("StateMachineArn", "AnalysisRoleArn", "IngestQueueUrl", "IngestDeadLetterQueueUrl"),
+        *("StateMachineArn", "AnalysisRoleArn", "IngestQueueUrl", "IngestDeadLetterQueueUrl", "UndeliveredQueueUrl"),
     }
     pasted = [line for line in printed.splitlines() if ".venv-aws/bin/aws" in line]
     for call in ("s3 cp", "dynamodb query", "start-media-analysis-job", "list-media-analysis-jobs"):
@@ -78,3 +78,12 @@ def test_a_port_that_is_taken_is_answered_with_how_to_choose_another() -> None:
 
     assert process.returncode == 1
     assert f"make local PORT={port + 1}" in output
+
+
+def test_a_switch_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEHOUSE_REKOGNITION_NO_SUCH_SWITCH", "1")
+    process = start("--port", "0")
+    printed, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert "GATEHOUSE_REKOGNITION_NO_SUCH_SWITCH is not a setting" in printed

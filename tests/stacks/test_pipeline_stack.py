@@ -182,6 +182,7 @@ def test_the_outputs_are_those_of_the_design(elaborate: Assembly) -> None:
     named = {name for name in elaborate.pipeline["Outputs"] if not name.startswith("PublishOutput")}
 
     assert named == {
-        *("StateMachineArn", "AnalysisRoleArn", "IngestQueueUrl", "IngestDeadLetterQueueUrl"),
+        *("StateMachineArn", "AnalysisRoleArn", "IngestQueueUrl", "IngestDeadLetterQueueUrl", "UndeliveredQueueUrl"),
         *("ProfilePicturesIngestQueueUrl", "ProfilePicturesIngestDeadLetterQueueUrl"),
+        "ProfilePicturesUndeliveredQueueUrl",
     }
