@@ -22,8 +22,6 @@ from local.report import console_for
 from local.samples import write_samples
 from local.synthesis import ROOT, SynthesisError, synthesize
 
-# A fiftieth of AWS's waits: a verdict takes seconds, not minutes.
-_TIME_SCALE = 0.02
 # Outputs that the CDK adds so that one stack can refer to another; nobody needs to read them.
 _EXPORT_PREFIXES = ("ExportsOutput", "PublishOutput")
 _SAMPLE = "illustrated-explosion.jpg"
@@ -55,7 +53,7 @@ def _serve(console: Console, port: int) -> int:
     with tempfile.TemporaryDirectory(prefix="gatehouse-local-") as folder:
         assembly = Path(folder) / "cdk.out"
         console.print("Starting the local cloud, with IAM enforced ...")
-        with LocalCloud.start(port=port, time_scale=_TIME_SCALE, environment=switches(os.environ)) as cloud:
+        with LocalCloud.start(port=port, environment=switches(os.environ)) as cloud:
             console.print("Synthesizing the stacks, the same ones `make deploy` deploys ...")
             synthesize(assembly)
             console.print("Deploying ...")

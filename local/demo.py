@@ -24,8 +24,6 @@ from local.report import console_for, flag_table, printable, verdict_table
 from local.samples import sample_images
 from local.synthesis import SynthesisError, synthesize
 
-# Waits are shortened to a fiftieth: the pipeline's minutes would say nothing about AWS's anyway.
-_TIME_SCALE = 0.02
 _PATIENCE_SECONDS = 60.0
 _POLL_SECONDS = 0.25
 _UPLOADS_AT_ONCE = 100
@@ -68,7 +66,7 @@ def run(console: Console, images: Path | None) -> None:
         console.print("1  Synthesizing the stacks, the same ones `make deploy` deploys ...")
         synthesize(assembly)
         console.print("2  Starting the local cloud, with IAM enforced ...")
-        with LocalCloud.start(time_scale=_TIME_SCALE) as cloud:
+        with LocalCloud.start() as cloud:
             console.print(f"3  Deploying to {cloud.endpoint} ...")
             outputs = cloud.deploy(assembly, lambda line: console.print(f"     {line}", style="dim", markup=False))
             pipeline = DeployedPipeline(cloud, outputs)

@@ -131,7 +131,7 @@ class VerdictTable:
                 if not left:
                     break
                 if busy:
-                    self._pause(random.uniform(0, min(0.1 * 2**attempt, _LONGEST_PAUSE_SECONDS)))  # noqa: S311
+                    self._pause_after(attempt)
             else:
                 raise VerdictTableBusyError(f"{len(left)} items could not be written after {_TRIES} tries")
         return rejected
@@ -186,8 +186,12 @@ class VerdictTable:
             request = answer.get("UnprocessedKeys")
             if not request:
                 return
-            self._pause(random.uniform(0, min(0.1 * 2**attempt, _LONGEST_PAUSE_SECONDS)))  # noqa: S311
+            self._pause_after(attempt)
         raise VerdictTableBusyError(f"some of {len(identities)} items could not be read after {_TRIES} tries")
+
+    def _pause_after(self, attempt: int) -> None:
+        """Wait before the next try, up to twice as long each time, at random so that competitors spread out."""
+        self._pause(random.uniform(0, min(0.1 * 2**attempt, _LONGEST_PAUSE_SECONDS)))  # noqa: S311
 
     def _get(self, upload: Upload) -> dict[str, Any]:
         key = {OBJECT: {"S": upload.object}, VERSION: {"S": upload.version}}

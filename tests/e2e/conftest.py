@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from local.cloud import LocalCloud
+from local.cloud import TIME_SCALE, LocalCloud
 from local.synthesis import synthesize
 from tests.e2e.pipeline import Pipeline
-
-_TIME_SCALE = 0.02
 
 Deploy = Callable[..., AbstractContextManager[Pipeline]]
 
@@ -39,7 +37,7 @@ def deployed(assembly: Path) -> Deploy:
     """
 
     @contextmanager
-    def deploy(time_scale: float = _TIME_SCALE, environment: dict[str, str] | None = None) -> Iterator[Pipeline]:
+    def deploy(time_scale: float = TIME_SCALE, environment: dict[str, str] | None = None) -> Iterator[Pipeline]:
         with LocalCloud.start(time_scale=time_scale, environment=environment) as cloud:
             yield Pipeline(cloud, cloud.deploy(assembly))
 
