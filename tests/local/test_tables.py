@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.local.workbench import Workbench, error_code, unique
+from tests.local.workbench import ACCOUNT, REGION, Workbench, error_code, unique
 
 
 def new_item(table: str, key: str) -> dict[str, Any]:
@@ -74,3 +74,51 @@ def test_a_global_table_keeps_its_items_when_its_stack_is_updated(workbench: Wor
     assert dynamodb.scan(TableName=table)["Count"] == 1
     described = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
     assert described == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
+
+
+def test_segments_scanned_in_parallel_hold_every_item_once(workbench: Workbench) -> None:
+    table = workbench.table()
+    arn = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}"
+    keys = {f"key-{number}" for number in range(100)}
+    for key in keys:
+        workbench.client("dynamodb").put_item(TableName=table, Item={"key": {"S": key}})
+    dynamodb = workbench.user_client("dynamodb", ("dynamodb:Scan", arn))
+    found: list[list[str]] = []
+    for segment in range(4):
+        pages = dynamodb.get_paginator("scan").paginate(
+            TableName=table, Segment=segment, TotalSegments=4, PaginationConfig={"PageSize": 7}
+        )
+        found.append([item["key"]["S"] for page in pages for item in page["Items"]])
+
+    assert sorted(key for segment in found for key in segment) == sorted(keys)
+    assert all(found)
+    refused = workbench.user_client("dynamodb", ("dynamodb:Query", arn))
+    assert error_code(lambda: refused.scan(TableName=table, Segment=0, TotalSegments=4)) == "AccessDeniedException"
+
+
+def test_an_item_is_updated_on_a_condition_and_with_the_permission_to(workbench: Workbench) -> None:
+    table = workbench.table()
+    arn = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}"
+    workbench.client("dynamodb").put_item(
+        TableName=table, Item={"key": {"S": "a"}, "status": {"S": "old"}, "policy": {"M": {"hash": {"S": "1"}}}}
+    )
+
+    def update(dynamodb: Any, seen: str) -> str:
+        return error_code(
+            lambda: dynamodb.update_item(
+                TableName=table,
+                Key={"key": {"S": "a"}},
+                UpdateExpression="SET #status = :new",
+                ConditionExpression="#policy.#hash = :seen",
+                ExpressionAttributeNames={"#status": "status", "#policy": "policy", "#hash": "hash"},
+                ExpressionAttributeValues={":new": {"S": "new"}, ":seen": {"S": seen}},
+            )
+        )
+
+    allowed = workbench.user_client("dynamodb", ("dynamodb:UpdateItem", arn))
+    refused = workbench.user_client("dynamodb", ("dynamodb:PutItem", arn))
+    assert update(refused, "1") == "AccessDeniedException"
+    assert update(allowed, "2") == "ConditionalCheckFailedException"
+    assert update(allowed, "1") == ""
+    item = workbench.client("dynamodb").get_item(TableName=table, Key={"key": {"S": "a"}})["Item"]
+    assert (item["status"], item["policy"]) == ({"S": "new"}, {"M": {"hash": {"S": "1"}}})
