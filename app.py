@@ -21,7 +21,7 @@ def main() -> int:
     try:
         policies = compile_policies(ROOT / "policies")
         settings_file = Path(os.environ.get("GATEHOUSE_SETTINGS") or ROOT / "gatehouse.yaml")
-        settings = load_settings(settings_file, policies.policies)
+        settings = load_settings(settings_file, policies)
         use_packaged_node()
         # Loading the CDK library starts Node.js and takes seconds: not before the settings are known to be right.
         from stacks.application import build_application

@@ -1,65 +1,126 @@
-"""The policies a deployment ships: policies/*.yaml, checked and compiled to canonical JSON."""
+"""The policies a deployment ships: policies/*.yaml, checked, and compiled to canonical JSON."""
 
-import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 from lambdas.moderation.policy import Policy, PolicyError
+from lambdas.moderation.policy_document import THRESHOLD_KEYS
+from lambdas.moderation.policy_document import Path as Place
+from lambdas.moderation.rule import Outcome
 from stacks.settings_section import SettingsError
-from stacks.yaml_source import YamlError, read_yaml
+from stacks.yaml_source import Entry, YamlError, read_yaml
 
-#: Characters of a standard parameter (Systems Manager User Guide, parameter-store-advanced-parameters.html).
-_MAX_PARAMETER = 4096
+_ALLOW = Outcome.ALLOW.value
+_TEXTS = (("name",), ("version",), ("description",))
+_NUMBER = re.compile(r"\s*0*(\d+(?:\.\d+)?)\s*%?\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySource:
+    """A policy, and the file it was written in."""
+
+    file: Path
+    document: Entry
+    policy: Policy
+
+    def line_of(self, place: Place) -> int:
+        """The line of the deepest of these keys and positions that the file has; of the whole policy if it has none."""
+        return _look_up(self.document, place)[0].line
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyCatalog:
-    """The compiled policies by name."""
+    """The compiled policies by name, and where they come from."""
 
-    policies: Mapping[str, Policy]
+    sources: Mapping[str, PolicySource]
 
-    def files(self) -> dict[str, str]:
-        """What the functions' asset holds: file name under `policies/` -> canonical JSON."""
-        return {f"{name}.json": _canonical(policy.to_document()) for name, policy in sorted(self.policies.items())}
+    @property
+    def policies(self) -> Mapping[str, Policy]:
+        """The policies by name."""
+        return {name: source.policy for name, source in self.sources.items()}
 
-    def pointer(self) -> str:
-        """Which policies are in force: JSON of `{name: {"version", "hash"}}`."""
-        return _canonical(
-            {name: {"version": policy.version, "hash": policy.hash} for name, policy in self.policies.items()}
-        )
+    def files(self, names: Iterable[str]) -> dict[str, str]:
+        """What the functions' asset holds of these policies: file name under `policies/` -> canonical JSON."""
+        return {f"{name}.json": self.sources[name].policy.to_text() for name in sorted(names)}
+
+    def line_of(self, name: str, place: Place) -> int:
+        """The line of a rule or a threshold in its policy's file, for example of `("rules", "Violence", "review")`."""
+        return self.sources[name].line_of(place)
 
 
 def compile_policies(folder: Path) -> PolicyCatalog:
     """Compile every `*.yaml` of a folder.
 
     Raises:
-        SettingsError: a policy is malformed, is not named like its file, or there are too many to point to.
+        SettingsError: a policy is malformed, or is not named like its file.
     """
-    policies = {path.stem: _compile(path) for path in sorted(folder.glob("*.yaml"))}
-    catalog = PolicyCatalog(policies)
-    if (length := len(catalog.pointer())) > _MAX_PARAMETER:
-        problem = (
-            f"{len(policies)} policies take {length} characters of a parameter of {_MAX_PARAMETER}; drop unused ones"
-        )
-        raise SettingsError(folder, 1, problem)
-    return catalog
+    sources = {path.stem: _compile(path) for path in sorted(folder.glob("*.yaml"))}
+    for name, source in sources.items():
+        if source.policy.name != name:
+            problem = f"name: {source.policy.name!r} differs from the file's; write name: {name}, or rename the file"
+            raise SettingsError(source.file, source.line_of(("name",)), problem)
+    return PolicyCatalog(sources)
 
 
-def _compile(path: Path) -> Policy:
+def compile_policy(path: Path) -> Policy:
+    """Compile one file, whatever it is called. JSON is read too: it is YAML.
+
+    Raises:
+        SettingsError: the file can't be read or is not a policy.
+    """
+    return _compile(path).policy
+
+
+def _compile(path: Path) -> PolicySource:
     try:
-        source = read_yaml(path)
+        document = read_yaml(path)
     except YamlError as error:
         raise SettingsError(path, error.line, error.problem) from error
+    except OSError as error:
+        raise SettingsError(path, 1, f"can't be read: {error.strerror}; name a policy's file") from error
     try:
-        policy = Policy.from_document(source.plain())
+        return PolicySource(path, document, Policy.from_document(document.plain()))
     except PolicyError as error:
-        raise SettingsError(path, source.line, str(error)) from error
-    if policy.name != path.stem:
-        line = source.value["name"].line
-        raise SettingsError(path, line, f"name: {policy.name!r} differs from the file's; write name: {path.stem}")
-    return policy
+        entry, whole = _look_up(document, error.path)
+        hint = _hint(error.path, entry.value) if whole else ""
+        raise SettingsError(path, entry.line, f"{error}{hint}") from error
 
 
-def _canonical(document: object) -> str:
-    return json.dumps(document, sort_keys=True, separators=(",", ":"))
+def _look_up(document: Entry, place: Place) -> tuple[Entry, bool]:
+    """The deepest entry on the way to a place, and whether it is the place itself."""
+    entry = document
+    for step in place:
+        inner = _child(entry, step)
+        if inner is None:
+            return entry, False
+        entry = inner
+    return entry, True
+
+
+def _child(entry: Entry, step: str | int) -> Entry | None:
+    if isinstance(step, str):
+        return entry.value.get(step) if isinstance(entry.value, dict) else None
+    within = isinstance(entry.value, list) and step < len(entry.value)
+    return entry.value[step] if within else None
+
+
+def _hint(place: Place, value: Any) -> str:
+    """What was probably meant by a value that was refused: YAML gives some of them another type than they look like."""
+    if isinstance(value, bool) and place[-1] != _ALLOW:
+        return " (YAML reads yes, no, on and off as true and false)"
+    if place in _TEXTS and isinstance(value, int | float | date):
+        return " (YAML reads it as a number or a date; put it in quotes)"
+    if not isinstance(value, str):
+        return ""
+    if value != _ALLOW and value.strip().lower() == _ALLOW:
+        return " (allow in small letters)"
+    number = _NUMBER.fullmatch(value)
+    return f" (write {number[1]})" if number and _is_confidence(place) else ""
+
+
+def _is_confidence(place: Place) -> bool:
+    return place[-1] in THRESHOLD_KEYS or place[-2:-1] == ("content_types",)

@@ -6,13 +6,17 @@ A mistake ends in one line: the file and line, the key, what is wrong with it, a
 import difflib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lambdas.moderation.lane import Lane
+from lambdas.moderation.lane import Lane, policy_name_for
 from lambdas.moderation.policy import Policy
+from lambdas.moderation.policy_document import DEFAULT
+from lambdas.moderation.policy_document import Path as Place
+from lambdas.moderation.rule import Rule
 from lambdas.moderation.verdict import FINAL, Status
+from stacks.policies import PolicyCatalog
 from stacks.settings_section import Section, SettingsError, quoted, shown
 from stacks.upload_pattern import MAX_PATTERN_LENGTH, pattern_length
 from stacks.yaml_source import Entry, YamlError, read_yaml
@@ -34,7 +38,11 @@ CONCURRENCY = (2, 1000)
 MAX_JOB_DEADLINE_HOURS = 24
 
 #: A function's environment holds 4 KB in all; the rest is for names and ARNs (Lambda Developer Guide, quotas).
-_MAX_LANE_DOCUMENT = 3000
+_MAX_LANE_ENVIRONMENT = 3400
+
+#: Bytes of a generated parameter name and what JSON puts around it and its policy's name. CloudFormation's names have
+#: 40 characters today (aws-cloudformation-resource-providers-ssm, CreateHandler), and had up to twice as many.
+_PARAMETER_BYTES = 90
 
 _MAX_OBJECT_SIZE = 50 * 1024**4
 _MAX_KEY_BYTES = 1024
@@ -87,13 +95,23 @@ class Settings:
     verdict_retention_days: int | None = None
     alarm_topic_arn: str | None = None
 
+    @property
+    def main_lane(self) -> LaneSettings:
+        """The lane called `default`, or the first one where none is."""
+        return next((lane for lane in self.lanes if lane.lane.name == "default"), self.lanes[0])
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """Names of the policies that may judge an upload, each once, sorted."""
+        return tuple(sorted({name for lane in self.lanes for name in lane.lane.policies}))
+
 
 _DEFAULTS = Settings(lanes=())
 _LANE_DEFAULTS = LaneSettings(Lane(name="default"))
 
 
-def load_settings(path: Path, policies: Mapping[str, Policy]) -> Settings:
-    """Read a settings file. `policies` are those a lane may choose from, by name.
+def load_settings(path: Path, policies: PolicyCatalog) -> Settings:
+    """Read a settings file. `policies` are those a lane may choose from.
 
     Raises:
         SettingsError: the file is missing, is not YAML, or holds something that can't be deployed.
@@ -123,7 +141,7 @@ def load_settings(path: Path, policies: Mapping[str, Policy]) -> Settings:
     return settings
 
 
-def _lanes(section: Section, policies: Mapping[str, Policy]) -> tuple[LaneSettings, ...]:
+def _lanes(section: Section, policies: PolicyCatalog) -> tuple[LaneSettings, ...]:
     sections = {name: section.section(name) for name in section.names}
     for name in sections:
         if not _NAME.fullmatch(name) or len(name) > 24:
@@ -144,20 +162,41 @@ def _lanes(section: Section, policies: Mapping[str, Policy]) -> tuple[LaneSettin
             if owner != name and prefix.startswith(settings.lane.prefixes)
         )
         finished.append(replace(settings, lane=replace(settings.lane, other_lanes_prefixes=others)))
+        _check_overrides_hold(finished[-1].lane, owners, sections[name].section("policy_overrides"))
         _check_lane_sizes(finished[-1].lane, sections[name])
     return tuple(finished)
 
 
-def _min_confidence(section: Section, policy: Policy) -> float:
-    """What Rekognition is asked for: no more than the policy judges by, or what it never says would be approved."""
+def _min_confidence(section: Section, names: Iterable[str], policies: PolicyCatalog) -> float:
+    """What Rekognition is asked for: no more than any policy judges by, or what it never says would be approved."""
     value = section.number("min_confidence", _LANE_DEFAULTS.lane.min_confidence, 0, 100, "percent")
-    if value > policy.lowest_threshold:
-        problem = f"{value:g} hides labels that policy {policy.name} judges from {policy.lowest_threshold:g}"
-        raise section.error("min_confidence", problem, f"write at most {policy.lowest_threshold:g}")
+    strictest = min((policies.policies[name] for name in sorted(names)), key=lambda policy: policy.lowest_threshold)
+    lowest = strictest.lowest_threshold
+    if value > lowest:
+        hidden = f"labels the taxonomy does not have, which are reviewed from {lowest:g}"
+        for place, confidence in _thresholds(strictest):
+            if confidence == lowest:
+                line = policies.line_of(strictest.name, place)
+                rule = DEFAULT if place[0] == DEFAULT else place[1]
+                hidden = f"what policies/{strictest.name}.yaml:{line} ({rule}: {place[-1]} at {lowest:g}) judges"
+                break
+        raise section.error("min_confidence", f"{value:g} hides {hidden}", f"write at most {lowest:g}")
     return value
 
 
-def _lane(name: str, section: Section, policies: Mapping[str, Policy]) -> LaneSettings:
+def _thresholds(policy: Policy) -> Iterator[tuple[Place, float]]:
+    """The lowest threshold of each rule and refinement of a policy, with its place in the document."""
+    rules: dict[Place, Rule] = {(DEFAULT,): policy.default}
+    rules |= {("rules", label): rule for label, rule in policy.rules.items()}
+    for place, rule in rules.items():
+        found = {place: rule.thresholds}
+        found |= {(*place, "when", n, "then"): refinement.then for n, refinement in enumerate(rule.when)}
+        for where, thresholds in found.items():
+            if thresholds.lowest is not None:
+                yield (*where, "block" if thresholds.review is None else "review"), thresholds.lowest
+
+
+def _lane(name: str, section: Section, policies: PolicyCatalog) -> LaneSettings:
     min_size = section.integer("min_size", 0, 0, _MAX_OBJECT_SIZE, "bytes")
     max_size = section.optional_integer("max_size", 0, _MAX_OBJECT_SIZE, "bytes")
     if max_size is not None and min_size > max_size:
@@ -168,24 +207,24 @@ def _lane(name: str, section: Section, policies: Mapping[str, Policy]) -> LaneSe
     if batch_size > MAX_BATCH_SIZE_WITHOUT_WINDOW and not max_wait:
         problem = f"{batch_size} uploads can't be gathered with max_wait: 0"
         raise section.error("batch_size", problem, f"write batch_size: {MAX_BATCH_SIZE_WITHOUT_WINDOW} or max_wait: 1")
-    policy = section.text("policy", _LANE_DEFAULTS.lane.policy)
-    if policy not in policies:
-        close = difflib.get_close_matches(policy, policies, n=1) or sorted(policies)
-        fix = f"write that file, or policy: {close[0]}" if close else "write that file"
-        raise section.error("policy", f"there is no policies/{policy}.yaml", fix)
     prefixes = _prefixes(section)
+    exclusions = _exclusions(section, prefixes)
+    policy = _policy(section, "policy", policies, _LANE_DEFAULTS.lane.policy)
+    overrides = _policy_overrides(section.section("policy_overrides"), prefixes, exclusions, policy, policies)
+    names = {policy, *(override for _, override in overrides)}
     lane = Lane(
         name=name,
         prefixes=prefixes,
         suffixes=_suffixes(section),
-        exclude_prefixes=_exclusions(section, prefixes),
+        exclude_prefixes=exclusions,
         min_size=min_size,
         max_size=max_size,
-        min_confidence=_min_confidence(section, policies[policy]),
+        min_confidence=_min_confidence(section, names, policies),
         adapter=section.optional_text(
             "adapter", _ADAPTER_ARN, "the ARN of a project version, arn:aws:rekognition:...:project/.../version/.../..."
         ),
         policy=policy,
+        policy_overrides=overrides,
         job_deadline_seconds=3600 * section.integer("job_deadline_hours", 24, 1, MAX_JOB_DEADLINE_HOURS, "hours"),
     )
     max_concurrency = section.integer(
@@ -193,6 +232,44 @@ def _lane(name: str, section: Section, policies: Mapping[str, Policy]) -> LaneSe
     )
     section.refuse_unknown()
     return LaneSettings(lane, max_wait, batch_size, max_concurrency)
+
+
+def _policy(section: Section, key: str, policies: PolicyCatalog, default: str = "") -> str:
+    name = section.text(key, default)
+    if name not in policies.policies:
+        close = difflib.get_close_matches(name, policies.policies, n=1) or sorted(policies.policies)
+        fix = f"write that file, or {key}: {close[0]}" if close else "write that file"
+        raise section.error(key, f"there is no policies/{name}.yaml", fix)
+    return name
+
+
+def _policy_overrides(
+    section: Section, prefixes: tuple[str, ...], exclusions: tuple[str, ...], policy: str, policies: PolicyCatalog
+) -> tuple[tuple[str, str], ...]:
+    """Which policy holds under which key prefixes instead of the lane's own."""
+    overrides = tuple((prefix, _policy(section, prefix, policies)) for prefix in section.names)
+    for prefix, name in overrides:
+        _check_key_part(section, prefix, prefix)
+        if not prefix.startswith(prefixes):
+            raise section.error(prefix, "not inside any prefix of the lane", "begin it with one of them, or drop it")
+        if exclusions and prefix.startswith(exclusions):
+            raise section.error(prefix, "excluded by exclude_prefixes, so nothing under it is judged", "drop it")
+        if prefixes == (prefix,):
+            problem = f"{quoted(prefix)} is the lane's only prefix"
+            raise section.error(prefix, problem, f"write policy: {name} for the lane instead")
+        outer = [(other, outer_name) for other, outer_name in overrides if other != prefix]
+        if policy_name_for(prefix, policy, outer) == name:
+            raise section.error(prefix, f"policy {name} holds there anyway", "name another one, or drop it")
+    return overrides
+
+
+def _check_overrides_hold(lane: Lane, owners: Mapping[str, str], section: Section) -> None:
+    """Refuse overrides for uploads that another lane takes. `owners` are the lanes' names by prefix."""
+    for override, _ in lane.policy_overrides:
+        inside = [prefix for prefix in lane.other_lanes_prefixes if override.startswith(prefix)]
+        if inside:
+            problem = f"uploads under it belong to lane {owners[max(inside, key=len)]}"
+            raise section.error(override, problem, "write it there, or drop it")
 
 
 def _prefixes(section: Section) -> tuple[str, ...]:
@@ -238,9 +315,11 @@ def _check_lane_sizes(lane: Lane, section: Section) -> None:
     if (length := pattern_length(lane)) > MAX_PATTERN_LENGTH:
         problem = f"the lane's event pattern would have {length} characters, EventBridge takes {MAX_PATTERN_LENGTH}"
         raise section.error("prefixes", problem, "use fewer or shorter prefixes, suffixes and exclusions")
-    if (length := len(json.dumps(lane.to_document()))) > _MAX_LANE_DOCUMENT:
-        problem = f"the lane takes {length} bytes of its function's environment, {_MAX_LANE_DOCUMENT} are free"
-        raise section.error("prefixes", problem, "use fewer or shorter prefixes, suffixes and exclusions")
+    length = len(json.dumps(lane.to_document())) + sum(len(name) + _PARAMETER_BYTES for name in lane.policies)
+    if length > _MAX_LANE_ENVIRONMENT:
+        problem = f"the lane takes {length} bytes of its function's environment, {_MAX_LANE_ENVIRONMENT} are free"
+        fix = "use fewer or shorter prefixes, suffixes, exclusions and policy overrides"
+        raise section.error("prefixes", problem, fix)
 
 
 def _notify(section: Section) -> tuple[Status, ...]:

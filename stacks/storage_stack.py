@@ -1,4 +1,4 @@
-"""What must survive: the watched bucket, the work bucket, the verdict table, the flag topic, the policy pointer."""
+"""What must survive: the watched bucket, the work bucket, the verdict table, the flag topic, the policies' pointers."""
 
 import aws_cdk as cdk
 from constructs import Construct
@@ -8,6 +8,7 @@ from stacks.constructs.policy_parameter import PolicyParameter
 from stacks.constructs.upload_bucket import UploadBucket
 from stacks.constructs.verdict_table import VerdictTable
 from stacks.constructs.work_bucket import WorkBucket
+from stacks.pascal_case import pascal_case
 from stacks.policies import PolicyCatalog
 from stacks.settings import Settings
 
@@ -27,13 +28,19 @@ class StorageStack(cdk.Stack):
         self.work = WorkBucket(self, "Work", retention=cdk.Duration.days(settings.work_retention_days))
         self.verdicts = VerdictTable(self, "Verdicts")
         self.flags = FlagTopic(self, "Flags")
-        self.policy = PolicyParameter(self, "Policy", pointer=policies.pointer())
+        self.policies = {
+            name: PolicyParameter(self, f"{pascal_case(name)}Policy", policy=policies.policies[name])
+            for name in settings.policies
+        }
 
         cdk.CfnOutput(self, "UploadBucketName", value=self.uploads.bucket.bucket_name)
         cdk.CfnOutput(self, "WorkBucketName", value=self.work.bucket.bucket_name)
         cdk.CfnOutput(self, "VerdictTableName", value=self.verdicts.table.table_name)
         cdk.CfnOutput(self, "FlagTopicArn", value=self.flags.topic.topic_arn)
-        cdk.CfnOutput(self, "PolicyParameterName", value=self.policy.parameter.parameter_name)
+        for name, policy in self.policies.items():
+            cdk.CfnOutput(self, f"{pascal_case(name)}PolicyParameterName", value=policy.parameter.parameter_name)
+        main_policy = self.policies[settings.main_lane.lane.policy]
+        cdk.CfnOutput(self, "PolicyParameterName", value=main_policy.parameter.parameter_name)
         if settings.upload_bucket:
             cdk.CfnOutput(
                 self,

@@ -1,14 +1,18 @@
 """YAML read with the line of every value, so that an error can say where to look."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+#: Numbers that YAML 1.1, and so this parser, takes to be octal (060 is 48) or of base 60 (1:20 is 80); 1.2 does not.
+_MISREAD = re.compile(r"[-+]?(0[0-7_]+|[0-9][0-9_]*:[0-9:.]+)")
+
 
 class YamlError(ValueError):
-    """A file that is not YAML, or says the same key twice. `line` counts from 1."""
+    """A file that is not YAML, or that YAML reads otherwise than people do. `line` counts from 1."""
 
     def __init__(self, line: int, problem: str) -> None:
         super().__init__(f"{line}: {problem}")
@@ -36,7 +40,8 @@ def read_yaml(path: Path) -> Entry:
     """Read a file of one YAML document; an empty file is an entry of None.
 
     Raises:
-        YamlError: not YAML, a key that is not text, or a key given twice (YAML parsers keep the last one silently).
+        YamlError: not YAML, a key that is not text, a key given twice (YAML parsers keep the last one silently), or a
+            number that YAML's versions disagree about.
         OSError: the file can't be read.
     """
     try:
@@ -71,7 +76,11 @@ def _entry(loader: yaml.SafeLoader, node: yaml.Node, above: tuple[yaml.Node, ...
 
 
 def _scalar(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
+    line = node.start_mark.line + 1
     try:
-        return loader.construct_object(node, deep=True)
+        value = loader.construct_object(node, deep=True)
     except (ValueError, TypeError) as error:
-        raise YamlError(node.start_mark.line + 1, f"{node.value!r} can't be read: {error}") from error
+        raise YamlError(line, f"{node.value!r} can't be read: {error}") from error
+    if isinstance(value, int | float) and _MISREAD.fullmatch(node.value):
+        raise YamlError(line, f"{node.value} would be read as {value}; write a plain number, or quotes around text")
+    return value

@@ -1,4 +1,4 @@
-"""The work bucket: a batch's files, and what an engine wrote for it."""
+"""The work bucket: a batch's files, what an engine wrote for it, and every policy that ever judged."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -15,6 +15,8 @@ from lambdas.moderation.batch import (
     settings_key,
     uploads_key,
 )
+from lambdas.moderation.policy import Policy
+from lambdas.moderation.policy_pointer import PolicyPointer, PolicyPointerError, policy_key, read_recorded_policy
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -40,13 +42,7 @@ class WorkBucket:
 
     def has(self, batch_id: str) -> bool:
         """Whether a batch's files are complete."""
-        try:
-            self._client.head_object(Bucket=self._name, Key=settings_key(batch_id))
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
-                return False
-            raise
-        return True
+        return self._exists(settings_key(batch_id))
 
     def read_settings(self, batch_id: str) -> BatchSettings:
         """Read a batch's settings."""
@@ -66,6 +62,35 @@ class WorkBucket:
             return self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
         except self._client.exceptions.NoSuchKey:
             return None
+
+    def record_policy(self, policy: Policy) -> None:
+        """Keep a policy's document under its hash, unless it is there already."""
+        if not self._exists(policy_key(policy.hash)):
+            self._put(policy_key(policy.hash), policy.to_text(), "application/json")
+
+    def find_policy(self, pointer: PolicyPointer) -> Policy | None:
+        """Read the recorded policy that a pointer names; None if that was never recorded.
+
+        Raises:
+            PolicyPointerError: what lies there is not that policy.
+        """
+        text = self.read_optional(self._name, policy_key(pointer.hash))
+        if text is None:
+            return None
+        policy = read_recorded_policy(text, pointer.hash)
+        if policy.name != pointer.name:
+            problem = f"which is of policy {policy.name}"
+            raise PolicyPointerError(f"policy {pointer.name} points to {policy_key(pointer.hash)}, {problem}")
+        return policy
+
+    def _exists(self, key: str) -> bool:
+        try:
+            self._client.head_object(Bucket=self._name, Key=key)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                return False
+            raise
+        return True
 
     def _put(self, key: str, text: str, content_type: str) -> None:
         self._client.put_object(Bucket=self._name, Key=key, Body=text.encode(), ContentType=content_type)

@@ -4,7 +4,7 @@ Claim, write, start: a crash between any two of these leaves something the next 
 finishes. No upload is lost by it, and none is analysed twice.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -45,11 +45,13 @@ class Admission:
     """Admits uploads of one lane.
 
     Attributes:
+        policies: the lane's policies by name, as they hold at the moment of the call. Asked once uploads are held, so
+            that whatever is claimed after a policy was changed is judged by the change.
         now: the current time, with a zone.
     """
 
     lane: Lane
-    policy: Policy
+    policies: Callable[[], Mapping[str, Policy]]
     table: VerdictTable
     work: WorkBucket
     executions: Executions
@@ -64,7 +66,8 @@ class Admission:
                 that is dead.
 
         Raises:
-            VerdictTableBusyError, ClientError: deliver the messages again; what was done so far is found then.
+            VerdictTableBusyError, ClientError, and whatever `policies` raises: deliver the messages again; what was
+                done so far is found then.
         """
         batch_id, moment = new_batch_id(), iso(self.now())
         unique = {upload.identity: upload for upload in uploads}
@@ -73,7 +76,7 @@ class Admission:
         held, taken = self.table.claim(claims)
         held += self._take_over(taken, iso(self.now() - timeout - _GRACE), admitted)
         if held:
-            batch = Batch.of(batch_id, self.lane, self.policy, moment, held)
+            batch = Batch.of(batch_id, self.lane, self.policies(), moment, held)
             self.work.write(batch)
             self.executions.ensure_started(batch_id)
             admitted.batch = batch

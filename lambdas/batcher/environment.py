@@ -9,9 +9,14 @@ from lambdas.moderation.lane import Lane
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What the template tells the batcher."""
+    """What the template tells the batcher.
+
+    Attributes:
+        policy_parameters: name of each of the lane's policies -> name of the parameter that points to its version.
+    """
 
     lane: Lane
+    policy_parameters: Mapping[str, str]
     verdict_table: str
     work_bucket: str
     state_machine_arn: str
@@ -25,6 +30,7 @@ class Environment:
         """
         return cls(
             lane=Lane.from_document(json.loads(variables["LANE"])),
+            policy_parameters=json.loads(variables["POLICY_PARAMETERS"]),
             verdict_table=variables["VERDICT_TABLE"],
             work_bucket=variables["WORK_BUCKET"],
             state_machine_arn=variables["STATE_MACHINE_ARN"],

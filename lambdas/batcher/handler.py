@@ -1,6 +1,7 @@
 """The batcher: from a queue's messages to a started batch."""
 
 import os
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -13,11 +14,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
 from lambdas.aws.executions import Executions
+from lambdas.aws.policy_parameters import PolicyParameters
 from lambdas.aws.verdict_table import VerdictTable
 from lambdas.aws.work_bucket import WorkBucket
+from lambdas.batcher.active_policies import ActivePolicies
 from lambdas.batcher.admission import Admission, Admitted
 from lambdas.batcher.environment import Environment
 from lambdas.batcher.messages import Messages
+from lambdas.moderation.batch import Batch
 from lambdas.moderation.verdict import Status
 from lambdas.shipped_policies import read_policy
 
@@ -31,11 +35,13 @@ _CONFIG = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeou
 @cache
 def _admission() -> Admission:
     environment = Environment.read(os.environ)
+    work = WorkBucket(boto3.client("s3", config=_CONFIG), environment.work_bucket)
+    parameters = PolicyParameters(boto3.client("ssm", config=_CONFIG), environment.policy_parameters)
     return Admission(
         lane=environment.lane,
-        policy=read_policy(environment.lane.policy),
+        policies=ActivePolicies(parameters, work, shipped=read_policy, clock=time.time).current,
         table=VerdictTable(boto3.client("dynamodb", config=_CONFIG), environment.verdict_table),
-        work=WorkBucket(boto3.client("s3", config=_CONFIG), environment.work_bucket),
+        work=work,
         executions=Executions(boto3.client("stepfunctions", config=_CONFIG), environment.state_machine_arn),
         now=lambda: datetime.now(UTC),
     )
@@ -69,9 +75,13 @@ def _report(lane: str, messages: Messages, admitted: Admitted) -> None:
     }
     for name, count in counts.items():
         metrics.add_metric(name, MetricUnit.Count, count)
-    logger.info(
-        "admitted",
-        extra={"lane": lane, "batch_id": admitted.batch and admitted.batch.batch_id, "counts": counts},
-    )
+    started = {"batch_id": admitted.batch and admitted.batch.batch_id, "policies": _versions(admitted.batch)}
+    logger.info("admitted", extra={"lane": lane, **started, "counts": counts})
     for identity, problem in messages.malformed.items():
         logger.warning("malformed message", extra={"message_id": identity, "problem": problem})
+
+
+def _versions(batch: Batch | None) -> dict[str, dict[str, str]]:
+    """Which version of each policy a batch is judged by."""
+    policies = batch.policies if batch else {}
+    return {name: {"version": policy.version, "hash": policy.hash} for name, policy in policies.items()}

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lambdas.moderation.lane import Lane
+from lambdas.moderation.lane import Lane, policy_name_for
 from lambdas.moderation.policy import Policy
 from lambdas.moderation.upload import MAX_IMAGE_BYTES, Upload
 from lambdas.moderation.verdict import Claim, Failure, Status
 
-SCHEMA = "gatehouse.batch/1"
+SCHEMA = "gatehouse.batch/2"
 
 #: A batch that was started and ended without a verdict is tried again under a new batch, this many times in all.
 MAX_BATCHES_PER_UPLOAD = 3
@@ -110,13 +110,19 @@ class Batch:
 
     batch_id: str
     lane: Lane
-    policy: Policy
+    policies: Mapping[str, Policy]
     created_at: str
     uploads: tuple[BatchUpload, ...]
 
     @classmethod
-    def of(cls, batch_id: str, lane: Lane, policy: Policy, created_at: str, claims: Sequence[Claim]) -> "Batch":
-        """Number the claims, refuse what can't be analysed, and choose the manifest's lines."""
+    def of(
+        cls, batch_id: str, lane: Lane, policies: Mapping[str, Policy], created_at: str, claims: Sequence[Claim]
+    ) -> "Batch":
+        """Number the claims, refuse what can't be analysed, and choose the manifest's lines.
+
+        Args:
+            policies: at least those the lane may need, by name.
+        """
         refusals = [refusal_for(claim.upload, claim.attempt) for claim in claims]
         newest: dict[str, str] = {}
         for claim, refusal in zip(claims, refusals, strict=True):
@@ -127,7 +133,12 @@ class Batch:
             BatchUpload(n, claim, refusal, refusal is None and newest[claim.upload.object] == claim.upload.version)
             for n, (claim, refusal) in enumerate(zip(claims, refusals, strict=True))
         )
-        return cls(batch_id, lane, policy, created_at, uploads)
+        return cls(batch_id, lane, {name: policies[name] for name in lane.policies}, created_at, uploads)
+
+    @property
+    def min_confidence(self) -> float:
+        """What Rekognition is asked for: never more than a policy judges by, or what it left out would be approved."""
+        return min(self.lane.min_confidence, *(policy.lowest_threshold for policy in self.policies.values()))
 
     def manifest(self) -> str:
         """The manifest: JSON Lines of `{"source-ref": "s3://bucket/key"}`, the key raw."""
@@ -149,12 +160,14 @@ class Batch:
                 "created_at": self.created_at,
                 "uploads": len(self.uploads),
                 "analysable": sum(entry.in_manifest for entry in self.uploads),
-                "min_confidence": self.lane.min_confidence,
+                "min_confidence": self.min_confidence,
                 "adapter": self.lane.adapter,
                 "job_deadline_seconds": self.lane.job_deadline_seconds,
                 "manifest": {"bucket": work_bucket, "key": manifest_key(self.batch_id)},
                 "output": {"bucket": work_bucket, "prefix": bulk_output_prefix(self.batch_id)},
-                "policy": self.policy.to_document(),
+                "policy": self.lane.policy,
+                "policy_overrides": dict(self.lane.policy_overrides),
+                "policies": {name: policy.to_document() for name, policy in self.policies.items()},
             }
         )
 
@@ -168,7 +181,13 @@ class BatchSettings:
     created_at: str
     min_confidence: float
     adapter: str | None
-    policy: Policy
+    policy: str
+    policy_overrides: tuple[tuple[str, str], ...]
+    policies: Mapping[str, Policy]
+
+    def policy_for(self, key: str) -> Policy:
+        """The policy that judges the upload of this key."""
+        return self.policies[policy_name_for(key, self.policy, self.policy_overrides)]
 
 
 def read_settings(text: str | bytes) -> BatchSettings:
@@ -186,7 +205,9 @@ def read_settings(text: str | bytes) -> BatchSettings:
         created_at=document["created_at"],
         min_confidence=document["min_confidence"],
         adapter=document["adapter"],
-        policy=Policy.from_document(document["policy"]),
+        policy=document["policy"],
+        policy_overrides=tuple(document["policy_overrides"].items()),
+        policies={name: Policy.from_document(policy) for name, policy in document["policies"].items()},
     )
 
 
@@ -198,15 +219,7 @@ def read_index(settings: BatchSettings, lines: Iterable[str | bytes]) -> Iterato
     """
     for line in lines:
         document: Mapping[str, Any] = json.loads(line)
-        upload = Upload(
-            bucket=document["bucket"],
-            key=document["key"],
-            version_id=document["version_id"],
-            etag=document["etag"],
-            size=document["size"],
-            sequencer=document["sequencer"],
-            uploaded_at=document["uploaded_at"],
-        )
+        upload = Upload.from_document(document)
         error = document.get("error")
         refusal = Refusal(Status(document["status"]), Failure(error["code"], error["message"])) if error else None
         claim = Claim(upload, settings.batch_id, settings.created_at, settings.lane, document["attempt"])

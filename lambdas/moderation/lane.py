@@ -1,6 +1,6 @@
 """A lane: a stream of uploads treated alike, and the rule that tells which uploads belong to it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -20,6 +20,7 @@ class Lane:
         min_confidence: 0-100, asked of Rekognition; labels below it are never seen.
         adapter: ARN of a Custom Moderation project version, or None for the base model.
         policy: name of the policy that judges this lane's uploads.
+        policy_overrides: key prefix and name of the policy that judges the uploads under it instead; the longest wins.
         job_deadline_seconds: how long one analysis job may be waited for.
     """
 
@@ -32,7 +33,8 @@ class Lane:
     max_size: int | None = None
     min_confidence: float = 30.0
     adapter: str | None = None
-    policy: str = "default"
+    policy: str = "standard"
+    policy_overrides: tuple[tuple[str, str], ...] = ()
     job_deadline_seconds: int = 86_400
 
     def matches(self, key: str, size: int) -> bool:
@@ -43,9 +45,19 @@ class Lane:
             return False
         return size >= self.min_size and (self.max_size is None or size <= self.max_size)
 
+    def policy_for(self, key: str) -> str:
+        """Name of the policy that judges the upload of this key."""
+        return policy_name_for(key, self.policy, self.policy_overrides)
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """Names of the policies that may judge an upload of this lane, each once, sorted."""
+        return tuple(sorted({self.policy, *(name for _, name in self.policy_overrides)}))
+
     def to_document(self) -> dict[str, Any]:
         """The lane as JSON can carry it; `from_document` reads it back."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        document = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return document | {"policy_overrides": dict(self.policy_overrides)}
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "Lane":
@@ -60,4 +72,12 @@ class Lane:
         values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
         }
+        if "policy_overrides" in values:
+            values["policy_overrides"] = tuple(values["policy_overrides"].items())
         return cls(**values)
+
+
+def policy_name_for(key: str, policy: str, overrides: Iterable[tuple[str, str]]) -> str:
+    """The policy of the longest of these prefixes that `key` begins with, or `policy` if there is none."""
+    _, name = max(((prefix, name) for prefix, name in overrides if key.startswith(prefix)), default=("", policy))
+    return name

@@ -1,70 +1,42 @@
 """A policy: a versioned document of rules that turns an analysis into a decision.
 
 The rule that counts for a label is the nearest one among itself and its ancestors; it replaces whatever stands above it
-whole. A returned label is skipped when a returned child explains it, because Rekognition sends every parent along with
-its child: such a parent is no evidence of its own. Everything else is judged at its full confidence, and the worst
+whole. Rekognition sends every parent along with its child, so a returned label that a returned child explains is no
+evidence of its own: it gets the benefit of the child's rule. Everything else is judged by its own rule, and the worst
 outcome wins.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from math import inf
+from typing import Any, NamedTuple
 
 from lambdas.moderation import taxonomy
 from lambdas.moderation.analysis import Analysis, Label
-from lambdas.moderation.verdict import Reason, Status
+from lambdas.moderation.policy_document import (
+    DEFAULT,
+    SCHEMA,
+    PolicyError,
+    read_header,
+    read_rules,
+    rule_document,
+)
+from lambdas.moderation.rule import Outcome, Rule, Thresholds
+from lambdas.moderation.verdict import JUDGED, PolicyReference, Reason, Status
 
-SCHEMA = "gatehouse.policy/1"
+__all__ = ["DEFAULT", "EXPLAINED_WITHIN", "SCHEMA", "Decision", "Policy", "PolicyError", "Weight", "kinds_of"]
 
-#: A child within this many points of its parent explains it: the two come from the same evidence.
+#: A child within this many points below its parent explains it: the two come from the same evidence.
 EXPLAINED_WITHIN = 1.0
 
 #: What happens to a label that neither the taxonomy nor the answer ties to a known one: a person looks.
 UNKNOWN_LABEL_REVIEW_FROM = 50.0
 
-
-class PolicyError(ValueError):
-    """A policy document that can't be used. The message names the key at fault and what to write instead."""
-
-
-class Outcome(StrEnum):
-    """What a rule makes of a label, mildest first."""
-
-    ALLOW = "allow"
-    REVIEW = "review"
-    BLOCK = "block"
-
-
-_STATUS = {Outcome.ALLOW: Status.APPROVED, Outcome.REVIEW: Status.REVIEW, Outcome.BLOCK: Status.BLOCKED}
-_SEVERITY = {outcome: severity for severity, outcome in enumerate(Outcome)}
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """Thresholds for a label, each a confidence of 0-100 that is reached when equal. Neither given means allow.
-
-    Attributes:
-        name: the label the rule was written for, `default`, or `unknown label`.
-    """
-
-    name: str
-    review: float | None = None
-    block: float | None = None
-
-    def judge(self, confidence: float) -> tuple[Outcome, float | None]:
-        """The outcome at this confidence, and the threshold that was reached (None if none was)."""
-        if self.block is not None and confidence >= self.block:
-            return Outcome.BLOCK, self.block
-        if self.review is not None and confidence >= self.review:
-            return Outcome.REVIEW, self.review
-        return Outcome.ALLOW, None
-
-
-_UNKNOWN = Rule("unknown label", review=UNKNOWN_LABEL_REVIEW_FROM)
+_UNKNOWN = Rule("unknown label", Thresholds(review=UNKNOWN_LABEL_REVIEW_FROM))
+_UNKNOWN_RULING = ((_UNKNOWN.name, _UNKNOWN.thresholds, None), _UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +51,42 @@ class Decision:
     unknown_labels: tuple[str, ...] = ()
 
 
+_NOTHING_FOUND = Decision(Status.APPROVED)
+
+
+class Weight(NamedTuple):
+    """A returned label, and what became of it.
+
+    Attributes:
+        rule: name of the rule that judged it: a label's, `default`, or `unknown label`.
+        thresholds: what that rule holds for an image of this kind.
+        content_type: the one that chose these thresholds, or None if they are the rule's own.
+        threshold: the confidence that was reached, or None.
+        explained_by: the labels that it came along with; empty if it is evidence of its own.
+        counts: whether it is a reason: it reached a threshold, and the labels that explain it do not say as much.
+    """
+
+    label: Label
+    rule: str
+    thresholds: Thresholds
+    content_type: str | None
+    outcome: Outcome
+    threshold: float | None
+    explained_by: tuple[Label, ...]
+    counts: bool
+
+
+#: Name of a rule, the thresholds it holds for an image, and the content type that chose them, as in `Weight`.
+_Ruling = tuple[str, Thresholds, str | None]
+
+#: How severe the outcome is, the label, its ruling, what explains it, whether it counts. Plain tuples, because one is
+#: made for every label of every image.
+_Judged = tuple[int, Label, _Ruling, tuple[Label, ...], bool]
+
+_OUTCOMES = tuple(Outcome)
+_NAMES = tuple(outcome.value for outcome in Outcome)
+
+
 @dataclass(frozen=True)
 class Policy:
     """A parsed policy. Two policies with the same canonical document have the same `hash`."""
@@ -91,32 +99,15 @@ class Policy:
 
     @classmethod
     def from_document(cls, document: object) -> "Policy":
-        """Read a policy.
-
-        The document is `{"name", "version", "description"?, "default": RULE, "rules": {LABEL: RULE}}`, where RULE is
-        `"allow"` or an object with `review`, `block` or both. `schema` may stand in it and must then be known.
+        """Read a policy; `lambdas.moderation.policy_document` says what a document looks like.
 
         Raises:
-            PolicyError: the document is not of this shape, names an unknown label, or has a rule that can't fire.
+            PolicyError: the document is not of this shape, names an unknown label, or has a part that can't fire.
         """
-        fields = _mapping(document, "the policy")
-        _only(fields, {"schema", "name", "version", "description", "default", "rules"}, "the policy")
-        if fields.get("schema", SCHEMA) != SCHEMA:
-            raise PolicyError(f"schema: {fields['schema']!r} is not {SCHEMA}; use a policy written for this version")
-        if "default" not in fields:
-            raise PolicyError('default: missing; say what happens to labels without a rule, for example "review: 60"')
-        rules = {}
-        for label, rule in _mapping(fields.get("rules", {}), "rules").items():
-            if label not in taxonomy.PARENTS:
-                raise PolicyError(f"rules: {_unknown_label(label)}")
-            rules[label] = _rule(label, rule, f"rules: {label}")
-        return cls(
-            name=_text(fields, "name"),
-            version=_text(fields, "version"),
-            description=_text(fields, "description", ""),
-            default=_rule("default", fields["default"], "default"),
-            rules=rules,
-        )
+        name, version, description = read_header(document)
+        assert isinstance(document, Mapping)  # noqa: S101 - read_header refuses anything else
+        default, rules = read_rules(document)
+        return cls(name, version, default, rules, description)
 
     def to_document(self) -> dict[str, Any]:
         """The canonical document: `from_document` of it gives an equal policy with the same hash."""
@@ -125,48 +116,195 @@ class Policy:
             "name": self.name,
             "version": self.version,
             "description": self.description,
-            "default": _rule_document(self.default),
-            "rules": {label: _rule_document(self.rules[label]) for label in sorted(self.rules)},
+            "default": rule_document(self.default),
+            "rules": {label: rule_document(self.rules[label]) for label in sorted(self.rules)},
         }
+
+    def to_text(self) -> str:
+        """The canonical document as compact JSON: what is stored, and what the hash is taken of."""
+        return json.dumps(self.to_document(), sort_keys=True, separators=(",", ":"))
 
     @cached_property
     def hash(self) -> str:
         """SHA-256 of the canonical document, in hex."""
-        canonical = json.dumps(self.to_document(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        return hashlib.sha256(self.to_text().encode()).hexdigest()
+
+    @cached_property
+    def reference(self) -> PolicyReference:
+        """What verdicts carry."""
+        return PolicyReference(self.name, self.version, self.hash)
 
     @property
     def lowest_threshold(self) -> float:
         """The confidence below which nothing makes a difference; that of unknown labels counts too."""
         rules = (self.default, _UNKNOWN, *self.rules.values())
-        return min(threshold for rule in rules for threshold in (rule.review, rule.block) if threshold is not None)
+        lowest = (thresholds.lowest for rule in rules for thresholds in rule.alternatives)
+        return min(confidence for confidence in lowest if confidence is not None)
+
+    def unseen(self, min_confidence: float) -> Outcome:
+        """The worst that labels below `min_confidence`, which Rekognition was not asked for, could have led to.
+
+        Kinds of image count as unseen too: the guide does not say from which confidence they are returned. That an
+        unseen label may also change which label explains one just above `min_confidence` is left out.
+        """
+        review, block = self._lowest_thresholds
+        if block < min_confidence:
+            return Outcome.BLOCK
+        return Outcome.REVIEW if review < min_confidence else Outcome.ALLOW
+
+    @cached_property
+    def _lowest_thresholds(self) -> tuple[float, float]:
+        """From where a label may be reviewed and blocked at all; infinity for never."""
+        alternatives = [entry for rule in (_UNKNOWN, *self._rule_by_label.values()) for entry in rule.alternatives]
+        reviews = (entry.review for entry in alternatives if entry.review is not None)
+        blocks = (entry.block for entry in alternatives if entry.block is not None)
+        return min(reviews, default=inf), min(blocks, default=inf)
 
     def judge(self, analysis: Analysis) -> Decision:
         """Decide on an analysis. The order of its labels makes no difference."""
-        parents = _parents(analysis.labels)
-        judged: list[tuple[Outcome, Reason]] = []
-        for label in _evidence(analysis.labels, parents):
-            rule = self._rule_for(label.name, parents)
-            outcome, threshold = rule.judge(label.confidence)
-            if threshold is not None:
-                judged.append((outcome, Reason(rule.name, label.name, label.confidence, outcome.value, threshold)))
-        judged.sort(key=lambda entry: (-_SEVERITY[entry[0]], -entry[1].confidence, entry[1].label))
-        unknown = {label.name for label in analysis.labels if label.name not in taxonomy.PARENTS}
+        if not analysis.labels:
+            return _NOTHING_FOUND
+        fired = [judged for judged in self._judged(analysis, silent=False) if judged[4]]
+        if len(fired) > 1:
+            fired.sort(key=_decisive_first)
+        known = taxonomy.PARENTS
+        unknown = [label.name for label in analysis.labels if label.name not in known]
         return Decision(
-            status=_STATUS[judged[0][0]] if judged else Status.APPROVED,
-            reasons=tuple(reason for _, reason in judged),
-            unknown_labels=tuple(sorted(unknown)),
+            JUDGED[fired[0][0]] if fired else Status.APPROVED,
+            tuple([_reason(severity, label, ruling) for severity, label, ruling, _, _ in fired]),
+            tuple(sorted(set(unknown))) if unknown else (),
         )
 
-    def _rule_for(self, name: str, parents: Mapping[str, str]) -> Rule:
-        """The nearest rule among `name` and its ancestors; an unknown label takes its nearest known ancestor's."""
-        known = _nearest_known(name, parents)
-        if known is None:
-            return _UNKNOWN
-        for candidate in (known, *taxonomy.ancestors(known)):
-            if candidate in self.rules:
-                return self.rules[candidate]
-        return self.default
+    def weigh(self, analysis: Analysis) -> tuple[Weight, ...]:
+        """Every returned label and what became of it: the strongest of each name, by confidence, then by name."""
+        weights = [
+            Weight(label, *ruling, _OUTCOMES[severity], ruling[1].reached(severity), explainers, counts)
+            for severity, label, ruling, explainers, counts in self._judged(analysis, silent=True)
+        ]
+        return tuple(sorted(weights, key=lambda weight: (-weight.label.confidence, weight.label.name)))
+
+    def _judged(self, analysis: Analysis, *, silent: bool) -> list[_Judged]:
+        """Judge the labels; those that can't be a reason, which most can't, only if `silent`: time counts."""
+        strongest, parents, children = _family(analysis.labels)
+        kinds = kinds_of(analysis) if analysis.content_types else {}
+        judged: list[_Judged] = []
+        for name, label in strongest.items():
+            explainers = _explainers(label, children) if name in children else ()
+            if explainers:
+                if silent or label.confidence > explainers[0].confidence or len(explainers) > 1:
+                    judged.append(self._explained(label, explainers, parents, kinds))
+                continue
+            ruling = self._ruling(name, parents, kinds)
+            severity = ruling[1].severity(label.confidence)
+            if silent or severity:
+                judged.append((severity, label, ruling, (), severity > 0))
+        return judged
+
+    def _explained(
+        self, label: Label, explainers: tuple[Label, ...], parents: Mapping[str, str], kinds: Mapping[str, float]
+    ) -> _Judged:
+        """A label with the benefit of its explainers' rules; where these disagree, of the strictest."""
+        own = self._ruling(label.name, parents, kinds)
+        severity = own[1].severity(label.confidence)
+        if not severity:
+            return severity, label, own, explainers, False
+        lent, lent_severity, said = own, -1, 0
+        for explainer in explainers:
+            ruling = self._ruling(explainer.name, parents, kinds)
+            if (found := ruling[1].severity(label.confidence)) > lent_severity:
+                lent, lent_severity = ruling, found
+            said = max(said, ruling[1].severity(explainer.confidence))
+        if lent_severity < severity:
+            return lent_severity, label, lent, explainers, lent_severity > said
+        return severity, label, own, explainers, severity > said
+
+    def _ruling(self, name: str, parents: Mapping[str, str], kinds: Mapping[str, float]) -> _Ruling:
+        """What the rule that counts for a label holds for an image of these kinds."""
+        ruling, rule = self._rulings.get(name) or self._ruling_for_unknown(name, parents)
+        return (rule.name, *rule.thresholds_for(kinds)) if rule.when else ruling
+
+    @cached_property
+    def _rulings(self) -> Mapping[str, tuple[_Ruling, Rule]]:
+        """For each label of the taxonomy the rule that counts, and what it holds as long as nothing refines it."""
+        return {name: ((rule.name, rule.thresholds, None), rule) for name, rule in self._rule_by_label.items()}
+
+    @cached_property
+    def _rule_by_label(self) -> Mapping[str, Rule]:
+        """The rule that counts for each label of the taxonomy."""
+        rules = {**self.rules, "": self.default}
+        return {
+            name: next(rules[above] for above in (name, *taxonomy.ancestors(name), "") if above in rules)
+            for name in taxonomy.PARENTS
+        }
+
+    def _ruling_for_unknown(self, name: str, parents: Mapping[str, str]) -> tuple[_Ruling, Rule]:
+        """The nearest known label's above one that the taxonomy does not have."""
+        known = next((above for above in _chain(name, parents) if above in taxonomy.PARENTS), None)
+        return _UNKNOWN_RULING if known is None else self._rulings[known]
+
+
+def _reason(severity: int, label: Label, ruling: _Ruling) -> Reason:
+    rule, thresholds, content_type = ruling
+    threshold = thresholds.reached(severity)
+    assert threshold is not None  # noqa: S101 - it was reached
+    return Reason(rule, label.name, label.confidence, _NAMES[severity], threshold, content_type)
+
+
+def _decisive_first(judged: _Judged) -> tuple[int, float, str]:
+    """Sorts what was blocked before what is reviewed, then by confidence."""
+    return -judged[0], -judged[1].confidence, judged[1].name
+
+
+def _family(labels: Sequence[Label]) -> tuple[dict[str, Label], Mapping[str, str], dict[str, list[Label]]]:
+    """Who stands above whom: labels by name, parents by name, and for a returned parent its strongest children.
+
+    A name returned twice counts at its highest confidence. Names that stand above each other in a circle explain
+    nothing.
+    """
+    strongest: dict[str, Label] = {}
+    for label in labels:
+        name = label.name
+        if name not in strongest or label.confidence > strongest[name].confidence:
+            strongest[name] = label
+    known = strongest.keys() <= taxonomy.PARENTS.keys()
+    parents = taxonomy.PARENTS if known else _parents(labels)
+    children: dict[str, list[Label]] = {}
+    for name, label in strongest.items():
+        parent = parents[name]
+        if parent in strongest and (known or _ends(name, parents)):
+            others = children.get(parent)
+            if others is None or label.confidence > others[0].confidence:
+                children[parent] = [label]
+            elif label.confidence == others[0].confidence:
+                others.append(label)
+    return strongest, parents, children
+
+
+def _explainers(label: Label, children: Mapping[str, list[Label]]) -> tuple[Label, ...]:
+    """The labels at the end of the chain that explains this one; none if it is evidence of its own."""
+    found: tuple[Label, ...] = ()
+    while strongest := children.get(label.name):
+        if strongest[0].confidence + EXPLAINED_WITHIN < label.confidence:
+            break
+        if len(strongest) > 1:
+            return tuple(end for child in strongest for end in _explainers(child, children) or (child,))
+        label = strongest[0]
+        found = (label,)
+    return found
+
+
+def _ends(name: str, parents: Mapping[str, str]) -> bool:
+    """Whether the labels above a name come to an end."""
+    *_, top = _chain(name, parents)
+    return not parents.get(top)
+
+
+def kinds_of(analysis: Analysis) -> Mapping[str, float]:
+    """The content types of an image by name; one that is returned twice counts at its highest confidence."""
+    kinds: dict[str, float] = {}
+    for entry in analysis.content_types:
+        kinds[entry.name] = max(entry.confidence, kinds.get(entry.name, 0.0))
+    return kinds
 
 
 def _parents(labels: Iterable[Label]) -> Mapping[str, str]:
@@ -183,83 +321,10 @@ def _parents(labels: Iterable[Label]) -> Mapping[str, str]:
     return parents | dict.fromkeys(contradicted, "")
 
 
-def _evidence(labels: Iterable[Label], parents: Mapping[str, str]) -> Iterable[Label]:
-    """The labels that no returned child explains. A name returned twice counts at its highest confidence."""
-    highest: dict[str, Label] = {}
-    for label in labels:
-        if label.name not in highest or label.confidence > highest[label.name].confidence:
-            highest[label.name] = label
-    strongest_child: dict[str, float] = {}
-    for label in highest.values():
-        above = tuple(_chain(parents[label.name], parents))
-        if above and not parents.get(above[-1]):  # else the answer names its parents in a circle: that explains nothing
-            strongest_child[above[0]] = max(label.confidence, strongest_child.get(above[0], 0.0))
-    for label in highest.values():
-        child = strongest_child.get(label.name)
-        if child is None or child + EXPLAINED_WITHIN < label.confidence:
-            yield label
-
-
-def _chain(name: str, parents: Mapping[str, str]) -> Iterable[str]:
+def _chain(name: str, parents: Mapping[str, str]) -> Iterator[str]:
     """`name` and what stands above it in the answer, each once."""
     seen: set[str] = set()
     while name and name not in seen:
         yield name
         seen.add(name)
         name = parents.get(name, "")
-
-
-def _nearest_known(name: str, parents: Mapping[str, str]) -> str | None:
-    return next((candidate for candidate in _chain(name, parents) if candidate in taxonomy.PARENTS), None)
-
-
-def _rule(name: str, document: object, where: str) -> Rule:
-    if document == Outcome.ALLOW:
-        return Rule(name)
-    if not isinstance(document, Mapping) or not document:
-        raise PolicyError(f'{where}: write "allow", or thresholds such as {{review: 50, block: 80}}')
-    _only(document, {"review", "block"}, where)
-    review, block = _threshold(document, "review", where), _threshold(document, "block", where)
-    if review is not None and block is not None and review >= block:
-        raise PolicyError(f"{where}: review at {review:g} never fires with block at {block:g}; lower review or drop it")
-    return Rule(name, review, block)
-
-
-def _rule_document(rule: Rule) -> str | dict[str, float]:
-    thresholds = {"review": rule.review, "block": rule.block}
-    return {key: value for key, value in thresholds.items() if value is not None} or Outcome.ALLOW.value
-
-
-def _threshold(document: Mapping[str, Any], key: str, where: str) -> float | None:
-    if key not in document:
-        return None
-    value = document[key]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
-        raise PolicyError(f"{where}: {key} is {value!r}; write a confidence from 0 to 100")
-    return float(value)
-
-
-def _text(fields: Mapping[str, Any], key: str, default: str | None = None) -> str:
-    value = fields.get(key, default)
-    if not isinstance(value, str) or not (value or default is not None):
-        raise PolicyError(f'{key}: {value!r} is not text; write, for example, {key}: "2026-11"')
-    return value
-
-
-def _mapping(document: object, where: str) -> Mapping[str, Any]:
-    if not isinstance(document, Mapping) or not all(isinstance(key, str) for key in document):
-        raise PolicyError(f"{where}: not a mapping of names to values")
-    return document
-
-
-def _only(document: Mapping[str, Any], known: set[str], where: str) -> None:
-    if unknown := sorted(set(document) - known):
-        raise PolicyError(f"{where}: unknown key {unknown[0]}; the keys are {', '.join(sorted(known))}")
-
-
-def _unknown_label(name: str) -> str:
-    from difflib import get_close_matches  # only when a person has to be told; not worth its import in a function
-
-    close = get_close_matches(name, taxonomy.PARENTS, n=1)
-    advice = f"did you mean {close[0]!r}?" if close else "see docs/architecture.md for where the label names are listed"
-    return f"{name!r} is not a label of taxonomy {taxonomy.VERSION}; {advice}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from lambdas.moderation.analysis import Analysis, ResultLineError, parse_result_line
 from lambdas.moderation.batch import BatchSettings, BatchUpload
-from lambdas.moderation.verdict import Claim, Failure, PolicyReference, Status, Verdict
+from lambdas.moderation.verdict import BY_POLICY, Claim, Failure, Status, Verdict
 
 #: DetectModerationLabels' exceptions that speak of the image and not of us (API reference). The codes of a bulk job's
 #: manifest summary are not documented; one that is none of these ends as FAILED.
@@ -104,7 +104,6 @@ def judge(
         job_id: of the media analysis job.
         job_failure: set if the job as a whole failed; every upload it was to analyse ends FAILED with it.
     """
-    policy = PolicyReference(settings.policy.name, settings.policy.version, settings.policy.hash)
     for entry in uploads:
         source = entry.claim.upload.object
         analysis = answers.analyses.get(source)
@@ -115,7 +114,8 @@ def judge(
         if failure is not None or analysis is None:
             yield Judgement(_failed(entry.claim, failure or NOT_ANALYZED, decided_at, job_id))
             continue
-        decision = settings.policy.judge(analysis)
+        policy = settings.policy_for(entry.claim.upload.key)
+        decision = policy.judge(analysis)
         if decision.status is Status.APPROVED and settings.adapter and analysis.adapter != settings.adapter:
             yield Judgement(_failed(entry.claim, ADAPTER_IGNORED, decided_at, job_id), decision.unknown_labels)
             continue
@@ -126,11 +126,12 @@ def judge(
                 decided_at,
                 reasons=decision.reasons,
                 analysis=analysis,
-                policy=policy,
+                policy=policy.reference,
                 engine="bulk",
                 job_id=job_id,
                 min_confidence=settings.min_confidence,
                 adapter_asked=settings.adapter,
+                decided_by=BY_POLICY,
             ),
             decision.unknown_labels,
         )

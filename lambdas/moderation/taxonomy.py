@@ -78,6 +78,11 @@ def ancestors(name: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def descendants(name: str) -> tuple[str, ...]:
+    """The labels below `name`, in the table's order; empty for a label without children and for an unknown name."""
+    return tuple(label for label in PARENTS if name in ancestors(label))
+
+
 def level(name: str) -> int:
     """1, 2 or 3.
 

@@ -77,6 +77,23 @@ class Upload:
             "uploaded_at": self.uploaded_at,
         }
 
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> "Upload":
+        """The upload that an index line or an item carries; without versioning either may lack the version id.
+
+        Raises:
+            KeyError: the document is not one of ours.
+        """
+        return cls(
+            bucket=document["bucket"],
+            key=document["key"],
+            version_id=document.get("version_id"),
+            etag=document["etag"],
+            size=int(document["size"]),
+            sequencer=document["sequencer"],
+            uploaded_at=document["uploaded_at"],
+        )
+
 
 def parse_message(body: str) -> Upload | None:
     """Read the body of a queue message: an EventBridge "Object Created" event, untransformed.

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
-from lambdas.moderation.analysis import Analysis
+from lambdas.moderation.analysis import Analysis, ContentType, Label
 from lambdas.moderation.upload import Upload
 
 OBJECT = "object"
@@ -43,29 +43,42 @@ class Status(StrEnum):
 MAX_CODE = 128
 MAX_MESSAGE = 1024
 
+#: Who decided, where no person did.
+BY_POLICY = "policy"
+
+#: The attributes that a second look at a verdict may change. Where `decision_item` lacks one, the item has none.
+DECISION_ATTRIBUTES = (STATUS, "reasons", "policy", "decided_at", "decided_by", INDEX_PARTITION, INDEX_SORT)
+
+#: The statuses a policy gives, mildest first: as severe as their position.
+JUDGED = (Status.APPROVED, Status.REVIEW, Status.BLOCKED)
+
 FLAGGED = frozenset({Status.REVIEW, Status.BLOCKED})
 FINAL = frozenset(Status) - {Status.PENDING}
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why: the rule that fired, on which label, at what confidence, with which outcome, against which threshold."""
+class Reason(NamedTuple):
+    """Why: the rule that fired, on which label, at what confidence, with which outcome, against which threshold.
+
+    `content_type` is the kind of image that chose the threshold, or None if it is the rule's own.
+    """
 
     rule: str
     label: str
     confidence: float
     outcome: str
     threshold: float
+    content_type: str | None = None
 
     def to_document(self) -> dict[str, Any]:
         """The reason as flags and items carry it."""
-        return {
+        document: dict[str, Any] = {
             "rule": self.rule,
             "label": self.label,
             "confidence": self.confidence,
             "outcome": self.outcome,
             "threshold": self.threshold,
         }
+        return document | ({"content_type": self.content_type} if self.content_type else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +138,7 @@ class Verdict:
     Attributes:
         decided_at: ISO 8601, UTC.
         adapter_asked: the adapter the lane asked for; compare `analysis.adapter`, the one that answered.
+        decided_by: `BY_POLICY`, a person's id, or None where nobody had anything to decide.
     """
 
     claim: Claim
@@ -138,6 +152,7 @@ class Verdict:
     job_id: str | None = None
     min_confidence: float | None = None
     adapter_asked: str | None = None
+    decided_by: str | None = None
 
     @property
     def upload(self) -> Upload:
@@ -151,24 +166,30 @@ class Verdict:
             expires_at: epoch seconds at which DynamoDB may delete it, or None to keep it.
         """
         optional = {
-            "policy": self.policy and self.policy.to_document(),
             "error": self.failure and self.failure.to_document(),
             "engine": self.engine,
             "job_id": self.job_id,
             "min_confidence": self.min_confidence,
-            "decided_by": "policy" if self.policy else None,
             EXPIRES_AT: expires_at,
             **self._analysis_item(),
-            **self._index_item(),
         }
         item = {
             **_upload_item(self.claim),
-            STATUS: self.status.value,
-            "reasons": [reason.to_document() for reason in self.reasons],
-            "decided_at": self.decided_at,
             **{name: value for name, value in optional.items() if value is not None},
         }
-        return {name: _storable(value) for name, value in item.items()}
+        return {name: _storable(value) for name, value in item.items()} | self.decision_item()
+
+    def decision_item(self) -> dict[str, Any]:
+        """The part of the final item that a policy decides: those of `DECISION_ATTRIBUTES` that the item has."""
+        item = {
+            STATUS: self.status.value,
+            "reasons": [reason.to_document() for reason in self.reasons],
+            "policy": self.policy and self.policy.to_document(),
+            "decided_at": self.decided_at,
+            "decided_by": self.decided_by,
+            **self._index_item(),
+        }
+        return {name: _storable(value) for name, value in item.items() if value is not None}
 
     def _analysis_item(self) -> dict[str, Any]:
         if self.analysis is None:
@@ -215,20 +236,64 @@ def claim_from_item(item: Mapping[str, Any]) -> Claim:
         KeyError: the item is not one of ours.
     """
     return Claim(
-        upload=Upload(
-            bucket=item["bucket"],
-            key=item["key"],
-            version_id=item.get("version_id"),
-            etag=item["etag"],
-            size=int(item["size"]),
-            sequencer=item["sequencer"],
-            uploaded_at=item["uploaded_at"],
-        ),
+        upload=Upload.from_document(item),
         batch_id=item[BATCH_ID],
         claimed_at=item[CLAIMED_AT],
         lane=item["lane"],
         attempt=int(item[ATTEMPT]),
     )
+
+
+def verdict_from_item(item: Mapping[str, Any]) -> Verdict:
+    """The verdict of a final item; numbers may be decimals or floats.
+
+    Raises:
+        KeyError, TypeError, ValueError: the item is not final, or not one of ours.
+    """
+    status = Status(item[STATUS])
+    if status is Status.PENDING:
+        raise ValueError(f"{item[OBJECT]} is not decided yet")
+    adapter = item.get("adapter", {})
+    policy, error, min_confidence = item.get("policy"), item.get("error"), item.get("min_confidence")
+    return Verdict(
+        claim=claim_from_item(item),
+        status=status,
+        decided_at=item["decided_at"],
+        reasons=tuple(_reason(document) for document in item["reasons"]),
+        analysis=_analysis(item, adapter.get("answered")) if "labels" in item else None,
+        failure=Failure(error["code"], error["message"]) if error else None,
+        policy=PolicyReference(policy["name"], policy["version"], policy["hash"]) if policy else None,
+        engine=item.get("engine"),
+        job_id=item.get("job_id"),
+        min_confidence=None if min_confidence is None else float(min_confidence),
+        adapter_asked=adapter.get("asked"),
+        decided_by=item.get("decided_by"),
+    )
+
+
+def _reason(document: Mapping[str, Any]) -> Reason:
+    return Reason(
+        rule=document["rule"],
+        label=document["label"],
+        confidence=float(document["confidence"]),
+        outcome=document["outcome"],
+        threshold=float(document["threshold"]),
+        content_type=document.get("content_type"),
+    )
+
+
+def _analysis(item: Mapping[str, Any], adapter: str | None) -> Analysis:
+    labels = (
+        Label(
+            name=document["name"],
+            parent=document["parent"],
+            confidence=float(document["confidence"]),
+            level=None if document.get("level") is None else int(document["level"]),
+        )
+        for document in item["labels"]
+    )
+    content_types = (ContentType(document["name"], float(document["confidence"])) for document in item["content_types"])
+    return Analysis(tuple(labels), tuple(content_types), item.get("model_version"), adapter)
 
 
 def _upload_item(claim: Claim) -> dict[str, Any]:

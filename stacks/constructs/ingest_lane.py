@@ -1,7 +1,7 @@
 """A lane's way in: from the watched bucket's events to batches."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -15,6 +15,7 @@ from constructs import Construct
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import PERIOD, create_alarm
 from stacks.constructs.analysis_workflow import AnalysisWorkflow
+from stacks.constructs.policy_parameter import PolicyParameter
 from stacks.constructs.service_function import METRICS_NAMESPACE, ServiceFunction
 from stacks.constructs.upload_bucket import UploadBucket
 from stacks.constructs.verdict_table import VerdictTable
@@ -37,6 +38,9 @@ class IngestLane(Construct):
     """Rule, queue and batcher of a lane, with a dead-letter queue behind the rule and one behind the queue.
 
     Events go to the queue untransformed: a key is the uploader's choice, and EventBridge's templates do not escape it.
+
+    Args:
+        policies: the pointers of the lane's policies, by the policies' names.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class IngestLane(Construct):
         uploads: UploadBucket,
         work: WorkBucket,
         verdicts: VerdictTable,
+        policies: Mapping[str, PolicyParameter],
         workflow: AnalysisWorkflow,
         log_retention_days: int,
     ) -> None:
@@ -78,6 +83,9 @@ class IngestLane(Construct):
             log_retention_days=log_retention_days,
             environment={
                 "LANE": json.dumps(settings.lane.to_document(), sort_keys=True),
+                "POLICY_PARAMETERS": cdk.Stack.of(self).to_json_string(
+                    {name: policy.parameter.parameter_name for name, policy in policies.items()}
+                ),
                 "VERDICT_TABLE": verdicts.table.table_name,
                 "WORK_BUCKET": work.bucket.bucket_name,
                 "STATE_MACHINE_ARN": workflow.state_machine.state_machine_arn,
@@ -87,10 +95,14 @@ class IngestLane(Construct):
         verdicts.grant_claim(batcher)
         work.grant_write_batches(batcher)
         work.grant_read_settings(batcher)
+        work.grant_follow_policies(batcher)
         work.grant_tell_missing(batcher)
+        for policy in policies.values():
+            policy.grant_read(batcher)
         workflow.grant_run(batcher)
         accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/*")
         accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/batch.json")
+        accept_finding(self, "IAM5", "A policy's file has its hash for a name.", ending="/policies/*")
         accept_finding(self, "IAM5", "An execution has its batch's name.", ending=":*")
         self._feed(batcher, settings)
 

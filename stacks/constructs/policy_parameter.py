@@ -1,19 +1,33 @@
-"""The parameter that says which policies are in force."""
+"""The parameter that says which version of a policy is in force."""
 
 import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
+from lambdas.moderation.policy import Policy
+from lambdas.moderation.policy_pointer import PolicyPointer
+
 
 class PolicyParameter(Construct):
-    """A pointer, JSON of `{policy name: {"version", "hash"}}`: what a verdict's policy can be compared with."""
+    """A pointer to the policy as it is shipped, until it is moved.
 
-    def __init__(self, scope: Construct, id: str, *, pointer: str) -> None:
+    CloudFormation writes the parameter again when anything of the resource changes. So nothing of it changes but with
+    the policy itself: a deployment leaves a pointer that was moved meanwhile alone, unless it brings a new version.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, policy: Policy) -> None:
         super().__init__(scope, id)
         self.parameter = ssm.StringParameter(
             self,
             "Parameter",
-            string_value=pointer,
-            description="Moderation policies in force, by name: version and hash",
+            string_value=PolicyPointer.to_shipped(policy).to_text(),
+            description="Which version of a moderation policy is in force",
         )
         self.parameter.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
+
+    def grant_read(self, grantee: iam.IGrantable) -> None:
+        """Allow following the pointer."""
+        iam.Grant.add_to_principal(
+            grantee=grantee, actions=["ssm:GetParameters"], resource_arns=[self.parameter.parameter_arn]
+        )

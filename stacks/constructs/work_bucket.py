@@ -1,4 +1,4 @@
-"""The work bucket: manifests, batch settings and result files, for as long as they are of use."""
+"""The work bucket: manifests, batch settings and result files, for as long as they are of use; policies for ever."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -6,6 +6,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from lambdas.moderation.batch import batch_prefix, bulk_output_prefix, settings_key
+from lambdas.moderation.policy_pointer import POLICIES_PREFIX
 from stacks.constructs.accepted_findings import accept_finding
 
 _BATCHES = "batches/"
@@ -15,7 +16,8 @@ class WorkBucket(Construct):
     """A bucket of our own beside the watched one, so that nothing the pipeline writes is taken for an upload.
 
     Args:
-        retention: how long files are kept. An unfinished batch needs them, so keep them longer than any outage.
+        retention: how long a batch's files are kept. An unfinished batch needs them, so keep them longer than any
+            outage. Policies are kept: verdicts that they led to are explained by them.
     """
 
     def __init__(self, scope: Construct, id: str, *, retention: cdk.Duration) -> None:
@@ -58,6 +60,11 @@ class WorkBucket(Construct):
     def grant_write_analyses(self, grantee: iam.IGrantable) -> None:
         """Allow writing what a media analysis job puts out."""
         self._grant(grantee, "s3:PutObject", bulk_output_prefix("*") + "/*")
+
+    def grant_follow_policies(self, grantee: iam.IGrantable) -> None:
+        """Allow reading the policy that a pointer was moved to, and recording one that judges."""
+        self._grant(grantee, "s3:GetObject", f"{POLICIES_PREFIX}*")
+        self._grant(grantee, "s3:PutObject", f"{POLICIES_PREFIX}*")
 
     def grant_tell_missing(self, grantee: iam.IGrantable) -> None:
         """Let S3 answer 404 for a missing file; without ListBucket it says 403 (API reference, GetObject)."""

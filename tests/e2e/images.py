@@ -20,4 +20,4 @@ def image(label: str | None = None, confidence: float = 99.0, shade: int = 200) 
 
 CLEAN = image()
 BLOCKED = image("Weapon Violence")
-REVIEW = image("Graphic Violence", 70.0)
+REVIEW = image("Graphic Violence", 85.0)

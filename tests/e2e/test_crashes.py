@@ -11,6 +11,7 @@ UPLOADS = 24
 
 BATCHER_STEPS = {
     "claim": ("dynamodb:TransactWriteItems", 1),
+    "policy": ("s3:PutObject", 1),  # recorded by the first batch of all
     "manifest": ("s3:PutObject", 1),
     "index": ("s3:PutObject", 2),
     "settings": ("s3:PutObject", 3),

@@ -63,6 +63,7 @@ def test_it_runs_until_told_to_stop_and_prints_outputs_and_lines_to_paste(
         assert probe.connect_ex(("127.0.0.1", int(endpoint[2]))) != 0
     assert set(outputs) == {
         *("UploadBucketName", "WorkBucketName", "VerdictTableName", "FlagTopicArn", "PolicyParameterName"),
+        *("StandardPolicyParameterName", "LanePolicies", "NotifiedStatuses"),
         *("StateMachineArn", "AnalysisRoleArn", "IngestQueueUrl", "IngestDeadLetterQueueUrl", "UndeliveredQueueUrl"),
     }
     pasted = [line for line in printed.splitlines() if ".venv-aws/bin/aws" in line]

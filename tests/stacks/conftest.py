@@ -33,12 +33,14 @@ alarm_topic_arn: arn:aws:sns:eu-west-1:111122223333:alarms
 lanes:
   default:
     exclude_prefixes: [internal/]
+    policy_overrides: {kids/: strict, art/: permissive}
   profile-pictures:
     prefixes: [profiles/, avatars/]
     suffixes: [.jpg]
     max_size: 5000000
     max_wait: 0
     max_concurrency: 5
+    policy: strict
     adapter: arn:aws:rekognition:eu-west-1:111122223333:project/faces/version/v1/1700000000000
     job_deadline_hours: 2
 """
@@ -97,7 +99,7 @@ def settings_of(yaml: str, folder: Path) -> Settings:
     """Load settings given as YAML."""
     file = folder / "gatehouse.yaml"
     file.write_text(yaml, encoding="utf-8")
-    return load_settings(file, compile_policies(ROOT / "policies").policies)
+    return load_settings(file, compile_policies(ROOT / "policies"))
 
 
 @pytest.fixture(scope="session")

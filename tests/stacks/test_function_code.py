@@ -18,6 +18,7 @@ from stacks.lambda_dependencies import (
 from stacks.policies import compile_policies
 
 ROOT = Path(__file__).resolve().parents[2]
+POLICIES = compile_policies(ROOT / "policies").files(["standard", "strict"])
 
 #: Imports both handlers with nothing but the asset and what the runtime brings, and looks where wrapt came from.
 PROGRAM = """
@@ -25,7 +26,7 @@ import importlib, sys
 for module in ("lambdas.batcher.handler", "lambdas.results.handler"):
     assert callable(importlib.import_module(module).handler)
 from lambdas.shipped_policies import read_policy
-print(read_policy("default").name)
+print(read_policy("standard").name)
 for name in ("aws_lambda_powertools", "aws_xray_sdk", "jmespath", "wrapt", "lambdas"):
     assert sys.modules[name].__file__.startswith(sys.path[0]), name
 """
@@ -34,7 +35,7 @@ for name in ("aws_lambda_powertools", "aws_xray_sdk", "jmespath", "wrapt", "lamb
 @pytest.fixture(scope="module")
 def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("asset") / "code"
-    assemble_code(folder, compile_policies(ROOT / "policies").files(), install_dependencies())
+    assemble_code(folder, POLICIES, install_dependencies())
     return folder
 
 
@@ -65,7 +66,7 @@ def test_the_handlers_import_with_the_asset_and_boto3_alone(code: Path, tmp_path
         [sys.executable, "-S", "-I", "-B", "-c", program], env=environment, capture_output=True, text=True, check=False
     )
 
-    assert (imported.returncode, imported.stdout) == (0, "default\n"), imported.stderr
+    assert (imported.returncode, imported.stdout) == (0, "standard\n"), imported.stderr
 
 
 def test_the_asset_holds_modules_and_data_and_nothing_compiled(code: Path) -> None:
@@ -76,7 +77,10 @@ def test_the_asset_holds_modules_and_data_and_nothing_compiled(code: Path) -> No
         *("aws_lambda_powertools", "aws_xray_sdk", "jmespath", "typing_extensions.py", "wrapt"),
         *("lambdas", "policies"),
     }
-    assert {name for name in files if name.startswith("policies/")} == {"policies/default.json"}
+    assert {name for name in files if name.startswith("policies/")} == {
+        "policies/standard.json",
+        "policies/strict.json",
+    }
 
 
 def test_the_asset_holds_our_package_as_it_is(code: Path) -> None:
@@ -90,13 +94,13 @@ def test_the_asset_is_small(code: Path) -> None:
 
 
 def test_the_asset_is_the_same_each_time(code: Path, tmp_path: Path) -> None:
-    assemble_code(tmp_path / "again", compile_policies(ROOT / "policies").files(), installed_dependencies())
+    assemble_code(tmp_path / "again", POLICIES, installed_dependencies())
 
     assert contents(tmp_path / "again") == contents(code)
 
 
 def test_a_policy_changes_the_asset(code: Path, tmp_path: Path) -> None:
-    assemble_code(tmp_path / "other", {"default.json": "{}"}, installed_dependencies())
+    assemble_code(tmp_path / "other", POLICIES | {"standard.json": "{}"}, installed_dependencies())
 
     assert contents(tmp_path / "other") != contents(code)
 

@@ -33,7 +33,10 @@ BATCHER = TRACES | {
     ("dynamodb:PutItem", "<VerdictsTable>"),
     ("s3:PutObject", "<WorkBucket>/batches/*/*"),
     ("s3:GetObject", "<WorkBucket>/batches/*/batch.json"),
+    ("s3:GetObject", "<WorkBucket>/policies/*"),
+    ("s3:PutObject", "<WorkBucket>/policies/*"),
     ("s3:ListBucket", "<WorkBucket>"),
+    ("ssm:GetParameters", "arn:*:ssm:*:*:parameter/<StandardPolicyParameter>"),
     ("states:StartExecution", "<StateMachine>"),
     ("states:DescribeExecution", "arn:*:states:*:*:execution:<StateMachine>:*"),
     ("states:RedriveExecution", "arn:*:states:*:*:execution:<StateMachine>:*"),
@@ -67,7 +70,7 @@ WORKFLOW = (
 #: What a reference to a resource is called here; the first that occurs in it counts.
 PARTS = (
     *("VerdictsTable", "WorkBucket", "UploadsBucket", "FlagsTopic", "StateMachine", "ResultsFunction"),
-    *("Logs", "Queue"),
+    *("StandardPolicyParameter", "StrictPolicyParameter", "PermissivePolicyParameter", "Logs", "Queue"),
 )
 
 
@@ -111,6 +114,24 @@ def test_a_lane_can_read_no_other_lanes_queue(elaborate: Assembly) -> None:
         }
         assert len(queues) == 1
         assert queues.pop().startswith(f"{lane}Queue")
+
+
+@pytest.mark.parametrize(
+    ("lane", "policies"),
+    [("DefaultLane", {"Standard", "Strict", "Permissive"}), ("ProfilePicturesLane", {"Strict"})],
+)
+def test_a_lane_can_read_the_pointers_of_its_own_policies_and_no_others(
+    elaborate: Assembly, lane: str, policies: set[str]
+) -> None:
+    parameters = {
+        resource for action, resource in permissions(elaborate, f"{lane}BatcherRole") if action == "ssm:GetParameters"
+    }
+
+    assert parameters == {f"arn:*:ssm:*:*:parameter/<{policy}PolicyParameter>" for policy in policies}
+
+
+def test_no_role_may_move_a_pointer(elaborate: Assembly) -> None:
+    assert "ssm:PutParameter" not in json.dumps(elaborate.templates)
 
 
 def test_an_existing_bucket_is_read_and_never_written(elaborate: Assembly) -> None:

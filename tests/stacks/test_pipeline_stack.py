@@ -1,6 +1,7 @@
 """The lanes, the functions and the workflow are wired as the settings say."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -24,7 +25,21 @@ def functions(assembly: Assembly) -> dict[str, Any]:
 def variables(assembly: Assembly, beginning: str) -> dict[str, str]:
     """A function's environment, with a placeholder for what only a deployment knows."""
     environment = properties(assembly, "AWS::Lambda::Function", beginning)["Environment"]["Variables"]
-    return {name: value if isinstance(value, str) else name.lower() for name, value in environment.items()}
+    return {name: filled_in(value, name.lower()) for name, value in environment.items()}
+
+
+def filled_in(value: Any, placeholder: str) -> str:
+    if isinstance(value, str):
+        return value
+    if "Fn::Join" in value:
+        return "".join(filled_in(part, part_name(part)) for part in value["Fn::Join"][1])
+    return placeholder
+
+
+def part_name(part: Any) -> str:
+    """The resource of another stack that a reference is to, without the hashes of its id."""
+    name = "" if isinstance(part, str) else part["Fn::GetStackOutput"]["OutputName"]
+    return re.sub(r"[0-9A-F]{16}$", "", name.removeprefix("PublishOutputRef"))
 
 
 def test_every_function_is_of_the_same_make(shipped: Assembly) -> None:
@@ -57,6 +72,19 @@ def test_the_batcher_is_told_its_lane(elaborate: Assembly) -> None:
     assert (lane.max_size, lane.job_deadline_seconds) == (5_000_000, 7200)
     assert lane.adapter is not None
     assert environment.state_machine_arn == "state_machine_arn"
+
+
+def test_the_batcher_is_told_where_the_pointers_of_its_lanes_policies_are(elaborate: Assembly) -> None:
+    default = BatcherEnvironment.read(variables(elaborate, "DefaultLane"))
+    pictures = BatcherEnvironment.read(variables(elaborate, "ProfilePicturesLane"))
+
+    assert default.lane.policy_overrides == (("art/", "permissive"), ("kids/", "strict"))
+    assert default.policy_parameters == {
+        "permissive": "PermissivePolicyParameter",
+        "standard": "StandardPolicyParameter",
+        "strict": "StrictPolicyParameter",
+    }
+    assert pictures.policy_parameters == {"strict": "StrictPolicyParameter"}
 
 
 def test_a_catch_all_lane_leaves_other_lanes_uploads_to_them(elaborate: Assembly) -> None:
@@ -184,5 +212,19 @@ def test_the_outputs_are_those_of_the_design(elaborate: Assembly) -> None:
     assert named == {
         *("StateMachineArn", "AnalysisRoleArn", "IngestQueueUrl", "IngestDeadLetterQueueUrl", "UndeliveredQueueUrl"),
         *("ProfilePicturesIngestQueueUrl", "ProfilePicturesIngestDeadLetterQueueUrl"),
-        "ProfilePicturesUndeliveredQueueUrl",
+        *("ProfilePicturesUndeliveredQueueUrl", "LanePolicies", "NotifiedStatuses"),
     }
+
+
+def test_the_outputs_tell_which_policy_judges_what_and_who_is_told(elaborate: Assembly) -> None:
+    outputs = elaborate.pipeline["Outputs"]
+
+    assert json.loads(outputs["LanePolicies"]["Value"]) == {
+        "default": {
+            "policy": "standard",
+            "policy_overrides": {"kids/": "strict", "art/": "permissive"},
+            "min_confidence": 30.0,
+        },
+        "profile-pictures": {"policy": "strict", "policy_overrides": {}, "min_confidence": 30.0},
+    }
+    assert outputs["NotifiedStatuses"]["Value"] == "APPROVED,FAILED"

@@ -1,5 +1,6 @@
 """Each mistake in gatehouse.yaml ends in one line that names the place, the key and the fix."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -8,16 +9,46 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lambdas.moderation.lane import Lane
-from lambdas.moderation.policy import Policy
 from lambdas.moderation.verdict import Status
+from stacks.policies import PolicyCatalog, compile_policies
 from stacks.settings import LOG_RETENTION_DAYS, LaneSettings, Settings, load_settings
 from stacks.settings_section import SettingsError
 
 ROOT = Path(__file__).resolve().parents[2]
-POLICIES = {
-    name: Policy.from_document({"name": name, "version": "1", "default": {"review": review}})
-    for name, review in (("default", 60), ("strict", 40))
-}
+
+STANDARD = """\
+name: standard
+version: "1"
+default: {review: 60}
+rules:
+  Explicit:
+    block: 60
+    when:
+      - content_types: {Illustrated: 70}
+        then: {review: 45}
+"""
+STRICT = """\
+name: strict
+version: "1"
+default: {review: 60}
+rules:
+  Violence: {review: 40, block: 80}
+"""
+LENIENT = """\
+name: lenient
+version: "1"
+default: allow
+"""
+
+
+def catalog() -> PolicyCatalog:
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in (("standard", STANDARD), ("strict", STRICT), ("lenient", LENIENT)):
+            Path(folder, f"{name}.yaml").write_text(text, encoding="utf-8")
+        return compile_policies(Path(folder))
+
+
+POLICIES = catalog()
 
 
 def load(tmp_path: Path, text: str) -> Settings:
@@ -85,6 +116,7 @@ lanes:
     max_concurrency: 7
     min_confidence: 12.5
     policy: strict
+    policy_overrides: {{p/a/: standard, p/a/b/: strict}}
     adapter: {adapter}
     job_deadline_hours: 2
 """,
@@ -110,6 +142,7 @@ lanes:
                     min_confidence=12.5,
                     adapter=adapter,
                     policy="strict",
+                    policy_overrides=(("p/a/", "standard"), ("p/a/b/", "strict")),
                     job_deadline_seconds=7200,
                 ),
                 max_wait=300,
@@ -215,6 +248,26 @@ MISTAKES = {
     "file, or policy: strict",
     lane("adapter: my-adapter"): 'gatehouse.yaml:3: lanes.default.adapter: "my-adapter" does not fit; write the ARN of '
     "a project version, arn:aws:rekognition:...:project/.../version/.../...",
+    lane("policy_overrides: [strict]"): "gatehouse.yaml:3: lanes.default.policy_overrides: a list is not a mapping; "
+    "write its keys indented below it",
+    lane("policy_overrides: {kids/: strickt}"): "gatehouse.yaml:3: lanes.default.policy_overrides.kids/: there is no "
+    "policies/strickt.yaml; write that file, or kids/: strict",
+    lane("policy_overrides: {kids/: 1}"): "gatehouse.yaml:3: lanes.default.policy_overrides.kids/: 1 is not text; "
+    "write text",
+    lane("{prefixes: [a/], policy_overrides: {b/: strict}}"): "gatehouse.yaml:3: lanes.default.policy_overrides.b/: "
+    "not inside any prefix of the lane; begin it with one of them, or drop it",
+    lane("{exclude_prefixes: [a/], policy_overrides: {a/b/: strict}}"): "gatehouse.yaml:3: "
+    "lanes.default.policy_overrides.a/b/: excluded by exclude_prefixes, so nothing under it is judged; drop it",
+    lane("{prefixes: [a/], policy_overrides: {a/: strict}}"): "gatehouse.yaml:3: lanes.default.policy_overrides.a/: "
+    '"a/" is the lane\'s only prefix; write policy: strict for the lane instead',
+    lane('policy_overrides: {"": strict}'): 'gatehouse.yaml:3: lanes.default.policy_overrides: "" is the lane\'s only '
+    "prefix; write policy: strict for the lane instead",
+    lane("policy_overrides: {kids/: standard}"): "gatehouse.yaml:3: lanes.default.policy_overrides.kids/: policy "
+    "standard holds there anyway; name another one, or drop it",
+    lane("policy_overrides: {a/: strict, a/b/: strict}"): "gatehouse.yaml:3: lanes.default.policy_overrides.a/b/: "
+    "policy strict holds there anyway; name another one, or drop it",
+    "lanes:\n  one:\n    policy_overrides:\n      a/b/: strict\n  two: {prefixes: [a/]}": "gatehouse.yaml:4: "
+    "lanes.one.policy_overrides.a/b/: uploads under it belong to lane two; write it there, or drop it",
     # which uploads a lane takes
     lane("prefixes: []"): "gatehouse.yaml:3: lanes.default.prefixes: an empty list takes no upload; write "
     '[""] for every key, or drop the lane',
@@ -293,7 +346,8 @@ _keys = st.sampled_from([*Settings.__dataclass_fields__, "nonsense"])
 _lane_keys = st.sampled_from(
     [
         *("prefixes", "suffixes", "exclude_prefixes", "min_size", "max_size", "max_wait", "batch_size"),
-        *("max_concurrency", "min_confidence", "policy", "adapter", "job_deadline_hours", "nonsense"),
+        *("max_concurrency", "min_confidence", "policy", "policy_overrides", "adapter", "job_deadline_hours"),
+        "nonsense",
     ]
 )
 _documents = st.dictionaries(_keys, _values, max_size=4) | st.builds(
@@ -325,15 +379,60 @@ def test_whatever_text_is_in_the_file_ends_in_one_line(tmp_path: Path, text: str
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_rekognition_is_asked_for_all_that_the_policy_judges(tmp_path: Path) -> None:
+def test_an_override_may_lead_back_to_the_lanes_own_policy(tmp_path: Path) -> None:
+    (settings,) = load(tmp_path, lane("policy_overrides: {a/: strict, a/b/: standard}")).lanes
+
+    assert settings.lane.policy_for("a/b/c.jpg") == "standard"
+    assert settings.lane.policies == ("standard", "strict")
+
+
+def test_the_policies_in_use_are_those_of_all_lanes(tmp_path: Path) -> None:
+    used = load(tmp_path, "lanes: {a: {prefixes: [a/], policy: strict}, b: {policy_overrides: {b/: lenient}}}")
+
+    assert used.policies == ("lenient", "standard", "strict")
+    assert used.main_lane.lane.name == "a"
+
+
+MOST = {
+    "{policy: strict, min_confidence: %s}": (40, "what policies/strict.yaml:5 (Violence: review at 40) judges"),
+    "{policy_overrides: {kids/: strict}, min_confidence: %s}": (
+        40,
+        "what policies/strict.yaml:5 (Violence: review at 40) judges",
+    ),
+    "{min_confidence: %s}": (45, "what policies/standard.yaml:9 (Explicit: review at 45) judges"),
+    "{policy: lenient, min_confidence: %s}": (50, "labels the taxonomy does not have, which are reviewed from 50"),
+}
+
+
+@pytest.mark.parametrize("line", MOST)
+def test_rekognition_is_asked_for_all_that_the_policies_judge(tmp_path: Path, line: str) -> None:
     """A label that Rekognition never mentions would be approved."""
-    text = "lanes: {default: {policy: strict, min_confidence: %s}}"
+    most, hidden = MOST[line]
 
-    assert load(tmp_path, text % 40).lanes[0].lane.min_confidence == 40
-    with pytest.raises(SettingsError, match=r":1: lanes\.default\.min_confidence: .* write at most 40"):
-        load(tmp_path, text % 41)
+    assert load(tmp_path, lane(line % most)).lanes[0].lane.min_confidence == most
+    assert message(tmp_path, lane(line % (most + 1))) == (
+        f"gatehouse.yaml:3: lanes.default.min_confidence: {most + 1} hides {hidden}; write at most {most}"
+    )
 
 
-def test_unknown_labels_are_asked_for_too(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="write at most 50"):
-        load(tmp_path, "lanes: {default: {min_confidence: 51}}")
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [("default: {review: 20}", "default: review at 20"), ("default: {block: 20}", "default: block at 20")],
+)
+def test_a_default_that_rekognition_would_hide_is_told_with_its_line(tmp_path: Path, rule: str, told: str) -> None:
+    folder = tmp_path / "policies"
+    folder.mkdir()
+    (folder / "standard.yaml").write_text(f'name: standard\nversion: "1"\n{rule}\n', encoding="utf-8")
+    file = tmp_path / "gatehouse.yaml"
+    file.write_text("lanes: {default: {}}", encoding="utf-8")
+
+    with pytest.raises(
+        SettingsError, match=rf"30 hides what policies/standard.yaml:3 \({told}\) judges; write at most 20"
+    ):
+        load_settings(file, compile_policies(folder))
+
+
+def test_many_policies_count_towards_what_a_function_can_be_told(tmp_path: Path) -> None:
+    overrides = {f"folder-{number:03}/": ("strict", "lenient")[number % 2] for number in range(120)}
+
+    assert "bytes of its function's environment" in message(tmp_path, lane(f"policy_overrides: {overrides}"))

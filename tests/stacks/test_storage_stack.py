@@ -1,12 +1,14 @@
 """What must survive does, and is closed to everyone who was not let in."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from lambdas.moderation import verdict
 from lambdas.moderation.policy import Policy
+from lambdas.moderation.policy_pointer import PolicyPointer
 from stacks.policies import compile_policies
 from tests.stacks.conftest import ROOT, Assembly, only, resources
 
@@ -86,15 +88,36 @@ def test_the_flag_topic_is_encrypted_and_lets_nobody_in_by_its_policy(shipped: A
     assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
 
 
-def test_the_pointer_names_the_policies_that_are_shipped(shipped: Assembly) -> None:
-    pointer = json.loads(only(shipped.storage, "AWS::SSM::Parameter")["Properties"]["Value"])
-    asset = next(folder for folder in shipped.folder.glob("asset.*") if (folder / "policies").is_dir())
-    files = {path.stem: json.loads(path.read_text("utf-8")) for path in (asset / "policies").iterdir()}
+def shipped_policies(assembly: Assembly) -> dict[str, Policy]:
+    """The policies in the functions' asset."""
+    (asset,) = [folder for folder in assembly.folder.glob("asset.*") if (folder / "policies").is_dir()]
+    files = (asset / "policies").iterdir()
+    return {path.stem: Policy.from_document(json.loads(path.read_text("utf-8"))) for path in files}
 
-    assert set(pointer) == set(files) == set(compile_policies(ROOT / "policies").policies)
-    for name, document in files.items():
-        policy = Policy.from_document(document)
-        assert pointer[name] == {"version": policy.version, "hash": policy.hash}
+
+@pytest.mark.parametrize(
+    ("fixture", "names"), [("shipped", {"standard"}), ("elaborate", {"standard", "strict", "permissive"})]
+)
+def test_each_policy_in_use_and_no_other_is_shipped_and_pointed_to(
+    request: pytest.FixtureRequest, fixture: str, names: set[str]
+) -> None:
+    assembly: Assembly = request.getfixturevalue(fixture)
+    values = [each["Properties"]["Value"] for each in resources(assembly.storage, "AWS::SSM::Parameter").values()]
+    policies = shipped_policies(assembly)
+
+    assert set(policies) == names
+    assert sorted(values) == sorted(PolicyPointer.to_shipped(policy).to_text() for policy in policies.values())
+    assert all(policy == compile_policies(ROOT / "policies").policies[name] for name, policy in policies.items())
+
+
+def test_a_pointer_changes_with_its_policy_alone(shipped: Assembly, elaborate: Assembly) -> None:
+    """CloudFormation writes the value again whatever changed, and would undo a live change."""
+    in_one, in_another = (
+        only(assembly.storage, "AWS::SSM::Parameter", "Standard") for assembly in (shipped, elaborate)
+    )
+
+    assert in_one == in_another
+    assert set(in_one["Properties"]) == {"Type", "Value", "Description"}
 
 
 def test_everything_stored_outlives_its_stack(shipped: Assembly) -> None:
@@ -116,7 +139,22 @@ def test_an_existing_bucket_is_used_and_nothing_is_made_in_its_place(elaborate: 
     assert outputs["UploadBucketNotice"]["Value"].startswith("Turn on Amazon EventBridge for somebody-elses-bucket")
 
 
-def test_the_outputs_are_those_of_the_design(shipped: Assembly) -> None:
-    named = {name for name in shipped.storage["Outputs"] if not name.startswith("PublishOutput")}
+def test_the_outputs_are_those_of_the_design(elaborate: Assembly) -> None:
+    outputs = elaborate.storage["Outputs"]
+    named = {name for name in outputs if not name.startswith("PublishOutput")}
 
-    assert named == {"UploadBucketName", "WorkBucketName", "VerdictTableName", "FlagTopicArn", "PolicyParameterName"}
+    assert named == {
+        *("UploadBucketName", "WorkBucketName", "VerdictTableName", "FlagTopicArn", "UploadBucketNotice"),
+        *("StandardPolicyParameterName", "StrictPolicyParameterName", "PermissivePolicyParameterName"),
+        "PolicyParameterName",
+    }
+    assert outputs["PolicyParameterName"]["Value"] == outputs["StandardPolicyParameterName"]["Value"]
+
+
+def test_the_first_lane_gives_the_main_policy_where_none_is_called_default(
+    synthesized: Callable[[str], Assembly],
+) -> None:
+    lanes = "{b: {prefixes: [b/], policy: strict}, a: {prefixes: [a/], policy: permissive}}"
+    outputs = synthesized(f"lanes: {lanes}").storage["Outputs"]
+
+    assert outputs["PolicyParameterName"]["Value"] == outputs["StrictPolicyParameterName"]["Value"]

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lambdas.moderation import taxonomy
-from lambdas.moderation.analysis import Analysis, Label
+from lambdas.moderation.analysis import Analysis, ContentType, Label
 from lambdas.moderation.batch import Batch, BatchSettings, BatchUpload, read_settings
 from lambdas.moderation.lane import Lane
 from lambdas.moderation.policy import Policy
 from lambdas.moderation.upload import Upload, iso
-from lambdas.moderation.verdict import Claim, Failure, PolicyReference, Reason, Status, Verdict
+from lambdas.moderation.verdict import BY_POLICY, Claim, Failure, PolicyReference, Reason, Status, Verdict
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 ADAPTER = "arn:aws:rekognition:us-east-1:000000000000:project/p/version/v/1"
@@ -100,7 +100,9 @@ def a_claim(upload: Upload | None = None, **fields: Any) -> Claim:
 def a_batch(claims: Sequence[Claim], lane: Lane | None = None, policy: Policy | None = None) -> Batch:
     """The batch of claims that share a batch id and a time."""
     first = claims[0]
-    return Batch.of(first.batch_id, lane or a_lane(), policy or a_policy(), first.claimed_at, claims)
+    lane = lane or a_lane()
+    policies = dict.fromkeys(lane.policies, policy or a_policy())
+    return Batch.of(first.batch_id, lane, policies, first.claimed_at, claims)
 
 
 def settings_and_index(batch: Batch) -> tuple[BatchSettings, list[BatchUpload]]:
@@ -114,6 +116,11 @@ def labels(confidences: Mapping[str, float]) -> tuple[Label, ...]:
         Label(name, taxonomy.PARENTS[name], confidence, taxonomy.level(name))
         for name, confidence in confidences.items()
     )
+
+
+def content_types(confidences: Mapping[str, float]) -> tuple[ContentType, ...]:
+    """What kind of image Rekognition takes it for."""
+    return tuple(ContentType(name, confidence) for name, confidence in confidences.items())
 
 
 def an_analysis(confidences: Mapping[str, float] | None = None, **fields: Any) -> Analysis:
@@ -158,5 +165,6 @@ def a_verdict(status: Status = Status.REVIEW, claim: Claim | None = None, **fiel
         "engine": "bulk",
         "job_id": "job-1",
         "min_confidence": 30.0,
+        "decided_by": BY_POLICY,
     }
     return Verdict(held, status, decided_at, **defaults | fields)

@@ -28,6 +28,7 @@ from tests.unit.aws_calls import AwsCalls
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_ssm import SSMClient
 
 settings.register_profile("gatehouse", deadline=None, max_examples=100, derandomize=True, database=None)
 settings.load_profile("gatehouse")
@@ -47,6 +48,7 @@ class Storage:
 
     dynamodb: "DynamoDBClient"
     s3: "S3Client"
+    ssm: "SSMClient"
     calls: AwsCalls
 
     @property
@@ -86,7 +88,7 @@ def storage() -> Iterator[Storage]:
     """Empty storage."""
     # One session for all tests: a fresh one would read the services' models from disk again.
     with mock_aws(config={"core": {"reset_boto3_session": False}}):
-        dynamodb, s3 = boto3.client("dynamodb"), boto3.client("s3")
+        dynamodb, s3, ssm = boto3.client("dynamodb"), boto3.client("s3"), boto3.client("ssm")
         keys = (OBJECT, VERSION, INDEX_PARTITION, INDEX_SORT)
         dynamodb.create_table(
             TableName=TABLE,
@@ -107,5 +109,5 @@ def storage() -> Iterator[Storage]:
         s3.create_bucket(Bucket=WORK)
         s3.create_bucket(Bucket=UPLOADS)
         calls = AwsCalls()
-        calls.watch(dynamodb, s3)
-        yield Storage(dynamodb, s3, calls)
+        calls.watch(dynamodb, s3, ssm)
+        yield Storage(dynamodb, s3, ssm, calls)

@@ -1,7 +1,7 @@
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -11,6 +11,8 @@ from lambdas.aws import verdict_table
 from lambdas.aws.executions import Progress
 from lambdas.batcher.admission import Admission, Admitted
 from lambdas.moderation.batch import manifest_key, uploads_key
+from lambdas.moderation.policy import Policy
+from lambdas.moderation.policy_pointer import PolicyPointerError
 from lambdas.moderation.upload import Upload
 from lambdas.moderation.verdict import Status, claim_from_item
 from tests.unit.aws_calls import Killed
@@ -28,11 +30,14 @@ class Batcher:
     storage: Storage
     executions: ScriptedExecutions = field(default_factory=ScriptedExecutions)
     time: datetime = NOON
+    policies: Callable[[], Mapping[str, Policy]] = lambda: {"standard": a_policy()}
 
     def admit(self, found: Iterable[Upload]) -> Admitted:
         """One invocation. Returns what it says became of the uploads."""
         storage = self.storage
-        admission = Admission(a_lane(), a_policy(), storage.table, storage.work, self.executions, now=lambda: self.time)
+        admission = Admission(
+            a_lane(), self.policies, storage.table, storage.work, self.executions, now=lambda: self.time
+        )
         return admission.admit(found, TIMEOUT)
 
     def admit_until_done(self, found: Iterable[Upload]) -> None:
@@ -106,6 +111,48 @@ def test_results_finds_what_the_batcher_claimed(batcher: Batcher) -> None:
     settings = batcher.storage.work.read_settings(admitted.batch.batch_id)
     index = batcher.storage.work.read_index(settings)
     assert len(batcher.storage.table.pending(entry.claim for entry in index)) == 3
+
+
+def test_policies_are_asked_for_once_the_uploads_are_held(batcher: Batcher) -> None:
+    held: list[int] = []
+
+    def policies() -> Mapping[str, Policy]:
+        held.append(len(batcher.storage.items()))
+        return {"standard": a_policy({"Violence": "allow"})}
+
+    batcher.policies = policies
+
+    admitted = batcher.admit(uploads(3))
+
+    assert held == [3]
+    assert admitted.batch is not None
+    settings = batcher.storage.work.read_settings(admitted.batch.batch_id)
+    assert settings.policy_for("any.jpg") == a_policy({"Violence": "allow"})
+
+
+def test_a_batch_keeps_the_policies_of_its_lane_and_no_others(batcher: Batcher) -> None:
+    batcher.policies = lambda: {"standard": a_policy(), "strict": a_policy({})}
+
+    admitted = batcher.admit(uploads(1))
+
+    assert admitted.batch is not None
+    assert set(batcher.storage.work.read_settings(admitted.batch.batch_id).policies) == {"standard"}
+
+
+def test_uploads_whose_policy_cannot_be_read_are_taken_over_once_it_can(batcher: Batcher) -> None:
+    def unreadable() -> Mapping[str, Policy]:
+        raise PolicyPointerError("no pointer")
+
+    working, batcher.policies = batcher.policies, unreadable
+    with pytest.raises(PolicyPointerError):
+        batcher.admit(uploads(2))
+    assert (batcher.executions.progress, batcher.storage.calls.made["PutObject"]) == ({}, 0)
+    assert {item["status"] for item in batcher.storage.items().values()} == {"PENDING"}
+
+    batcher.policies = working
+    batcher.admit_until_done(uploads(2))
+
+    assert batcher.analysed() == {upload.object: 1 for upload in uploads(2)}
 
 
 def test_nothing_new_starts_nothing(batcher: Batcher) -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from lambdas.moderation.batch import (
     MAX_BATCHES_PER_UPLOAD,
+    Batch,
     bulk_output_prefix,
     manifest_key,
     new_batch_id,
@@ -16,11 +17,13 @@ from lambdas.moderation.batch import (
     settings_key,
     uploads_key,
 )
+from lambdas.moderation.policy import Policy
 from lambdas.moderation.upload import MAX_IMAGE_BYTES, Upload
 from lambdas.moderation.verdict import Status
 from tests.unit.builders import ADAPTER, a_batch, a_claim, a_lane, a_policy, an_upload
 from tests.unit.test_upload import HEX, KEYS
 
+CONFIDENCES = st.integers(0, 200).map(lambda halves: halves / 2)
 UPLOADS = st.builds(
     Upload,
     bucket=st.just("uploads"),
@@ -101,11 +104,17 @@ def test_refused_uploads_are_in_the_index_and_not_in_the_manifest() -> None:
 
 
 def test_settings_tell_the_workflow_what_it_needs() -> None:
-    lane = a_lane(name="avatars", min_confidence=20.0, adapter=ADAPTER, job_deadline_seconds=60)
+    lane = a_lane(
+        name="avatars",
+        min_confidence=20.0,
+        adapter=ADAPTER,
+        job_deadline_seconds=60,
+        policy_overrides=(("kids/", "strict"),),
+    )
     batch = a_batch([a_claim(an_upload("empty.jpg", size=0)), a_claim()], lane=lane)
 
     assert json.loads(batch.settings("work")) == {
-        "schema": "gatehouse.batch/1",
+        "schema": "gatehouse.batch/2",
         "batch_id": "batch-1",
         "lane": "avatars",
         "created_at": "2026-11-22T12:00:00.000Z",
@@ -116,7 +125,9 @@ def test_settings_tell_the_workflow_what_it_needs() -> None:
         "job_deadline_seconds": 60,
         "manifest": {"bucket": "work", "key": "batches/batch-1/manifest.jsonl"},
         "output": {"bucket": "work", "prefix": "batches/batch-1/analysis/bulk"},
-        "policy": a_policy().to_document(),
+        "policy": "standard",
+        "policy_overrides": {"kids/": "strict"},
+        "policies": {"standard": a_policy().to_document(), "strict": a_policy().to_document()},
     }
 
 
@@ -128,12 +139,50 @@ def test_a_batch_survives_its_files(found: list[Upload], attempt: int) -> None:
 
     settings = read_settings(batch.settings("work").encode())
 
-    assert settings.policy == batch.policy
-    assert settings.policy.hash == batch.policy.hash
+    assert settings.policies == batch.policies
+    assert settings.policy_for("cat.jpg").hash == a_policy().hash
     assert tuple(read_index(settings, batch.index().encode().splitlines())) == batch.uploads
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": "gatehouse.batch/2"}', b"\xff"])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": "gatehouse.batch/1"}', b"\xff"])
 def test_settings_of_another_version_are_refused(text: str | bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         read_settings(text)
+
+
+def test_settings_of_another_version_name_the_one_that_is_read() -> None:
+    with pytest.raises(
+        ValueError, match=r"batch\.json is not of gatehouse\.batch/2; was this batch written by another"
+    ):
+        read_settings('{"schema": "gatehouse.batch/1"}')
+
+
+def _policy(name: str, review: float) -> Policy:
+    return Policy.from_document({"name": name, "version": "1", "default": {"review": review}})
+
+
+@given(
+    lane_asks=CONFIDENCES,
+    reviews=st.fixed_dictionaries(dict.fromkeys(("permissive", "standard", "strict"), CONFIDENCES)),
+    overrides=st.dictionaries(KEYS, st.sampled_from(["permissive", "standard", "strict"]), max_size=4),
+    key=KEYS,
+)
+def test_a_batch_keeps_its_lanes_policies_and_asks_for_the_least_of_their_thresholds(
+    lane_asks: float, reviews: dict[str, float], overrides: dict[str, str], key: str
+) -> None:
+    lane = a_lane(min_confidence=lane_asks, policy_overrides=tuple(overrides.items()))
+    policies = {name: _policy(name, review) for name, review in reviews.items()}
+    batch = Batch.of("batch-1", lane, policies, "2026-11-22T12:00:00.000Z", [a_claim(an_upload(key))])
+
+    settings = read_settings(batch.settings("work"))
+
+    assert settings.min_confidence == batch.min_confidence
+    assert settings.min_confidence == min(lane_asks, 50.0, *(reviews[name] for name in lane.policies))
+    assert dict(settings.policies) == {name: policies[name] for name in lane.policies}
+    for entry in (key, *overrides, "elsewhere"):
+        assert settings.policy_for(entry) == policies[lane.policy_for(entry)]
+
+
+def test_a_batch_cannot_do_without_a_policy_of_its_lane() -> None:
+    with pytest.raises(KeyError, match="strict"):
+        Batch.of("batch-1", a_lane(policy="strict"), {"standard": a_policy()}, "2026-11-22T12:00:00.000Z", [a_claim()])

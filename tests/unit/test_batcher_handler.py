@@ -2,7 +2,7 @@ import io
 import json
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from lambdas.batcher import handler as batcher
-from lambdas.moderation.policy import Policy
+from lambdas.moderation.policy_pointer import PolicyPointer
 from lambdas.moderation.verdict import claim_from_item
 from tests.unit.aws_calls import AwsCalls, Killed
 from tests.unit.builders import a_lane, a_policy, an_upload, s3_event, sqs_records, uploads
@@ -20,6 +20,11 @@ from tests.unit.lambda_context import a_context
 
 SECRET = an_upload("secret-name.jpg")
 
+SHIPPED = {
+    "standard": replace(a_policy(), name="standard"),
+    "strict": replace(a_policy({"Violence": {"block": 30}}), name="strict"),
+}
+
 
 # A failed invocation reports none.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")
@@ -27,12 +32,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")
 
 @dataclass
 class Deployed:
-    """The deployed function, its state machine and its log."""
+    """The deployed function, its state machine, its log and what it ships."""
 
     storage: Storage
     state_machine_arn: str
     log: io.StringIO
     calls: AwsCalls
+    policies: Path
 
     def invoke(self, *bodies: Any) -> dict[str, Any]:
         response: dict[str, Any] = batcher.handler({"Records": sqs_records(bodies)}, a_context())
@@ -53,10 +59,15 @@ def deployed(storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     )["stateMachineArn"]
     policies = tmp_path / "policies"
     policies.mkdir()
-    (policies / "strict.json").write_text(json.dumps(a_policy({"Violence": {"block": 30}}).to_document()))
-    lane = a_lane(name="avatars", prefixes=("",), exclude_prefixes=("tmp/",), policy="strict")
+    for name, policy in SHIPPED.items():
+        (policies / f"{name}.json").write_text(policy.to_text())
+        pointer = PolicyPointer.to_shipped(policy).to_text()
+        storage.ssm.put_parameter(Name=f"CFN-{name}", Value=pointer, Type="String")
+    overrides = (("kids/", "strict"),)
+    lane = a_lane(name="avatars", prefixes=("",), exclude_prefixes=("tmp/",), policy_overrides=overrides)
     monkeypatch.setenv("LAMBDA_TASK_ROOT", str(tmp_path))
     monkeypatch.setenv("LANE", json.dumps(lane.to_document()))
+    monkeypatch.setenv("POLICY_PARAMETERS", json.dumps({name: f"CFN-{name}" for name in SHIPPED}))
     monkeypatch.setenv("VERDICT_TABLE", TABLE)
     monkeypatch.setenv("WORK_BUCKET", WORK)
     monkeypatch.setenv("STATE_MACHINE_ARN", machine)
@@ -71,7 +82,7 @@ def deployed(storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         return client
 
     monkeypatch.setattr(boto3, "client", watched)
-    yield Deployed(storage, machine, log, calls)
+    yield Deployed(storage, machine, log, calls, policies)
     batcher._admission.cache_clear()
 
 
@@ -83,7 +94,21 @@ def test_messages_become_a_started_batch(deployed: Deployed) -> None:
     assert {claim_from_item(item).batch_id for item in deployed.storage.items().values()} == {batch_id}
     settings = deployed.storage.work.read_settings(batch_id)
     assert settings.lane == "avatars"
-    assert settings.policy == Policy.from_document(a_policy({"Violence": {"block": 30}}).to_document())
+    assert (settings.policy_for("cat.jpg"), settings.policy_for("kids/cat.jpg")) == tuple(SHIPPED.values())
+
+
+def test_a_live_change_judges_the_next_batch(deployed: Deployed) -> None:
+    change = replace(SHIPPED["strict"], version="2", default=a_policy(default={"block": 10}).default)
+    pointer = PolicyPointer.to_shipped(SHIPPED["strict"]).moved_to(change)
+    deployed.storage.work.record_policy(change)
+    deployed.storage.ssm.put_parameter(Name="CFN-strict", Value=pointer.to_text(), Overwrite=True)
+
+    deployed.invoke(s3_event(an_upload()))
+
+    (batch_id,) = deployed.executions()
+    settings = deployed.storage.work.read_settings(batch_id)
+    assert settings.policies == {**SHIPPED, "strict": change}
+    assert settings.min_confidence == 10
 
 
 def test_the_execution_is_given_the_batchs_id_and_nothing_else(deployed: Deployed) -> None:
@@ -103,7 +128,7 @@ def test_a_malformed_message_alone_comes_back(deployed: Deployed) -> None:
 
 
 def test_a_message_another_batcher_is_busy_with_comes_back(deployed: Deployed) -> None:
-    deployed.calls.kill("PutObject", "before")
+    deployed.calls.kill("GetParameters", "before")
     with pytest.raises(Killed):
         deployed.invoke(s3_event(an_upload()))
 
@@ -156,11 +181,14 @@ def test_the_log_names_batches_and_no_objects(deployed: Deployed, capsys: pytest
     assert [line["message"] for line in lines] == ["admitted", "malformed message"]
     assert lines[0]["batch_id"] == deployed.executions()[0]
     assert lines[0]["counts"]["UploadsBatched"] == 1
+    assert lines[0]["policies"] == {
+        name: {"version": policy.version, "hash": policy.hash} for name, policy in SHIPPED.items()
+    }
     assert lines[1]["message_id"] == "m1"
     assert SECRET.key not in written + capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["LANE", "VERDICT_TABLE", "WORK_BUCKET", "STATE_MACHINE_ARN"])
+@pytest.mark.parametrize("name", ["LANE", "POLICY_PARAMETERS", "VERDICT_TABLE", "WORK_BUCKET", "STATE_MACHINE_ARN"])
 def test_a_missing_setting_is_named(deployed: Deployed, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(name)
 
@@ -168,9 +196,9 @@ def test_a_missing_setting_is_named(deployed: Deployed, name: str, monkeypatch: 
         deployed.invoke(s3_event(an_upload()))
 
 
-def test_a_policy_that_was_not_shipped_claims_nothing(deployed: Deployed, tmp_path: Path) -> None:
-    (tmp_path / "policies" / "strict.json").unlink()
+def test_a_policy_that_was_not_shipped_starts_nothing(deployed: Deployed) -> None:
+    (deployed.policies / "strict.json").unlink()
 
     with pytest.raises(FileNotFoundError):
         deployed.invoke(s3_event(an_upload()))
-    assert deployed.storage.items() == {}
+    assert deployed.executions() == []

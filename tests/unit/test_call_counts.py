@@ -4,6 +4,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from math import ceil
 from typing import Any
@@ -15,17 +16,19 @@ from botocore.response import StreamingBody
 
 from lambdas.aws.executions import Executions
 from lambdas.aws.flag_topic import FlagTopic
+from lambdas.aws.policy_parameters import PolicyParameters
 from lambdas.aws.upload_bucket import PARALLEL_HEADS, UploadBucket
 from lambdas.aws.verdict_table import VerdictTable
 from lambdas.aws.work_bucket import WorkBucket
+from lambdas.batcher.active_policies import ActivePolicies
 from lambdas.batcher.admission import Admission
 from lambdas.batcher.messages import Messages
-from lambdas.moderation.batch import Batch
+from lambdas.moderation.policy_pointer import PolicyPointer
 from lambdas.moderation.verdict import FLAGGED, Status
 from lambdas.results.request import Location, Request
 from lambdas.results.settlement import Settlement
 from tests.unit.aws_calls import AwsCalls
-from tests.unit.builders import NOON, a_claim, a_lane, a_policy, result_line, s3_event, sqs_records, uploads
+from tests.unit.builders import NOON, a_batch, a_claim, a_lane, a_policy, result_line, s3_event, sqs_records, uploads
 
 MESSAGES = 4_000
 LINES = 10_000
@@ -46,23 +49,36 @@ def _client(calls: AwsCalls, service: Any) -> Any:
 
 
 def test_a_batcher_makes_40_transactions_3_files_and_1_start_of_4000_messages(calls: AwsCalls) -> None:
-    for operation in ("TransactWriteItems", "PutObject", "StartExecution"):
+    for operation in ("TransactWriteItems", "HeadObject", "PutObject", "StartExecution"):
         calls.answer_always(operation, lambda _: {})
+    policies = {name: replace(a_policy(), name=name) for name in ("standard", "strict")}
+    pointers = [
+        {"Name": f"CFN-{name}", "Value": PolicyPointer.to_shipped(policy).to_text()}
+        for name, policy in policies.items()
+    ]
+    calls.answer_always("GetParameters", lambda _: {"Parameters": pointers})
+    work = WorkBucket(_client(calls, "s3"), "work")
+    parameters = PolicyParameters(_client(calls, "ssm"), {name: f"CFN-{name}" for name in policies})
     records = sqs_records(s3_event(upload) for upload in uploads(MESSAGES))
     admission = Admission(
         lane=a_lane(),
-        policy=a_policy(),
+        policies=ActivePolicies(parameters, work, policies.__getitem__, clock=lambda: 0.0).current,
         table=VerdictTable(_client(calls, "dynamodb"), "verdicts"),
-        work=WorkBucket(_client(calls, "s3"), "work"),
+        work=work,
         executions=Executions(_client(calls, "stepfunctions"), "arn:aws:states:us-east-1:0:stateMachine:analysis"),
         now=lambda: NOON,
     )
 
-    admitted = admission.admit(Messages.read(a_lane(), records).uploads.values(), timeout=NOON - NOON)
+    def admit() -> Counter[str]:
+        calls.made.clear()
+        admitted = admission.admit(Messages.read(a_lane(), records).uploads.values(), timeout=NOON - NOON)
+        assert admitted.batch is not None
+        assert len(admitted.batch.uploads) == MESSAGES
+        return Counter(calls.made)
 
-    assert admitted.batch is not None
-    assert len(admitted.batch.uploads) == MESSAGES
-    assert calls.made == Counter(TransactWriteItems=MESSAGES // 100, PutObject=3, StartExecution=1)
+    every_batch = Counter(TransactWriteItems=MESSAGES // 100, PutObject=3, StartExecution=1)
+    assert admit() == every_batch + Counter(GetParameters=1, HeadObject=len(policies))  # a new function looks around
+    assert admit() == every_batch
 
 
 class _BatchInProgress:
@@ -70,7 +86,7 @@ class _BatchInProgress:
 
     def __init__(self) -> None:
         found = uploads(LINES)
-        self.batch = Batch.of("batch-1", a_lane(), a_policy(), "2026-11-22T12:00:00.000Z", [*map(a_claim, found)])
+        self.batch = a_batch([*map(a_claim, found)])
         lines = [
             result_line(upload.object, {} if n < APPROVALS else {"Violence": 95.0}) for n, upload in enumerate(found)
         ]

@@ -49,11 +49,64 @@ def test_size_bounds_are_inclusive(size: int, matches: bool) -> None:
         min_confidence=st.floats(0, 100),
         adapter=st.sampled_from([None, ADAPTER]),
         policy=st.text(min_size=1),
+        policy_overrides=st.dictionaries(st.text(), st.text(min_size=1)).map(lambda found: tuple(found.items())),
         job_deadline_seconds=st.integers(1),
     )
 )
 def test_a_lane_survives_the_way_through_an_environment_variable(lane: Lane) -> None:
     assert Lane.from_document(json.loads(json.dumps(lane.to_document()))) == lane
+
+
+def test_the_longest_prefix_chooses_the_policy() -> None:
+    lane = a_lane(policy_overrides=(("kids/", "strict"), ("kids/art/", "permissive"), ("kids/art/b", "standard")))
+
+    assert lane.policy_for("cat.jpg") == "standard"
+    assert lane.policy_for("kids") == "standard"
+    assert lane.policy_for("kids/cat.jpg") == "strict"
+    assert lane.policy_for("kids/art/cat.jpg") == "permissive"
+    assert lane.policy_for("kids/art/bear.jpg") == "standard"
+    assert lane.policy_for("art/kids/cat.jpg") == "standard"
+
+
+def test_prefixes_are_compared_as_they_are_written() -> None:
+    assert a_lane(policy_overrides=(("Kids/", "strict"),)).policy_for("kids/cat.jpg") == "standard"
+
+
+def test_an_override_for_every_key_takes_the_lanes_own_place() -> None:
+    assert a_lane(policy_overrides=(("", "strict"),)).policy_for("cat.jpg") == "strict"
+
+
+def _by_trying_every_prefix(lane: Lane, key: str) -> str:
+    overrides = dict(lane.policy_overrides)
+    for length in range(len(key), -1, -1):
+        if key[:length] in overrides:
+            return overrides[key[:length]]
+    return lane.policy
+
+
+@given(
+    overrides=st.dictionaries(st.text("ab/", max_size=4), st.sampled_from(["strict", "standard", "permissive"])),
+    key=st.text("ab/", max_size=6),
+    data=st.data(),
+)
+def test_whatever_their_order_the_longest_prefix_wins(overrides: dict[str, str], key: str, data: st.DataObject) -> None:
+    lane = a_lane(policy="own", policy_overrides=tuple(data.draw(st.permutations(list(overrides.items())))))
+
+    assert lane.policy_for(key) == _by_trying_every_prefix(lane, key)
+    assert lane.policy_for(key) in lane.policies
+
+
+def test_a_lane_tells_each_policy_it_may_need_once() -> None:
+    assert a_lane().policies == ("standard",)
+    assert a_lane(policy_overrides=(("b/", "strict"), ("a/", "permissive"), ("c/", "strict"))).policies == (
+        "permissive",
+        "standard",
+        "strict",
+    )
+
+
+def test_a_lane_without_overrides_in_its_document_has_none() -> None:
+    assert Lane.from_document({"name": "default"}) == a_lane()
 
 
 def test_a_field_of_another_version_is_named() -> None:

@@ -51,6 +51,21 @@ def test_each_upload_is_judged_on_its_own_line() -> None:
     assert verdicts["dog.jpg"].reasons[0].label == "Violence"
 
 
+def test_each_upload_is_judged_by_the_policy_of_its_prefix() -> None:
+    kid, kidding = an_upload("kids/cat.jpg"), an_upload("kidding/cat.jpg")
+    claims = [a_claim(kid), a_claim(kidding)]
+    policies = {"standard": a_policy({}, default="allow"), "strict": a_policy({}, default={"block": 10})}
+    lane = a_lane(policy_overrides=(("kids/", "strict"),))
+    batch = Batch.of("batch-1", lane, policies, claims[0].claimed_at, claims)
+
+    verdicts = _verdicts(_answers(*(result_line(upload.object, {"Violence": 95}) for upload in (kid, kidding))), batch)
+
+    assert verdicts["kids/cat.jpg"].status is Status.BLOCKED
+    assert verdicts["kids/cat.jpg"].policy == policies["strict"].reference
+    assert verdicts["kidding/cat.jpg"].status is Status.APPROVED
+    assert verdicts["kidding/cat.jpg"].policy == policies["standard"].reference
+
+
 def test_a_judged_verdict_says_how_it_came_about() -> None:
     verdict = _verdicts(_answers(result_line(CAT.object)))["cat.jpg"]
     policy = a_policy()

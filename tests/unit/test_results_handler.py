@@ -9,11 +9,10 @@ from typing import Any
 import boto3
 import pytest
 
-from lambdas.moderation.batch import Batch
 from lambdas.moderation.upload import Upload, iso
 from lambdas.moderation.verdict import Claim
 from lambdas.results import handler as results
-from tests.unit.builders import a_lane, a_policy, an_upload, result_line
+from tests.unit.builders import a_batch, a_lane, an_upload, result_line
 from tests.unit.conftest import TABLE, UPLOADS, WORK, Storage
 from tests.unit.emitted import dimensions_in, metrics_in
 from tests.unit.lambda_context import a_context
@@ -38,7 +37,7 @@ class Deployed:
         moment = iso(datetime.now(UTC))
         claims = [Claim(upload, batch_id, moment, lane) for upload in found]
         self.storage.table.claim(claims)
-        self.storage.work.write(Batch.of(batch_id, a_lane(name=lane), a_policy(), moment, claims))
+        self.storage.work.write(a_batch(claims, a_lane(name=lane)))
         return found
 
     def invoke(self, *lines: str, failure: dict[str, str] | None = None, batch_id: str = "batch-1") -> dict[str, Any]:

@@ -13,6 +13,7 @@ from lambdas.aws.flag_topic import FlagTopic
 from lambdas.aws.upload_bucket import UploadBucket
 from lambdas.aws.verdict_table import VerdictTableBusyError
 from lambdas.moderation.batch import Batch
+from lambdas.moderation.policy import Policy
 from lambdas.moderation.upload import Upload, iso
 from lambdas.moderation.verdict import FLAGGED, Claim, Failure, Status
 from lambdas.results import settlement
@@ -35,6 +36,7 @@ class Court:
     notify: frozenset[Status] = FLAGGED
     retention: timedelta | None = None
     lane: dict[str, Any] = field(default_factory=dict)
+    policies: Mapping[str, Policy] = field(default_factory=lambda: {"standard": a_policy()})
     sequence: int = 0
 
     def upload(self, key: str, body: bytes = b"bytes") -> Upload:
@@ -55,7 +57,7 @@ class Court:
         moment = iso(datetime.now(UTC) - timedelta(seconds=age))
         claims = [Claim(upload, batch_id, moment, "default") for upload in found]
         self.storage.table.claim(claims)
-        batch = Batch.of(batch_id, a_lane(**self.lane), a_policy(), moment, claims)
+        batch = Batch.of(batch_id, a_lane(**self.lane), self.policies, moment, claims)
         self.storage.work.write(batch)
         return batch
 
@@ -537,3 +539,17 @@ def test_a_crash_anywhere_ends_with_each_verdict_final_and_each_flag_under_one_i
     flags = published_at_the_crash + court.flags()
     assert {flag["object"]["key"] for flag in flags} == {upload.key for upload in bad}
     assert len({flag["id"] for flag in flags}) == len(bad)
+
+
+def test_the_policy_of_an_uploads_prefix_judges_it(court: Court) -> None:
+    strict = a_policy({"Violence": {"block": 40}})
+    court.lane = {"policy_overrides": (("kids/", "strict"),)}
+    court.policies = {"standard": a_policy(), "strict": strict}
+    child, adult = court.upload("kids/1.jpg"), court.upload("1.jpg")
+    court.claim([child, adult])
+
+    court.settle(court.answer([result_line(upload.object, REVIEWED) for upload in (child, adult)]))
+
+    assert court.statuses() == {"kids/1.jpg": "BLOCKED", "1.jpg": "REVIEW"}
+    assert court.storage.item(child)["policy"]["hash"] == strict.hash
+    assert court.storage.item(adult)["policy"]["hash"] == a_policy().hash

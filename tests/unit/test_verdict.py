@@ -1,22 +1,75 @@
 import json
 import re
 from decimal import Decimal
+from typing import Any
 
 import pytest
-from boto3.dynamodb.types import TypeSerializer
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lambdas.moderation.analysis import Analysis, ContentType
+from lambdas.moderation.analysis import CONFIDENCE_DECIMALS, Analysis, ContentType, Label
 from lambdas.moderation.verdict import (
+    DECISION_ATTRIBUTES,
     FINAL,
     FLAGGED,
     INDEX_PARTITION,
     INDEX_SORT,
     Failure,
+    PolicyReference,
+    Reason,
     Status,
+    Verdict,
     claim_from_item,
     index_partition,
+    verdict_from_item,
 )
 from tests.unit.builders import ADAPTER, a_claim, a_verdict, an_analysis, an_upload
+
+DECIDED = (Status.APPROVED, Status.REVIEW, Status.BLOCKED)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+CONFIDENCES = st.floats(0, 100).map(lambda value: round(value, CONFIDENCE_DECIMALS))
+OUTCOMES = st.sampled_from(["review", "block"])
+ANALYSES = st.builds(
+    Analysis,
+    labels=st.lists(st.builds(Label, TEXT, TEXT | st.just(""), CONFIDENCES, st.sampled_from([None, 1, 2, 3]))).map(
+        tuple
+    ),
+    content_types=st.lists(st.builds(ContentType, TEXT, CONFIDENCES)).map(tuple),
+    model_version=st.none() | TEXT,
+)
+REASONS = st.builds(Reason, TEXT, TEXT, CONFIDENCES, OUTCOMES, CONFIDENCES, st.none() | TEXT)
+JUDGED = st.builds(
+    Verdict,
+    claim=st.just(a_claim(an_upload(version_id="v1"), attempt=2)),
+    status=st.sampled_from(DECIDED),
+    decided_at=st.just("2026-11-22T12:01:00.000Z"),
+    reasons=st.lists(REASONS, max_size=3).map(tuple),
+    analysis=ANALYSES,
+    policy=st.builds(PolicyReference, TEXT, TEXT, TEXT),
+    engine=st.sampled_from(["bulk", "image"]),
+    job_id=st.none() | TEXT,
+    min_confidence=st.none() | CONFIDENCES,
+    decided_by=st.none() | TEXT,
+)
+FAILED = st.builds(
+    Verdict,
+    claim=st.just(a_claim()),
+    status=st.sampled_from([Status.FAILED, Status.UNSUPPORTED]),
+    decided_at=st.just("2026-11-22T12:01:00.000Z"),
+    failure=st.builds(Failure, TEXT, TEXT),
+    engine=st.none() | st.just("bulk"),
+    job_id=st.none() | TEXT,
+)
+
+
+def _through_dynamodb(item: dict[str, Any]) -> Any:
+    return TypeDeserializer().deserialize(TypeSerializer().serialize(item))
+
+
+def _with_floats(value: Any) -> Any:
+    """The item as JSON readers and exports have it."""
+    return json.loads(json.dumps(value, default=float))
 
 
 def test_every_status_but_pending_is_final() -> None:
@@ -97,3 +150,72 @@ def test_an_item_is_what_dynamodb_can_store(analysis: Analysis) -> None:
 
 def test_a_reported_failure_is_cut_to_what_can_be_stored() -> None:
     assert Failure.reported("C" * 129, "\ud800" + "é" * 1024) == Failure("C" * 128, "?" + "é" * 1023)
+
+
+@given(verdict=JUDGED | FAILED)
+def test_a_verdict_survives_its_item_with_decimals_and_with_floats(verdict: Verdict) -> None:
+    item = verdict.to_item(expires_at=1_800_000_000)
+
+    assert verdict_from_item(_through_dynamodb(item)) == verdict
+    assert verdict_from_item(_with_floats(item)) == verdict
+
+
+@pytest.mark.parametrize("answered", [None, ADAPTER, "another"])
+def test_a_verdict_remembers_which_adapter_was_asked_and_which_answered(answered: str | None) -> None:
+    verdict = a_verdict(adapter_asked=ADAPTER, analysis=an_analysis({"Violence": 92.5}, adapter=answered))
+
+    assert verdict_from_item(_through_dynamodb(verdict.to_item())) == verdict
+
+
+def test_numbers_of_a_read_verdict_are_floats_and_whole_numbers() -> None:
+    verdict = verdict_from_item(_through_dynamodb(a_verdict().to_item()))
+
+    assert verdict.analysis is not None
+    assert type(verdict.min_confidence) is float
+    assert type(verdict.analysis.labels[0].confidence) is float
+    assert type(verdict.analysis.labels[0].level) is int
+    assert type(verdict.reasons[0].threshold) is float
+    assert type(verdict.upload.size) is int
+
+
+def test_a_claim_is_no_verdict_yet() -> None:
+    with pytest.raises(ValueError, match=r"s3://uploads/cat.jpg is not decided yet"):
+        verdict_from_item(a_claim().to_item())
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {},
+        {"status": "REVIEW"},
+        {**a_verdict().to_item(), "status": "MAYBE"},
+        {**a_verdict().to_item(), "labels": [{"name": "Violence"}]},
+        {**a_verdict().to_item(), "labels": None},
+        {**a_verdict().to_item(), "min_confidence": "much"},
+    ],
+)
+def test_an_item_of_someone_elses_is_refused(item: dict[str, Any]) -> None:
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        verdict_from_item(item)
+
+
+@pytest.mark.parametrize("status", DECIDED)
+def test_the_decision_is_the_part_of_an_item_that_a_second_look_replaces(status: Status) -> None:
+    verdict = a_verdict(status)
+    item, decision = verdict.to_item(), verdict.decision_item()
+
+    assert set(decision) <= set(DECISION_ATTRIBUTES)
+    assert decision == {name: item[name] for name in DECISION_ATTRIBUTES if name in item}
+
+
+def test_a_reason_names_its_content_type_only_where_one_decided() -> None:
+    plain = Reason("Violence", "Weapons", 95.0, "block", 90.0)
+
+    assert plain.to_document() == {
+        "rule": "Violence",
+        "label": "Weapons",
+        "confidence": 95.0,
+        "outcome": "block",
+        "threshold": 90.0,
+    }
+    assert plain._replace(content_type="Animated").to_document() == plain.to_document() | {"content_type": "Animated"}

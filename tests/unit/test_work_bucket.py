@@ -1,9 +1,12 @@
+import hashlib
+
 import pytest
 from botocore.exceptions import ClientError
 
 from lambdas.moderation.batch import read_settings
+from lambdas.moderation.policy_pointer import PolicyPointer
 from tests.unit.aws_calls import Killed
-from tests.unit.builders import a_batch, a_claim, an_upload, uploads
+from tests.unit.builders import a_batch, a_claim, a_policy, an_upload, uploads
 from tests.unit.conftest import WORK, Storage
 
 BATCH = a_batch([a_claim(upload) for upload in uploads(3)] + [a_claim(an_upload("\u2028 é\r\n\x85.jpg"))])
@@ -36,6 +39,33 @@ def test_whether_a_batch_exists_is_not_guessed(storage: Storage) -> None:
 
     with pytest.raises(ClientError):
         storage.work.has("batch-1")
+
+
+def test_a_policy_is_found_as_it_was_recorded(storage: Storage) -> None:
+    policy = a_policy()
+    pointer = PolicyPointer.to_shipped(policy)
+    assert storage.work.find_policy(pointer) is None
+
+    storage.work.record_policy(policy)
+
+    assert storage.work.find_policy(pointer) == policy
+    body = storage.s3.get_object(Bucket=WORK, Key=f"policies/{policy.hash}.json")["Body"].read()
+    assert hashlib.sha256(body).hexdigest() == policy.hash
+
+
+def test_a_recorded_policy_is_not_written_again(storage: Storage) -> None:
+    storage.work.record_policy(a_policy())
+    storage.work.record_policy(a_policy())
+
+    assert storage.calls.made["PutObject"] == 1
+
+
+def test_a_recorded_policy_that_may_not_be_read_is_not_taken_for_absent(storage: Storage) -> None:
+    denied = {"Error": {"Code": "AccessDenied", "Message": "Forbidden"}}
+    storage.calls.answer_next("GetObject", denied, 403)
+
+    with pytest.raises(ClientError):
+        storage.work.find_policy(PolicyPointer.to_shipped(a_policy()))
 
 
 def test_an_optional_object_may_be_absent(storage: Storage) -> None:

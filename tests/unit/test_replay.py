@@ -1,0 +1,134 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from lambdas.moderation.policy import Policy
+from lambdas.moderation.replay import Replayed, is_replayable, replay
+from lambdas.moderation.verdict import BY_POLICY, Reason, Status, Verdict
+from tests.unit.builders import ADAPTER, a_policy, a_verdict, an_analysis
+
+LATER = "2026-11-23T08:00:00.000Z"
+DECIDED = (Status.APPROVED, Status.REVIEW, Status.BLOCKED)
+SEVERITY = {status: severity for severity, status in enumerate(DECIDED)}
+
+
+def _towards(status: Status) -> Policy:
+    """A policy that gives Violence this status and looks at nothing below 50."""
+    rules: dict[Status, Any] = {
+        Status.APPROVED: "allow",
+        Status.REVIEW: {"review": 50},
+        Status.BLOCKED: {"block": 50},
+    }
+    return a_policy({"Violence": rules[status]}, default="allow")
+
+
+def _judged(status: Status, **fields: Any) -> Verdict:
+    return a_verdict(status, **{"analysis": an_analysis({"Violence": 80}), **fields})
+
+
+@pytest.mark.parametrize("after", DECIDED)
+@pytest.mark.parametrize("before", DECIDED)
+def test_a_verdict_changes_where_another_policy_decides_otherwise(before: Status, after: Status) -> None:
+    replayed = replay(_judged(before), _towards(after))
+
+    assert replayed.status is after
+    assert replayed.changes is (before is not after)
+    assert replayed.milder is (SEVERITY[after] < SEVERITY[before])
+    assert not replayed.unknowable
+
+
+def test_only_the_decision_of_a_replayed_verdict_is_new() -> None:
+    before = _judged(Status.BLOCKED, adapter_asked=ADAPTER, min_confidence=20.0)
+    policy = _towards(Status.REVIEW)
+
+    after = replay(before, policy).verdict(LATER)
+
+    assert (after.status, after.decided_at, after.decided_by) == (Status.REVIEW, LATER, "policy")
+    assert after.reasons == (Reason("Violence", "Violence", 80, "review", 50.0),)
+    assert after.policy == policy.reference
+    assert replace(
+        after, status=before.status, reasons=before.reasons, policy=before.policy, decided_at=before.decided_at
+    ) == before  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("status", "decided_by", "replayable"),
+    [
+        *((status, BY_POLICY, True) for status in DECIDED),
+        *((status, "ada@example.com", False) for status in DECIDED),
+        *((status, None, False) for status in DECIDED),
+        *((status, BY_POLICY, False) for status in (Status.PENDING, Status.UNSUPPORTED, Status.FAILED)),
+    ],
+)
+def test_only_what_a_policy_decided_is_replayable(status: Status, decided_by: str | None, replayable: bool) -> None:
+    assert is_replayable(status, decided_by) is replayable
+    assert is_replayable(status.value, decided_by) is replayable
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        a_verdict(Status.FAILED),
+        a_verdict(Status.UNSUPPORTED),
+        a_verdict(Status.BLOCKED, decided_by="ada@example.com"),
+        a_verdict(Status.APPROVED, decided_by=None),
+        a_verdict(Status.APPROVED, analysis=None),
+    ],
+)
+def test_what_no_policy_decided_is_not_judged_again(verdict: Verdict) -> None:
+    with pytest.raises(ValueError, match=r"s3://uploads/cat.jpg is [A-Z]+, decided by \S+: not replayable"):
+        replay(verdict, a_policy())
+
+
+@pytest.mark.parametrize(
+    ("min_confidence", "unknowable"), [(30.0, False), (30.1, True), (20.0, False), (100.0, True), (None, True)]
+)
+def test_a_threshold_below_what_was_asked_for_makes_an_approval_unknowable(
+    min_confidence: float | None, unknowable: bool
+) -> None:
+    verdict = _judged(Status.BLOCKED, min_confidence=min_confidence, analysis=an_analysis())
+
+    replayed = replay(verdict, a_policy({"Violence": {"review": 30}}, default="allow"))
+
+    assert replayed.unknowable is unknowable
+    assert replayed.changes is not unknowable
+
+
+def test_an_unknowable_verdict_may_become_stricter() -> None:
+    verdict = _judged(Status.APPROVED, min_confidence=50.0)
+
+    replayed = replay(verdict, a_policy({"Violence": {"review": 20, "block": 40}}, default={"block": 10}))
+
+    assert (replayed.status, replayed.unknowable, replayed.changes) == (Status.BLOCKED, False, True)
+    replayed = replay(verdict, a_policy({"Violence": {"review": 20, "block": 90}}, default={"block": 10}))
+    assert (replayed.status, replayed.unknowable, replayed.changes) == (Status.REVIEW, True, True)
+
+
+def test_nothing_is_unknowable_where_the_worst_is_known() -> None:
+    verdict = _judged(Status.REVIEW, min_confidence=90.0)
+
+    assert not replay(verdict, a_policy({"Violence": {"block": 40}}, default={"block": 10})).unknowable
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "ignored"),
+    [(None, None, False), (ADAPTER, ADAPTER, False), (ADAPTER, None, True), (ADAPTER, "another", True)],
+)
+def test_an_answer_without_the_adapter_that_was_asked_for_is_never_approved(
+    asked: str | None, answered: str | None, ignored: bool
+) -> None:
+    verdict = _judged(Status.BLOCKED, adapter_asked=asked, analysis=an_analysis({"Violence": 80}, adapter=answered))
+
+    approved, reviewed = replay(verdict, _towards(Status.APPROVED)), replay(verdict, _towards(Status.REVIEW))
+
+    assert approved.adapter_ignored is reviewed.adapter_ignored is ignored
+    assert approved.changes is not ignored
+    assert reviewed.changes
+
+
+def test_without_an_analysis_no_adapter_answered() -> None:
+    verdict = _judged(Status.BLOCKED, adapter_asked=ADAPTER, analysis=None)
+    policy = a_policy()
+
+    assert Replayed(verdict, policy, policy.judge(an_analysis()), unknowable=False).adapter_ignored
