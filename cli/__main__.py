@@ -1,0 +1,66 @@
+"""The `gatehouse` command: `./gatehouse policy ...`, or python -m cli policy ..."""
+
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from cli.commands.apply import apply
+from cli.commands.diff import diff
+from cli.commands.explain import explain
+from cli.commands.judge import judge
+from cli.commands.status import status
+from cli.commands.validate import validate
+from cli.errors import told
+from local.report import console_for, printable
+
+
+class _TellingGroup(TyperGroup):
+    """Commands whose expected errors end in one line on stderr and exit status 1; wrong usage has 2, as everywhere."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort, typer.TyperException):
+            raise
+        except Exception as error:
+            sentence = told(error)
+            if sentence is None:
+                raise
+            console_for(sys.stderr).print(printable(sentence), style="red", soft_wrap=True)
+            raise typer.Exit(1) from error
+
+
+app = typer.Typer(
+    name="gatehouse",
+    cls=_TellingGroup,
+    help="Gatehouse: a verdict for every image uploaded to an S3 bucket.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+policy = typer.Typer(
+    name="policy",
+    help="Write policies, see what a change would do to what is judged already, apply it, and explain verdicts.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+policy.command(short_help="Check policy files.")(validate)
+policy.command(short_help="Show what is in force, and what differs.")(status)
+policy.command(short_help="Count what another policy would change.")(diff)
+policy.command(short_help="Put a policy in force, and judge again.")(apply)
+policy.command(short_help="Explain an upload's verdict.")(explain)
+policy.command(short_help="Judge an answer of Rekognition's.")(judge)
+app.add_typer(policy, short_help="Write, try, apply and explain policies.")
+
+
+@app.callback()
+def gatehouse() -> None:
+    """Gatehouse: a verdict for every image uploaded to an S3 bucket."""
+
+
+if __name__ == "__main__":
+    app(prog_name="gatehouse")

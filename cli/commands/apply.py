@@ -1,0 +1,226 @@
+"""`policy apply`: make a policy file the active version, without a deploy, and judge stored uploads again by it."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.clock import Clock
+from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
+from cli.deployment import DEFAULT_NAME, Deployment
+from cli.errors import CommandError
+from cli.output import Format, Output, OutputFormat
+from cli.policy_documents import PolicyDocuments
+from cli.policy_pointers import PolicyPointers, StoredPointer
+from cli.policy_source import short
+from cli.progress import progress
+from cli.replay_run import FOLLOWED_AFTER, PARALLEL_WRITES, Ending, ReplayRun, Report
+from cli.since import parse_since
+from cli.verdict_store import Selection, VerdictStore
+from lambdas.aws.flag_topic import FlagTopic
+from lambdas.aws.upload_bucket import PARALLEL_HEADS, UploadBucket
+from lambdas.moderation.policy import Policy
+from lambdas.moderation.policy_pointer import PolicyPointer
+
+CLOCK = Clock()
+
+_INTERRUPTED = 130  # as a shell reports a command that Ctrl-C ended
+_EXIT = {Ending.COMPLETE: 0, Ending.FLAGS_REFUSED: 1, Ending.POINTER_MOVED: 1, Ending.STILL_PENDING: 3}
+
+
+def apply(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The policy's file, YAML or JSON.")],
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Judge only uploads since: 12h, 30d, or an ISO date (UTC).", show_default="all"
+        ),
+    ] = None,
+    publish: Annotated[bool, typer.Option("--publish", help="Send flags for what changes, before it changes.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    segments: Annotated[int, typer.Option(min=1, max=64, metavar="N", help="Parts of the table read at once.")] = 8,
+    wait: Annotated[float, typer.Option(min=0, metavar="MINUTES", help="Longest wait for analyses under way.")] = 15.0,
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+    deployment: DeploymentName = DEFAULT_NAME,
+    output: OutputFormat = Format.TABLE,
+) -> None:
+    """Make a policy active within a minute, and judge stored uploads again by their labels.
+
+    No image is analysed again. Decisions of people are never touched. It may be run again at any time: what is done is
+    done. Exits with 3 if uploads are still being analysed at the end of the wait; then run it again later.
+    """
+    from stacks.policies import compile_policy
+
+    out = Output.of(output)
+    connection = Connection(profile, region, endpoint_url)
+    selection = Selection(parse_since(since, CLOCK.now()) if since else None)
+    policy = compile_policy(file)
+    found = Deployment.find(connection, deployment)
+    if found.deploying:
+        raise CommandError(
+            f"{found.deploying} is being deployed, and its functions may still judge by an older file; run the same "
+            "command again when that has ended."
+        )
+    pointers = PolicyPointers(connection.client("ssm"), found.policy_parameters)
+    stored = _pointer(pointers, policy, found)
+    _check_version(policy, stored.pointer, file)
+    _check_thresholds(policy, found)
+    out.tell(_intention(policy, stored, found))
+    if not yes:
+        typer.confirm("Go on?", abort=True, err=True)
+        if _pointer(pointers, policy, found).pointer != stored.pointer:
+            raise CommandError(f"The pointer of {policy.name} was moved in the meantime; run the same command again.")
+    try:
+        PolicyDocuments(connection.client("s3"), found.work_bucket).record(policy)
+        if stored.pointer.hash != policy.hash:
+            pointers.move(stored, stored.pointer.moved_to(policy))
+            stored = _pointer(pointers, policy, found)
+        with progress(out.progress) as tell:
+            _wait_for_functions(stored, found.deployed, tell)
+            run = ReplayRun(
+                policy,
+                policy_name_for=found.policy_name_for,
+                store=VerdictStore(
+                    connection.client("dynamodb", connections=segments + PARALLEL_WRITES),
+                    found.verdict_table,
+                    CLOCK.pause,
+                ),
+                uploads=UploadBucket(connection.client("s3", connections=PARALLEL_HEADS)),
+                topic=FlagTopic(connection.client("sns"), found.flag_topic_arn, CLOCK.pause) if publish else None,
+                notified=found.notified,
+                is_active=lambda: _is_active(pointers, policy, stored),
+                clock=CLOCK,
+                tell=tell,
+            )
+            report = run.run(selection, segments=segments, wait_seconds=wait * 60)
+    except KeyboardInterrupt:
+        out.tell("Interrupted. What is done stays done; run the same command again to go on with the rest.")
+        raise typer.Exit(_INTERRUPTED) from None
+    out.document({"policy": policy.reference.to_document(), **report.to_document()})
+    _show(out, policy, report)
+    if sentence := _advice(policy, report):
+        out.tell(sentence)
+    raise typer.Exit(_EXIT[report.ending])
+
+
+def _pointer(pointers: PolicyPointers, policy: Policy, deployment: Deployment) -> StoredPointer:
+    found, unreadable = pointers.look()
+    if policy.name in found:
+        return found[policy.name]
+    for broken in unreadable:
+        if broken.parameter == deployment.policy_parameters.get(policy.name):
+            raise CommandError(
+                f"The pointer of {policy.name} can't be read ({broken.parameter}: {broken.problem}); "
+                "`./gatehouse policy status` says how to mend it."
+            )
+    raise CommandError(
+        f"No lane of {deployment.name} has a policy named {policy.name}; those in use are "
+        f"{', '.join(deployment.policies)}. Change the name in the file, or give a lane this policy in gatehouse.yaml "
+        "and deploy."
+    )
+
+
+def _check_version(policy: Policy, pointer: PolicyPointer, file: Path) -> None:
+    """A version that is in use, or was deployed, stays what it is: verdicts name it."""
+    taken = {pointer.version: pointer.hash, pointer.shipped.version: pointer.shipped.hash}
+    if taken.get(policy.version, policy.hash) != policy.hash:
+        raise CommandError(
+            f"{file}: version {policy.version} of {policy.name} exists with another content "
+            f'({short(taken[policy.version])}); write version: "{_next_version(policy.version)}".'
+        )
+
+
+def _check_thresholds(policy: Policy, deployment: Deployment) -> None:
+    lowest = policy.lowest_threshold
+    for lane, min_confidence in sorted(deployment.min_confidence_for(policy.name).items()):
+        if lowest < min_confidence:
+            raise CommandError(
+                f"{policy.name} {policy.version} has a threshold at {lowest:g}, and lane {lane} asks Rekognition for "
+                f"labels from {min_confidence:g} only; set its min_confidence to {lowest:g} or less in gatehouse.yaml "
+                "and deploy first."
+            )
+
+
+def _intention(policy: Policy, stored: StoredPointer, deployment: Deployment) -> str:
+    lanes = ", ".join(sorted(deployment.min_confidence_for(policy.name)))
+    new = f"{policy.version} ({short(policy.hash)})"
+    if stored.pointer.hash == policy.hash:
+        return f"{policy.name} {new} is active already (lanes: {lanes}). Uploads it has not decided are judged again."
+    old = f"{stored.pointer.version} ({short(stored.pointer.hash)})"
+    return (
+        f"{policy.name} goes from version {old} to version {new} in {deployment.name} (lanes: {lanes}), and stored "
+        "uploads are judged again."
+    )
+
+
+def _wait_for_functions(stored: StoredPointer, deployed: datetime | None, tell: Callable[[str], None]) -> None:
+    """Until no function goes by what was there before the pointer was last changed, or before the last deploy."""
+    left = FOLLOWED_AFTER - (stored.now - max(stored.modified, deployed or stored.modified)).total_seconds()
+    if left > 0:
+        tell(f"Waiting {left:.0f} s until every function follows the pointer")
+        CLOCK.pause(left)
+
+
+def _is_active(pointers: PolicyPointers, policy: Policy, stored: StoredPointer) -> bool:
+    """Whether the pointer is as it was: moved away and back, uploads may have been judged in between."""
+    now = pointers.look()[0].get(policy.name)
+    return now is not None and (now.pointer.hash, now.modified) == (policy.hash, stored.modified)
+
+
+def _next_version(version: str) -> str:
+    number = re.fullmatch(r"(.*?)(\d+)", version)
+    return f"{number[1]}{int(number[2]) + 1:0{len(number[2])}}" if number else f"{version}-2"
+
+
+def _show(out: Output, policy: Policy, report: Report) -> None:
+    table = out.table(f"{policy.name} {policy.version} ({short(policy.hash)})", "Outcome", "Uploads")
+    for outcome, count in _rows(report):
+        table.add_row(outcome, f"{count:,}")
+    out.show(table)
+
+
+def _rows(report: Report) -> Iterator[tuple[str, int]]:
+    yield "looked at", report.looked_at
+    for (before, after), count in sorted(report.changed.items()):
+        yield f"changed from {before} to {after}", count
+    rest = {
+        "unchanged": report.unchanged,
+        "decided by this version already": report.current,
+        "kept: labels this policy asks about were never asked for (min_confidence)": report.unknowable,
+        "kept: the approval could not be confirmed, as the object changed or is gone": report.unconfirmed,
+        "kept: not approved, as the adapter asked for did not answer": report.adapter_ignored,
+        "kept: the flag was refused": report.refused,
+        "left alone: under another policy, decided by a person, or without labels": report.left_alone,
+        "left alone: not readable": report.unreadable,
+        "flags published": report.published,
+        "awaited: were being analysed": report.awaited,
+        "still being analysed": report.still_pending,
+        "looked at again, as somebody else decided meanwhile": report.lost_races,
+    }
+    yield from ((outcome, count) for outcome, count in rest.items() if count)
+
+
+def _advice(policy: Policy, report: Report) -> str | None:
+    match report.ending:
+        case Ending.COMPLETE:
+            return None
+        case Ending.STILL_PENDING:
+            return (
+                f"Uploads still being analysed: {report.still_pending:,}. They may end under the old version; run the "
+                "same command again later."
+            )
+        case Ending.FLAGS_REFUSED:
+            return (
+                f"Flags that SNS refused: {report.refused:,}. Their uploads are as before; run the same command again "
+                "later."
+            )
+        case Ending.POINTER_MOVED:
+            return (
+                f"The pointer of {policy.name} was moved while this ran, so another version may be active by now: see "
+                "`./gatehouse policy status`, and run the command again if this is the version you want."
+            )

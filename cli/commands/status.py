@@ -1,0 +1,175 @@
+"""`policy status`: what is in force, and where file, pointer and recent verdicts differ."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
+from cli.deployment import DEFAULT_NAME, Deployment
+from cli.drift import Drift, PolicyInUse, drifts
+from cli.output import Format, Output, OutputFormat
+from cli.policy_pointers import PolicyPointers, StoredPointer
+from cli.policy_source import POLICIES_FOLDER, short
+from cli.recent_verdicts import RecentVerdicts, VerdictGroup
+from cli.verdict_lookup import DAYS, MOST, PARALLEL_QUERIES, VerdictLookup
+from lambdas.moderation.policy import Policy
+from lambdas.moderation.upload import iso
+from local.report import printable
+
+_FOLLOWED_AFTER_SECONDS = 60
+_NOT_COUNTED = "Approvals are not in the index these are taken from, so they are not counted here."
+
+
+def status(
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+    deployment: DeploymentName = DEFAULT_NAME,
+    output: OutputFormat = Format.TABLE,
+) -> None:
+    """Show which policies are in force, and where ./policies, the deployment and recent verdicts differ.
+
+    Takes the same few calls however many uploads there are, and changes nothing.
+    """
+    out = Output.of(output)
+    connection = Connection(profile, region, endpoint_url)
+    found = Deployment.find(connection, deployment)
+    pointers, unreadable = PolicyPointers(connection.client("ssm"), found.policy_parameters).look()
+    policies = [_in_use(name, found, pointers.get(name)) for name in found.policies]
+    # By AWS's clock, where it told the time.
+    now = next((stored.now for stored in pointers.values()), datetime.now(UTC))
+    recent = _recent(connection, found, now)
+    differences = list(drifts(policies, unreadable, recent))
+    out.document(_document(found, policies, recent, differences))
+    _show_policies(out, policies)
+    _show_recent(out, recent, policies)
+    out.say()
+    if not differences:
+        out.say("No drift: files, pointers and these verdicts agree.", style="green")
+    for difference in differences:
+        out.say(f"- {difference.text}", style="yellow")
+    if not any(policy.written or policy.mistake for policy in policies):
+        out.say(f"There are no files of these policies in ./{POLICIES_FOLDER}: run this beside that folder to compare.")
+
+
+def _in_use(name: str, deployment: Deployment, stored: StoredPointer | None) -> PolicyInUse:
+    from stacks.policies import compile_policy
+    from stacks.settings_section import SettingsError
+
+    file = POLICIES_FOLDER / f"{name}.yaml"
+    written: Policy | None = None
+    mistake: str | None = None
+    if file.is_file():
+        try:
+            written = compile_policy(file)
+        except SettingsError as error:
+            mistake = str(error)
+    return PolicyInUse(name, tuple(sorted(deployment.min_confidence_for(name))), file, written, mistake, stored)
+
+
+def _recent(connection: Connection, deployment: Deployment, now: datetime) -> RecentVerdicts:
+    from cli.verdict_store import VerdictStore
+
+    client = connection.client("dynamodb", connections=PARALLEL_QUERIES)
+    identities = VerdictLookup(client, deployment.verdict_table).newest_flagged(now.date())
+    pages = VerdictStore(client, deployment.verdict_table).read(identities)
+    return RecentVerdicts.of((item for page in pages for item in page), deployment.policy_name_for)
+
+
+def _show_policies(out: Output, policies: list[PolicyInUse]) -> None:
+    table = out.table("Policies in use", "Policy", "Lanes", "File", "Deployed", "In force", "Since")
+    for policy in policies:
+        written, pointer, stored = policy.written, policy.pointer, policy.stored
+        file = f"{written.version} ({short(written.hash)})" if written else "has a mistake" if policy.mistake else "-"
+        deployed = f"{pointer.shipped.version} ({short(pointer.shipped.hash)})" if pointer else "?"
+        in_force = f"{pointer.version} ({short(pointer.hash)}), {_by(policy)}" if pointer else "?"
+        cells = (policy.name, ", ".join(policy.lanes), file, deployed, in_force, _since(stored) if stored else "?")
+        table.add_row(*(printable(cell) for cell in cells))
+    out.show(table)
+
+
+def _by(policy: PolicyInUse) -> str:
+    return "live" if policy.pointer and policy.pointer.is_live else "deployed"
+
+
+def _since(stored: StoredPointer) -> str:
+    seconds = (stored.now - stored.modified).total_seconds()
+    recent = seconds < _FOLLOWED_AFTER_SECONDS
+    return f"{_time(stored)}{'; functions follow within a minute' if recent else ''}"
+
+
+def _time(stored: StoredPointer) -> str:
+    return f"{stored.modified:%Y-%m-%d %H:%M:%S}Z"
+
+
+def _show_recent(out: Output, recent: RecentVerdicts, policies: list[PolicyInUse]) -> None:
+    out.say()
+    if not recent.looked_at:
+        out.say(f"No upload was flagged in the last {DAYS} days. {_NOT_COUNTED}")
+        return
+    title = f"The newest flagged verdicts of the last {DAYS} days, {MOST} at most"
+    table = out.table(title, "Policy", "Version", "Verdicts", "Newest", "In force for them")
+    for group in recent.groups:
+        policy = group.policy
+        version = f"{policy.version} ({short(policy.hash)})"
+        in_force = {True: "yes", False: "no", None: "?"}[_is_in_force(group, policies)]
+        table.add_row(*(printable(cell) for cell in (policy.name, version, str(group.count), group.newest, in_force)))
+    out.show(table)
+    if recent.by_people:
+        out.say(f"People decided {recent.by_people} more of them; no policy changes these.")
+    out.say(_NOT_COUNTED)
+
+
+def _is_in_force(group: VerdictGroup, policies: list[PolicyInUse]) -> bool | None:
+    """Whether the policy that decided is the one that would decide now; None if nobody can tell."""
+    pointers = {policy.name: policy.pointer for policy in policies}
+    pointer = pointers.get(group.governed_by)
+    return None if pointer is None else pointer.hash == group.policy.hash
+
+
+def _document(
+    deployment: Deployment, policies: list[PolicyInUse], recent: RecentVerdicts, differences: list[Drift]
+) -> dict[str, Any]:
+    return {
+        "deployment": deployment.name,
+        "policies": [_policy_document(policy) for policy in policies],
+        "recent_verdicts": {
+            "days": DAYS,
+            "looked_at": recent.looked_at,
+            "decided_by_people": recent.by_people,
+            "by_policy": [
+                {
+                    **group.policy.to_document(),
+                    "governed_by": group.governed_by,
+                    "verdicts": group.count,
+                    "newest": group.newest,
+                    "in_force": _is_in_force(group, policies),
+                }
+                for group in recent.groups
+            ],
+        },
+        "drift": [difference.to_document() for difference in differences],
+    }
+
+
+def _policy_document(policy: PolicyInUse) -> dict[str, Any]:
+    written, stored, pointer = policy.written, policy.stored, policy.pointer
+    return {
+        "name": policy.name,
+        "lanes": list(policy.lanes),
+        "file": {
+            "path": str(policy.file),
+            "version": written.version if written else None,
+            "hash": written.hash if written else None,
+            "error": policy.mistake,
+        },
+        "parameter": stored.parameter if stored else None,
+        "deployed": {"version": pointer.shipped.version, "hash": pointer.shipped.hash} if pointer else None,
+        "in_force": {
+            "version": pointer.version,
+            "hash": pointer.hash,
+            "live": pointer.is_live,
+            "since": iso(stored.modified),
+        }
+        if pointer and stored
+        else None,
+    }

@@ -1,0 +1,149 @@
+"""A deployment, as the outputs of its stacks describe it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from cli.errors import CommandError
+from lambdas.moderation.lane import policy_name_for
+from lambdas.moderation.verdict import Status
+from stacks.pascal_case import pascal_case
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
+
+    from cli.connection import Connection
+
+DEFAULT_NAME = "gatehouse"
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedLane:
+    """A lane's policy, those of single key prefixes, and the confidence from which Rekognition is asked for labels."""
+
+    policy: str
+    policy_overrides: tuple[tuple[str, str], ...]
+    min_confidence: float
+
+    def policy_for(self, key: str) -> str:
+        """The name of the policy that judges an upload under this key: the longest matching prefix wins."""
+        return policy_name_for(key, self.policy, self.policy_overrides)
+
+    @property
+    def policies(self) -> frozenset[str]:
+        """Names of the policies it uses."""
+        return frozenset({self.policy, *(name for _, name in self.policy_overrides)})
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What commands need to know of a deployment.
+
+    Attributes:
+        notified: final statuses a flag is sent for.
+        lanes: by name.
+        policy_parameters: the SSM parameters that hold the pointers of the policies in use, by policy name.
+        deploying: the name of a stack that is being deployed now, or None.
+        deployed: when the functions were last deployed; None where they never were again after the first time.
+    """
+
+    name: str
+    upload_bucket: str
+    work_bucket: str
+    verdict_table: str
+    flag_topic_arn: str
+    notified: frozenset[Status]
+    lanes: Mapping[str, DeployedLane]
+    policy_parameters: Mapping[str, str]
+    deploying: str | None
+    deployed: datetime | None
+
+    @classmethod
+    def find(cls, connection: "Connection", name: str = DEFAULT_NAME) -> "Deployment":
+        """Look the deployment up: two DescribeStacks calls.
+
+        Raises:
+            CommandError: there is no such deployment, or it was made by another version of Gatehouse.
+        """
+        storage, pipeline = (_stack(connection, f"{name}-{part}") for part in ("storage", "pipeline"))
+        outputs = {
+            output["OutputKey"]: output["OutputValue"]
+            for stack in (storage, pipeline)
+            for output in stack.get("Outputs", [])
+        }
+        try:
+            lanes = _lanes(outputs["LanePolicies"])
+            return cls(
+                name=name,
+                upload_bucket=outputs["UploadBucketName"],
+                work_bucket=outputs["WorkBucketName"],
+                verdict_table=outputs["VerdictTableName"],
+                flag_topic_arn=outputs["FlagTopicArn"],
+                notified=frozenset(Status(status) for status in outputs["NotifiedStatuses"].split(",") if status),
+                lanes=lanes,
+                policy_parameters={
+                    policy: outputs[output]
+                    for policy in _policies(lanes)
+                    if (output := f"{pascal_case(policy)}PolicyParameterName") in outputs
+                },
+                deploying=next(
+                    (s["StackName"] for s in (storage, pipeline) if s["StackStatus"].endswith("_IN_PROGRESS")), None
+                ),
+                deployed=pipeline.get("LastUpdatedTime"),
+            )
+        except (KeyError, ValueError) as error:
+            problem = f"no output {error}" if isinstance(error, KeyError) else f"an output that can't be read: {error}"
+            raise CommandError(
+                f"The deployment {name} has {problem}. It was made by another version of Gatehouse; deploy this one "
+                "with `make deploy`."
+            ) from error
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """Names of the policies in use, sorted."""
+        return _policies(self.lanes)
+
+    def policy_name_for(self, lane: str, key: str) -> str | None:
+        """The policy that judges an upload of this lane and key now, or None where there is no such lane any more."""
+        deployed = self.lanes.get(lane)
+        return deployed.policy_for(key) if deployed else None
+
+    def min_confidence_for(self, policy_name: str) -> dict[str, float]:
+        """What Rekognition is asked for in each lane that uses the policy, by lane."""
+        return {name: lane.min_confidence for name, lane in self.lanes.items() if policy_name in lane.policies}
+
+
+def _stack(connection: "Connection", stack: str) -> "StackTypeDef":
+    from botocore.exceptions import ClientError
+
+    try:
+        found: StackTypeDef = connection.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationError":  # what DescribeStacks answers where there is no stack
+            raise
+        where = f" in {connection.region_name}" if connection.region_name else ""
+        raise CommandError(
+            f"There is no stack {stack}{where}; choose the deployment with --deployment and its Region with --region, "
+            "or make one with `make deploy`."
+        ) from error
+    return found
+
+
+def _policies(lanes: Mapping[str, DeployedLane]) -> tuple[str, ...]:
+    return tuple(sorted({name for lane in lanes.values() for name in lane.policies}))
+
+
+def _lanes(text: str) -> dict[str, DeployedLane]:
+    try:
+        return {
+            name: DeployedLane(
+                policy=str(lane["policy"]),
+                policy_overrides=tuple(sorted(lane["policy_overrides"].items())),
+                min_confidence=float(lane["min_confidence"]),
+            )
+            for name, lane in json.loads(text).items()
+        }
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"LanePolicies is {text[:100]!r}") from error

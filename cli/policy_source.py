@@ -1,0 +1,126 @@
+"""How a command line names a policy: a file, a name (the version in force), or the hash of a recorded one."""
+
+import difflib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cli.deployment import Deployment
+from cli.errors import CommandError
+from cli.policy_documents import HASH, PolicyDocuments
+from cli.policy_pointers import PolicyPointers, StoredPointer
+from lambdas.moderation.policy import Policy
+
+if TYPE_CHECKING:
+    from cli.connection import Connection
+
+POLICIES_FOLDER = Path("policies")
+
+_FILE_ENDINGS = (".yaml", ".yml", ".json")
+
+SOURCE_HELP = "a file (YAML or JSON), a policy's name (the version in force), or 8 or more digits of a policy's hash"
+
+
+def read_policy_file(source: str) -> Policy | None:
+    """The policy in the file that is named, or None if `source` does not look like a file's path.
+
+    Raises:
+        SettingsError: the file can't be read or is not a policy.
+    """
+    from stacks.policies import compile_policy
+
+    looks_like_a_file = "/" in source or source.endswith(_FILE_ENDINGS)
+    return compile_policy(Path(source)) if looks_like_a_file else None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySources:
+    """Finds policies in files and in a deployment.
+
+    Attributes:
+        pointers, documents: give the deployment's; called only when it has to be asked.
+        folder: where policy files are, for versions that are in force but were not recorded yet.
+    """
+
+    pointers: Callable[[], PolicyPointers]
+    documents: Callable[[], PolicyDocuments]
+    folder: Path = POLICIES_FOLDER
+
+    def resolve(self, source: str) -> Policy:
+        """The policy that `source` names.
+
+        Raises:
+            CommandError: there is none.
+            SettingsError: the file named is not a policy.
+        """
+        policy = read_policy_file(source)
+        if policy is not None:
+            return policy
+        # A name is looked for first: one like `decade` could be a hash, too.
+        pointers, unreadable = self.pointers().look()
+        if source in pointers:
+            return self.active(pointers[source])
+        if HASH.fullmatch(source):
+            policy = self.by_hash(source)
+            if policy is None:
+                raise CommandError(f"No policy whose hash begins with {source} is recorded; name its file instead.")
+            return policy
+        close = difflib.get_close_matches(source, pointers, n=1)
+        if close:
+            advice = f"did you mean {close[0]}?"
+        elif unreadable:
+            advice = "a pointer can't be read: see `./gatehouse policy status`."
+        else:
+            advice = f"the policies in use are {', '.join(sorted(pointers))}; a file's name ends in .yaml or .json."
+        raise CommandError(f"{source} is no policy of this deployment; {advice}")
+
+    def active(self, stored: StoredPointer) -> Policy:
+        """The policy that is in force.
+
+        Raises:
+            CommandError: its document is neither recorded nor among the files.
+        """
+        policy = self.by_hash(stored.pointer.hash)
+        if policy is None:
+            pointer = stored.pointer
+            raise CommandError(
+                f"{pointer.name} {pointer.version} ({short(pointer.hash)}) is in force, but no batch has recorded it "
+                f"yet and no file in {self.folder} is it; name the file it was deployed from."
+            )
+        return policy
+
+    def by_hash(self, digits: str) -> Policy | None:
+        """The policy whose hash begins with these digits: a recorded one, else one of the files.
+
+        Raises:
+            CommandError: several recorded ones begin like this.
+        """
+        policy = self.documents().find(digits)
+        return policy or next((found for found in self._files() if found.hash.startswith(digits)), None)
+
+    def _files(self) -> Iterator[Policy]:
+        """The policies in the folder; a file with a mistake is none of those looked for."""
+        from stacks.policies import compile_policy
+        from stacks.settings_section import SettingsError
+
+        for path in sorted(self.folder.glob("*.yaml")):
+            try:
+                yield compile_policy(path)
+            except SettingsError:
+                continue
+
+
+def sources_of(connection: "Connection", find: Callable[[], Deployment]) -> PolicySources:
+    """The policies of a deployment that is found when, and if, it has to be asked."""
+    deployment = cache(find)
+    return PolicySources(
+        pointers=lambda: PolicyPointers(connection.client("ssm"), deployment().policy_parameters),
+        documents=lambda: PolicyDocuments(connection.client("s3"), deployment().work_bucket),
+    )
+
+
+def short(policy_hash: str) -> str:
+    """A hash as people read it."""
+    return policy_hash[:8]

@@ -1,0 +1,249 @@
+"""A deployment in memory, and the `gatehouse` command run against it from an empty folder."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import botocore.session
+import pytest
+import yaml
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import ClientError
+from hypothesis import settings
+from moto import mock_aws
+from typer.testing import CliRunner, Result
+
+from cli.connection import Connection
+from lambdas.moderation.policy import Policy
+from lambdas.moderation.policy_pointer import PolicyPointer, policy_key
+from lambdas.moderation.verdict import (
+    INDEX,
+    INDEX_PARTITION,
+    INDEX_PROJECTION,
+    INDEX_SORT,
+    OBJECT,
+    VERSION,
+    Claim,
+    Verdict,
+)
+from tests.unit.aws_calls import AwsCalls
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_ssm import SSMClient
+
+settings.register_profile("gatehouse", deadline=None, max_examples=100, derandomize=True, database=None)
+settings.load_profile("gatehouse")
+
+TABLE = "verdicts"
+WORK = "work"
+UPLOADS = "uploads"
+
+STANDARD = """\
+name: standard
+version: "1"
+default: {review: 60}
+rules:
+  Violence: {review: 50, block: 90}
+  Alcohol: allow
+"""
+STRICT = """\
+name: strict
+version: "1"
+default: {review: 40}
+rules:
+  Violence: {block: 40}
+"""
+#: Lane default judges by standard, and by strict what children upload.
+LANES = {"default": {"policy": "standard", "policy_overrides": {"kids/": "strict"}, "min_confidence": 30}}
+
+
+def policy_of(text: str) -> Policy:
+    """The policy that this YAML is."""
+    return Policy.from_document(yaml.safe_load(text))
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A deployment of the policies STANDARD and STRICT. Its stacks exist in DescribeStacks' answers only.
+
+    Attributes:
+        calls: what the command called, and a way to answer in AWS's place. What a test calls itself is not in it.
+        stack_changes: by stack, what DescribeStacks says otherwise than of a stack at rest.
+    """
+
+    dynamodb: "DynamoDBClient"
+    s3: "S3Client"
+    sns: "SNSClient"
+    ssm: "SSMClient"
+    topic_arn: str
+    calls: AwsCalls = field(default_factory=AwsCalls)
+    stack_changes: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def stacks(self, lanes: Mapping[str, Any] = LANES, without: Sequence[str] = (), **changed: str) -> None:
+        """Have the stacks `gatehouse-storage` and `gatehouse-pipeline`, some outputs left out or changed."""
+        storage = {
+            "UploadBucketName": UPLOADS,
+            "WorkBucketName": WORK,
+            "VerdictTableName": TABLE,
+            "FlagTopicArn": self.topic_arn,
+            "StandardPolicyParameterName": "parameter-of-standard",
+            "StrictPolicyParameterName": "parameter-of-strict",
+            "PolicyParameterName": "parameter-of-standard",
+        }
+        pipeline = {"LanePolicies": json.dumps(lanes), "NotifiedStatuses": "REVIEW,BLOCKED"}
+        outputs = {
+            stack: [
+                {"OutputKey": name, "OutputValue": changed.get(name, value)}
+                for name, value in values.items()
+                if name not in without
+            ]
+            for stack, values in (("gatehouse-storage", storage), ("gatehouse-pipeline", pipeline))
+        }
+
+        def describe(request: Mapping[str, Any]) -> dict[str, Any]:
+            name = request["body"]["StackName"]
+            if name not in outputs:
+                error: Any = {"Code": "ValidationError", "Message": f"Stack with id {name} does not exist"}
+                raise ClientError({"Error": error}, "DescribeStacks")
+            stack = {"StackName": name, "StackStatus": "UPDATE_COMPLETE", "Outputs": outputs[name]}
+            return {"Stacks": [stack | self.stack_changes.get(name, {})]}
+
+        self.calls.answer_always("DescribeStacks", describe)
+
+    def ship(self, policy: Policy) -> None:
+        """Point to a policy as a deploy does."""
+        self.point(policy.name, PolicyPointer.to_shipped(policy).to_text())
+
+    def point(self, name: str, text: str) -> None:
+        """Write the parameter of the policy called `name`."""
+        self.ssm.put_parameter(Name=f"parameter-of-{name}", Value=text, Type="String", Overwrite=True)
+
+    def pointer(self, name: str) -> PolicyPointer:
+        """The pointer of the policy called `name`."""
+        return PolicyPointer.from_text(self.ssm.get_parameter(Name=f"parameter-of-{name}")["Parameter"]["Value"])
+
+    def record(self, policy: Policy) -> None:
+        """Keep a policy as the batcher does."""
+        self.s3.put_object(Bucket=WORK, Key=policy_key(policy.hash), Body=policy.to_text().encode())
+
+    def recorded(self) -> dict[str, str]:
+        """Key -> text of the policies in the work bucket."""
+        keys = [entry["Key"] for entry in self.s3.list_objects_v2(Bucket=WORK).get("Contents", [])]
+        return {key: self.s3.get_object(Bucket=WORK, Key=key)["Body"].read().decode() for key in keys}
+
+    def put(self, *held: Verdict | Claim) -> None:
+        """Put the items of final verdicts, or of claims."""
+        puts: Any = [{"PutRequest": {"Item": _serialized(entry.to_item())}} for entry in held]
+        for start in range(0, len(puts), 25):
+            self.dynamodb.batch_write_item(RequestItems={TABLE: puts[start : start + 25]})
+
+    def put_item(self, item: Mapping[str, Any]) -> None:
+        """Put an item as it is."""
+        self.dynamodb.put_item(TableName=TABLE, Item=_serialized(item))
+
+    def items(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """Every item of the verdict table, by object and version."""
+        pages = self.dynamodb.get_paginator("scan").paginate(TableName=TABLE)
+        found = [
+            {name: TypeDeserializer().deserialize(value) for name, value in item.items()}
+            for page in pages
+            for item in page["Items"]
+        ]
+        return {(item[OBJECT], item[VERSION]): item for item in found}
+
+
+Run = Callable[..., Result]
+
+
+def _serialized(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: TypeSerializer().serialize(value) for name, value in item.items()}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _models_read_once() -> Iterator[None]:
+    """Every command makes a session of its own; let them share what botocore reads of its services from disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", cache(botocore.session.create_loader))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder commands run in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run() -> Run:
+    """Run `gatehouse policy` with these arguments; an unexpected exception fails the test."""
+
+    def run(*arguments: str, **options: Any) -> Result:
+        from cli.__main__ import app
+
+        result = CliRunner().invoke(app, ["policy", *arguments], **options)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return run
+
+
+@pytest.fixture
+def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
+    """A deployment in which nothing was uploaded yet."""
+    with mock_aws(config={"core": {"reset_boto3_session": False}}):
+        sns = boto3.client("sns")
+        deployed = Deployed(
+            boto3.client("dynamodb"),
+            boto3.client("s3"),
+            sns,
+            boto3.client("ssm"),
+            sns.create_topic(Name="flags")["TopicArn"],
+        )
+        _create_table(deployed.dynamodb)
+        deployed.s3.create_bucket(Bucket=WORK)
+        deployed.s3.create_bucket(Bucket=UPLOADS)
+        for policy in (policy_of(STANDARD), policy_of(STRICT)):
+            deployed.ship(policy)
+        deployed.stacks()
+        _watch_commands(deployed.calls, monkeypatch)
+        yield deployed
+
+
+def _watch_commands(calls: AwsCalls, monkeypatch: pytest.MonkeyPatch) -> None:
+    client_of = Connection.client
+
+    def watched(self: Connection, service: str, connections: int = 10) -> Any:
+        client = client_of(self, service, connections)
+        calls.watch(client)
+        return client
+
+    monkeypatch.setattr(Connection, "client", watched)
+
+
+def _create_table(dynamodb: "DynamoDBClient") -> None:
+    keys = (OBJECT, VERSION, INDEX_PARTITION, INDEX_SORT)
+    dynamodb.create_table(
+        TableName=TABLE,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in keys],
+        KeySchema=[{"AttributeName": OBJECT, "KeyType": "HASH"}, {"AttributeName": VERSION, "KeyType": "RANGE"}],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": INDEX,
+                "KeySchema": [
+                    {"AttributeName": INDEX_PARTITION, "KeyType": "HASH"},
+                    {"AttributeName": INDEX_SORT, "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(INDEX_PROJECTION)},
+            }
+        ],
+    )

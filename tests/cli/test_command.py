@@ -1,0 +1,61 @@
+"""`./gatehouse` runs from any folder, and nothing in that folder becomes part of it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from local.synthesis import ROOT
+from tests.cli.conftest import STANDARD
+
+
+def gatehouse(
+    folder: Path, *arguments: str, command: Path = ROOT / "gatehouse", search_path: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(command), *arguments],
+        cwd=folder,
+        env={"PATH": search_path or os.environ["PATH"], "HOME": str(folder)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_it_runs_from_any_folder_and_reads_that_folders_files(here: Path) -> None:
+    (here / "policies").mkdir()
+    (here / "policies" / "standard.yaml").write_text(STANDARD, encoding="utf-8")
+    for module in ("cli", "typer", "json"):
+        (here / f"{module}.py").write_text("raise SystemExit('not this one')", encoding="utf-8")
+    (here / "link").symlink_to(ROOT / "gatehouse")
+    (here / "bin").mkdir()
+    (here / "bin" / "link").symlink_to("../link")
+
+    result = gatehouse(here, "policy", "validate", command=here / "bin" / "link")
+
+    assert result.stdout.startswith("policies/standard.yaml: ok, standard version 1")
+    assert result.returncode == 0
+
+
+def test_its_name_in_help_is_the_commands(here: Path) -> None:
+    assert gatehouse(here, "policy", "judge", "--help").stdout.startswith("Usage: gatehouse policy judge [OPTIONS]")
+
+
+def test_neither_starting_nor_validating_loads_the_cdk() -> None:
+    code = "import sys, cli.__main__, stacks.settings, stacks.policies; sys.exit('aws_cdk' in sys.modules)"
+
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.DEVNULL, check=True)
+
+
+def test_a_machine_without_a_new_enough_python_is_told_so(here: Path) -> None:
+    old_python = here / "python3"
+    old_python.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    old_python.chmod(0o755)
+    for tool in ("dirname", "readlink", "sh"):
+        (here / tool).symlink_to(Path("/usr/bin") / tool)
+
+    result = gatehouse(here, "policy", "--help", search_path=str(here))
+
+    assert "Python 3.11 or newer" in result.stderr
+    assert result.returncode == 1

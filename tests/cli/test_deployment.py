@@ -1,0 +1,67 @@
+"""A deployment is found by its stacks' outputs."""
+
+import pytest
+
+from cli.connection import Connection
+from cli.deployment import Deployment
+from cli.errors import CommandError
+from lambdas.moderation.verdict import Status
+from tests.cli.conftest import Deployed
+
+
+@pytest.mark.usefixtures("deployed")
+def test_everything_commands_need_is_read_from_the_outputs(deployed: Deployed) -> None:
+    found = Deployment.find(Connection())
+
+    assert (found.name, found.upload_bucket, found.work_bucket) == ("gatehouse", "uploads", "work")
+    assert (found.verdict_table, found.flag_topic_arn) == ("verdicts", deployed.topic_arn)
+    assert found.notified == {Status.REVIEW, Status.BLOCKED}
+    assert found.policies == ("standard", "strict")
+    assert found.policy_parameters == {"standard": "parameter-of-standard", "strict": "parameter-of-strict"}
+    assert found.min_confidence_for("strict") == {"default": 30.0}
+    assert found.min_confidence_for("other") == {}
+
+
+def test_a_key_is_judged_by_the_policy_of_its_longest_prefix(deployed: Deployed) -> None:
+    overrides = {"kids/": "strict", "kids/art/": "art", "art/": "art"}
+    deployed.stacks(lanes={"main": {"policy": "standard", "policy_overrides": overrides, "min_confidence": 30}})
+
+    found = Deployment.find(Connection())
+
+    assert found.policy_name_for("main", "cat.jpg") == "standard"
+    assert found.policy_name_for("main", "kids/cat.jpg") == "strict"
+    assert found.policy_name_for("main", "kids/art/cat.jpg") == "art"
+    assert found.policy_name_for("gone", "cat.jpg") is None
+
+
+def test_no_flag_is_sent_where_none_was_asked_for(deployed: Deployed) -> None:
+    deployed.stacks(NotifiedStatuses="")
+
+    assert Deployment.find(Connection()).notified == frozenset()
+
+
+@pytest.mark.usefixtures("deployed")
+def test_a_deployment_that_is_not_there_is_told_with_the_region_looked_in() -> None:
+    with pytest.raises(CommandError) as caught:
+        Deployment.find(Connection(), "other")
+
+    assert str(caught.value) == (
+        "There is no stack other-storage in us-east-1; choose the deployment with --deployment and its Region with "
+        "--region, or make one with `make deploy`."
+    )
+
+
+@pytest.mark.parametrize("output", ["WorkBucketName", "LanePolicies", "NotifiedStatuses"])
+def test_stacks_of_another_version_are_told(deployed: Deployed, output: str) -> None:
+    deployed.stacks(without=[output])
+
+    with pytest.raises(CommandError, match=f"no output '{output}'. It was made by another version of Gatehouse"):
+        Deployment.find(Connection())
+
+
+@pytest.mark.parametrize("lanes", ["", "[]", '{"default": {}}', '{"default": 1}', '{"default": {"policy": "a"}}'])
+def test_lanes_that_cannot_be_read_are_told(deployed: Deployed, lanes: str) -> None:
+    deployed.stacks(LanePolicies=lanes)
+
+    with pytest.raises(CommandError, match="an output that can't be read: LanePolicies is "):
+        Deployment.find(Connection())

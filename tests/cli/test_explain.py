@@ -1,0 +1,245 @@
+"""`policy explain`: why a stored verdict is what it is."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.policy_source import short
+from lambdas.moderation.analysis import Analysis
+from lambdas.moderation.policy import Policy
+from lambdas.moderation.upload import Upload
+from lambdas.moderation.verdict import Failure, Status, Verdict
+from tests.cli.conftest import STANDARD, STRICT, Deployed, Run, policy_of
+from tests.unit.builders import ADAPTER, a_claim, a_verdict, an_analysis, an_upload
+
+POLICY = policy_of(STANDARD)
+CAT = "s3://uploads/cat.jpg"
+VIOLENCE = an_analysis({"Violence": 92.6})
+
+
+def judged(
+    analysis: Analysis = VIOLENCE, policy: Policy = POLICY, upload: Upload | None = None, **fields: Any
+) -> Verdict:
+    """The verdict that a policy gives on an analysis."""
+    decision = policy.judge(analysis)
+    return a_verdict(
+        decision.status,
+        a_claim(upload or an_upload()),
+        **{"analysis": analysis, "reasons": decision.reasons, "policy": policy.reference, **fields},
+    )
+
+
+def test_the_rule_that_fired_is_told_under_the_policy_that_judged(run: Run, deployed: Deployed) -> None:
+    deployed.record(POLICY)
+    deployed.put(judged())
+
+    result = run("explain", CAT)
+
+    lines = result.stdout.splitlines()
+    assert lines[0] == "s3://uploads/cat.jpg, uploaded 2026-11-22T11:59:30.000Z"
+    assert lines[1] == f"BLOCKED by standard version 1 ({short(POLICY.hash)}), decided at 2026-11-22T12:01:00.000Z"
+    assert lines[2] == "  Violence 92.6 reaches block from 90, by the rule Violence"
+    assert lines[3] == "  lane default, batch batch-1, attempt 1, job job-1, labels asked for from 30"
+    assert "It would be REVIEW with Violence: block above 92.6 (now 90)." in lines
+    assert result.exit_code == 0
+
+
+def test_a_key_alone_is_looked_for_in_the_uploads_bucket(run: Run, deployed: Deployed) -> None:
+    deployed.put(judged())
+
+    assert run("explain", "cat.jpg").stdout.startswith("s3://uploads/cat.jpg, uploaded")
+
+
+def test_an_approval_is_told_to_have_reached_no_threshold(run: Run, deployed: Deployed) -> None:
+    deployed.record(POLICY)
+    deployed.put(judged(an_analysis({"Violence": 40.0})))
+
+    result = run("explain", CAT)
+
+    assert "APPROVED by standard version 1" in result.stdout
+    assert "  No label reached a threshold." in result.stdout
+    assert "It would be REVIEW with Violence: review at 40 or below (now 50)." in result.stdout
+
+
+def test_the_newest_upload_is_explained_with_one_query_of_one_item(run: Run, deployed: Deployed) -> None:
+    deployed.put(
+        judged(upload=an_upload(sequencer="01", version_id="old")),
+        judged(an_analysis(), upload=an_upload(sequencer="02", version_id="new")),
+    )
+
+    document = json.loads(run("explain", CAT, "--output", "json").stdout)
+
+    assert (document["version_id"], document["status"]) == ("new", "APPROVED")
+    assert deployed.calls.made["Query"] == 1
+
+
+def test_a_version_is_found_among_the_uploads_of_its_key(run: Run, deployed: Deployed) -> None:
+    deployed.put(
+        judged(upload=an_upload(sequencer="01", version_id="old")),
+        judged(an_analysis(), upload=an_upload(sequencer="02", version_id="new")),
+    )
+
+    result = run("explain", CAT, "--version-id", "old")
+
+    assert result.stdout.startswith("s3://uploads/cat.jpg (version id old), uploaded")
+    assert "BLOCKED" in result.stdout
+
+
+def test_a_policy_that_was_not_recorded_is_found_among_the_files(run: Run, deployed: Deployed, here: Path) -> None:
+    (here / "policies").mkdir()
+    (here / "policies" / "broken.yaml").write_text("rules: [", encoding="utf-8")
+    (here / "policies" / "standard.yaml").write_text(STANDARD, encoding="utf-8")
+    deployed.put(judged())
+
+    assert "It would be REVIEW with Violence: block above 92.6 (now 90)." in run("explain", CAT).stdout
+
+
+def test_without_the_policy_the_stored_reasons_are_told(run: Run, deployed: Deployed) -> None:
+    deployed.put(judged())
+
+    result = run("explain", CAT)
+
+    assert "  Violence 92.6 reaches block from 90, by the rule Violence" in result.stdout
+    assert "is neither recorded nor in ./policies, so only the stored reasons can be told" in result.stdout
+    assert "It would be" not in result.stdout
+    assert result.exit_code == 0
+
+
+def test_another_policy_can_be_asked(run: Run, deployed: Deployed, here: Path) -> None:
+    (here / "lenient.yaml").write_text(STANDARD.replace("block: 90", "block: 95"), encoding="utf-8")
+    deployed.put(judged())
+
+    result = run("explain", CAT, "--policy", "lenient.yaml")
+
+    assert "BLOCKED by standard version 1" in result.stdout
+    assert "REVIEW under standard version 1" in result.stdout
+    assert "  Violence 92.6 reaches review from 50, by the rule Violence" in result.stdout
+
+
+def test_labels_that_nobody_asked_for_are_told_to_be_unknown(run: Run, deployed: Deployed) -> None:
+    deployed.record(POLICY)
+    deployed.put(judged(an_analysis(), min_confidence=80.0))
+
+    assert "judges labels below 80, which Rekognition was not asked for" in run("explain", CAT).stdout
+
+
+def test_an_adapter_that_did_not_answer_is_told(run: Run, deployed: Deployed) -> None:
+    deployed.record(POLICY)
+    deployed.put(judged(adapter_asked=ADAPTER))
+
+    assert "The lane's adapter was asked for and did not answer" in run("explain", CAT).stdout
+
+
+def test_a_pending_upload_is_told_to_be_undecided(run: Run, deployed: Deployed) -> None:
+    deployed.put(a_claim())
+
+    result = run("explain", CAT)
+
+    assert "PENDING. Not decided yet: the batch batch-1 claimed it at 2026-11-22T12:00:00.000Z (attempt 1)." in (
+        result.stdout
+    )
+    assert json.loads(run("explain", CAT, "--output", "json").stdout)["status"] == "PENDING"
+
+
+@pytest.mark.parametrize("status", [Status.UNSUPPORTED, Status.FAILED])
+def test_an_upload_without_labels_is_told_with_its_error(run: Run, deployed: Deployed, status: Status) -> None:
+    deployed.put(a_verdict(status, failure=Failure("ImageTooLarge", "the object has 16 MB")))
+
+    result = run("explain", CAT)
+
+    assert f"{status}, decided at 2026-11-22T12:01:00.000Z" in result.stdout
+    assert "  ImageTooLarge: the object has 16 MB" in result.stdout
+    assert "It has no labels, so there was nothing for a policy to judge." in result.stdout
+
+
+def test_a_decision_of_a_person_is_told_to_be_one(run: Run, deployed: Deployed) -> None:
+    deployed.record(POLICY)
+    deployed.put(replace(judged(), status=Status.APPROVED, decided_by="reviewer-7"))
+
+    result = run("explain", CAT)
+
+    assert "APPROVED, decided by reviewer-7 at 2026-11-22T12:01:00.000Z" in result.stdout
+    assert "A person decided this; no policy, and no replay, changes it." in result.stdout
+
+
+def test_a_key_cannot_write_to_the_terminal(run: Run, deployed: Deployed) -> None:
+    deployed.put(judged(upload=an_upload("red\x1b[31m\n.jpg")))
+
+    assert run("explain", "red\x1b[31m\n.jpg").stdout.startswith("s3://uploads/red\\x1b[31m\\n.jpg, uploaded")
+
+
+def test_scripts_get_one_document(run: Run, deployed: Deployed) -> None:
+    deployed.record(POLICY)
+    deployed.put(judged())
+
+    document = json.loads(run("explain", CAT, "--output", "json").stdout)
+
+    explanation = document.pop("explanation")
+    assert document == {
+        "object": CAT,
+        "version": an_upload().version,
+        "version_id": None,
+        "etag": "d41d8cd98f00b204e9800998ecf8427e",
+        "uploaded_at": "2026-11-22T11:59:30.000Z",
+        "status": "BLOCKED",
+        "lane": "default",
+        "batch_id": "batch-1",
+        "attempt": 1,
+        "claimed_at": "2026-11-22T12:00:00.000Z",
+        "decided_at": "2026-11-22T12:01:00.000Z",
+        "decided_by": "policy",
+        "policy": POLICY.reference.to_document(),
+        "reasons": [
+            {"rule": "Violence", "label": "Violence", "confidence": 92.6, "outcome": "block", "threshold": 90.0}
+        ],
+        "error": None,
+        "engine": "bulk",
+        "job_id": "job-1",
+        "min_confidence": 30.0,
+        "notes": [],
+    }
+    assert explanation["status"] == "BLOCKED"
+    assert explanation["policy"] == POLICY.reference.to_document()
+
+
+@pytest.mark.usefixtures("deployed")
+@pytest.mark.parametrize("arguments", [(CAT,), ("dog.jpg",), (CAT, "--version-id", "gone")])
+def test_an_upload_nobody_knows_is_told(run: Run, arguments: tuple[str, ...]) -> None:
+    result = run("explain", *arguments)
+
+    assert result.stderr.startswith("There is no verdict of s3://uploads/")
+    assert "no lane of gatehouse.yaml takes its key" in result.stderr
+    assert (result.stdout, result.exit_code) == ("", 1)
+
+
+@pytest.mark.usefixtures("deployed")
+@pytest.mark.parametrize("upload", ["", "s3://uploads", "s3://uploads/", "s3:///cat.jpg", "bad\udcff.jpg"])
+def test_what_is_no_object_is_told(run: Run, upload: str) -> None:
+    result = run("explain", upload)
+
+    assert "is no object; write s3://bucket/key, or a key of uploads." in result.stderr
+    assert result.exit_code == 1
+
+
+def test_an_item_of_another_make_is_told(run: Run, deployed: Deployed) -> None:
+    item = judged().to_item()
+    del item["batch_id"]
+    deployed.put_item(item)
+
+    result = run("explain", CAT)
+
+    assert "was written by another version of Gatehouse or by hand (KeyError('batch_id'))" in result.stderr
+    assert result.exit_code == 1
+
+
+def test_a_recorded_document_that_was_tampered_with_is_not_believed(run: Run, deployed: Deployed) -> None:
+    deployed.put(judged())
+    deployed.s3.put_object(Bucket="work", Key=f"policies/{POLICY.hash}.json", Body=policy_of(STRICT).to_text().encode())
+
+    result = run("explain", CAT)
+
+    assert "holds a policy of another hash" in result.stderr
+    assert result.exit_code == 1

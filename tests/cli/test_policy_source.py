@@ -1,0 +1,214 @@
+"""Policies named on the command line, the documents that are kept, and the pointers to those in force."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cli.connection import Connection
+from cli.deployment import Deployment
+from cli.errors import CommandError
+from cli.policy_documents import PolicyDocuments
+from cli.policy_pointers import PolicyPointers
+from cli.policy_source import PolicySources, read_policy_file, sources_of
+from lambdas.moderation.policy import Policy
+from lambdas.moderation.policy_pointer import PolicyPointer, policy_key
+from stacks.settings_section import SettingsError
+from tests.cli.conftest import STANDARD, STRICT, WORK, Deployed, policy_of
+
+V1 = policy_of(STANDARD)
+V2 = policy_of(STANDARD.replace('"1"', '"2"'))
+
+
+@pytest.fixture
+def sources(deployed: Deployed) -> PolicySources:
+    """The policies of the deployment."""
+    connection = Connection()
+    return sources_of(connection, lambda: Deployment.find(connection))
+
+
+@pytest.fixture
+def documents(deployed: Deployed) -> PolicyDocuments:
+    """The documents of the deployment."""
+    return PolicyDocuments(Connection().client("s3"), WORK)
+
+
+@pytest.fixture
+def pointers(deployed: Deployed) -> PolicyPointers:
+    """The pointers of the deployment."""
+    connection = Connection()
+    return PolicyPointers(connection.client("ssm"), Deployment.find(connection).policy_parameters)
+
+
+@pytest.mark.parametrize("name", ["draft.yaml", "folder/draft", "./draft", "draft.json"])
+def test_a_path_is_read_as_a_file_without_asking_aws(here: Path, name: str) -> None:
+    (here / name).parent.mkdir(exist_ok=True)
+    (here / name).write_text(V1.to_text(), encoding="utf-8")
+
+    assert read_policy_file(name) == V1
+
+
+def test_a_file_that_is_not_there_is_not_taken_for_a_name(sources: PolicySources, deployed: Deployed) -> None:
+    with pytest.raises(SettingsError, match=r"standard\.yaml:1: can't be read"):
+        sources.resolve("standard.yaml")
+    assert not deployed.calls.made
+
+
+def test_a_name_is_the_version_in_force(sources: PolicySources, deployed: Deployed) -> None:
+    deployed.record(V2)
+    deployed.point("standard", PolicyPointer.to_shipped(V1).moved_to(V2).to_text())
+
+    assert sources.resolve("standard") == V2
+
+
+def test_a_version_that_was_not_recorded_yet_is_found_among_the_files(sources: PolicySources, here: Path) -> None:
+    (here / "policies").mkdir()
+    (here / "policies" / "any.yaml").write_text(STANDARD, encoding="utf-8")
+
+    assert sources.resolve("standard") == V1
+
+
+def test_a_version_that_is_nowhere_is_told(sources: PolicySources) -> None:
+    with pytest.raises(CommandError, match=r"standard 1 \(.{8}\) is in force, but no batch has recorded it yet"):
+        sources.resolve("standard")
+
+
+@pytest.mark.parametrize("digits", [8, 12, 64])
+def test_a_hash_is_a_recorded_policy(sources: PolicySources, deployed: Deployed, digits: int) -> None:
+    deployed.record(V1)
+    deployed.record(V2)
+
+    assert sources.resolve(V1.hash[:digits]) == V1
+
+
+MISTAKES = {
+    "standart": "standart is no policy of this deployment; did you mean standard?",
+    "zzz": "zzz is no policy of this deployment; the policies in use are standard, strict;",
+    "0123456": "0123456 is no policy of this deployment;",
+    "01234567": "No policy whose hash begins with 01234567 is recorded; name its file instead.",
+    "": " is no policy of this deployment;",
+}
+
+
+@pytest.mark.parametrize("source", MISTAKES)
+def test_what_names_no_policy_is_told(sources: PolicySources, source: str) -> None:
+    with pytest.raises(CommandError) as caught:
+        sources.resolve(source)
+
+    assert str(caught.value).startswith(MISTAKES[source])
+
+
+def test_a_name_behind_a_broken_pointer_is_told_to_be(sources: PolicySources, deployed: Deployed) -> None:
+    deployed.point("standard", "broken")
+
+    with pytest.raises(CommandError, match=r"a pointer can't be read: see `\./gatehouse policy status`"):
+        sources.resolve("standard")
+
+
+def test_digits_that_fit_several_policies_are_refused(documents: PolicyDocuments, deployed: Deployed) -> None:
+    for ending in ("a", "b"):
+        deployed.s3.put_object(Bucket=WORK, Key=policy_key("0" * 63 + ending), Body=b"{}")
+
+    with pytest.raises(CommandError, match=r"Several recorded policies begin with 00000000: .*; give more digits"):
+        documents.find("00000000")
+
+
+def test_a_policy_is_recorded_once(documents: PolicyDocuments, deployed: Deployed) -> None:
+    documents.record(V1)
+    documents.record(V1)
+
+    assert deployed.recorded() == {policy_key(V1.hash): V1.to_text()}
+    assert deployed.calls.made["PutObject"] == 1
+    assert documents.find(V1.hash) == V1
+    assert documents.find(V2.hash) is None
+
+
+def test_a_document_that_is_not_what_its_key_says_is_refused(documents: PolicyDocuments, deployed: Deployed) -> None:
+    deployed.s3.put_object(Bucket=WORK, Key=policy_key(V1.hash), Body=V2.to_text().encode())
+
+    with pytest.raises(CommandError, match=r"s3://work/policies/.*\.json can't be used: .* of another hash"):
+        documents.find(V1.hash)
+
+
+def test_a_missing_permission_does_not_look_like_a_missing_document(
+    documents: PolicyDocuments, deployed: Deployed
+) -> None:
+    refusal = {"Error": {"Code": "403", "Message": "Forbidden"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+    deployed.calls.answer_next("HeadObject", refusal, status=403)
+
+    with pytest.raises(Exception, match="403"):
+        documents.record(V1)
+    assert deployed.recorded() == {}
+
+
+def test_pointers_are_read_by_name_and_moved(pointers: PolicyPointers, deployed: Deployed) -> None:
+    stored = pointers.read()["standard"]
+
+    pointers.move(stored, stored.pointer.moved_to(V2))
+
+    moved = pointers.read()["standard"]
+    assert (stored.parameter, stored.pointer.is_live) == ("parameter-of-standard", False)
+    assert moved.pointer == deployed.pointer("standard") == stored.pointer.moved_to(V2)
+    assert moved.modified >= stored.modified
+    assert {moved.modified.tzinfo, moved.now.tzinfo} == {UTC}
+
+
+def test_a_dozen_pointers_are_read_in_two_calls(deployed: Deployed) -> None:
+    names = [f"policy-{letter}" for letter in "abcdefghijkl"]
+    for name in names:
+        deployed.ship(policy_of(STRICT.replace("strict", name)))
+    pointers = PolicyPointers(Connection().client("ssm"), {name: f"parameter-of-{name}" for name in names})
+
+    assert sorted(pointers.read()) == sorted(names)
+    assert deployed.calls.made["GetParameters"] == 2
+
+
+def test_a_pointer_to_another_policy_is_not_taken_for_that_policys(
+    pointers: PolicyPointers, deployed: Deployed
+) -> None:
+    deployed.point("standard", PolicyPointer.to_shipped(policy_of(STRICT)).to_text())
+
+    found, unreadable = pointers.look()
+
+    assert found["strict"].parameter == "parameter-of-strict"
+    assert [(pointer.policy, pointer.problem) for pointer in unreadable] == [("standard", "it points to policy strict")]
+    with pytest.raises(CommandError, match=r"`\./gatehouse policy status` says how to mend it"):
+        pointers.read()
+
+
+TEXTS = st.text() | st.recursive(
+    st.none() | st.text() | st.integers(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["name", "version", "hash", "deployed"]), inner),
+).map(json.dumps)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=TEXTS)
+def test_whatever_a_parameter_holds_is_a_pointer_or_told(
+    pointers: PolicyPointers, deployed: Deployed, text: str
+) -> None:
+    held = {"Name": "parameter-of-standard", "Value": text, "LastModifiedDate": datetime.now(UTC)}
+    answer: dict[str, Any] = {"Parameters": [held], "InvalidParameters": ["parameter-of-strict"]}
+    deployed.calls.answer_next("GetParameters", answer)
+
+    found, unreadable = pointers.look()
+
+    assert {*found, *(pointer.policy for pointer in unreadable)} == {"standard", "strict"}
+
+
+def test_recorded_policies_read_back_as_they_were(documents: PolicyDocuments) -> None:
+    policy = Policy.from_document(
+        {
+            "name": "art",
+            "version": "ü 1",
+            "default": "allow",
+            "rules": {"Explicit": {"block": 80, "when": [{"content_types": {"Illustrated": 70}, "then": "allow"}]}},
+        }
+    )
+    documents.record(policy)
+
+    assert documents.find(policy.hash[:8]) == policy

@@ -1,0 +1,25 @@
+from io import StringIO
+
+from rich.console import Console
+
+from cli.progress import progress
+
+
+def test_a_log_gets_a_line_now_and_then() -> None:
+    seconds = iter((0.0, 0.0, 9.0, 10.0, 10.0, 19.0))
+    stream = StringIO()
+
+    with progress(Console(file=stream), lambda: next(seconds)) as tell:
+        for line in ("first", "too soon", "second", "too soon again"):
+            tell(line)
+
+    assert stream.getvalue().splitlines() == ["first", "second"]
+
+
+def test_a_terminal_shows_the_latest_line_as_it_stands() -> None:
+    console = Console(file=StringIO(), force_terminal=True, width=80, record=True)
+
+    with progress(console) as tell:
+        tell("1,000 [red]looked at[/red]")
+
+    assert "1,000 [red]looked at[/red]" in console.export_text()

@@ -1,0 +1,371 @@
+"""`policy status`: what is in force, and every way in which file, pointer and recent verdicts can differ."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli import verdict_lookup
+from cli.policy_source import short
+from cli.recent_verdicts import RecentVerdicts
+from cli.verdict_lookup import DAYS, MOST
+from lambdas.moderation.policy_pointer import PolicyPointer
+from lambdas.moderation.upload import Upload, iso
+from lambdas.moderation.verdict import PolicyReference, Status, Verdict
+from tests.cli.conftest import LANES, STANDARD, STRICT, Deployed, Run, policy_of
+from tests.unit.builders import NOON, a_claim, a_verdict, an_upload
+
+StatusOf = Callable[[], Mapping[str, Any]]
+
+V1 = policy_of(STANDARD)
+STANDARD_2 = STANDARD.replace('"1"', '"2"').replace("block: 90", "block: 80")
+V2 = policy_of(STANDARD_2)
+STANDARD_3 = STANDARD.replace('"1"', '"3"').replace("block: 90", "block: 70")
+V3 = policy_of(STANDARD_3)
+KIDS = policy_of(STRICT)
+
+
+@pytest.fixture
+def policies(here: Path) -> Path:
+    """The files the deployment was made from."""
+    folder = here / "policies"
+    folder.mkdir()
+    (folder / "standard.yaml").write_text(STANDARD, encoding="utf-8")
+    (folder / "strict.yaml").write_text(STRICT, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _noon(deployed: Deployed) -> None:
+    """It is noon for AWS, and whatever pointers there are were written 30 seconds before."""
+
+    def parameters(request: Mapping[str, Any]) -> dict[str, Any]:
+        answer: Any = deployed.ssm.get_parameters(Names=json.loads(request["body"])["Names"])
+        for parameter in answer["Parameters"]:
+            parameter["LastModifiedDate"] = NOON - timedelta(seconds=30)
+        headers = {"date": format_datetime(NOON, usegmt=True)}
+        return {**answer, "ResponseMetadata": {"HTTPStatusCode": 200, "HTTPHeaders": headers}}
+
+    deployed.calls.answer_always("GetParameters", parameters)
+
+
+@pytest.fixture
+def status(run: Run) -> StatusOf:
+    """Runs the command and reads its document."""
+
+    def status() -> Mapping[str, Any]:
+        result = run("status", "--output", "json")
+        assert result.exit_code == 0
+        document: Mapping[str, Any] = json.loads(result.stdout)
+        return document
+
+    return status
+
+
+def flagged(
+    policy: PolicyReference = V1.reference,
+    upload: Upload | None = None,
+    *,
+    days: int = 0,
+    hours: int = 0,
+    **fields: Any,
+) -> Verdict:
+    """A flagged verdict of this policy, of so long ago."""
+    verdict = a_verdict(Status.REVIEW, a_claim(upload or an_upload()), **{"policy": policy, **fields})
+    return replace(verdict, decided_at=iso(NOON - timedelta(days=days, hours=hours)))
+
+
+def drift(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Kind and policy of each difference."""
+    return [(entry["kind"], entry["policy"]) for entry in document["drift"]]
+
+
+def text(document: Mapping[str, Any]) -> str:
+    """The one difference, in words."""
+    (entry,) = document["drift"]
+    words: str = entry["text"]
+    return words
+
+
+@pytest.mark.usefixtures("policies")
+def test_where_everything_agrees_there_is_no_drift(run: Run, deployed: Deployed) -> None:
+    deployed.put(flagged())
+
+    result = run("status")
+
+    assert "No drift: files, pointers and these verdicts agree." in result.stdout
+    row = next(line for line in result.stdout.splitlines() if line.startswith("| standard | default"))
+    assert row.count(f"1 ({short(V1.hash)})") == 3  # file, deployed, in force
+    assert "2026-11-22 11:59:30Z; functions follow within a minute" in row
+    assert "Approvals are not in the index these are taken from, so they are not counted here." in result.stdout
+    assert result.exit_code == 0
+
+
+@pytest.mark.usefixtures("policies")
+def test_scripts_get_one_document(deployed: Deployed, status: StatusOf) -> None:
+    deployed.put(flagged())
+
+    document = status()
+
+    assert document["deployment"] == "gatehouse"
+    standard, strict = document["policies"]
+    assert standard == {
+        "name": "standard",
+        "lanes": ["default"],
+        "file": {"path": "policies/standard.yaml", "version": "1", "hash": V1.hash, "error": None},
+        "parameter": "parameter-of-standard",
+        "deployed": {"version": "1", "hash": V1.hash},
+        "in_force": {"version": "1", "hash": V1.hash, "live": False, "since": "2026-11-22T11:59:30.000Z"},
+    }
+    assert strict["name"] == "strict"
+    assert document["recent_verdicts"]["by_policy"] == [
+        {
+            "name": "standard",
+            "version": "1",
+            "hash": V1.hash,
+            "governed_by": "standard",
+            "verdicts": 1,
+            "newest": "2026-11-22T12:00:00.000Z",
+            "in_force": True,
+        }
+    ]
+    assert (document["recent_verdicts"]["looked_at"], document["recent_verdicts"]["days"]) == (1, DAYS)
+    assert document["drift"] == []
+
+
+@pytest.mark.usefixtures("deployed")
+def test_a_file_that_is_not_in_force_is_told_with_how_to_try_and_apply_it(policies: Path, status: StatusOf) -> None:
+    (policies / "standard.yaml").write_text(STANDARD_2, encoding="utf-8")
+
+    document = status()
+
+    assert drift(document) == [("file_not_in_force", "standard")]
+    assert text(document).startswith(
+        f"policies/standard.yaml is version 2 ({short(V2.hash)}), but standard version 1 ({short(V1.hash)}) is in force"
+    )
+    assert "`./gatehouse policy diff standard policies/standard.yaml`" in text(document)
+    assert "`./gatehouse policy apply policies/standard.yaml` or `make deploy` puts it in force." in text(document)
+
+
+@pytest.mark.usefixtures("deployed")
+def test_a_file_that_changed_under_the_same_version_is_told_to_need_another(policies: Path, status: StatusOf) -> None:
+    (policies / "standard.yaml").write_text(STANDARD_2.replace('"2"', '"1"'), encoding="utf-8")
+
+    assert "Write another version into the file first." in text(status())
+
+
+@pytest.mark.usefixtures("policies")
+def test_a_live_change_that_the_file_lacks_is_told_to_outlive_deploys(deployed: Deployed, status: StatusOf) -> None:
+    deployed.point("standard", PolicyPointer.to_shipped(V1).moved_to(V2).to_text())
+
+    document = status()
+
+    assert drift(document) == [("live_change", "standard")]
+    assert document["policies"][0]["in_force"]["live"] is True
+    assert "still says what was deployed, so a deploy leaves the change alone" in text(document)
+    assert "`./gatehouse policy apply policies/standard.yaml` takes it back." in text(document)
+
+
+def test_a_live_change_that_is_in_the_file_is_told_to_await_a_deploy(
+    deployed: Deployed, policies: Path, status: StatusOf
+) -> None:
+    deployed.point("standard", PolicyPointer.to_shipped(V1).moved_to(V2).to_text())
+    (policies / "standard.yaml").write_text(STANDARD_2, encoding="utf-8")
+
+    document = status()
+
+    assert drift(document) == [("live_change", "standard")]
+    assert "the next `make deploy` makes it the deployed version" in text(document)
+
+
+def test_a_live_change_that_a_deploy_would_replace_is_told(
+    deployed: Deployed, policies: Path, status: StatusOf
+) -> None:
+    deployed.point("standard", PolicyPointer.to_shipped(V1).moved_to(V2).to_text())
+    (policies / "standard.yaml").write_text(STANDARD_3, encoding="utf-8")
+
+    document = status()
+
+    assert drift(document) == [("live_change", "standard")]
+    assert f"(it is version 3, {short(V3.hash)}), so the next `make deploy` replaces the change by it" in text(document)
+
+
+def test_without_files_a_live_change_is_told_and_where_to_compare(run: Run, deployed: Deployed) -> None:
+    deployed.point("standard", PolicyPointer.to_shipped(V1).moved_to(V2).to_text())
+
+    result = run("status")
+
+    assert f"A live change put standard version 2 ({short(V2.hash)}) in force" in result.stdout
+    assert "There are no files of these policies in ./policies" in result.stdout
+
+
+@pytest.mark.usefixtures("deployed")
+def test_a_mistake_in_a_file_is_told_with_its_line(policies: Path, status: StatusOf) -> None:
+    (policies / "standard.yaml").write_text(STANDARD.replace("Violence", "Violense"), encoding="utf-8")
+
+    document = status()
+
+    assert drift(document) == [("file_mistake", "standard")]
+    assert text(document).startswith("policies/standard.yaml:5: rules: Violense:")
+    assert document["policies"][0]["file"]["hash"] is None
+
+
+UNREADABLE = {
+    "once upon a time": "the pointer is not JSON",
+    '{"name":"standard"}': "the pointer has no version",
+    PolicyPointer.to_shipped(KIDS).to_text(): "it points to policy strict",
+}
+
+
+@pytest.mark.usefixtures("policies")
+@pytest.mark.parametrize("value", UNREADABLE)
+def test_a_pointer_that_cannot_be_read_is_told_with_the_command_that_mends_it(
+    deployed: Deployed, status: StatusOf, value: str
+) -> None:
+    deployed.point("standard", value)
+
+    document = status()
+
+    assert drift(document) == [("pointer_unreadable", "standard")]
+    assert f"The pointer of standard, parameter-of-standard, can't be read: {UNREADABLE[value]}" in text(document)
+    assert "aws ssm put-parameter --type String --overwrite --name parameter-of-standard " in text(document)
+    assert f"--value '{PolicyPointer.to_shipped(V1).to_text()}'`; then `make deploy`." in text(document)
+    assert document["policies"][0]["in_force"] is None
+
+
+def test_a_parameter_that_is_gone_is_told(deployed: Deployed, status: StatusOf) -> None:
+    deployed.ssm.delete_parameter(Name="parameter-of-standard")
+
+    document = status()
+
+    assert drift(document) == [("pointer_unreadable", "standard")]
+    assert "there is no such parameter" in text(document)
+    assert "--value POINTER`, where POINTER is" in text(document)
+
+
+def test_a_policy_that_nothing_points_to_is_told(deployed: Deployed, status: StatusOf) -> None:
+    deployed.stacks(without=["StrictPolicyParameterName"])
+
+    document = status()
+
+    assert drift(document) == [("pointer_missing", "strict")]
+    assert text(document) == "No parameter points to strict, though lane default judges by it: `make deploy`."
+
+
+@pytest.mark.usefixtures("policies")
+def test_verdicts_under_another_version_are_told_with_how_to_count_what_would_flip(
+    deployed: Deployed, status: StatusOf
+) -> None:
+    deployed.put(
+        flagged(V3.reference, an_upload("old-1.jpg"), days=1),
+        flagged(V3.reference, an_upload("old-2.jpg")),
+        flagged(V1.reference, an_upload("new.jpg")),
+    )
+
+    document = status()
+
+    assert drift(document) == [("verdicts_under_another", "standard")]
+    assert text(document) == (
+        f"2 of the 3 newest flagged verdicts stand under standard version 3 ({short(V3.hash)}), while standard version "
+        f"1 ({short(V1.hash)}) is in force for them. A verdict whose outcome did not change keeps the policy that "
+        f"decided it; `./gatehouse policy diff {short(V3.hash)} standard` counts what would flip."
+    )
+
+
+@pytest.mark.usefixtures("policies")
+def test_verdicts_are_held_against_the_policy_of_their_key(deployed: Deployed, status: StatusOf) -> None:
+    deployed.put(
+        flagged(KIDS.reference, an_upload("kids/1.jpg")),
+        flagged(V1.reference, an_upload("kids/2.jpg")),
+        flagged(V1.reference, an_upload("1.jpg")),
+    )
+
+    document = status()
+
+    assert drift(document) == [("verdicts_under_another", "strict")]
+    assert text(document).startswith("1 of the 3 newest flagged verdicts stand under standard version 1")
+    assert text(document).endswith("`./gatehouse policy apply policies/strict.yaml` judges them again.")
+
+
+@pytest.mark.usefixtures("policies")
+def test_verdicts_of_a_lane_that_is_gone_are_held_against_the_policy_that_gave_them(
+    deployed: Deployed, status: StatusOf
+) -> None:
+    deployed.stacks(lanes={"other": LANES["default"]})
+    deployed.put(flagged(V1.reference), flagged(PolicyReference("gone", "1", "0" * 64), an_upload("2.jpg")))
+
+    document = status()
+
+    assert document["drift"] == []
+    assert {entry["name"]: entry["in_force"] for entry in document["recent_verdicts"]["by_policy"]} == {
+        "standard": True,
+        "gone": None,
+    }
+
+
+@pytest.mark.usefixtures("policies")
+def test_decisions_of_people_are_counted_apart(deployed: Deployed, run: Run, status: StatusOf) -> None:
+    deployed.put(flagged(V2.reference, decided_by="reviewer-7"))
+
+    document = status()
+
+    assert document["recent_verdicts"]["decided_by_people"] == 1
+    assert document["drift"] == []
+    assert "People decided 1 more of them; no policy changes these." in run("status").stdout
+
+
+@pytest.mark.usefixtures("policies")
+def test_approvals_and_older_verdicts_are_not_looked_at(deployed: Deployed, status: StatusOf) -> None:
+    deployed.put(
+        flagged(V2.reference, an_upload("old.jpg"), days=DAYS),
+        flagged(V1.reference, an_upload("new.jpg"), days=DAYS - 1),
+        a_verdict(Status.APPROVED, a_claim(an_upload("fine.jpg"))),
+        a_verdict(Status.FAILED, a_claim(an_upload("failed.jpg"))),
+    )
+
+    assert status()["recent_verdicts"]["looked_at"] == 1
+
+
+def test_what_was_approved_since_the_index_was_read_does_not_count() -> None:
+    items = [a_verdict(Status.APPROVED).to_item(), flagged().to_item(), {"status": "REVIEW"}]
+
+    assert RecentVerdicts.of(items, lambda *_: "standard").looked_at == 1
+
+
+@pytest.mark.usefixtures("policies")
+def test_the_newest_are_looked_at_first(deployed: Deployed, status: StatusOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verdict_lookup, "MOST", 2)
+    deployed.put(
+        flagged(V1.reference, an_upload("1.jpg"), hours=1),
+        flagged(V2.reference, an_upload("2.jpg"), hours=3),
+        flagged(V1.reference, an_upload("3.jpg"), hours=2),
+    )
+
+    document = status()
+
+    assert document["recent_verdicts"]["looked_at"] == 2
+    assert document["drift"] == []
+
+
+def test_what_it_costs_does_not_grow_with_the_table(deployed: Deployed, status: StatusOf) -> None:
+    deployed.put(*(flagged(upload=an_upload(f"{n}.jpg")) for n in range(MOST + 60)))
+
+    document = status()
+
+    assert document["recent_verdicts"]["looked_at"] == MOST
+    assert deployed.calls.made["Query"] == 20  # ten partitions a status, of today alone
+    assert deployed.calls.made["BatchGetItem"] == MOST / 100
+    assert deployed.calls.made["Scan"] == 0
+
+
+@pytest.mark.usefixtures("deployed")
+def test_where_nothing_was_flagged_every_day_is_looked_at_once(deployed: Deployed, run: Run) -> None:
+    result = run("status")
+
+    assert f"No upload was flagged in the last {DAYS} days." in result.stdout
+    assert deployed.calls.made["Query"] == 20 * DAYS

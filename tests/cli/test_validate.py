@@ -1,0 +1,142 @@
+"""`policy validate`: what synthesis would say, before it is run and without AWS."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cli.policy_source import short
+from tests.cli.conftest import STANDARD, STRICT, Run, policy_of
+
+SETTINGS = "lanes: {default: {policy: standard, min_confidence: %s}}\n"
+
+
+@pytest.fixture
+def policies(here: Path) -> Path:
+    """A folder with the two policies."""
+    folder = here / "policies"
+    folder.mkdir()
+    (folder / "standard.yaml").write_text(STANDARD, encoding="utf-8")
+    (folder / "strict.yaml").write_text(STRICT, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.usefixtures("policies")
+def test_policies_without_a_mistake_are_told_with_name_version_and_hash(run: Run) -> None:
+    result = run("validate")
+
+    digits = short(policy_of(STANDARD).hash)
+    assert f"policies/standard.yaml: ok, standard version 1 ({digits})" in result.stdout
+    assert "policies/strict.yaml: ok, strict version 1" in result.stdout
+    assert "There is no ./gatehouse.yaml" in result.stdout
+    assert result.exit_code == 0
+
+
+def test_every_file_with_a_mistake_is_told_with_line_and_remedy(run: Run, policies: Path) -> None:
+    (policies / "standard.yaml").write_text(STANDARD.replace("Violence", "Violense"), encoding="utf-8")
+    (policies / "strict.yaml").write_text(STRICT.replace("block: 40", "review: 40, block: 40"), encoding="utf-8")
+
+    result = run("validate")
+
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("policies/standard.yaml:5: rules: Violense:")
+    assert "did you mean 'Violence'?" in lines[0]
+    assert lines[1].startswith("policies/strict.yaml:5: rules: Violence: review: never fires")
+    assert result.exit_code == 1
+
+
+def test_only_the_files_named_are_checked(run: Run, policies: Path) -> None:
+    (policies / "strict.yaml").write_text("rules: [", encoding="utf-8")
+    draft = policies.parent / "draft.yaml"
+    draft.write_text(STANDARD, encoding="utf-8")
+
+    result = run("validate", "draft.yaml")
+
+    assert result.stdout.startswith("draft.yaml: ok, standard version 1")
+    assert result.exit_code == 0
+
+
+def test_a_policy_named_unlike_its_file_is_a_mistake_where_it_would_be_deployed(run: Run, policies: Path) -> None:
+    (policies / "strict.yaml").rename(policies / "kids.yaml")
+
+    result = run("validate")
+
+    assert "policies/kids.yaml:1: name: 'strict' differs from the file's; write name: kids" in result.stdout
+    assert result.exit_code == 1
+
+
+@pytest.mark.usefixtures("policies")
+def test_lanes_that_can_use_the_policies_are_told_to_have_been_checked(run: Run, here: Path) -> None:
+    (here / "gatehouse.yaml").write_text(SETTINGS % 30, encoding="utf-8")
+
+    result = run("validate")
+
+    assert "gatehouse.yaml: ok, its lanes can use the policies in policies" in result.stdout
+    assert result.exit_code == 0
+
+
+@pytest.mark.usefixtures("policies")
+def test_a_threshold_below_what_a_lane_asks_for_is_a_mistake(run: Run, here: Path) -> None:
+    (here / "other.yaml").write_text(SETTINGS % 55, encoding="utf-8")
+
+    result = run("validate", "--settings", "other.yaml")
+
+    assert "other.yaml:1: lanes.default.min_confidence: 55 hides" in result.stdout
+    assert "write at most 50" in result.stdout
+    assert result.exit_code == 1
+
+
+def test_a_mistake_is_told_once_though_the_settings_need_the_file_too(run: Run, here: Path, policies: Path) -> None:
+    (here / "gatehouse.yaml").write_text(SETTINGS % 30, encoding="utf-8")
+    (policies / "standard.yaml").write_text("rules: [", encoding="utf-8")
+
+    result = run("validate")
+
+    assert result.stdout.count("policies/standard.yaml:1: not YAML") == 1
+    assert "gatehouse.yaml: ok" not in result.stdout
+    assert result.exit_code == 1
+
+
+def test_scripts_get_one_document(run: Run, here: Path, policies: Path) -> None:
+    (here / "gatehouse.yaml").write_text(SETTINGS % 30, encoding="utf-8")
+    (policies / "strict.yaml").write_text("rules: [", encoding="utf-8")
+
+    result = run("validate", "--output", "json")
+
+    document = json.loads(result.stdout)
+    standard, strict = document["policies"]
+    assert standard == {
+        "file": "policies/standard.yaml",
+        "ok": True,
+        "name": "standard",
+        "version": "1",
+        "hash": policy_of(STANDARD).hash,
+    }
+    assert (strict["file"], strict["ok"]) == ("policies/strict.yaml", False)
+    assert strict["error"].startswith("policies/strict.yaml:1: not YAML")
+    assert document["settings"]["file"] == "gatehouse.yaml"
+    assert document["ok"] is False
+    assert result.exit_code == 1
+
+
+def test_a_folder_without_policies_is_told(run: Run) -> None:
+    result = run("validate")
+
+    assert result.stdout == ""
+    assert result.stderr == ("There is no policy in ./policies; name files, or run this beside that folder.\n")
+    assert result.exit_code == 1
+
+
+def test_a_file_that_is_not_there_is_told(run: Run) -> None:
+    result = run("validate", "nothing.yaml")
+
+    assert result.stdout.startswith("nothing.yaml:1: can't be read: No such file or directory")
+    assert result.exit_code == 1
+
+
+def test_the_shipped_policies_are_valid(run: Run) -> None:
+    root = Path(__file__).resolve().parents[2]
+
+    result = run("validate", *map(str, sorted((root / "policies").glob("*.yaml"))))
+
+    assert result.exit_code == 0

@@ -1,0 +1,286 @@
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from cli.errors import CommandError
+from cli.verdict_store import Selection, VerdictStore, identity_of
+from lambdas.moderation.policy import Policy
+from lambdas.moderation.replay import replay
+from lambdas.moderation.verdict import (
+    DECISION_ATTRIBUTES,
+    INDEX_PARTITION,
+    INDEX_SORT,
+    STATUS,
+    Status,
+    Verdict,
+    verdict_from_item,
+)
+from tests.cli.conftest import STANDARD, STRICT, TABLE, Deployed, policy_of
+from tests.cli.judged_uploads import a_judged
+from tests.unit.builders import a_claim, a_verdict, an_upload
+
+OLD, NEW = policy_of(STANDARD), policy_of(STRICT)
+DECIDED_AT = "2026-11-23T08:00:00.000Z"
+
+
+@pytest.fixture
+def store(deployed: Deployed) -> VerdictStore:
+    deployed.calls.watch(deployed.dynamodb)
+    return VerdictStore(deployed.dynamodb, TABLE, pause=lambda _: None)
+
+
+def a_change(confidences: Mapping[str, float], old: Policy = OLD, new: Policy = NEW) -> tuple[Verdict, Verdict]:
+    """A verdict of one policy and of another on the same labels."""
+    before = a_judged("cat.jpg", confidences, old)
+    return before, replay(before, new).verdict(DECIDED_AT)
+
+
+def small_pages(deployed: Deployed, items: int) -> list[dict[str, Any]]:
+    """Let every page of a scan have this many items at most; gives the requests as they are made."""
+    requests: list[dict[str, Any]] = []
+
+    def shorten(params: dict[str, Any], **_: object) -> None:
+        body = json.loads(params["body"]) | {"Limit": items}
+        params["body"] = json.dumps(body).encode()
+        requests.append(body)
+
+    deployed.dynamodb.meta.events.register("before-call.dynamodb.Scan", shorten)
+    return requests
+
+
+def fill(deployed: Deployed, count: int) -> list[Verdict]:
+    """As many verdicts, inserted in the order of their objects."""
+    verdicts = [a_judged(f"image-{n:03}.jpg", {"Violence": 95.0}, OLD) for n in range(count)]
+    deployed.put(*verdicts)
+    return verdicts
+
+
+@pytest.mark.parametrize("segments", [1, 3, 8])
+def test_a_scan_sees_every_item_exactly_once(deployed: Deployed, store: VerdictStore, segments: int) -> None:
+    verdicts = fill(deployed, 60)
+    requests = small_pages(deployed, 4)
+
+    found = [identity_of(item) for page in store.scan(Selection(), segments=segments, consistent=True) for item in page]
+
+    assert sorted(found) == sorted(verdict.upload.identity for verdict in verdicts)
+    assert {request["Segment"] for request in requests} == set(range(segments))
+    assert len(requests) >= 15
+
+
+def test_a_scanned_item_can_be_judged_again(deployed: Deployed, store: VerdictStore) -> None:
+    (verdict,) = fill(deployed, 1)
+
+    ((item,),) = [page for page in store.scan(Selection(), segments=2, consistent=True) if page]
+
+    assert verdict_from_item(item) == verdict
+
+
+@pytest.mark.parametrize("consistent", [True, False])
+def test_a_scan_is_as_consistent_as_asked(deployed: Deployed, store: VerdictStore, consistent: bool) -> None:
+    requests = small_pages(deployed, 10)
+
+    list(store.scan(Selection(), segments=1, consistent=consistent))
+
+    assert [request["ConsistentRead"] for request in requests] == [consistent]
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        (Selection(), {"kids/1.jpg", "kids/2.jpg", "art/3.jpg"}),
+        (Selection(prefix="kids/"), {"kids/1.jpg", "kids/2.jpg"}),
+        (Selection(lane="archive"), {"kids/2.jpg"}),
+        (Selection(since="2026-11-20T00:00:00.000Z"), {"kids/1.jpg", "kids/2.jpg"}),
+        (Selection(since="2026-11-20T00:00:00.000Z", lane="default", prefix="kids/"), {"kids/1.jpg"}),
+    ],
+)
+def test_only_selected_items_are_found(
+    deployed: Deployed, store: VerdictStore, selection: Selection, expected: set[str]
+) -> None:
+    deployed.put(
+        a_judged("kids/1.jpg", {}, OLD, upload={"uploaded_at": "2026-11-20T00:00:00.000Z"}),
+        a_judged("kids/2.jpg", {}, OLD, claim={"lane": "archive"}),
+        a_judged("art/3.jpg", {}, OLD, upload={"uploaded_at": "2026-11-19T23:59:59.999Z"}),
+    )
+
+    found = [item["key"] for page in store.scan(selection, segments=2, consistent=True) for item in page]
+
+    assert set(found) == expected
+
+
+def test_a_scan_reads_one_page_ahead_and_no_more(deployed: Deployed, store: VerdictStore) -> None:
+    fill(deployed, 20)
+    small_pages(deployed, 1)
+    pages = store.scan(Selection(), segments=1, consistent=True)
+
+    for _ in range(3):
+        next(pages)
+    pages.close()
+
+    assert deployed.calls.made["Scan"] == 4
+
+
+def test_a_refused_segment_ends_the_scan(deployed: Deployed, store: VerdictStore) -> None:
+    fill(deployed, 20)
+    deployed.calls.answer_next("Scan", {"Error": {"Code": "AccessDeniedException", "Message": "no"}}, 400)
+
+    with pytest.raises(ClientError, match="AccessDenied"):
+        list(store.scan(Selection(), segments=3, consistent=True))
+
+
+def test_items_are_read_by_the_hundred(deployed: Deployed, store: VerdictStore) -> None:
+    verdicts = fill(deployed, 101)
+    identities = [verdict.upload.identity for verdict in verdicts]
+
+    pages = list(store.read([*identities[:5], an_upload("gone.jpg").identity, *identities[5:]]))
+
+    assert sorted(identity_of(item) for page in pages for item in page) == identities
+    assert deployed.calls.made["BatchGetItem"] == 2
+
+
+def test_items_are_read_consistently(deployed: Deployed, store: VerdictStore) -> None:
+    consistent: list[bool] = []
+    deployed.dynamodb.meta.events.register(
+        "before-call.dynamodb.BatchGetItem",
+        lambda params, **_: consistent.append(json.loads(params["body"])["RequestItems"][TABLE]["ConsistentRead"]),
+    )
+    fill(deployed, 1)
+
+    list(store.read([an_upload("image-000.jpg").identity]))
+
+    assert consistent == [True]
+
+
+def test_unprocessed_keys_are_asked_for_again(deployed: Deployed, store: VerdictStore) -> None:
+    pauses: list[float] = []
+    (verdict,) = fill(deployed, 1)
+    store = VerdictStore(deployed.dynamodb, TABLE, pause=pauses.append)
+    request = {"Keys": [{"object": {"S": verdict.upload.object}, "version": {"S": verdict.upload.version}}]}
+    deployed.calls.answer_next("BatchGetItem", {"Responses": {}, "UnprocessedKeys": {TABLE: request}})
+
+    ((item,),) = store.read([verdict.upload.identity])
+
+    assert identity_of(item) == verdict.upload.identity
+    assert len(pauses) == 1
+
+
+def test_a_table_that_answers_nothing_is_given_up(deployed: Deployed, store: VerdictStore) -> None:
+    request = {"Keys": [{"object": {"S": "s3://uploads/cat.jpg"}, "version": {"S": "1"}}]}
+    deployed.calls.answer_always("BatchGetItem", lambda _: {"Responses": {}, "UnprocessedKeys": {TABLE: request}})
+
+    with pytest.raises(CommandError, match="later"):
+        list(store.read([an_upload().identity]))
+
+
+def test_a_new_decision_replaces_the_one_seen(deployed: Deployed, store: VerdictStore) -> None:
+    before, after = a_change({"Violence": 60.0})
+    deployed.put_item(before.to_item(expires_at=4_000_000_000))
+
+    assert store.rewrite(before, after)
+
+    assert deployed.items() == {before.upload.identity: after.to_item(expires_at=4_000_000_000)}
+    (item,) = deployed.items().values()
+    assert (item["status"], item["policy"]["name"], item["decided_at"]) == ("BLOCKED", "strict", DECIDED_AT)
+    assert item[INDEX_PARTITION].startswith("BLOCKED#2026-11-23#")
+
+
+def test_a_rewritten_approval_leaves_the_index(deployed: Deployed, store: VerdictStore) -> None:
+    before, after = a_change({"Violence": 45.0}, NEW, OLD)
+    deployed.put(before)
+
+    assert store.rewrite(before, after)
+
+    (item,) = deployed.items().values()
+    assert item["status"] == "APPROVED"
+    assert not {INDEX_PARTITION, INDEX_SORT} & item.keys()
+
+
+def test_a_rewritten_approval_that_is_flagged_now_enters_the_index(deployed: Deployed, store: VerdictStore) -> None:
+    before, after = a_change({"Violence": 45.0})
+    deployed.put(before)
+
+    assert store.rewrite(before, after)
+
+    (item,) = deployed.items().values()
+    assert {INDEX_PARTITION, INDEX_SORT} <= item.keys()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"status": Status.BLOCKED},
+        {"decided_at": "2026-11-22T12:01:00.001Z"},
+        {"decided_by": "alice"},
+        {"policy": replace(OLD.reference, hash="f" * 64)},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_a_decision_that_was_not_seen_is_never_overwritten(
+    deployed: Deployed, store: VerdictStore, other: dict[str, Any]
+) -> None:
+    before, after = a_change({"Violence": 60.0})
+    deployed.put(replace(before, **other))
+    standing = deployed.items()
+
+    assert not store.rewrite(before, after)
+
+    assert deployed.items() == standing
+
+
+@pytest.mark.parametrize(
+    "held", [a_claim(an_upload("cat.jpg")), a_verdict(Status.FAILED, a_claim(an_upload("cat.jpg")))]
+)
+def test_an_item_without_a_decision_of_a_policy_is_never_overwritten(
+    deployed: Deployed, store: VerdictStore, held: Any
+) -> None:
+    before, after = a_change({"Violence": 60.0})
+    deployed.put(held)
+    standing = deployed.items()
+
+    assert not store.rewrite(before, after)
+
+    assert deployed.items() == standing
+
+
+def test_an_item_that_is_gone_does_not_come_back(deployed: Deployed, store: VerdictStore) -> None:
+    before, after = a_change({"Violence": 60.0})
+
+    assert not store.rewrite(before, after)
+
+    assert deployed.items() == {}
+
+
+def test_a_conflict_with_a_transaction_is_a_lost_race(deployed: Deployed, store: VerdictStore) -> None:
+    before, after = a_change({"Violence": 60.0})
+    deployed.calls.answer_next(
+        "UpdateItem", {"Error": {"Code": "TransactionConflictException", "Message": "busy"}}, 400
+    )
+
+    assert not store.rewrite(before, after)
+
+
+def test_a_refusal_is_no_lost_race(deployed: Deployed, store: VerdictStore) -> None:
+    before, after = a_change({"Violence": 60.0})
+    deployed.calls.answer_next("UpdateItem", {"Error": {"Code": "AccessDeniedException", "Message": "no"}}, 400)
+
+    with pytest.raises(ClientError, match="AccessDenied"):
+        store.rewrite(before, after)
+
+
+def test_nothing_but_the_decision_is_written(deployed: Deployed, store: VerdictStore) -> None:
+    written: list[dict[str, Any]] = []
+    deployed.dynamodb.meta.events.register(
+        "before-call.dynamodb.UpdateItem", lambda params, **_: written.append(json.loads(params["body"]))
+    )
+    before, after = a_change({"Violence": 60.0})
+    deployed.put(before)
+
+    store.rewrite(before, after)
+
+    names = {name.removeprefix("#") for name in written[0]["UpdateExpression"].replace(",", " ").split() if "#" in name}
+    assert names == set(DECISION_ATTRIBUTES)
+    assert STATUS in names
