@@ -1,0 +1,221 @@
+"""docs/policies.md does not lie: its examples are judged, its files compiled, its commands and labels looked up."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.main import get_command
+
+from cli.__main__ import app
+from lambdas.moderation import taxonomy
+from lambdas.moderation.analysis import Analysis, ContentType, Label, parse_answer
+from lambdas.moderation.policy import Policy
+from lambdas.moderation.verdict import Status
+from stacks.policies import compile_policies, compile_policy
+from stacks.settings import load_settings
+from stacks.settings_section import SettingsError
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "policies.md").read_text("utf-8")
+CATALOG = compile_policies(ROOT / "policies")
+
+_FENCE = re.compile(r"^```(?P<language>\w+)\n(?P<content>.*?)^```$", re.MULTILINE | re.DOTALL)
+_HEADING = re.compile(r"^### (?P<heading>.+)$", re.MULTILINE)
+_SHIPPED = re.compile(r"^By policies/(?P<shipped>\w+)\.yaml as it is shipped:$", re.MULTILINE)
+_OUTCOME = re.compile(
+    r"\s*Outcome: \*\*(?P<status>[A-Z]+)\*\*"
+    r"(?: by \*(?P<label>[^*]+)\*, rule \*(?P<rule>[^*]+)\*, (?P<outcome>review|block) from (?P<threshold>[\d.]+)"
+    r"(?: for (?P<content_type>\w+))?)?\.\s"
+)
+_JUDGED_ROW = re.compile(r"^\| \*(.+)\* (\d+)(?:, (\w+) (\d+))? \| (\w+) \| (\w+) \| (\w+) \|$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An answer of Rekognition's, the policy that the page judges it by, and what it says comes of it."""
+
+    heading: str
+    policy: Policy
+    answer: dict[str, Any]
+    stated: re.Match[str]
+
+
+def _blocks(language: str) -> list[str]:
+    return [match["content"] for match in _FENCE.finditer(PAGE) if match["language"] == language]
+
+
+def _examples() -> Iterator[Example]:
+    """Each answer of the page with the policy that stands nearest above it."""
+    policy, heading = None, ""
+    parts = [*_FENCE.finditer(PAGE), *_HEADING.finditer(PAGE), *_SHIPPED.finditer(PAGE)]
+    for part in sorted(parts, key=lambda match: match.start()):
+        if part.re is _HEADING:
+            heading = part["heading"]
+        elif part.re is _SHIPPED:
+            policy = CATALOG.policies[part["shipped"]]
+        elif part["language"] == "yaml" and part["content"].startswith("name:"):
+            policy = Policy.from_document(yaml.safe_load(part["content"]))
+        elif part["language"] == "json":
+            stated = _OUTCOME.match(PAGE, part.end())
+            assert policy is not None
+            assert stated is not None, f"no outcome is stated for the answer in {heading!r}"
+            yield Example(heading, policy, json.loads(part["content"]), stated)
+
+
+EXAMPLES = list(_examples())
+EXEMPTION = next(
+    block for block in _blocks("yaml") if block.startswith("# Add under `rules:` in policies/standard.yaml\n")
+)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=[example.heading for example in EXAMPLES])
+def test_an_example_comes_out_as_the_page_says(example: Example) -> None:
+    decision = example.policy.judge(parse_answer(example.answer))
+
+    stated = example.stated
+    assert decision.status == stated["status"]
+    if decision.status is Status.APPROVED:
+        assert decision.reasons == ()
+    else:
+        first = decision.reasons[0]
+        said = (stated["label"], stated["rule"], stated["outcome"], float(stated["threshold"]), stated["content_type"])
+        assert (first.label, first.rule, first.outcome, first.threshold, first.content_type) == said
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "Only an allowed level 3 label",
+        "An allowed level 3 label beside a stronger, unexplained level 2 label",
+        "Two children",
+        "A level 2 label alone",
+        "Missing TaxonomyLevel",
+        "Equal confidences",
+        "A confidence exactly at a threshold",
+        "A parent up to one point above its child",
+        "The image Amazon published",
+    ],
+)
+def test_every_case_has_an_example(heading: str) -> None:
+    assert heading in {example.heading for example in EXAMPLES}
+
+
+def test_only_what_the_page_says_is_missing_misses_its_level() -> None:
+    without = {
+        example.heading
+        for example in EXAMPLES
+        if any("TaxonomyLevel" not in label for label in example.answer["ModerationLabels"])
+    }
+
+    assert without == {"Missing TaxonomyLevel"}
+
+
+def test_known_labels_of_the_examples_have_their_parents_and_levels() -> None:
+    for example in EXAMPLES:
+        for label in parse_answer(example.answer).labels:
+            if label.name in taxonomy.PARENTS:
+                assert label.parent == taxonomy.PARENTS[label.name]
+                assert label.level in (None, taxonomy.level(label.name))
+
+
+def test_the_published_example_flips_with_the_rule_that_the_page_adds(tmp_path: Path) -> None:
+    (published,) = [example for example in EXAMPLES if example.heading == "The image Amazon published"]
+    shipped = (ROOT / "policies" / "standard.yaml").read_text("utf-8")
+    edited = tmp_path / "standard.yaml"
+    edited.write_text(f"{shipped.rstrip()}\n{EXEMPTION}".replace('version: "1"', 'version: "2"'), encoding="utf-8")
+
+    analysis = parse_answer(published.answer)
+
+    assert published.policy.judge(analysis).status is Status.REVIEW
+    assert compile_policy(edited).judge(analysis).status is Status.APPROVED
+    photograph = Analysis(analysis.labels)
+    assert compile_policy(edited).judge(photograph).status is published.policy.judge(photograph).status
+
+
+def test_the_rows_that_compare_the_shipped_policies_are_true() -> None:
+    rows = _JUDGED_ROW.findall(PAGE)
+    for name, confidence, kind, kind_confidence, *stated in rows:
+        labels = tuple(
+            Label(label, taxonomy.PARENTS[label], float(confidence)) for label in (name, *taxonomy.ancestors(name))
+        )
+        kinds = (ContentType(kind, float(kind_confidence)),) if kind else ()
+        analysis = Analysis(labels, kinds)
+        judged = [CATALOG.policies[policy].judge(analysis).status for policy in ("strict", "standard", "permissive")]
+        assert judged == stated, (name, kind)
+    assert len(rows) == 10
+
+
+def test_the_mistake_that_is_shown_is_told_like_that(tmp_path: Path) -> None:
+    (shown,) = [block for block in _blocks("text") if block.startswith("policies/standard.yaml:")]
+    file = tmp_path / "policies" / "standard.yaml"
+    file.parent.mkdir()
+    shipped = (ROOT / "policies" / "standard.yaml").read_text("utf-8")
+    file.write_text(shipped.replace("  Violence:", "  Violense:"), encoding="utf-8")
+
+    with pytest.raises(SettingsError) as caught:
+        compile_policy(file)
+
+    assert f"{caught.value}\n" == f"{tmp_path}/{shown}"
+
+
+def test_the_lanes_that_are_shown_can_be_deployed(tmp_path: Path) -> None:
+    (lanes,) = [block for block in _blocks("yaml") if block.startswith("lanes:")]
+    file = tmp_path / "gatehouse.yaml"
+    file.write_text(lanes, encoding="utf-8")
+
+    (settings,) = load_settings(file, CATALOG).lanes
+
+    keys = ("cat.jpg", "kids/cat.jpg", "kids/teachers/cat.jpg")
+    assert [settings.lane.policy_for(key) for key in keys] == ["standard", "strict", "standard"]
+
+
+def test_every_block_of_yaml_is_one_that_is_tried() -> None:
+    beginnings = {re.split(r"[ :\n]", block)[0] for block in _blocks("yaml") if block != EXEMPTION}
+
+    assert beginnings == {"name", "lanes"}
+
+
+def test_every_command_exists_with_the_options_that_are_shown() -> None:
+    commands = get_command(app).commands["policy"].commands  # type: ignore[attr-defined]
+    lines = [line for block in _blocks("sh") for line in block.splitlines() if line.startswith("./gatehouse")]
+    used = set()
+    for line in lines:
+        _, group, name, *arguments = line.split()
+        assert group == "policy"
+        known = {option for parameter in commands[name].params for option in parameter.opts}
+        assert {argument for argument in arguments if argument.startswith("--")} <= known, line
+        used.add(name)
+    options = {option for command in commands.values() for entry in command.params for option in entry.opts}
+
+    assert used == set(commands)
+    assert set(re.findall(r"`(--[a-z-]+)", PAGE)) <= options | {"--help"}
+
+
+def test_every_label_is_listed_under_its_parent() -> None:
+    listed: dict[str, str] = {}
+    _, _, table = PAGE.partition("| level 1 | level 2 (level 3) |\n| --- | --- |\n")
+    for row in table.partition("\n\n")[0].splitlines():
+        category, children = row.strip("| ").split(" | ")
+        listed[category] = ""
+        for child in children.split("; ") if children != "-" else []:
+            name, _, grandchildren = child.partition(" (")
+            listed[name] = category
+            listed |= dict.fromkeys(filter(None, grandchildren.rstrip(")").split(", ")), name)
+
+    assert listed == taxonomy.PARENTS
+
+
+def test_every_link_leads_somewhere() -> None:
+    headings = {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.+)$", PAGE, re.MULTILINE)
+    }
+    for target in re.findall(r"\]\(([^)]+)\)", PAGE):
+        file, _, anchor = target.partition("#")
+        assert (ROOT / "docs" / file).exists(), target
+        assert file or anchor in headings, target
