@@ -58,8 +58,8 @@ class LocalCloud:
     ) -> Iterator["LocalCloud"]:
         """Run the launcher (IAM enforced, this machine only) until the block ends; everything it wrote goes with it.
 
-        `port` 0 takes a free one. `time_scale` multiplies Step Functions' waits and the batching window of the
-        event source mappings. `environment` adds variables for the launcher, such as GATEHOUSE_REKOGNITION_*.
+        `port` 0 takes a free one. `time_scale` multiplies all waiting (see `local.launcher.LauncherOptions`), and no
+        work. `environment` adds variables for the launcher, such as GATEHOUSE_REKOGNITION_*.
         Raises PortTakenError, or CloudError with the end of its log if it is not ready within a minute.
         """
         with tempfile.TemporaryDirectory(prefix="gatehouse-", ignore_cleanup_errors=True) as folder:

@@ -43,8 +43,9 @@ class LauncherOptions:
 
     Attributes:
         port: 0 picks a free one.
-        time_scale: what the waits and retry pauses of Step Functions, the batching windows of event source mappings
-            and the visibility timeouts of their queues are multiplied with. 1.0 is AWS's own time.
+        time_scale: what waiting is multiplied with: the waits and retry pauses of Step Functions, its tasks' waits for
+            their tokens, the pauses before asynchronous invocations are retried, the batching windows of event source
+            mappings and the visibility timeouts of their queues. 1.0 is AWS's own time.
         auth: enforce IAM.
         parent_pid: the local cloud ends when this process ends.
         ready_file: gets the readiness line too.
@@ -68,8 +69,9 @@ def parse_options(arguments: Sequence[str] | None = None) -> LauncherOptions:
         type=_time_scale,
         default=1.0,
         metavar="FACTOR",
-        help="multiplies the waits of Step Functions, batching windows and the visibility timeouts of queues that feed "
-        "a Lambda function; 0.02 turns a minute into 1.2 s (default: %(default)s)",
+        help="multiplies waiting, not work: the waits, retry pauses and task tokens' timeouts of Step Functions, "
+        "batching windows, and the visibility timeouts of queues that feed a Lambda function; 0.02 turns a minute into "
+        "1.2 s (default: %(default)s)",
     )
     parser.add_argument("--no-auth", dest="auth", action="store_false", help="allow everything to everybody")
     parser.add_argument("--ready-file", type=Path, metavar="PATH", help="write the readiness line here too")

@@ -45,7 +45,7 @@ def local_cloud_environment(
         user: the environment the launcher was started with. `PATH`, the locale and `GATEHOUSE_*` are taken from it.
         port: the port of the local cloud on 127.0.0.1.
         data: a directory of the launcher's own; also `HOME` and `TMPDIR`, so that nothing is read or left elsewhere.
-        time_scale: what the waits of Step Functions are multiplied with.
+        time_scale: what waiting is multiplied with, of Step Functions and what follows it.
         auth: whether IAM is enforced.
     """
     kept = {name: value for name, value in user.items() if name in _KEPT or name.startswith(_KEPT_PREFIX)}

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from local.patches import (
+    async_invocations,
     batch_actions,
     event_delivery,
+    execution_branches,
     execution_loop,
     execution_redrive,
     execution_start,
@@ -24,10 +26,13 @@ from local.patches import (
     s3_events,
     s3_missing_keys,
     secure_transport,
+    task_calls,
     task_errors,
     task_get_object,
     task_identity,
+    task_put_object,
     task_retries,
+    task_tokens,
 )
 from local.patches.seam import Seam
 
@@ -56,6 +61,7 @@ PATCHES: Sequence[Patch] = (
     s3_missing_keys,
     s3_events,
     event_delivery,
+    async_invocations,
     global_tables,
     parameter_names,
     parameter_reads,
@@ -66,9 +72,13 @@ PATCHES: Sequence[Patch] = (
     execution_loop,
     execution_start,
     execution_redrive,
+    execution_branches,
     task_retries,
+    task_tokens,
+    task_calls,
     task_errors,
     task_get_object,
+    task_put_object,
     task_identity,
 )
 

@@ -1,11 +1,12 @@
-"""EventBridge delivers to a queue only if the queue lets it, and keeps what it can't deliver.
+"""EventBridge delivers to a queue or a function only if that lets it, and keeps what it can't deliver.
 
-AWS: a rule's SQS target needs a queue policy that lets `events.amazonaws.com` send. Without it, and without the
-queue, there is no retry: the event goes to the target's dead-letter queue, with the attributes RULE_ARN, TARGET_ARN,
-ERROR_CODE and ERROR_MESSAGE, or is lost (EventBridge User Guide, "Using dead-letter queues").
+AWS: a rule's SQS target needs a queue policy that lets `events.amazonaws.com` send, a Lambda target a resource policy
+that lets it invoke. Without it, and without the target, there is no retry: the event goes to the target's dead-letter
+queue, with the attributes RULE_ARN, TARGET_ARN, ERROR_CODE and ERROR_MESSAGE, or is lost (EventBridge User Guide,
+"Using dead-letter queues").
 ministack 1.5.33: delivers without looking at the policy, and knows no dead-letter queues of targets.
 
-Wraps `eventbridge._invoke_target`. Other targets than queues are left as they are.
+Wraps `eventbridge._invoke_target`. Other targets than queues and functions are left as they are.
 """
 
 import json
@@ -14,8 +15,9 @@ from functools import lru_cache
 from typing import Any
 
 from ministack import app
-from ministack.core.responses import get_account_id
-from ministack.services import eventbridge, sqs
+from ministack.core import iam_evaluator
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import eventbridge, lambda_svc, sqs
 
 from local.patches.seam import Seam, check
 
@@ -26,17 +28,24 @@ SEAMS = (
     Seam("ministack.services.sqs", "_queue_url", ("name",)),
     Seam("ministack.services.sqs", "_act_send_message", ("data", "qurl")),
     Seam("ministack.services.sqs", "queue_policy_allows", ("queue_arn", "service", "source_arn", "source_account")),
+    Seam("ministack.services.lambda_svc", "function_policy_for_arn", ("resource_arn",)),
+    Seam("ministack.core.iam_evaluator", "EvalContext"),
+    Seam(
+        "ministack.core.iam_evaluator",
+        "evaluate_resource_policy",
+        ("doc", "ctx", "service", "named_only", "direct_only"),
+    ),
 )
 
 
 def install() -> None:
-    """Check queue policies when EventBridge delivers, and use the target's dead-letter queue."""
+    """Check the targets' policies when EventBridge delivers, and use the target's dead-letter queue."""
     check(SEAMS)
     invoke = eventbridge._invoke_target
 
     def invoke_target(target: Mapping[str, Any], event: Mapping[str, Any], rule: Mapping[str, Any], view: Any) -> None:
         view = view or eventbridge._pattern_event_view(event)
-        error = _error(target["Arn"], rule["Arn"]) if ":sqs:" in target["Arn"] else None
+        error = _error(target["Arn"], rule["Arn"])
         if error is None:
             invoke(target, event, rule, view)
         else:
@@ -45,8 +54,38 @@ def install() -> None:
     eventbridge._invoke_target = invoke_target
 
 
-def _error(queue_arn: str, rule_arn: str) -> tuple[str, str] | None:
-    """Why the queue can't take the rule's events: code and message; None if it can."""
+def _error(target_arn: str, rule_arn: str) -> tuple[str, str] | None:
+    """Why a queue or function can't take the rule's events: code and message; None if it can."""
+    service = target_arn.split(":")[2]
+    if service == "sqs":
+        return _queue_error(target_arn, rule_arn)
+    if service == "lambda":
+        return _function_error(target_arn, rule_arn)
+    return None
+
+
+def _function_error(function_arn: str, rule_arn: str) -> tuple[str, str] | None:
+    found = lambda_svc.function_policy_for_arn(function_arn)
+    if found is None:
+        return "NO_RESOURCE", "The specified function does not exist."
+    account = get_account_id()
+    caller = iam_evaluator.EvalContext(
+        principal_arn="*",
+        principal_type="Service",
+        principal_account="",
+        action="lambda:InvokeFunction",
+        resource_arn=function_arn,
+        region=get_region(),
+        service_context={"aws:sourcearn": rule_arn, "aws:sourceaccount": account},
+    )
+    policy, _ = found
+    allowed = iam_evaluator.evaluate_resource_policy(policy, caller, service="events.amazonaws.com").decision == "Allow"
+    if app.AUTH and not allowed:
+        return "NO_PERMISSIONS", "The function's policy does not let events.amazonaws.com invoke it."
+    return None
+
+
+def _queue_error(queue_arn: str, rule_arn: str) -> tuple[str, str] | None:
     queue = sqs._queue_by_arn(queue_arn)
     if queue is None:
         return "NO_RESOURCE", "The specified queue does not exist."
@@ -65,7 +104,7 @@ def _policy_allows(policy: str, queue_arn: str, rule_arn: str, account: str) -> 
 def _keep(payload: str, target: Mapping[str, Any], rule_arn: str, code: str, message: str) -> None:
     """Put an event that can't be delivered into the target's dead-letter queue, if it has one that takes it."""
     queue_arn = (target.get("DeadLetterConfig") or {}).get("Arn")
-    if not queue_arn or _error(queue_arn, rule_arn):
+    if not queue_arn or _queue_error(queue_arn, rule_arn):
         return
     attributes = {"RULE_ARN": rule_arn, "TARGET_ARN": target["Arn"], "ERROR_CODE": code, "ERROR_MESSAGE": message}
     url = sqs._queue_url(queue_arn.rsplit(":", 1)[-1])

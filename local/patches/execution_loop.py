@@ -4,10 +4,12 @@ AWS: tasks act as the execution's role; StopExecution and the machine's `Timeout
 middle of a wait or a retry pause; a running or redriven execution keeps the definition it started with; a state's
 output above 262,144 bytes fails the execution with `States.DataLimitExceeded`.
 ministack 1.5.33: has no identity, looks at StopExecution between two states only (a task in a retry pause is called
-again after the stop), ignores `TimeoutSeconds`, reads the definition anew, and can't go on from a state in the middle.
+again after the stop), ignores `TimeoutSeconds`, reads the definition anew, can't go on from a state in the middle, and
+gives two events of concurrent iterations the same id.
 
-Replaces `stepfunctions._run_execution` (without its fixed 0.15 s delay) and `_scaled_sleep`, wraps `_stop_execution`.
-Keeps its notes in the execution's record under keys with an underscore. `TimeoutSeconds` is scaled like all waits.
+Replaces `stepfunctions._run_execution` (without its fixed 0.15 s delay) and `_scaled_sleep`, wraps `_stop_execution`
+and `_add_event`. Keeps its notes in the execution's record under keys with an underscore. `TimeoutSeconds` is scaled
+like all waits.
 """
 
 import contextvars
@@ -16,6 +18,7 @@ import json
 import logging
 import threading
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,20 +64,60 @@ class ExecutionOverError(Exception):
     """This run of an execution was stopped, timed out or superseded; what it still does must have no effect."""
 
 
+class Scope:
+    """Work that ends together: a run of an execution, or inside it the iterations of a Map. Thread safe."""
+
+    def __init__(self) -> None:
+        self._over = threading.Event()
+        self._lock = threading.Lock()
+        self._callbacks: dict[object, Callable[[], None]] = {}
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self._over.is_set()
+
+    def end(self) -> None:
+        """End the work, and all that was to end with it."""
+        with self._lock:
+            self._over.set()
+            callbacks, self._callbacks = self._callbacks, {}
+        for callback in callbacks.values():
+            callback()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end. Returns whether it came in time; `seconds` are real ones."""
+        return self._over.wait(seconds)
+
+    def call_at_end(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have `callback` called at the end, or at once if that is over. Returns what takes it back."""
+        key = object()
+        with self._lock:
+            if not self.is_over:
+                self._callbacks[key] = callback
+                return lambda: self._forget(key)
+        callback()
+        return lambda: None
+
+    def _forget(self, key: object) -> None:
+        with self._lock:
+            self._callbacks.pop(key, None)
+
+
 @dataclass(eq=False, slots=True)
 class _Run:
     """One run of an execution: from its start, or from a redrive, to its end."""
 
     execution: dict[str, Any]
-    over: threading.Event = field(default_factory=threading.Event)
+    scope: Scope = field(default_factory=Scope)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def end(self, status: str, event: str, *, error: str | None = None, cause: str | None = None) -> bool:
         """Give the execution its final status, unless it has one. Returns whether it was given."""
         with self.lock:
-            if self.over.is_set():
+            if self.scope.is_over:
                 return False
-            self.over.set()
+            self.scope.end()
             execution = self.execution
             execution["status"] = status
             execution["stopDate"] = now_iso()
@@ -89,8 +132,15 @@ class _Run:
         return True
 
 
+# Where in a machine an execution, or an iteration of it, is: `state`, `input`, `variables`; inside a Map or Parallel
+# state also its `items` and the places of its `parts`. A redrive marks it with `resuming`.
+Place = dict[str, Any]
+
 _runs: dict[str, _Run] = {}
 _current: contextvars.ContextVar[_Run | None] = contextvars.ContextVar("gatehouse_execution_run", default=None)
+_scope: contextvars.ContextVar[Scope | None] = contextvars.ContextVar("gatehouse_execution_scope", default=None)
+_place: contextvars.ContextVar[Place | None] = contextvars.ContextVar("gatehouse_execution_place", default=None)
+_events_lock = threading.Lock()
 
 
 def install() -> None:
@@ -105,10 +155,17 @@ def install() -> None:
         with run.lock:
             answer = stop(data)
             if run.execution["status"] != "RUNNING":
-                run.over.set()
+                run.scope.end()
         return answer
 
+    add = stepfunctions._add_event
+
+    def add_event(execution: dict[str, Any], event_type: str, details: dict[str, Any] | None = None) -> Any:
+        with _events_lock:
+            return add(execution, event_type, details)
+
     stepfunctions._stop_execution = stop_execution
+    stepfunctions._add_event = add_event
     stepfunctions._scaled_sleep = pause
     stepfunctions._run_execution = _run_execution
 
@@ -117,12 +174,12 @@ def pause(seconds: float) -> None:
     """Wait, in the local cloud's time.
 
     Raises:
-        ExecutionOverError: the execution ended meanwhile.
+        ExecutionOverError: the execution, or the iteration, ended meanwhile.
     """
-    run = _current.get()
-    if run is None:
+    scope = _scope.get()
+    if scope is None:
         time.sleep(clock.scaled(seconds))
-    elif run.over.wait(clock.scaled(seconds)):
+    elif scope.wait(clock.scaled(seconds)):
         raise ExecutionOverError
 
 
@@ -132,10 +189,26 @@ def current_role() -> str | None:
     return None if run is None else str(run.execution["_role"])
 
 
+def current_scope() -> Scope:
+    """What this thread's work ends with; outside of an execution, something that never ends."""
+    return _scope.get() or Scope()
+
+
+def current_place() -> Place:
+    """The place of the state that runs in this thread."""
+    place = _place.get()
+    return {} if place is None else place
+
+
+def enter_scope(scope: Scope) -> None:
+    """Let this thread's work end with `scope`."""
+    _scope.set(scope)
+
+
 def ensure_running() -> None:
-    """Raise `ExecutionOverError` if the execution this thread works for has ended."""
-    run = _current.get()
-    if run is not None and run.over.is_set():
+    """Raise `ExecutionOverError` if what this thread works for has ended."""
+    scope = _scope.get()
+    if scope is not None and scope.is_over:
         raise ExecutionOverError
 
 
@@ -156,11 +229,12 @@ def _run_execution(exec_arn: str) -> None:
     role_arn = execution.setdefault("_role", machine["roleArn"])
     timer = _start_timer(run, definition.get("TimeoutSeconds"))
     _current.set(run)
+    _scope.set(run.scope)
     # Policies of queues and topics see the role too, not who started the execution.
     session = _sessions[authorisation.role_access_key(role_arn)]
     iam_evaluator._request_caller_arn.set(session["Arn"])
     try:
-        output = _walk(run, definition, machine["name"])
+        output = _walk(execution, definition, machine["name"])
         execution["output"] = json.dumps(output)
         run.end("SUCCEEDED", "ExecutionSucceeded")
     except ExecutionOverError:
@@ -189,17 +263,8 @@ def _start_timer(run: _Run, timeout_seconds: float | None) -> threading.Timer | 
     return timer
 
 
-def _walk(run: _Run, definition: dict[str, Any], machine_name: str) -> Any:
-    """Go from state to state. Returns the output of the last one."""
-    execution = run.execution
-    states = definition["States"]
-    position = execution.pop("_resume", None) or {
-        "state": definition["StartAt"],
-        "input": json.loads(execution["input"]),
-        "variables": {},
-    }
-    name: str | None = position["state"]
-    data = position["input"]
+def _walk(execution: dict[str, Any], definition: dict[str, Any], machine_name: str) -> Any:
+    """Run the machine. Returns its output."""
     context = {
         "QueryLanguage": definition.get("QueryLanguage", "JSONPath"),
         "Execution": {
@@ -212,22 +277,44 @@ def _walk(run: _Run, definition: dict[str, Any], machine_name: str) -> Any:
             **({"RedriveTime": execution["redriveDate"]} if execution.get("redriveDate") else {}),
         },
         "StateMachine": {"Id": execution["stateMachineArn"], "Name": machine_name},
-        "variables": copy.deepcopy(position["variables"]),
+        "variables": {},
     }
+    place = execution["_position"] = execution.pop("_resume", None) or {}
+    return walk(definition, json.loads(execution["input"]), execution, context, place)
+
+
+def walk(
+    machine: Mapping[str, Any], data: Any, execution: dict[str, Any], context: dict[str, Any], place: Place
+) -> Any:
+    """Go from state to state, of a whole machine or of a Map's or Parallel's.
+
+    Args:
+        machine: its `StartAt` and `States`.
+        data: the first state's input.
+        context: the context object, with the `variables`; this walk's own.
+        place: where to start, if it is marked as resuming; kept up to date.
+
+    Returns:
+        the last state's output.
+    """
+    name: str | None = machine["StartAt"]
+    resuming = place.get("resuming", False)
+    if resuming:
+        name, data, context["variables"] = place["state"], place["input"], copy.deepcopy(place["variables"])
+    _place.set(place)
     while name is not None:
-        if run.over.is_set():
-            raise ExecutionOverError
-        execution["_position"] = {
-            "state": name,
-            "input": copy.deepcopy(data),
-            "variables": copy.deepcopy(context["variables"]),
-        }
-        state = states.get(name)
+        ensure_running()
+        if not resuming:
+            place.clear()
+            place.update(state=name, input=copy.deepcopy(data), variables=copy.deepcopy(context["variables"]))
+        resuming = False
+        state = machine["States"].get(name)
         if state is None:
             raise stepfunctions._ExecutionError("States.Runtime", f"The state '{name}' does not exist.")
         context["State"] = {"Name": name, "EnteredTime": now_iso(), "RetryCount": 0}
         _add_state_event(execution, f"{state['Type']}StateEntered", "stateEnteredEventDetails", name, "input", data)
         data, following = _enter(state, data, execution, context)
+        ensure_running()
         output_size = _add_state_event(
             execution, f"{state['Type']}StateExited", "stateExitedEventDetails", name, "output", data
         )

@@ -2,15 +2,18 @@
 
 AWS: restarts a failed, timed out or aborted execution of a Standard machine from the state it stopped at, with that
 state's input, the workflow variables as they were, the definition it started with and fresh retry counters; a Fail
-state is run again. It keeps its ARN and history, is `RUNNING` again, counts `redriveCount`, and its timeout starts
-anew. Others are refused with `ExecutionNotRedrivable`. DescribeExecution and ListExecutions tell about it.
+state is run again. Of an inline Map or a Parallel state only the iterations and branches that failed, were aborted or
+had not begun are run, each from the state it stopped at; the others keep their results. The execution keeps its ARN
+and history, is `RUNNING` again, counts `redriveCount`, and its timeout starts anew. Others are refused with
+`ExecutionNotRedrivable`. DescribeExecution and ListExecutions tell about it.
 ministack 1.5.33: has no RedriveExecution.
 
 Wraps `stepfunctions.handle_request`, `_describe_execution` and `_list_executions`. Not modelled: the 14 days after
-which an execution can't be redriven, and resuming inside a Map or Parallel state (the whole state runs again).
+which an execution can't be redriven.
 """
 
 import contextvars
+import copy
 import json
 import threading
 from collections.abc import Mapping
@@ -19,6 +22,7 @@ from typing import Any
 from ministack.core.responses import error_response_json, json_response, now_iso
 from ministack.services import stepfunctions
 
+from local.patches.execution_loop import Place
 from local.patches.seam import Seam, check
 
 _MODULE = "ministack.services.stepfunctions"
@@ -91,6 +95,15 @@ def _reason(execution: dict[str, Any]) -> str:
     return f"Execution is {execution['status']} and cannot be redriven"
 
 
+def _resuming(place: Place) -> Place:
+    """A place to go on from. Threads of the run that has ended may still hold the original."""
+    if "state" not in place:
+        return {}
+    resumed = {name: copy.deepcopy(value) for name, value in place.items() if name != "parts"}
+    parts = {index: part if "output" in part else _resuming(part) for index, part in place.get("parts", {}).items()}
+    return {**resumed, "parts": parts, "resuming": True}
+
+
 def _redrive(data: dict[str, Any]) -> Any:
     arn = data.get("executionArn", "")
     token = data.get("clientToken")
@@ -105,7 +118,7 @@ def _redrive(data: dict[str, Any]) -> Any:
         execution["redriveCount"] = execution.get("redriveCount", 0) + 1
         execution["redriveDate"] = now_iso()
         execution["_redrive_token"] = token
-        execution["_resume"] = execution.get("_position")
+        execution["_resume"] = _resuming(execution.get("_position") or {})
         execution["status"] = "RUNNING"
         execution.update(stopDate=None, error=None, cause=None, output=None)
         stepfunctions._add_event(

@@ -11,10 +11,12 @@ batch response counts as handled. (It does keep `MaximumConcurrency`, filters an
 The local cloud's time: the window and the visibility timeout are scaled. A queue's visibility timeout must be six
 times its function's timeout on AWS, so a crash would show only after minutes; scaled plainly, it could end while the
 function still runs, in real time. So messages are never visible while the invocation they were given to runs, and
-come back after the scaled timeout, or when the invocation ends if that is later. Other consumers of a queue, and
-other queues, get the visibility timeout unscaled.
+come back after the scaled timeout, or when the invocation ends if that is later. A timeout that a function gives a
+message of its batch with ChangeMessageVisibility replaces the queue's, is scaled like it and counts from that call.
+Other consumers of a queue, and other queues, get the visibility timeout unscaled.
 
-Replaces `sqs._receive_messages_for_esm` and `lambda_svc._run_sqs_batch`.
+Replaces `sqs._receive_messages_for_esm` and `lambda_svc._run_sqs_batch`, wraps the two ChangeMessageVisibility calls of
+`sqs._HANDLERS`.
 """
 
 import contextvars
@@ -29,7 +31,7 @@ from ministack import app
 from ministack.core.concurrency import esm_wake
 from ministack.services import lambda_svc, sqs
 
-from local.patches import authorisation, clock
+from local.patches import authorisation, clock, task_tokens
 from local.patches.seam import Seam, check
 
 SEAMS = (
@@ -46,6 +48,7 @@ SEAMS = (
     Seam("ministack.services.lambda_svc", "_esms"),
     Seam("ministack.services.lambda_svc", "_esm_inflight"),
     Seam("ministack.services.lambda_svc", "_get_func_record_for_qualifier", ("name", "qualifier")),
+    Seam("ministack.services.sqs", "_HANDLERS"),
     Seam("ministack.services.sqs", "_delete_messages_for_esm", ("queue_url", "receipt_handles")),
     Seam("ministack.services.lambda_svc", "_execute_function", ("func", "event")),
     Seam(
@@ -79,13 +82,25 @@ class _Window:
 
 
 _windows: dict[str, _Window] = {}
+# Receipt handle of a message in the hands of a running function -> when it is to come back, if that was changed.
+_changed: dict[str, float | None] = {}
 _log = logging.getLogger("gatehouse.batching")
 
 
 def install() -> None:
     """Batch as Lambda's pollers do."""
     check(SEAMS)
+    change, change_batch = sqs._HANDLERS["ChangeMessageVisibility"], sqs._HANDLERS["ChangeMessageVisibilityBatch"]
+
+    def change_visibility(data: dict[str, Any], qurl: str) -> Any:
+        return change(_kept_invisible(data), qurl)
+
+    def change_visibility_batch(data: dict[str, Any], qurl: str) -> Any:
+        return change_batch({**data, "Entries": [_kept_invisible(entry) for entry in data.get("Entries", [])]}, qurl)
+
     sqs._receive_messages_for_esm = _receive
+    sqs._HANDLERS["ChangeMessageVisibility"] = change_visibility
+    sqs._HANDLERS["ChangeMessageVisibilityBatch"] = change_visibility_batch
     lambda_svc._run_sqs_batch = _run_batch
 
 
@@ -101,8 +116,10 @@ def _run_batch(
     received_at = time.time()
     handles = {message["id"]: message["receipt_handle"] for message in batch}
     failed = set(handles)
+    _changed.update(dict.fromkeys(handles.values()))
     try:
-        result = lambda_svc._execute_function(func_rec, event)
+        with task_tokens.held(message["body"] for message in batch):
+            result = lambda_svc._execute_function(func_rec, event)
         if result.get("error"):
             esm["LastProcessingResult"] = "PROBLEM: Function call failed"
             _log.warning("%s failed with a batch of %s: %s", esm["FunctionName"], queue_name, result.get("body"))
@@ -214,16 +231,30 @@ def _may_poll(mapping: Mapping[str, Any]) -> bool:
 def _release(queue_url: str, batch: Sequence[dict[str, Any]], handles: Mapping[str, str], received_at: float) -> None:
     """Give the messages of an ended invocation that are still in the queue their visibility timeout."""
     with sqs._queues_lock:
+        changed = {handle: _changed.pop(handle, None) for handle in handles.values()}
         try:
             queue = sqs._get_q(queue_url)
         except sqs._Err:  # deleted meanwhile
             return
         timeout = clock.scaled(int(queue["attributes"].get("VisibilityTimeout", "30")))
-        visible_at = max(time.time(), received_at + timeout)
+        now = time.time()
+        come_back_at = set()
         for message in batch:
             if message["receipt_handle"] == handles[message["id"]]:
-                message["visible_at"] = visible_at
-    _wake_after(visible_at - time.time())
+                asked = changed[message["receipt_handle"]]
+                message["visible_at"] = max(now, received_at + timeout if asked is None else asked)
+                come_back_at.add(message["visible_at"])
+    for visible_at in come_back_at:
+        _wake_after(visible_at - now)
+
+
+def _kept_invisible(change: dict[str, Any]) -> dict[str, Any]:
+    """A change of a message's visibility as it is made: one of a running function waits for the function's end."""
+    handle = change.get("ReceiptHandle")
+    if handle not in _changed:
+        return change
+    _changed[handle] = time.time() + clock.scaled(int(change.get("VisibilityTimeout", 30)))
+    return {**change, "VisibilityTimeout": _IN_FLIGHT}
 
 
 def _wake_after(seconds: float) -> None:

@@ -48,6 +48,8 @@ def _modelled_errors(service_name: str) -> frozenset[str]:
     if integration.get("protocol") not in ("json", "rest-xml"):
         return frozenset()
     model = _service_model(integration.get("service_key", service_name))
-    errors = frozenset() if model is None else frozenset(shape.error_code for shape in model.error_shapes)
+    shapes = () if model is None else model.error_shapes
+    # SQS's codes of the XML protocol differ from the names, which its JSON protocol answers with.
+    errors = frozenset(name for shape in shapes for name in (shape.error_code, shape.name))
     # Of all operations of S3 only UpdateObjectEncryption models it; the others answer with the base class.
     return errors - {"AccessDenied"}

@@ -73,7 +73,7 @@ def _get_object(arguments: Mapping[str, str]) -> dict[str, Any]:
         {"versionId": [version]} if version else {},
     )
     if status >= 400:
-        raise stepfunctions._ExecutionError(*_failure(bucket, status, body))
+        raise stepfunctions._ExecutionError(*failure(bucket, status, body))
     if len(body) > PAYLOAD_LIMIT:
         raise stepfunctions._ExecutionError(
             "States.DataLimitExceeded",
@@ -92,7 +92,7 @@ def _get_object(arguments: Mapping[str, str]) -> dict[str, Any]:
     return result
 
 
-def _failure(bucket: str, status: int, body: bytes) -> tuple[str, str]:
+def failure(bucket: str, status: int, body: bytes) -> tuple[str, str]:
     """The name and cause of a failed call."""
     document = ElementTree.fromstring(body)  # noqa: S314 - written by our own S3
     code, message = document.findtext("Code", "S3"), document.findtext("Message", "")

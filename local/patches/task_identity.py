@@ -32,6 +32,7 @@ SEAMS = (
     Seam(_STEP_FUNCTIONS, "_AWS_SDK_SERVICE_MAP"),
     Seam(_STEP_FUNCTIONS, "_AWS_SDK_ERROR_PREFIX"),
     Seam(_STEP_FUNCTIONS, "_S3_OP_SPECS"),
+    Seam(_STEP_FUNCTIONS, "_sdk_json_params", ("service_info", "service_key", "action", "input_data")),
     Seam(_STEP_FUNCTIONS, "_rest_xml_substitute_path", ("template", "input_data", "spec")),
     Seam(_IAM_ACTIONS, "SERVICE_TO_IAM_NAMESPACE"),
     Seam(_IAM_ACTIONS, "_s3_action", ("method", "path", "query_params")),
@@ -118,12 +119,14 @@ def _lambda_call(function: str) -> _Call:
 
 
 def _sdk_calls(sdk_name: str, operation: str, arguments: Mapping[str, Any]) -> list[_Call]:
-    service = stepfunctions._AWS_SDK_SERVICE_MAP.get(sdk_name, {}).get("service_key", sdk_name)
+    integration = stepfunctions._AWS_SDK_SERVICE_MAP.get(sdk_name, {})
+    service = integration.get("service_key", sdk_name)
     refusal = _refusal_name(sdk_name, service, operation)
     account, region = get_account_id(), get_region()
     method, path, query = "POST", "/", {name: [value] for name, value in arguments.items() if isinstance(value, str)}
     action = f"{iam_actions.SERVICE_TO_IAM_NAMESPACE.get(service, service)}:{operation}"
-    body = json.dumps(arguments).encode()
+    # As the service would get them: what it is called on is named differently in a task (StateMachineArn).
+    body = json.dumps(stepfunctions._sdk_json_params(integration, service, operation, arguments)).encode()
     if service == "s3":
         # S3 authorises by the request's shape: HeadObject needs s3:GetObject, a version s3:GetObjectVersion.
         specification = stepfunctions._S3_OP_SPECS.get(operation)

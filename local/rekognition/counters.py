@@ -1,4 +1,4 @@
-"""What was done and would have been charged, for tests to look at."""
+"""What was done and would have been charged, and how calls were answered, for tests to look at."""
 
 import threading
 from collections import Counter
@@ -12,6 +12,7 @@ class Counters:
         self._lock = threading.Lock()
         self._jobs_started = 0
         self._images_analysed: Counter[str] = Counter()
+        self._calls: dict[str, Counter[str]] = {}
 
     def count_job(self) -> None:
         """A job was accepted."""
@@ -23,7 +24,16 @@ class Counters:
         with self._lock:
             self._images_analysed[source_ref] += 1
 
-    def document(self) -> dict[str, Any]:
-        """`{"jobs_started": n, "images_analysed": {"s3://bucket/key": n}}`."""
+    def count_call(self, operation: str, answer: str) -> None:
+        """A call was answered: with `OK`, or with an error of this name."""
         with self._lock:
-            return {"jobs_started": self._jobs_started, "images_analysed": dict(self._images_analysed)}
+            self._calls.setdefault(operation, Counter())[answer] += 1
+
+    def document(self) -> dict[str, Any]:
+        """`{"jobs_started": n, "images_analysed": {"s3://bucket/key": n}, "calls": {operation: {answer: n}}}`."""
+        with self._lock:
+            return {
+                "jobs_started": self._jobs_started,
+                "images_analysed": dict(self._images_analysed),
+                "calls": {operation: dict(answers) for operation, answers in self._calls.items()},
+            }

@@ -110,7 +110,8 @@ class JobRunner:
         """The result lines, and the summary's errors, both in the manifest's order."""
         options = job.request["OperationsConfig"]["DetectModerationLabels"]
         min_confidence = options.get("MinConfidence", DEFAULT_MIN_CONFIDENCE)
-        adapter = adapters.resolve(self._settings.adapters, options.get("ProjectVersion"))
+        known = self._switches.adapters(self._settings.adapters)
+        adapter = adapters.resolve(known, options.get("ProjectVersion"))
         results: list[str] = []
         errors: list[dict[str, Any]] = []
         for line in lines:

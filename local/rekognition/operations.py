@@ -46,7 +46,7 @@ class Operations:
         self._switches = switches
         self._counters = counters
         self._settings = settings
-        self._rate_limit = RateLimit(settings.requests_per_second)
+        self._rate_limit = RateLimit()
         self._operations: Mapping[str, Callable[[Caller, dict[str, Any]], dict[str, Any]]] = {
             Operation.START_MEDIA_ANALYSIS_JOB: self._start_media_analysis_job,
             Operation.GET_MEDIA_ANALYSIS_JOB: self._get_media_analysis_job,
@@ -54,27 +54,44 @@ class Operations:
             Operation.DETECT_MODERATION_LABELS: self._detect_moderation_labels,
         }
 
-    def call(self, operation: str, caller: Caller, payload: object) -> dict[str, Any]:
-        """The operation's response, ready for JSON.
+    def admit(self, operation: str, caller: Caller) -> None:
+        """Let a call in. Takes no time: a call that is refused is refused at once.
 
         Raises:
-            ServiceError: the operation's error answer.
+            ServiceError: the error answer, if it is throttled or refused.
         """
-        run = self._operations.get(operation)
-        if run is None:
+        if operation not in self._operations:
             raise ServiceError(
                 ErrorName.UNKNOWN_OPERATION,
                 f"{operation!r} is not available locally; these are: {', '.join(self._operations)}",
             )
         if self._switches.take_throttled_call():
             raise ServiceError(ErrorName.THROTTLING, SLOW_DOWN)
-        self._rate_limit.take(operation, caller)
-        if operation != Operation.DETECT_MODERATION_LABELS and self._switches.refuse_bulk:
-            raise ServiceError(
-                ErrorName.ACCESS_DENIED,
-                f"User: {caller.arn} is not authorized to perform: rekognition:{operation} on resource: *",
-            )
-        return run(caller, validate(operation, payload))
+        failure = self._switches.take_failing_call(operation)
+        if failure is not None:
+            raise failure
+        rates = self._switches.requests_per_second(self._settings.requests_per_second)
+        self._rate_limit.take(operation, caller, rates.get(operation))
+        refusal = self._switches.refuse_bulk(self._settings.refuse_bulk)
+        if operation != Operation.DETECT_MODERATION_LABELS and refusal is not None:
+            raise refusal.error(operation, caller.arn)
+
+    def latency(self, operation: str) -> float:
+        """How long an admitted call takes at least, in seconds."""
+        if operation != Operation.DETECT_MODERATION_LABELS:
+            return 0.0
+        return self._switches.detect_seconds(self._settings.detect_seconds)
+
+    def call(self, operation: str, caller: Caller, payload: object) -> dict[str, Any]:
+        """The response of an operation that was let in, ready for JSON.
+
+        Raises:
+            ServiceError: the operation's error answer.
+        """
+        return self._operations[operation](caller, validate(operation, payload))
+
+    def _adapter(self, asked: str | None) -> str | None:
+        return adapters.resolve(self._switches.adapters(self._settings.adapters), asked)
 
     def _start_media_analysis_job(self, caller: Caller, request: dict[str, Any]) -> dict[str, Any]:
         options = request["OperationsConfig"].get("DetectModerationLabels")
@@ -86,7 +103,7 @@ class Operations:
         repeated = self._jobs.find_repeated(caller, request)
         if repeated is not None:
             return {"JobId": repeated.id}
-        adapters.resolve(self._settings.adapters, options.get("ProjectVersion"))
+        self._adapter(options.get("ProjectVersion"))
         most_open = self._switches.concurrent_jobs(self._settings.concurrent_jobs)
         self._jobs.check_quota(caller, most_open)
         try:
@@ -124,7 +141,7 @@ class Operations:
                 ErrorName.RESOURCE_NOT_FOUND, f"The flow definition {flow} does not exist; there is no A2I locally."
             )
         min_confidence = request.get("MinConfidence", DEFAULT_MIN_CONFIDENCE)
-        adapter = adapters.resolve(self._settings.adapters, request.get("ProjectVersion"))
+        adapter = self._adapter(request.get("ProjectVersion"))
         if "Bytes" in image:
             return self._inspector.inspect_bytes(image["Bytes"], min_confidence=min_confidence, adapter=adapter)
         source = _s3_object(image["S3Object"])

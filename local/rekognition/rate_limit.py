@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from local.rekognition.caller import Caller
 from local.rekognition.errors import RATE_EXCEEDED, ErrorName, ServiceError
@@ -11,19 +11,17 @@ from local.rekognition.errors import RATE_EXCEEDED, ErrorName, ServiceError
 class RateLimit:
     """A token bucket for each operation, account and Region that holds one second's worth of requests. Thread safe."""
 
-    def __init__(self, requests_per_second: Mapping[str, float], clock: Callable[[], float] = time.monotonic) -> None:
-        self._rates = requests_per_second
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._buckets: dict[tuple[str, str, str], tuple[float, float]] = {}  # tokens, and when they were counted
 
-    def take(self, operation: str, caller: Caller) -> None:
-        """Let a request pass.
+    def take(self, operation: str, caller: Caller, rate: float | None) -> None:
+        """Let a request pass. `rate` is the operation's quota as it is now; None if it has none.
 
         Raises:
             ServiceError: ProvisionedThroughputExceededException if the operation's rate is used up.
         """
-        rate = self._rates.get(operation)
         if rate is None:
             return
         capacity = max(rate, 1.0)

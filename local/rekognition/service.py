@@ -18,7 +18,6 @@ from local.rekognition.errors import ErrorName, ServiceError
 from local.rekognition.inspection import Inspector
 from local.rekognition.job_runner import JobRunner
 from local.rekognition.jobs import Jobs
-from local.rekognition.operation import Operation
 from local.rekognition.operations import Operations
 from local.rekognition.settings import RekognitionSettings
 from local.rekognition.storage import ObjectStorage
@@ -82,27 +81,33 @@ async def handle_request(
     query_params: Mapping[str, list[str]],
 ) -> Response:
     """Answer a request: status, headers, body. Whatever goes wrong is an answer too, never an exception."""
+    service = _configured()
+    operation = headers.get("x-amz-target", "").removeprefix(_TARGET_PREFIX)
     try:
-        service = _configured()
-        operation = headers.get("x-amz-target", "").removeprefix(_TARGET_PREFIX)
         caller = service.caller_of(headers, query_params)
         payload = _payload(body)
-        if operation == Operation.DETECT_MODERATION_LABELS and service.settings.detect_seconds:
-            await asyncio.sleep(service.settings.detect_seconds)
+        service.operations.admit(operation, caller)
+        latency = service.operations.latency(operation)
+        if latency:
+            await asyncio.sleep(latency)
         response = await asyncio.to_thread(service.operations.call, operation, caller, payload)
     except ServiceError as error:
+        service.counters.count_call(operation, error.name)
         return _error_answer(error)
     except Exception as error:
         _LOGGER.exception("Rekognition broke")
+        service.counters.count_call(operation, ErrorName.INTERNAL_SERVER)
         return _error_answer(ServiceError(ErrorName.INTERNAL_SERVER, f"{type(error).__name__}: {error}"))
+    service.counters.count_call(operation, "OK")
     return _answer(200, response, _CONTENT_TYPE)
 
 
 def handle_admin(method: str, body: bytes | str) -> Response:
     """Look at the service and set its switches, which `Switches` describes.
 
-    GET answers `{"jobs_started": n, "images_analysed": {"s3://bucket/key": n}, "switches": {...}}`; POST sets the
-    switches its JSON object names; DELETE sets them all back. POST and DELETE answer as GET does.
+    GET answers `{"jobs_started": n, "images_analysed": {"s3://bucket/key": n}, "calls": {operation: {answer: n}},
+    "switches": {...}}`, where an answer is `OK` or an error's name; POST sets the switches its JSON object names;
+    DELETE sets them all back. POST and DELETE answer as GET does.
     """
     service = _configured()
     try:

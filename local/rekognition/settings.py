@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from local.rekognition.operation import Operation
+from local.rekognition.refusal import BulkRefusal
 
 PREFIX = "GATEHOUSE_REKOGNITION_"
 
@@ -40,6 +41,7 @@ class RekognitionSettings:
         detect_seconds: latency added to DetectModerationLabels, in seconds.
         requests_per_second: operation -> rate quota; an operation that is not named has none.
         adapters: project version ARN -> its status. Any other ARN does not exist.
+        refuse_bulk: the account has no Bulk Analysis, and this is how it is told.
         line_number_key: the key of a line's number in a manifest summary. The Developer Guide spells it `line-numer`.
     """
 
@@ -50,6 +52,7 @@ class RekognitionSettings:
     requests_per_second: Mapping[str, float] = field(default_factory=dict)
     adapters: Mapping[str, AdapterStatus] = field(default_factory=dict)
     line_number_key: str = "line-numer"
+    refuse_bulk: BulkRefusal | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "RekognitionSettings":
@@ -58,6 +61,7 @@ class RekognitionSettings:
         `JOB_SECONDS`, `IMAGES_PER_SECOND`, `DETECT_SECONDS`: numbers. `CONCURRENT_JOBS`: a whole number.
         `REQUESTS_PER_SECOND`: `DetectModerationLabels=50,StartMediaAnalysisJob=5`.
         `ADAPTERS`: `<project version ARN>=<status>`, comma separated. `LINE_NUMBER_KEY`: `line-numer` or `line-number`.
+        `REFUSE_BULK`: one of `BulkRefusal`.
 
         Raises:
             SettingsError: an unknown name with our prefix, or a value that can't be used.
@@ -116,6 +120,12 @@ def _adapters(text: str) -> Mapping[str, AdapterStatus]:
     return {arn: AdapterStatus(status) for arn, status in _pairs(text)}
 
 
+def _refusal(text: str) -> BulkRefusal:
+    if text not in list(BulkRefusal):
+        raise ValueError(f"give one of {', '.join(BulkRefusal)}")
+    return BulkRefusal(text)
+
+
 def _line_number_key(text: str) -> str:
     if text not in ("line-numer", "line-number"):
         raise ValueError("give line-numer or line-number")
@@ -130,4 +140,5 @@ _READERS: Mapping[str, tuple[str, Callable[[str], object]]] = {
     "REQUESTS_PER_SECOND": ("requests_per_second", _rates),
     "ADAPTERS": ("adapters", _adapters),
     "LINE_NUMBER_KEY": ("line_number_key", _line_number_key),
+    "REFUSE_BULK": ("refuse_bulk", _refusal),
 }

@@ -1,10 +1,15 @@
 """Telling the local Rekognition to misbehave, while it runs."""
 
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from local.rekognition.errors import ErrorName, ServiceError
 from local.rekognition.job import Failure, FailureCode
+from local.rekognition.operation import Operation
+from local.rekognition.refusal import BulkRefusal
+from local.rekognition.settings import AdapterStatus
 
 
 class SwitchError(ValueError):
@@ -20,8 +25,16 @@ class Switches:
     job_seconds: the least duration of a job, null for the one of the settings.
     drop_result_lines: this many result lines, the next ones written, are left out of their file.
     duplicate_result_lines: this many result lines, the next ones written, are written twice.
-    refuse_bulk: the three media analysis operations answer AccessDeniedException.
+    refuse_bulk: the three media analysis operations are refused, read as one of `BulkRefusal` says; true is
+        `permission`, false is not at all, null as the settings say.
     throttle_calls: this many calls, the next ones, answer ThrottlingException.
+    fail_next_calls: the next calls of an operation answer with an error:
+        `[{"operation": "DetectModerationLabels", "error": "InternalServerError", "times": 3, "message": ...}]`; one
+        time if it is not said.
+    requests_per_second: operation -> rate quota in place of the settings', `{"DetectModerationLabels": 50}`; null for
+        those of the settings.
+    detect_seconds: latency of DetectModerationLabels, null for the one of the settings.
+    adapters: project version ARN -> status, in place of the settings'; null for those of the settings.
     """
 
     def __init__(self) -> None:
@@ -56,13 +69,32 @@ class Switches:
         """All switches as they are now; what is used up counts down."""
         with self._condition:
             failures = [{"code": one.code, "message": one.message} for one in self._values["fail_next_jobs"]]
-            return {**self._values, "fail_next_jobs": failures}
+            calls = [dict(one) for one in self._values["fail_next_calls"]]
+            return {**self._values, "fail_next_jobs": failures, "fail_next_calls": calls}
 
-    @property
-    def refuse_bulk(self) -> bool:
-        """Whether media analysis is refused."""
+    def refuse_bulk(self, otherwise: BulkRefusal | None) -> BulkRefusal | None:
+        """How media analysis is refused; None if it is not."""
         with self._condition:
-            return bool(self._values["refuse_bulk"])
+            value = self._values["refuse_bulk"]
+            return otherwise if value is None else value or None
+
+    def requests_per_second(self, otherwise: Mapping[str, float]) -> Mapping[str, float]:
+        """The rate quotas."""
+        with self._condition:
+            value: Mapping[str, float] | None = self._values["requests_per_second"]
+            return otherwise if value is None else value
+
+    def detect_seconds(self, otherwise: float) -> float:
+        """The latency of DetectModerationLabels, in seconds."""
+        with self._condition:
+            value = self._values["detect_seconds"]
+            return otherwise if value is None else float(value)
+
+    def adapters(self, otherwise: Mapping[str, AdapterStatus]) -> Mapping[str, AdapterStatus]:
+        """The adapters there are."""
+        with self._condition:
+            value: Mapping[str, AdapterStatus] | None = self._values["adapters"]
+            return otherwise if value is None else value
 
     def concurrent_jobs(self, otherwise: int) -> int:
         """The quota of open jobs."""
@@ -92,6 +124,16 @@ class Switches:
         """Whether the call that is being made is throttled."""
         return self._take("throttle_calls", 1) == 1
 
+    def take_failing_call(self, operation: str) -> ServiceError | None:
+        """How the call that is being made fails, if it was told to."""
+        with self._condition:
+            for entry in self._values["fail_next_calls"]:
+                if entry["operation"] == operation and entry["times"]:
+                    entry["times"] -= 1
+                    self._values["fail_next_calls"] = [one for one in self._values["fail_next_calls"] if one["times"]]
+                    return ServiceError(ErrorName(entry["error"]), entry["message"])
+            return None
+
     def take_dropped_lines(self, most: int) -> int:
         """How many of `most` result lines to leave out."""
         return self._take("drop_result_lines", most)
@@ -115,8 +157,12 @@ def _defaults() -> dict[str, Any]:
         "job_seconds": None,
         "drop_result_lines": 0,
         "duplicate_result_lines": 0,
-        "refuse_bulk": False,
+        "refuse_bulk": None,
         "throttle_calls": 0,
+        "fail_next_calls": [],
+        "requests_per_second": None,
+        "detect_seconds": None,
+        "adapters": None,
     }
 
 
@@ -158,6 +204,56 @@ def _failure(entry: object) -> Failure:
     return Failure(FailureCode(entry["code"]), str(entry.get("message", "Told to fail.")))
 
 
+def _failing_calls(value: object) -> list[dict[str, Any]]:
+    if not isinstance(value, list):
+        raise ValueError("use a list of objects with operation and error")
+    return [_failing_call(entry) for entry in value]
+
+
+def _failing_call(entry: object) -> dict[str, Any]:
+    if not isinstance(entry, dict) or not {"operation", "error"} <= set(entry) <= {
+        "operation",
+        "error",
+        "times",
+        "message",
+    }:
+        raise ValueError("use objects with operation, error and, if you like, times and message")
+    if entry["operation"] not in list(Operation):
+        raise ValueError(f"an operation is one of {', '.join(Operation)}")
+    if entry["error"] not in list(ErrorName):
+        raise ValueError(f"an error is one of {', '.join(ErrorName)}")
+    return {**entry, "times": _count(entry.get("times", 1)), "message": str(entry.get("message", "Told to fail."))}
+
+
+def _refusal(value: object) -> BulkRefusal | bool | None:
+    if value is None or value is False:
+        return value
+    if value is True:
+        return BulkRefusal.PERMISSION
+    if value not in list(BulkRefusal):
+        raise ValueError(f"use true, false, null or one of {', '.join(BulkRefusal)}")
+    return BulkRefusal(str(value))
+
+
+def _rates_or_none(value: object) -> dict[str, float] | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict) or not set(value) <= set(Operation):
+        raise ValueError(f"use an object with rates of {', '.join(Operation)}")
+    for rate in value.values():
+        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < math.inf:
+            raise ValueError("a rate is a number per second, above 0")
+    return {operation: float(rate) for operation, rate in value.items()}
+
+
+def _adapters_or_none(value: object) -> dict[str, AdapterStatus] | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict) or not set(value.values()) <= set(AdapterStatus):
+        raise ValueError(f"use an object of ARNs, each with one of {', '.join(AdapterStatus)}")
+    return {arn: AdapterStatus(status) for arn, status in value.items()}
+
+
 _READERS: Mapping[str, Callable[[object], object]] = {
     "hold_jobs": _boolean,
     "fail_next_jobs": _failures,
@@ -165,6 +261,10 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "job_seconds": _seconds_or_none,
     "drop_result_lines": _count,
     "duplicate_result_lines": _count,
-    "refuse_bulk": _boolean,
+    "refuse_bulk": _refusal,
     "throttle_calls": _count,
+    "fail_next_calls": _failing_calls,
+    "requests_per_second": _rates_or_none,
+    "detect_seconds": _seconds_or_none,
+    "adapters": _adapters_or_none,
 }

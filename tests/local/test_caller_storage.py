@@ -54,6 +54,46 @@ def test_a_version_is_read_with_the_permission_to_read_versions(workbench: Workb
     assert error_code(lambda: detect(refused, bucket, version)) == "InvalidS3ObjectException"
 
 
+@pytest.mark.parametrize("missing", ["bucket", "key", "version", "nonsensical version", "deleted"])
+@pytest.mark.parametrize("may_list", [True, False])
+def test_an_object_that_is_not_there_is_invalid(
+    workbench: Workbench, image: bytes, missing: str, may_list: bool
+) -> None:
+    bucket, version = put_image(workbench, image)
+    s3 = workbench.client("s3")
+    listing: list[Statement] = [("s3:ListBucket", "*"), ("s3:ListBucketVersions", "*")] if may_list else []
+    client = workbench.user_client(
+        "rekognition", _DETECT, ("s3:GetObject", "*"), ("s3:GetObjectVersion", "*"), *listing
+    )
+    reference = {"Bucket": bucket, "Name": "a b/ü.png"}
+    if missing == "bucket":
+        reference["Bucket"] = f"{bucket}-not"
+    elif missing == "key":
+        reference["Name"] = "none.png"
+    elif missing == "version":
+        s3.delete_object(Bucket=bucket, Key="a b/ü.png", VersionId=version)
+        reference["Version"] = version
+    elif missing == "nonsensical version":
+        reference["Version"] = "nonsense"
+    else:
+        s3.delete_object(Bucket=bucket, Key="a b/ü.png")
+    code = error_code(lambda: client.detect_moderation_labels(Image={"S3Object": reference}))
+    assert code == "InvalidS3ObjectException"
+
+
+def test_a_pinned_version_is_analysed_after_its_object_was_deleted(workbench: Workbench, image: bytes) -> None:
+    bucket, version = put_image(workbench, image)
+    workbench.client("s3").delete_object(Bucket=bucket, Key="a b/ü.png")
+    client = workbench.user_client("rekognition", _DETECT, ("s3:GetObjectVersion", "*"))
+    assert "Weapons" in detect(client, bucket, version)
+
+
+def test_a_caller_without_the_permission_to_detect_is_denied(workbench: Workbench, image: bytes) -> None:
+    bucket, _ = put_image(workbench, image)
+    client = workbench.user_client("rekognition", ("s3:GetObject", "*"))
+    assert error_code(lambda: detect(client, bucket)) == "AccessDeniedException"
+
+
 @pytest.mark.parametrize("effect", ["Allow", "Deny"])
 def test_the_bucket_policy_counts(workbench: Workbench, image: bytes, effect: str) -> None:
     bucket, _ = put_image(workbench, image)

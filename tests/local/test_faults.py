@@ -141,3 +141,40 @@ def test_a_fault_that_makes_no_sense_is_refused(writer: Writer, fault: dict[str,
     assert refusal.value.code == 400
     assert json.loads(refusal.value.read())["message"]
     assert writer.faults() == []
+
+
+_CALLER = """
+import boto3, os
+from botocore.exceptions import ClientError
+calls = {
+    "rekognition:DetectModerationLabels": lambda: boto3.client("rekognition").detect_moderation_labels(
+        Image={"S3Object": {"Bucket": "none-there", "Name": "none"}}),
+    "states:SendTaskHeartbeat": lambda: boto3.client("stepfunctions").send_task_heartbeat(taskToken="none"),
+    "sqs:ChangeMessageVisibility": lambda: boto3.client("sqs").change_message_visibility(
+        QueueUrl=os.environ["QUEUE"], ReceiptHandle="none", VisibilityTimeout=1),
+}
+def handler(event, context):
+    codes = []
+    for _ in range(2):
+        try:
+            calls[event]()
+        except ClientError as error:
+            codes.append(error.response["Error"]["Code"])
+    return codes
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "code"),
+    [
+        ("rekognition:DetectModerationLabels", "InvalidS3ObjectException"),
+        ("states:SendTaskHeartbeat", "InvalidToken"),
+        ("sqs:ChangeMessageVisibility", "ReceiptHandleIsInvalid"),
+    ],
+)
+def test_the_calls_of_a_worker_of_chunks_can_be_hit(writer: Writer, call: str, code: str) -> None:
+    url, _ = writer.workbench.queue()
+    writer.function = writer.workbench.function(_CALLER, (call, "*"), QUEUE=url)
+    assert writer.workbench.invoke(writer.function, call) == [code, code]
+    writer.faults("POST", call=call, when="before", nth=2)
+    assert writer.workbench.invoke(writer.function, call)["errorType"] == "Runtime.ExitError"

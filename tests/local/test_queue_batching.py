@@ -197,3 +197,127 @@ def test_a_role_without_queue_permissions_gets_no_messages(workbench: Workbench)
 
     eventually(lambda: result().startswith("PROBLEM") and "ReceiveMessage" in result())
     assert consumer.invocations() == []
+
+
+# Says when it begins and when it ends.
+_SLOW = """
+import boto3, json, os, time
+def handler(event, context):
+    sqs = boto3.client("sqs")
+    say = lambda what: sqs.send_message(QueueUrl=os.environ["SAID"], MessageBody=what)
+    say("begin")
+    time.sleep(0.3)
+    say("end")
+"""
+
+
+@pytest.mark.parametrize("most", [2, 3])
+def test_no_more_invocations_run_at_a_time_than_the_mapping_allows(workbench: Workbench, most: int) -> None:
+    url, arn = workbench.queue(VisibilityTimeout="600")
+    said, said_arn = workbench.queue()
+    function = workbench.function(_SLOW, ("sqs:*", arn), ("sqs:SendMessage", said_arn), SAID=said)
+    for _ in range(12):
+        workbench.client("sqs").send_message(QueueUrl=url, MessageBody="x")
+    workbench.client("lambda").create_event_source_mapping(
+        EventSourceArn=arn, FunctionName=function, BatchSize=1, ScalingConfig={"MaximumConcurrency": most}
+    )
+    heard: list[tuple[int, str]] = []
+
+    def all_said() -> bool:
+        sqs = workbench.client("sqs")
+        answer = sqs.receive_message(QueueUrl=said, MaxNumberOfMessages=10, AttributeNames=["SentTimestamp"])
+        for message in answer.get("Messages", []):
+            heard.append((int(message["Attributes"]["SentTimestamp"]), message["Body"]))
+            sqs.delete_message(QueueUrl=said, ReceiptHandle=message["ReceiptHandle"])
+        return len(heard) == 24
+
+    eventually(all_said, seconds=30)
+    running = reached = 0
+    for _, what in sorted(heard, key=lambda one: (one[0], one[1] == "begin")):
+        running += 1 if what == "begin" else -1
+        reached = max(reached, running)
+    assert reached == most
+
+
+# Fails, after it has given its message another visibility timeout.
+_POSTPONE = """
+import boto3, os
+def handler(event, context):
+    record = event["Records"][0]
+    sqs = boto3.client("sqs")
+    sqs.send_message(QueueUrl=os.environ["SAID"], MessageBody=record["attributes"]["ApproximateReceiveCount"])
+    change = {"ReceiptHandle": record["receiptHandle"], "VisibilityTimeout": int(os.environ["SECONDS"])}
+    if os.environ["BATCH"]:
+        sqs.change_message_visibility_batch(QueueUrl=os.environ["QUEUE"], Entries=[{"Id": "0", **change}])
+    else:
+        sqs.change_message_visibility(QueueUrl=os.environ["QUEUE"], **change)
+    return {"batchItemFailures": [{"itemIdentifier": record["messageId"]}]}
+"""
+
+
+def postponing(workbench: Workbench, queue_seconds: int, changed_seconds: int, batch: bool) -> tuple[str, str]:
+    """URLs of a queue whose function fails and changes its message's visibility, and of the queue it says so on."""
+    url, arn = workbench.queue(VisibilityTimeout=str(queue_seconds))
+    said, said_arn = workbench.queue()
+    function = workbench.function(
+        _POSTPONE,
+        ("sqs:*", arn),
+        ("sqs:SendMessage", said_arn),
+        QUEUE=url,
+        SAID=said,
+        SECONDS=str(changed_seconds),
+        BATCH="yes" if batch else "",
+    )
+    workbench.client("lambda").create_event_source_mapping(
+        EventSourceArn=arn, FunctionName=function, FunctionResponseTypes=["ReportBatchItemFailures"]
+    )
+    workbench.client("sqs").send_message(QueueUrl=url, MessageBody="x")
+    return url, said
+
+
+@pytest.mark.parametrize("batch", [True, False])
+def test_a_function_can_let_its_message_come_back_earlier(workbench: Workbench, batch: bool) -> None:
+    _, said = postponing(workbench, queue_seconds=40_000, changed_seconds=0, batch=batch)
+    heard: list[str] = []
+
+    def twice() -> bool:
+        heard.extend(message["Body"] for message in workbench.messages(said))
+        return len(heard) > 1
+
+    eventually(twice)
+    assert heard[:2] == ["1", "2"]
+
+
+def test_a_function_can_let_its_message_come_back_later(workbench: Workbench) -> None:
+    url, said = postponing(workbench, queue_seconds=30, changed_seconds=40_000, batch=False)
+    assert [message["Body"] for message in eventually(lambda: workbench.messages(said))] == ["1"]
+    # The queue's own timeout is 0.3 s here. Another queue's messages, which come back after 1 s, make sure it is over.
+    _, other_said = postponing(workbench, queue_seconds=30, changed_seconds=100, batch=False)
+    heard: list[str] = []
+
+    def twice() -> bool:
+        heard.extend(message["Body"] for message in workbench.messages(other_said))
+        return len(heard) > 1
+
+    eventually(twice)
+    assert workbench.messages(said) == []
+    attributes = workbench.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert attributes["ApproximateNumberOfMessagesNotVisible"] == "1"
+
+
+def test_a_templates_mapping_keeps_its_limit_of_invocations(workbench: Workbench) -> None:
+    _, arn = workbench.queue()
+    function = workbench.function("def handler(event, context): pass", ("sqs:*", arn))
+    mapping = {
+        "Type": "AWS::Lambda::EventSourceMapping",
+        "Properties": {
+            "EventSourceArn": arn,
+            "FunctionName": function,
+            "BatchSize": 1,
+            "MaximumBatchingWindowInSeconds": 0,
+            "ScalingConfig": {"MaximumConcurrency": 7},
+        },
+    }
+    outputs = workbench.deployed({"Resources": {"Mapping": mapping}, "Outputs": {"Id": {"Value": {"Ref": "Mapping"}}}})
+    found = workbench.client("lambda").get_event_source_mapping(UUID=outputs["Id"])
+    assert (found["BatchSize"], found["ScalingConfig"]) == (1, {"MaximumConcurrency": 7})

@@ -1,10 +1,13 @@
 """Tasks of Step Functions: whose permissions they need, and the names of their errors."""
 
 import json
+import urllib.request
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from local.launcher import REKOGNITION_ADMIN_PATH
 from local.patches import task_retries
 from tests.local.conftest import TIME_SCALE
 from tests.local.workbench import REGION, Statement, Workbench
@@ -77,6 +80,136 @@ def test_a_missing_object_is_named_only_to_roles_that_may_list_the_bucket(workbe
         "S3.NoSuchKeyException"
     )
     assert output(workbench, machine, read)["Error"] == "S3.S3Exception"
+
+
+@pytest.mark.parametrize(
+    ("body", "written"),
+    [({"n": ["ü", 1]}, '{"n":["ü",1]}'), ("a\nb", '"a\\nb"')],
+    ids=["document", "text"],
+)
+def test_an_object_is_written_as_json_with_the_roles_permission_only(
+    workbench: Workbench, body: Any, written: str
+) -> None:
+    bucket = workbench.bucket()
+    machine = sdk_task("s3", "putObject", {"Bucket": bucket, "Key": "a b/ü.json", "Body": body, "Metadata": {"k": "v"}})
+    refused = output(workbench, machine, ("s3:PutObject", f"arn:aws:s3:::{bucket}/other/*"))
+    assert refused["Error"] == "S3.S3Exception"
+    assert "s3:PutObject" in refused["Cause"]
+    put = output(workbench, machine, ("s3:PutObject", f"arn:aws:s3:::{bucket}/a b/*"))
+    stored = workbench.client("s3").get_object(Bucket=bucket, Key="a b/ü.json")
+    assert (stored["Body"].read().decode(), stored["ETag"], stored["Metadata"]) == (written, put["ETag"], {"k": "v"})
+
+
+def test_an_object_is_not_written_over_another_if_told_so(workbench: Workbench) -> None:
+    bucket = workbench.bucket()
+    machine = sdk_task("s3", "putObject", {"Bucket": bucket, "Key": "a", "Body": {}, "IfNoneMatch": "*"})
+    assert "Error" not in output(workbench, machine, ("s3:*", "*"))
+    assert output(workbench, machine, ("s3:*", "*"))["Error"] == "S3.S3Exception"
+
+
+@pytest.mark.parametrize("keys", [[], ["in/1"], ["in/1", "in/2", "in/3"]])
+def test_objects_are_listed_with_the_permission_to_list_the_bucket(workbench: Workbench, keys: list[str]) -> None:
+    bucket = workbench.bucket()
+    for key in [*keys, "out/1"]:
+        workbench.client("s3").put_object(Bucket=bucket, Key=key, Body=b"x")
+    machine = sdk_task("s3", "listObjectsV2", {"Bucket": bucket, "Prefix": "in/", "MaxKeys": 2})
+    assert output(workbench, machine)["Error"] == "S3.S3Exception"
+    listed = output(workbench, machine, ("s3:ListBucket", f"arn:aws:s3:::{bucket}"))
+    assert [item["Key"] for item in listed.get("Contents", [])] == keys[:2]
+    assert ("NextContinuationToken" in listed) is (len(keys) > 2)
+    if keys:
+        assert listed["Contents"][0]["Size"] == 1
+    assert (listed["KeyCount"], listed["IsTruncated"]) == (len(keys[:2]), len(keys) > 2)
+
+
+def test_a_queues_length_is_asked_with_the_roles_permission_only(workbench: Workbench) -> None:
+    url, arn = workbench.queue()
+    workbench.client("sqs").send_message(QueueUrl=url, MessageBody="x")
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    machine = sdk_task("sqs", "getQueueAttributes", {"QueueUrl": url, "AttributeNames": names})
+    assert output(workbench, machine, ("sqs:SendMessage", arn))["Error"] == "Sqs.SqsException"
+    answer = output(workbench, machine, ("sqs:GetQueueAttributes", arn))
+    assert answer["Attributes"] == dict(zip(names, ["1", "0"], strict=True))
+
+
+def test_a_queue_that_is_not_there_has_its_own_error(workbench: Workbench) -> None:
+    url, _ = workbench.queue()
+    machine = sdk_task("sqs", "getQueueAttributes", {"QueueUrl": f"{url}-not", "AttributeNames": ["All"]})
+    assert output(workbench, machine, ("sqs:GetQueueAttributes", "*"))["Error"] == "Sqs.QueueDoesNotExistException"
+
+
+def test_running_executions_are_counted_with_the_roles_permission_only(workbench: Workbench) -> None:
+    counted = workbench.state_machine({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 9000, "End": True}}})
+    running = {workbench.start(counted) for _ in range(3)}
+    workbench.client("stepfunctions").stop_execution(executionArn=running.pop())
+    machine = sdk_task(
+        "sfn", "listExecutions", {"StateMachineArn": counted, "StatusFilter": "RUNNING", "MaxResults": 100}
+    )
+    assert output(workbench, machine, ("states:ListExecutions", f"{counted}-other"))["Error"].startswith("Sfn.")
+    answer = output(workbench, machine, ("states:ListExecutions", counted))
+    assert {item["ExecutionArn"] for item in answer["Executions"]} == running
+    assert {item["Status"] for item in answer["Executions"]} == {"RUNNING"}
+
+
+def test_an_item_is_updated_under_its_condition_with_the_roles_permission_only(workbench: Workbench) -> None:
+    table = workbench.table()
+    machine = sdk_task(
+        "dynamodb",
+        "updateItem",
+        {
+            "TableName": table,
+            "Key": {"key": {"S": "a"}},
+            "UpdateExpression": "SET #n = :n",
+            "ConditionExpression": "attribute_not_exists(#n)",
+            "ExpressionAttributeNames": {"#n": "n"},
+            "ExpressionAttributeValues": {":n": {"N": "1"}},
+            "ReturnValues": "ALL_NEW",
+        },
+    )
+    arn = f"arn:aws:dynamodb:{REGION}:000000000000:table/{table}"
+    assert output(workbench, machine, ("dynamodb:PutItem", arn))["Error"] == "DynamoDb.DynamoDbException"
+    assert output(workbench, machine, ("dynamodb:UpdateItem", arn))["Attributes"]["n"] == {"N": "1"}
+    refused = output(workbench, machine, ("dynamodb:UpdateItem", arn))
+    assert refused["Error"] == "DynamoDb.ConditionalCheckFailedException"
+
+
+@pytest.fixture
+def switch(workbench: Workbench) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Sets switches of the local Rekognition until the test ends."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def call(method: str, document: dict[str, Any]) -> None:
+        url, body = workbench.endpoint + REKOGNITION_ADMIN_PATH, json.dumps(document).encode()
+        opener.open(urllib.request.Request(url, body, {"Content-Type": "application/json"}, method=method)).close()
+
+    yield lambda document: call("POST", document)
+    call("DELETE", {})
+
+
+@pytest.mark.parametrize(
+    ("reading", "error"),
+    [
+        ("permission", "Rekognition.AccessDeniedException"),
+        ("closed", "Rekognition.AccessDeniedException"),
+        ("plain", "Rekognition.AccessDeniedException"),
+        ("region", "Rekognition.RekognitionException"),
+    ],
+)
+def test_a_task_sees_that_an_account_has_no_bulk_analysis(
+    workbench: Workbench, switch: Callable[[dict[str, Any]], None], reading: str, error: str
+) -> None:
+    switch({"refuse_bulk": reading})
+    machine = sdk_task("rekognition", "listMediaAnalysisJobs", {})
+    assert output(workbench, machine, ("rekognition:ListMediaAnalysisJobs", "*"))["Error"] == error
+
+
+def test_a_tasks_own_timeout_is_real_time(workbench: Workbench) -> None:
+    function = workbench.function("import time\ndef handler(event, context): time.sleep(event['seconds'])")
+    machine = invoke_machine(function, TimeoutSeconds="{% 1 + 1 %}")
+    allowed = ("lambda:InvokeFunction", function_arn(function))
+    # 2 s would be 0.02 s in the local cloud's time.
+    assert "Error" not in output(workbench, machine, allowed, data={"seconds": 0.3})
+    assert output(workbench, machine, allowed, data={"seconds": 15})["Error"] == "States.Timeout"
 
 
 def test_an_object_above_256_kib_fails_the_execution(workbench: Workbench) -> None:

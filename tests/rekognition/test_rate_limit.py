@@ -1,5 +1,3 @@
-import pytest
-
 from local.rekognition.caller import Caller
 from local.rekognition.errors import ErrorName, ServiceError
 from local.rekognition.rate_limit import RateLimit
@@ -16,12 +14,12 @@ class Clock:
         return self.now
 
 
-def passed(limit: RateLimit, calls: int, caller: Caller = HERE) -> int:
+def passed(limit: RateLimit, rate: float | None, calls: int, caller: Caller = HERE) -> int:
     """How many of so many calls pass; the others have to be throttled."""
     count = 0
     for _ in range(calls):
         try:
-            limit.take("DetectModerationLabels", caller)
+            limit.take("DetectModerationLabels", caller, rate)
         except ServiceError as error:
             if error.name is not ErrorName.PROVISIONED_THROUGHPUT_EXCEEDED:
                 raise
@@ -32,31 +30,40 @@ def passed(limit: RateLimit, calls: int, caller: Caller = HERE) -> int:
 
 def test_a_rate_lets_one_seconds_worth_pass_and_then_refills() -> None:
     clock = Clock()
-    limit = RateLimit({"DetectModerationLabels": 5.0}, clock)
+    limit = RateLimit(clock)
 
-    assert passed(limit, 20) == 5
+    assert passed(limit, 5.0, 20) == 5
     clock.now += 0.4
-    assert passed(limit, 20) == 2
+    assert passed(limit, 5.0, 20) == 2
     clock.now += 60
-    assert passed(limit, 20) == 5
+    assert passed(limit, 5.0, 20) == 5
 
 
 def test_a_rate_below_one_still_lets_a_request_pass() -> None:
     clock = Clock()
-    limit = RateLimit({"DetectModerationLabels": 0.5}, clock)
+    limit = RateLimit(clock)
 
-    assert passed(limit, 3) == 1
+    assert passed(limit, 0.5, 3) == 1
     clock.now += 2
-    assert passed(limit, 3) == 1
+    assert passed(limit, 0.5, 3) == 1
 
 
 def test_regions_do_not_share_a_rate() -> None:
-    limit = RateLimit({"DetectModerationLabels": 1.0}, Clock())
+    limit = RateLimit(Clock())
 
-    assert passed(limit, 2, HERE) == 1
-    assert passed(limit, 2, ELSEWHERE) == 1
+    assert passed(limit, 1.0, 2, HERE) == 1
+    assert passed(limit, 1.0, 2, ELSEWHERE) == 1
 
 
-@pytest.mark.parametrize("rates", [{}, {"GetMediaAnalysisJob": 1.0}])
-def test_an_operation_without_a_rate_is_never_throttled(rates: dict[str, float]) -> None:
-    assert passed(RateLimit(rates, Clock()), 100) == 100
+def test_a_rate_may_change_at_any_time() -> None:
+    clock = Clock()
+    limit = RateLimit(clock)
+
+    assert passed(limit, 100.0, 1) == 1
+    assert passed(limit, 2.0, 20) == 2
+    clock.now += 1
+    assert passed(limit, 10.0, 20) == 10
+
+
+def test_an_operation_without_a_rate_is_never_throttled() -> None:
+    assert passed(RateLimit(Clock()), None, 100) == 100

@@ -1,5 +1,6 @@
 import pytest
 
+from local.rekognition.refusal import BulkRefusal
 from local.rekognition.settings import AdapterStatus, RekognitionSettings, SettingsError
 from tests.rekognition.conftest import ADAPTER, OLD_ADAPTER
 
@@ -22,6 +23,7 @@ def test_every_setting_is_read() -> None:
         "GATEHOUSE_REKOGNITION_REQUESTS_PER_SECOND": "DetectModerationLabels=50, StartMediaAnalysisJob=5",
         "GATEHOUSE_REKOGNITION_ADAPTERS": f"{ADAPTER}=DEPRECATED,{OLD_ADAPTER}=EXPIRED",
         "GATEHOUSE_REKOGNITION_LINE_NUMBER_KEY": "line-number",
+        "GATEHOUSE_REKOGNITION_REFUSE_BULK": "closed",
         "PATH": "/bin",
     }
 
@@ -33,6 +35,7 @@ def test_every_setting_is_read() -> None:
         requests_per_second={"DetectModerationLabels": 50.0, "StartMediaAnalysisJob": 5.0},
         adapters={ADAPTER: AdapterStatus.DEPRECATED, OLD_ADAPTER: AdapterStatus.EXPIRED},
         line_number_key="line-number",
+        refuse_bulk=BulkRefusal.CLOSED,
     )
 
 
@@ -54,6 +57,7 @@ def test_every_setting_is_read() -> None:
         ("ADAPTERS", ADAPTER),
         ("ADAPTERS", f"{ADAPTER}=GOOD"),
         ("LINE_NUMBER_KEY", "line"),
+        ("REFUSE_BULK", "true"),
         ("NO_SUCH_SETTING", "1"),
     ],
 )

@@ -9,8 +9,9 @@ from botocore.exceptions import ClientError
 from local.rekognition import service
 from local.rekognition.job import FailureCode
 from local.rekognition.planted_labels import plant
+from local.rekognition.refusal import BulkRefusal
 from tests.rekognition import pictures
-from tests.rekognition.conftest import Rekognition
+from tests.rekognition.conftest import ADAPTER, Rekognition
 
 QUIET: dict[str, Any] = {
     "hold_jobs": False,
@@ -19,8 +20,12 @@ QUIET: dict[str, Any] = {
     "job_seconds": None,
     "drop_result_lines": 0,
     "duplicate_result_lines": 0,
-    "refuse_bulk": False,
+    "refuse_bulk": None,
     "throttle_calls": 0,
+    "fail_next_calls": [],
+    "requests_per_second": None,
+    "detect_seconds": None,
+    "adapters": None,
 }
 
 
@@ -36,7 +41,7 @@ def sources(rekognition: Rekognition, job: dict[str, Any]) -> list[str]:
 
 
 def test_everything_is_quiet_at_first_and_after_a_delete(rekognition: Rekognition) -> None:
-    assert rekognition.counters() == {"jobs_started": 0, "images_analysed": {}, "switches": QUIET}
+    assert rekognition.counters() == {"jobs_started": 0, "images_analysed": {}, "calls": {}, "switches": QUIET}
 
     rekognition.switch(hold_jobs=True, concurrent_jobs=1, refuse_bulk=True, throttle_calls=3)
     status, _, body = service.handle_admin("DELETE", b"")
@@ -96,15 +101,101 @@ def test_result_lines_are_duplicated(rekognition: Rekognition) -> None:
     assert sources(rekognition, rekognition.run()) == ["1.jpg", "1.jpg", "2.jpg"]
 
 
-def test_bulk_is_refused_and_single_images_are_not(rekognition: Rekognition) -> None:
+@pytest.mark.parametrize(
+    ("reading", "code", "text"),
+    [
+        (True, "AccessDeniedException", "is not authorized to perform: rekognition:"),
+        ("permission", "AccessDeniedException", "is not authorized to perform: rekognition:"),
+        ("closed", "AccessDeniedException", "not available to new customers"),
+        ("plain", "AccessDeniedException", "You are not authorized to perform the action."),
+        ("region", "UnknownOperationException", ""),
+    ],
+)
+def test_bulk_is_refused_in_every_reading_and_single_images_are_not(
+    rekognition: Rekognition, reading: object, code: str, text: str
+) -> None:
     upload(rekognition, 1)
-    rekognition.switch(refuse_bulk=True)
+    rekognition.switch(refuse_bulk=reading)
 
     for call in (rekognition.start, lambda: rekognition.job("a"), rekognition.client.list_media_analysis_jobs):
         with pytest.raises(ClientError) as error:
             call()
-        assert error.value.response["Error"]["Code"] == "AccessDeniedException"
+        assert error.value.response["Error"]["Code"] == code
+        assert text in error.value.response["Error"]["Message"]
     assert rekognition.client.detect_moderation_labels(Image={"Bytes": pictures.jpeg()})["ModerationLabels"] == []
+
+
+def test_an_account_without_bulk_can_be_given_it(rekognition: Rekognition) -> None:
+    upload(rekognition, 1)
+    rekognition.configure(refuse_bulk=BulkRefusal.CLOSED)
+    with pytest.raises(ClientError) as error:
+        rekognition.start()
+    assert error.value.response["Error"]["Code"] == "AccessDeniedException"
+
+    rekognition.switch(refuse_bulk=False)
+    assert rekognition.run()["Status"] == "SUCCEEDED"
+
+
+def test_calls_of_one_operation_fail_as_told(rekognition: Rekognition) -> None:
+    detects = "DetectModerationLabels"
+    rekognition.switch(
+        fail_next_calls=[
+            {"operation": detects, "error": "InternalServerError", "times": 2},
+            {"operation": detects, "error": "AccessDeniedException", "message": "as told"},
+        ]
+    )
+
+    def answer() -> tuple[str, str]:
+        try:
+            rekognition.client.detect_moderation_labels(Image={"Bytes": pictures.jpeg()})
+        except ClientError as error:
+            return error.response["Error"]["Code"], error.response["Error"]["Message"]
+        return "OK", ""
+
+    assert rekognition.client.list_media_analysis_jobs()["MediaAnalysisJobs"] == []
+    told = ("InternalServerError", "Told to fail.")
+    assert [answer() for _ in range(4)] == [told, told, ("AccessDeniedException", "as told"), ("OK", "")]
+    assert rekognition.counters()["switches"] == QUIET
+    assert rekognition.counters()["calls"] == {
+        "ListMediaAnalysisJobs": {"OK": 1},
+        detects: {"InternalServerError": 2, "AccessDeniedException": 1, "OK": 1},
+    }
+
+
+def test_a_rate_quota_can_be_changed(rekognition: Rekognition) -> None:
+    rekognition.configure(requests_per_second={"DetectModerationLabels": 1000})
+    rekognition.switch(requests_per_second={"DetectModerationLabels": 0.001})
+
+    def throttled() -> bool:
+        try:
+            rekognition.client.detect_moderation_labels(Image={"Bytes": pictures.jpeg()})
+        except ClientError as error:
+            return bool(error.response["Error"]["Code"] == "ProvisionedThroughputExceededException")
+        return False
+
+    assert [throttled() for _ in range(3)] == [False, True, True]
+    rekognition.switch(requests_per_second={})
+    assert not throttled()
+
+
+def test_a_throttled_call_is_refused_at_once(rekognition: Rekognition) -> None:
+    rekognition.switch(detect_seconds=3600, throttle_calls=1)
+
+    with pytest.raises(ClientError) as error:
+        rekognition.client.detect_moderation_labels(Image={"Bytes": pictures.jpeg()})
+    assert error.value.response["Error"]["Code"] == "ThrottlingException"
+
+
+def test_an_adapter_can_expire(rekognition: Rekognition) -> None:
+    def adapter() -> object:
+        answer = rekognition.client.detect_moderation_labels(Image={"Bytes": pictures.jpeg()}, ProjectVersion=ADAPTER)
+        return answer.get("ProjectVersion")
+
+    assert adapter() == ADAPTER
+    rekognition.switch(adapters={ADAPTER: "EXPIRED"})
+    assert adapter() is None
+    rekognition.switch(adapters=None)
+    assert adapter() == ADAPTER
 
 
 def test_calls_are_throttled_as_many_times_as_told(rekognition: Rekognition) -> None:
@@ -151,6 +242,16 @@ def test_a_slow_pace_delays_the_results(rekognition: Rekognition) -> None:
         b'{"duplicate_result_lines": null}',
         b'{"refuse_bulk": "AccessDenied"}',
         b'{"throttle_calls": "2"}',
+        b'{"fail_next_calls": {"DetectModerationLabels": 1}}',
+        b'{"fail_next_calls": [{"operation": "DetectModerationLabels"}]}',
+        b'{"fail_next_calls": [{"operation": "DetectLabels", "error": "InternalServerError"}]}',
+        b'{"fail_next_calls": [{"operation": "DetectModerationLabels", "error": "Oops"}]}',
+        b'{"fail_next_calls": [{"operation": "DetectModerationLabels", "error": "ThrottlingException", "times": -1}]}',
+        b'{"requests_per_second": 5}',
+        b'{"requests_per_second": {"DetectLabels": 5}}',
+        b'{"requests_per_second": {"DetectModerationLabels": 0}}',
+        b'{"detect_seconds": -1}',
+        b'{"adapters": {"arn": "GOOD"}}',
         b'{"job_seconds": -1}',
         b'{"job_seconds": NaN}',
         b'{"job_seconds": true}',
