@@ -1,20 +1,30 @@
 """The policies a deployment ships: policies/*.yaml, checked, and compiled to canonical JSON."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from lambdas.moderation import taxonomy
 from lambdas.moderation.policy import Policy, PolicyError
-from lambdas.moderation.policy_document import THRESHOLD_KEYS
+from lambdas.moderation.policy_document import DEFAULT, SCHEMA, THRESHOLD_KEYS
 from lambdas.moderation.policy_document import Path as Place
 from lambdas.moderation.rule import Outcome
 from stacks.settings_section import SettingsError
 from stacks.yaml_source import Entry, YamlError, read_yaml
 
 _ALLOW = Outcome.ALLOW.value
+#: Parts of a policy without a mistake.
+_IN_ORDER: Mapping[str, Any] = {
+    "schema": SCHEMA,
+    "name": "in-order",
+    "version": "1",
+    "description": "",
+    DEFAULT: _ALLOW,
+    "rules": {},
+}
 _TEXTS = (("name",), ("version",), ("description",))
 _NUMBER = re.compile(r"\s*0*(\d+(?:\.\d+)?)\s*%?\s*")
 
@@ -75,19 +85,91 @@ def compile_policy(path: Path) -> Policy:
     return _compile(path).policy
 
 
-def _compile(path: Path) -> PolicySource:
+def find_mistakes(path: Path) -> tuple[SettingsError, ...]:
+    """Every mistake of a file, in the order of its lines; none if it compiles.
+
+    What is wrong is mended and the rest looked at again, so one mistake does not hide the others.
+    """
     try:
-        document = read_yaml(path)
+        document = _read(path)
+    except SettingsError as error:
+        return (error,)
+    plain = document.plain()
+    mistakes: list[SettingsError] = []
+    while mistake := _mistake(plain):
+        mistakes.append(_told(path, document, mistake))
+        if not _mend(plain, mistake.path):
+            break
+    return tuple(sorted(mistakes, key=lambda told: told.line))
+
+
+def find_notes(policy: Policy) -> tuple[str, ...]:
+    """What is no mistake and may still not be meant: rules that change nothing, and a name that once meant more."""
+    return tuple(_notes(policy))
+
+
+def _notes(policy: Policy) -> Iterator[str]:
+    for label, rule in policy.rules.items():
+        above = next((policy.rules[name] for name in taxonomy.ancestors(label) if name in policy.rules), None)
+        if above and (above.thresholds, above.when) == (rule.thresholds, rule.when):
+            yield f"{label}: says what the rule of {above.name} says already; drop it unless that one may change"
+    for rule in (policy.default, *policy.rules.values()):
+        if rule.when and rule.when[-1].then == rule.thresholds:
+            yield f"{rule.name}: the last refinement says what the rule itself says; drop it"
+    if "Explicit Nudity" in policy.rules and "Explicit" not in policy.rules:
+        yield (
+            "Explicit Nudity: in model 6.1 this was the whole category; in taxonomy 7.0 that is Explicit, and sexual "
+            "activity and toys have the default's rule here"
+        )
+
+
+def _mistake(plain: Any) -> PolicyError | None:
+    try:
+        Policy.from_document(plain)
+    except PolicyError as error:
+        return error
+    return None
+
+
+def _mend(plain: Any, place: Place) -> bool:
+    """Take a mistake out of a document; False where it can't be told apart from the rest."""
+    if place[:1] == ("rules",) and len(place) > 1:
+        del plain["rules"][place[1]]
+    elif place and (mended := _IN_ORDER.get(str(place[0]))) is not None:
+        plain[place[0]] = mended
+    elif place:
+        del plain[place[0]]
+    else:
+        missing = next(
+            (key for key in ("name", "version", DEFAULT) if isinstance(plain, dict) and key not in plain), ""
+        )
+        if not missing:
+            return False
+        plain[missing] = _IN_ORDER[missing]
+    return True
+
+
+def _compile(path: Path) -> PolicySource:
+    document = _read(path)
+    try:
+        return PolicySource(path, document, Policy.from_document(document.plain()))
+    except PolicyError as error:
+        raise _told(path, document, error) from error
+
+
+def _read(path: Path) -> Entry:
+    try:
+        return read_yaml(path)
     except YamlError as error:
         raise SettingsError(path, error.line, error.problem) from error
     except OSError as error:
         raise SettingsError(path, 1, f"can't be read: {error.strerror}; name a policy's file") from error
-    try:
-        return PolicySource(path, document, Policy.from_document(document.plain()))
-    except PolicyError as error:
-        entry, whole = _look_up(document, error.path)
-        hint = _hint(error.path, entry.value) if whole else ""
-        raise SettingsError(path, entry.line, f"{error}{hint}") from error
+
+
+def _told(path: Path, document: Entry, error: PolicyError) -> SettingsError:
+    entry, whole = _look_up(document, error.path)
+    hint = _hint(error.path, entry.value) if whole else ""
+    return SettingsError(path, entry.line, f"{error}{hint}")
 
 
 def _look_up(document: Entry, place: Place) -> tuple[Entry, bool]:

@@ -16,6 +16,7 @@ class SettingsError(ValueError):
 
     def __init__(self, file: Path, line: int, problem: str) -> None:
         super().__init__(f"{file}:{line}: {' '.join(problem.split())}")  # what it quotes may have line ends
+        self.line = line
 
 
 class Section:

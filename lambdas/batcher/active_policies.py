@@ -33,9 +33,15 @@ class ActivePolicies:
     shipped: Callable[[str], Policy]
     clock: Callable[[], float]
     _current: Mapping[str, Policy] = field(default_factory=dict)
+    _unknown: dict[str, str] = field(default_factory=dict)
     _read_at: float | None = None
     _found: dict[str, Policy] = field(default_factory=dict)
     _recorded: set[str] = field(default_factory=set)
+
+    @property
+    def unknown(self) -> Mapping[str, str]:
+        """Policies that run as shipped because nobody knows the version their pointer names: name -> its hash."""
+        return self._unknown
 
     def current(self) -> Mapping[str, Policy]:
         """The lane's policies by name, no older than `MAX_AGE`; each is recorded in the work bucket.
@@ -47,6 +53,7 @@ class ActivePolicies:
         """
         now = self.clock()
         if self._read_at is None or not 0 <= now - self._read_at < MAX_AGE:  # also if the clock was set back
+            self._unknown.clear()
             self._current = {name: self._follow(pointer) for name, pointer in self.parameters.read().items()}
             self._read_at = now
         return self._current
@@ -60,6 +67,7 @@ class ActivePolicies:
             if found is None and pointer.is_live:
                 raise PolicyPointerError(f"policy {pointer.name} points to {policy_key(pointer.hash)}, which is absent")
             if found is None:
+                self._unknown[pointer.name] = pointer.hash
                 return self._record(shipped)
             self._found[pointer.hash] = found
         return self._found[pointer.hash]

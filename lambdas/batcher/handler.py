@@ -33,15 +33,25 @@ _CONFIG = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeou
 
 
 @cache
+def _work() -> WorkBucket:
+    return WorkBucket(boto3.client("s3", config=_CONFIG), Environment.read(os.environ).work_bucket)
+
+
+@cache
+def _policies() -> ActivePolicies:
+    names = Environment.read(os.environ).policy_parameters
+    parameters = PolicyParameters(boto3.client("ssm", config=_CONFIG), names)
+    return ActivePolicies(parameters, _work(), shipped=read_policy, clock=time.time)
+
+
+@cache
 def _admission() -> Admission:
     environment = Environment.read(os.environ)
-    work = WorkBucket(boto3.client("s3", config=_CONFIG), environment.work_bucket)
-    parameters = PolicyParameters(boto3.client("ssm", config=_CONFIG), environment.policy_parameters)
     return Admission(
         lane=environment.lane,
-        policies=ActivePolicies(parameters, work, shipped=read_policy, clock=time.time).current,
+        policies=_policies().current,
         table=VerdictTable(boto3.client("dynamodb", config=_CONFIG), environment.verdict_table),
-        work=work,
+        work=_work(),
         executions=Executions(boto3.client("stepfunctions", config=_CONFIG), environment.state_machine_arn),
         now=lambda: datetime.now(UTC),
     )
@@ -72,11 +82,15 @@ def _report(lane: str, messages: Messages, admitted: Admitted) -> None:
         "BatchesStarted": int(admitted.batch is not None),
         "BatchesRedriven": admitted.redriven,
         "StuckAfterSuccess": admitted.stuck_after_success,
+        "PoliciesUnknown": len(_policies().unknown),
     }
     for name, count in counts.items():
         metrics.add_metric(name, MetricUnit.Count, count)
     started = {"batch_id": admitted.batch and admitted.batch.batch_id, "policies": _versions(admitted.batch)}
     logger.info("admitted", extra={"lane": lane, **started, "counts": counts})
+    for policy, policy_hash in _policies().unknown.items():
+        problem = "the active version is not known here; judged by the version that was deployed with this function"
+        logger.warning("policy unknown", extra={"policy": policy, "hash": policy_hash, "problem": problem})
     for identity, problem in messages.malformed.items():
         logger.warning("malformed message", extra={"message_id": identity, "problem": problem})
 

@@ -28,6 +28,7 @@ class RuleChange:
         now: the threshold as it is, or None.
         above: the threshold would have to be above this; None where `at_most` is given.
         at_most: the threshold would have to be at this or below.
+        drops_review: whether the rule's `review` has to go with it: at or above `block` a policy may have none.
     """
 
     rule: str
@@ -36,12 +37,14 @@ class RuleChange:
     now: float | None
     above: float | None = None
     at_most: float | None = None
+    drops_review: bool = False
 
     def __str__(self) -> str:
         kind = f" (where {self.content_type})" if self.content_type else ""
         now = "there is none now" if self.now is None else f"now {self.now:g}"
         if self.at_most is not None:
-            return f"{self.rule}{kind}: {self.key} at {self.at_most:g} or below ({now})"
+            dropped = " and no review" if self.drops_review else ""
+            return f"{self.rule}{kind}: {self.key} at {self.at_most:g} or below{dropped} ({now})"
         if self.above == _FULL_CONFIDENCE:
             return f"{self.rule}{kind}: no {self.key} ({now})"
         return f"{self.rule}{kind}: {self.key} above {self.above:g} ({now})"
@@ -120,9 +123,11 @@ def _options(analysis: Analysis, policy: Policy, status: Status) -> Iterator[Rul
     options: dict[tuple[str, str | None], RuleChange] = {}
     for weight in policy.weigh(analysis):  # by confidence: the first of a rule is the nearest
         if not weight.explained_by and _nameable(weight):
-            now = weight.thresholds.block if key == "block" else weight.thresholds.review
+            review, block, confidence = weight.thresholds.review, weight.thresholds.block, weight.label.confidence
             place = (weight.rule, weight.content_type)
-            options.setdefault(place, RuleChange(*place, key, now, at_most=weight.label.confidence))
+            drops_review = key == "block" and review is not None and review >= confidence
+            change = RuleChange(*place, key, block if key == "block" else review, None, confidence, drops_review)
+            options.setdefault(place, change)
     yield from sorted(options.values(), key=_distance)
 
 
@@ -160,4 +165,6 @@ def _changed_rule(rule: Rule, change: RuleChange, threshold: float | None, kinds
 
 
 def _changed_thresholds(thresholds: Thresholds, change: RuleChange, threshold: float | None) -> Thresholds:
-    return replace(thresholds, block=threshold) if change.key == "block" else replace(thresholds, review=threshold)
+    if change.key == "review":
+        return replace(thresholds, review=threshold)
+    return Thresholds(None if change.drops_review else thresholds.review, threshold)

@@ -137,9 +137,7 @@ class Policy:
     @property
     def lowest_threshold(self) -> float:
         """The confidence below which nothing makes a difference; that of unknown labels counts too."""
-        rules = (self.default, _UNKNOWN, *self.rules.values())
-        lowest = (thresholds.lowest for rule in rules for thresholds in rule.alternatives)
-        return min(confidence for confidence in lowest if confidence is not None)
+        return min(self._reviewed_and_blocked_from)
 
     def unseen(self, min_confidence: float) -> Outcome:
         """The worst that labels below `min_confidence`, which Rekognition was not asked for, could have led to.
@@ -147,14 +145,14 @@ class Policy:
         Kinds of image count as unseen too: the guide does not say from which confidence they are returned. That an
         unseen label may also change which label explains one just above `min_confidence` is left out.
         """
-        review, block = self._lowest_thresholds
+        review, block = self._reviewed_and_blocked_from
         if block < min_confidence:
             return Outcome.BLOCK
         return Outcome.REVIEW if review < min_confidence else Outcome.ALLOW
 
     @cached_property
-    def _lowest_thresholds(self) -> tuple[float, float]:
-        """From where a label may be reviewed and blocked at all; infinity for never."""
+    def _reviewed_and_blocked_from(self) -> tuple[float, float]:
+        """The lowest confidences at which any label can be reviewed, and blocked; infinity for never."""
         alternatives = [entry for rule in (_UNKNOWN, *self._rule_by_label.values()) for entry in rule.alternatives]
         reviews = (entry.review for entry in alternatives if entry.review is not None)
         blocks = (entry.block for entry in alternatives if entry.block is not None)
@@ -287,7 +285,8 @@ def _explainers(label: Label, children: Mapping[str, list[Label]]) -> tuple[Labe
         if strongest[0].confidence + EXPLAINED_WITHIN < label.confidence:
             break
         if len(strongest) > 1:
-            return tuple(end for child in strongest for end in _explainers(child, children) or (child,))
+            ends = [end for child in strongest for end in _explainers(child, children) or (child,)]
+            return tuple(sorted(ends, key=lambda end: end.name))  # the reason must not depend on the answer's order
         label = strongest[0]
         found = (label,)
     return found

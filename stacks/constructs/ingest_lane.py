@@ -168,6 +168,15 @@ class IngestLane(Construct):
             ),
             create_alarm(
                 scope,
+                "PolicyUnknown",
+                self.metric_of_service("batcher", "PoliciesUnknown"),
+                section="Active policy unknown",
+                meaning=f"Lane {self.name}: uploads are judged by an older policy than the one that was deployed.",
+                periods=6,
+                breaching=3,
+            ),
+            create_alarm(
+                scope,
                 "VerdictsMissing",
                 self.metric_of_service("results", "VerdictsMissing"),
                 section="Verdicts missing",

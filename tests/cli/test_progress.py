@@ -17,7 +17,7 @@ def test_a_log_gets_a_line_now_and_then() -> None:
 
 
 def test_a_terminal_shows_the_latest_line_as_it_stands() -> None:
-    console = Console(file=StringIO(), force_terminal=True, width=80, record=True)
+    console = Console(file=StringIO(), force_terminal=True, width=80, record=True, _environ={"TERM": "xterm"})
 
     with progress(console) as tell:
         tell("1,000 [red]looked at[/red]")

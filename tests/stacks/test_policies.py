@@ -17,7 +17,7 @@ from local.rekognition.analysis import answer
 from local.rekognition.images import MOST_BYTES_OF_AN_OBJECT, open_image
 from local.rekognition.planted_labels import find
 from local.samples import sample_images
-from stacks.policies import PolicyCatalog, compile_policies, compile_policy
+from stacks.policies import PolicyCatalog, compile_policies, compile_policy, find_mistakes, find_notes
 from stacks.settings_section import SettingsError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -332,3 +332,71 @@ def test_a_photograph_of_what_the_published_example_draws_is_judged_more_strictl
 
     assert (drawn.label, drawn.threshold, drawn.content_type) == ("Explosions and Blasts", 90, "Illustrated")
     assert (photographed.label, photographed.threshold, photographed.content_type) == (drawn.label, 80, None)
+
+
+def test_all_mistakes_of_a_file_are_found_in_the_order_of_its_lines(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(
+        "name: Bad Name\nversion: 1\ncolour: red\nrules:\n  Violense: {review: 50}\n"
+        "  Violence: {review: 90, block: 80}\n  Nudity: allow\n  Gambling: {review: 50, block: 40}\n",
+        "utf-8",
+    )
+
+    found = [str(mistake).removeprefix(f"{tmp_path}/p.yaml:") for mistake in find_mistakes(tmp_path / "p.yaml")]
+
+    assert [mistake[:24] for mistake in found] == [
+        "1: name: 'Bad Name' is n",
+        "1: default: missing; say",
+        "2: version: 1 is not one",
+        "3: colour: unknown key; ",
+        "5: rules: Violense: 'Vio",
+        "6: rules: Violence: revi",
+        "7: rules: Nudity: 'Nudit",
+        "8: rules: Gambling: revi",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "mistakes"),
+    [
+        (POLICY, 0),
+        ("", 1),
+        ("[1, 2]", 1),
+        ("rules: [", 1),
+        ("{}", 3),
+        ("name: p\nversion: '1'\ndefault: allow\nrules: {Violense: allow, Violence: {block: 101}}", 2),
+        ("name: p\nversion: '1'\ndefault: {block: -1}\nschema: other\ndescription: [1]\nrules: [1]", 4),
+    ],
+)
+def test_looking_for_mistakes_comes_to_an_end(tmp_path: Path, text: str, mistakes: int) -> None:
+    (tmp_path / "p.yaml").write_text(text, "utf-8")
+
+    assert len(find_mistakes(tmp_path / "p.yaml")) == mistakes
+
+
+def test_a_file_that_is_not_there_is_its_only_mistake(tmp_path: Path) -> None:
+    assert len(find_mistakes(tmp_path / "p.yaml")) == 1
+
+
+@pytest.mark.parametrize(
+    ("rules", "notes"),
+    [
+        ({}, []),
+        ({"Violence": {"block": 80}, "Weapons": {"block": 81}}, []),
+        ({"Violence": {"block": 80}, "Self-Harm": {"block": 80}}, ["Self-Harm: says what the rule of Violence says"]),
+        (
+            {"Violence": {"block": 80, "when": [{"content_types": {"Animated": 9}, "then": {"block": 80}}]}},
+            ["Violence: the last refinement says what the rule itself says"],
+        ),
+        ({"Explicit Nudity": {"block": 80}}, ["Explicit Nudity: in model 6.1 this was the whole category"]),
+        ({"Explicit Nudity": {"block": 80}, "Explicit": {"block": 90}}, []),
+    ],
+)
+def test_what_changes_nothing_or_once_meant_more_is_noted(rules: dict[str, Any], notes: list[str]) -> None:
+    policy = Policy.from_document({"name": "p", "version": "1", "default": {"review": 60}, "rules": rules})
+
+    assert [note[: len(start)] for note, start in zip(find_notes(policy), notes, strict=True)] == notes
+
+
+@pytest.mark.parametrize("name", ["strict", "standard", "permissive"])
+def test_there_is_nothing_to_note_about_a_shipped_policy(name: str) -> None:
+    assert find_notes(compile_policy(ROOT / "policies" / f"{name}.yaml")) == ()

@@ -122,9 +122,24 @@ def test_going_back_to_the_deployed_policy_is_followed_too(deployment: Deploymen
 
 
 def test_a_function_that_a_deployment_has_not_reached_yet_runs_with_what_it_has(deployment: Deployment) -> None:
-    deployment.deploy(a_version("standard", 75))
+    coming = a_version("standard", 75)
+    deployment.deploy(coming)
+    function = deployment.function()
 
-    assert deployment.function().current() == deployment.shipped
+    assert function.current() == deployment.shipped
+    assert function.unknown == {"standard": coming.hash}
+
+
+def test_a_version_is_no_longer_unknown_once_it_is_recorded(deployment: Deployment) -> None:
+    coming = a_version("standard", 75)
+    deployment.deploy(coming)
+    function = deployment.function()
+    function.current()
+    deployment.storage.work.record_policy(coming)
+    deployment.time += MAX_AGE
+
+    assert function.current()["standard"] == coming
+    assert function.unknown == {}
 
 
 def test_a_live_change_that_a_deployment_takes_over_holds_while_the_functions_are_still_old(

@@ -50,6 +50,12 @@ class Deployed:
         return [each["name"] for each in client.list_executions(stateMachineArn=self.state_machine_arn)["executions"]]
 
 
+def forget_deployment() -> None:
+    """What a new function instance has not read yet."""
+    for cached in (batcher._admission, batcher._policies, batcher._work):
+        cached.cache_clear()
+
+
 @pytest.fixture
 def deployed(storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
     machine = boto3.client("stepfunctions").create_state_machine(
@@ -73,7 +79,7 @@ def deployed(storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("STATE_MACHINE_ARN", machine)
     log = io.StringIO()
     monkeypatch.setattr(batcher.logger.registered_handler, "stream", log)
-    batcher._admission.cache_clear()
+    forget_deployment()
     calls, made = AwsCalls(), boto3.client
 
     def watched(*args: Any, **kwargs: Any) -> Any:
@@ -83,7 +89,7 @@ def deployed(storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(boto3, "client", watched)
     yield Deployed(storage, machine, log, calls, policies)
-    batcher._admission.cache_clear()
+    forget_deployment()
 
 
 def test_messages_become_a_started_batch(deployed: Deployed) -> None:
@@ -154,8 +160,21 @@ def test_metrics_tell_what_became_of_the_messages(deployed: Deployed, capsys: py
         "BatchesStarted": [1],
         "BatchesRedriven": [0],
         "StuckAfterSuccess": [0],
+        "PoliciesUnknown": [0],
     }
     assert dimensions_in(output) == {("lane", "service", "avatars")}
+
+
+def test_a_version_nobody_knows_is_counted_and_named(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+    coming = replace(SHIPPED["standard"], version="2")
+    pointer = PolicyPointer.to_shipped(coming).to_text()
+    deployed.storage.ssm.put_parameter(Name="CFN-standard", Value=pointer, Type="String", Overwrite=True)
+
+    deployed.invoke(s3_event(an_upload()))
+
+    assert metrics_in(capsys.readouterr().out)["PoliciesUnknown"] == [1]
+    (warning,) = [line for line in map(json.loads, deployed.log.getvalue().splitlines()) if line["level"] == "WARNING"]
+    assert (warning["message"], warning["policy"], warning["hash"]) == ("policy unknown", "standard", coming.hash)
 
 
 def test_messages_already_seen_to_are_told_apart(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:

@@ -69,10 +69,22 @@ def test_an_approved_image_is_flagged_by_any_one_lower_threshold() -> None:
         ],
         Status.BLOCKED: [
             "default: block at 80 or below (now 90)",
-            "Violence: block at 60 or below (there is none now)",
+            "Violence: block at 60 or below and no review (there is none now)",
         ],
     }
     assert all(way.any_of for way in explain(an_analysis({"Violence": 60}), policy).alternatives)
+
+
+@pytest.mark.parametrize(("review", "stays"), [(59.9, True), (60, False), (70, False)])
+def test_a_lower_block_takes_a_review_that_could_never_fire_along(review: float, stays: bool) -> None:
+    policy = a_policy({"Violence": {"review": review, "block": 90}})
+    analysis = an_analysis({"Violence": 60})
+
+    (change,) = explain(analysis, policy).alternatives[-1].changes
+    changed = apply_changes(policy, analysis, change).rules["Violence"].thresholds
+
+    assert change.drops_review is not stays
+    assert (changed.review, changed.block) == (review if stays else None, 60)
 
 
 def test_of_many_thresholds_the_nearest_are_told() -> None:
@@ -229,6 +241,7 @@ def test_no_policy_flags_an_image_without_labels() -> None:
     [
         ({"at_most": 92.5}, "Violence: block at 92.5 or below (now 95.5)"),
         ({"at_most": 0.0}, "Violence: block at 0 or below (now 95.5)"),
+        ({"at_most": 60.0, "drops_review": True}, "Violence: block at 60 or below and no review (now 95.5)"),
         ({"above": 99.9}, "Violence: block above 99.9 (now 95.5)"),
         ({"above": 0.0}, "Violence: block above 0 (now 95.5)"),
         ({"above": 100.0}, "Violence: no block (now 95.5)"),

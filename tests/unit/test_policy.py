@@ -59,10 +59,11 @@ def test_of_two_children_the_worse_one_counts() -> None:
     assert _status(policy, {"Alcohol": 90, "Alcohol Use": 90, "Alcoholic Beverages": 40}) is Status.BLOCKED
 
 
-def test_equally_sure_children_count_by_the_stricter_one() -> None:
+@pytest.mark.parametrize("order", [("Weapons", "Graphic Violence"), ("Graphic Violence", "Weapons")])
+def test_equally_sure_children_count_by_the_stricter_one(order: tuple[str, ...]) -> None:
     policy = a_policy({"Violence": {"block": 50}, "Weapons": "allow", "Graphic Violence": {"review": 50}})
 
-    decision = policy.judge(an_analysis({"Violence": 90.5, "Weapons": 90, "Graphic Violence": 90}))
+    decision = policy.judge(an_analysis({"Violence": 90.5, **dict.fromkeys(order, 90.0)}))
 
     assert decision.reasons == (Reason("Graphic Violence", "Graphic Violence", 90, "review", 50.0),)
 

@@ -111,6 +111,13 @@ def test_a_pointer_moved_back_is_the_deploys_own_again() -> None:
     assert shipped.moved_to(_version("1")) == shipped
 
 
+def test_other_rules_under_the_deployed_versions_name_are_a_live_change() -> None:
+    shipped = PolicyPointer.to_shipped(a_policy())
+    edited = a_policy(default="allow")
+
+    assert shipped.moved_to(edited) == PolicyPointer("test", "1", edited.hash, shipped.shipped)
+
+
 def test_a_pointer_is_not_moved_to_another_policy() -> None:
     other = Policy.from_document({**POLICY_DOCUMENT, "name": "other"})
 

@@ -409,6 +409,17 @@ def test_every_way_to_another_outcome_leads_there(case: Case) -> None:
 
 
 @settings(max_examples=200)
+@given(case=cases())
+def test_a_threshold_that_leads_to_a_stricter_outcome_is_one_a_file_may_say(case: Case) -> None:
+    policy, analysis = case.policy, case.analysis
+
+    for alternative in explain(analysis, policy).alternatives:
+        for change in alternative.changes if alternative.any_of else ():
+            changed = apply_changes(policy, analysis, change)
+            assert Policy.from_document(changed.to_document()) == changed
+
+
+@settings(max_examples=200)
 @given(case=cases(known_only=True))
 def test_a_way_to_another_outcome_is_missing_only_where_no_label_would_carry_it(case: Case) -> None:
     for alternative in explain(case.analysis, case.policy).alternatives:

@@ -113,7 +113,13 @@ def test_nothing_is_unknowable_where_the_worst_is_known() -> None:
 
 @pytest.mark.parametrize(
     ("asked", "answered", "ignored"),
-    [(None, None, False), (ADAPTER, ADAPTER, False), (ADAPTER, None, True), (ADAPTER, "another", True)],
+    [
+        (None, None, False),
+        (None, ADAPTER, False),
+        (ADAPTER, ADAPTER, False),
+        (ADAPTER, None, True),
+        (ADAPTER, "another", True),
+    ],
 )
 def test_an_answer_without_the_adapter_that_was_asked_for_is_never_approved(
     asked: str | None, answered: str | None, ignored: bool
