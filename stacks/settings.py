@@ -237,8 +237,12 @@ def _lane(name: str, section: Section, policies: PolicyCatalog) -> LaneSettings:
 def _policy(section: Section, key: str, policies: PolicyCatalog, default: str = "") -> str:
     name = section.text(key, default)
     if name not in policies.policies:
-        close = difflib.get_close_matches(name, policies.policies, n=1) or sorted(policies.policies)
-        fix = f"write that file, or {key}: {close[0]}" if close else "write that file"
+        meant = name.removeprefix("policies/").removesuffix(".yaml")
+        if meant in policies.policies:
+            raise section.error(key, f"{quoted(name)} is a file's path", f"write the policy's name, {key}: {meant}")
+        close = difflib.get_close_matches(name, policies.policies, n=1)
+        choice = f"{key}: {close[0]}" if close else f"the name of one: {', '.join(sorted(policies.policies))}"
+        fix = f"write that file, or {choice}" if policies.policies else "write that file"
         raise section.error(key, f"there is no policies/{name}.yaml", fix)
     return name
 

@@ -75,7 +75,8 @@ def read_header(document: object) -> tuple[str, str, str]:
         raise PolicyError(("schema",), problem)
     name = _text(document, "name", MAX_NAME, "name: standard")
     if not _NAME.fullmatch(name):
-        raise PolicyError(("name",), f"{name!r} is no policy's name; use small letters, digits and single hyphens")
+        problem = f"{name!r} is no policy's name; join words of small letters and digits, each from a letter on, by -"
+        raise PolicyError(("name",), problem)
     version = _text(document, "version", MAX_VERSION, 'version: "1"')
     description = document.get("description", "")
     if not isinstance(description, str) or len(description) > MAX_DESCRIPTION:
@@ -130,11 +131,16 @@ def _rule(name: str, document: object, path: Path) -> Rule:
     _only(document, RULE_KEYS, path)
     when = _refinements(document, path)
     base = {key: value for key, value in document.items() if key != "when"}
+    if when and not base:
+        raise PolicyError(
+            path, "nothing holds where no refinement does; add thresholds such as review: 60, or allow: true"
+        )
     if _ALLOW not in base:
         return Rule(name, _thresholds(base, path), when)
-    if base[_ALLOW] is not True or len(base) > 1:
-        problem = "stands for itself; write allow: true and no thresholds beside it, or thresholds only"
-        raise PolicyError((*path, _ALLOW), problem)
+    if base[_ALLOW] is not True:
+        raise PolicyError((*path, _ALLOW), "can only be true; leave it out and write thresholds such as review: 60")
+    if len(base) > 1:
+        raise PolicyError((*path, _ALLOW), "contradicts the thresholds beside it; write one or the other")
     if not when:
         raise PolicyError((*path, _ALLOW), f'nothing refines it; write "{place(path[-1:])}: allow"')
     return Rule(name, Thresholds(), when)
@@ -193,6 +199,8 @@ def _thresholds(document: object, path: Path) -> Thresholds:
         return Thresholds()
     if not isinstance(document, Mapping) or not document:
         raise PolicyError(path, 'not a rule; write "allow", or thresholds such as {review: 50, block: 80}')
+    if _ALLOW in document:
+        raise PolicyError((*path, _ALLOW), "is no key here; write then: allow")
     _only(document, THRESHOLD_KEYS, path)
     review, block = (_confidence(document[key], (*path, key)) if key in document else None for key in THRESHOLD_KEYS)
     if review is not None and block is not None and review >= block:

@@ -22,6 +22,7 @@ def test_what_can_lose_or_delay_a_verdict_is_watched(shipped: Assembly) -> None:
         "ExecutionsFailed",
         "ExecutionsAborted",
         "VerdictsMissing",
+        "PoliciesUnknown",
     }
 
 

@@ -244,6 +244,8 @@ MISTAKES = {
     lane("{min_size: 2, max_size: 1}"): "gatehouse.yaml:3: lanes.default.min_size: 2 is above max_size 1; swap them or "
     "drop one",
     # what a lane refers to
+    lane("policy: policies/strict.yaml"): 'gatehouse.yaml:3: lanes.default.policy: "policies/strict.yaml" is a file\'s '
+    "path; write the policy's name, policy: strict",
     lane("policy: strickt"): "gatehouse.yaml:3: lanes.default.policy: there is no policies/strickt.yaml; write that "
     "file, or policy: strict",
     lane("adapter: my-adapter"): 'gatehouse.yaml:3: lanes.default.adapter: "my-adapter" does not fit; write the ARN of '

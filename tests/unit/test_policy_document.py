@@ -75,7 +75,11 @@ def test_a_policy_is_a_mapping(document: object) -> None:
             f"'{'a' * 41}' is not one line of text up to 40 characters; write, for example, name: standard",
         ),
         *(
-            ({"name": name}, ("name",), f"{name!r} is no policy's name; use small letters, digits and single hyphens")
+            (
+                {"name": name},
+                ("name",),
+                f"{name!r} is no policy's name; join words of small letters and digits, each from a letter on, by -",
+            )
             for name in ("Standard", "my policy", "a--b", "-a", "a-", "1a", "ä")
         ),
         (
@@ -204,7 +208,11 @@ def test_a_label_of_6_1_that_is_gone_is_answered_with_its_successors(name: str) 
         (True, (), NOT_A_RULE),
         (50, (), NOT_A_RULE),
         ([], (), NOT_A_RULE),
-        ({"when": [REFINEMENT]}, (), NOT_A_RULE),
+        (
+            {"when": [REFINEMENT]},
+            (),
+            "nothing holds where no refinement does; add thresholds such as review: 60, or allow: true",
+        ),
         ({"reveiw": 5}, ("reveiw",), "unknown key; did you mean review?"),
         ({"Block": 5}, ("Block",), "unknown key; did you mean block?"),
         ({"deny": 5}, ("deny",), f"unknown key; {RULE_KEYS}"),
@@ -228,11 +236,16 @@ def test_a_label_of_6_1_that_is_gone_is_answered_with_its_successors(name: str) 
         ({"block": float("inf")}, ("block",), f"inf {CONFIDENCE}"),
         ({"allow": True}, ("allow",), 'nothing refines it; write "Violence: allow"'),
         *(
-            (rule, ("allow",), "stands for itself; write allow: true and no thresholds beside it, or thresholds only")
+            (rule, ("allow",), "can only be true; leave it out and write thresholds such as review: 60")
             for rule in (
                 {"allow": False, "when": [REFINEMENT]},
                 {"allow": 1, "when": [REFINEMENT]},
                 {"allow": "true"},
+            )
+        ),
+        *(
+            (rule, ("allow",), "contradicts the thresholds beside it; write one or the other")
+            for rule in (
                 {"allow": True, "review": 50},
                 {"allow": True, "block": 50, "when": [REFINEMENT]},
             )
@@ -301,7 +314,7 @@ def test_a_refined_default_that_only_allows_is_told_how_to_say_so() -> None:
         ({**REFINEMENT, "then": {}}, ("then",), NOT_A_RULE),
         ({**REFINEMENT, "then": "deny"}, ("then",), NOT_A_RULE),
         ({**REFINEMENT, "then": {"when": []}}, ("then", "when"), "unknown key; the keys are review, block"),
-        ({**REFINEMENT, "then": {"allow": True}}, ("then", "allow"), "unknown key; the keys are review, block"),
+        ({**REFINEMENT, "then": {"allow": True}}, ("then", "allow"), "is no key here; write then: allow"),
         ({**REFINEMENT, "then": {"review": -1}}, ("then", "review"), f"-1 {CONFIDENCE}"),
         (
             {**REFINEMENT, "then": {"review": 60, "block": 60}},
