@@ -49,9 +49,9 @@ policy = typer.Typer(
     rich_markup_mode=None,
 )
 policy.command(short_help="Check policy files.")(validate)
-policy.command(short_help="Show what is in force, and what differs.")(status)
+policy.command(short_help="Show what is active, and what differs.")(status)
 policy.command(short_help="Count what another policy would change.")(diff)
-policy.command(short_help="Put a policy in force, and judge again.")(apply)
+policy.command(short_help="Make a policy active, and judge again.")(apply)
 policy.command(short_help="Explain an upload's verdict.")(explain)
 policy.command(short_help="Judge an answer of Rekognition's.")(judge)
 app.add_typer(policy, short_help="Write, try, apply and explain policies.")

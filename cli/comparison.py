@@ -63,6 +63,12 @@ class Comparison:
         flipped = sum(flips.count for flips in self.flips.values())
         return self.judged - flipped - self.unknowable.total() - self.adapter_ignored
 
+    @property
+    def is_same_version(self) -> bool:
+        """Whether two contents go by one name and version. Verdicts name the version, so they can't both be active."""
+        old, new = self.old.reference, self.new.reference
+        return (old.name, old.version) == (new.name, new.version) and old.hash != new.hash
+
     def add(self, item: Item) -> None:
         """Count an item, if it is one that `old` governs."""
         try:

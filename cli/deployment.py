@@ -46,7 +46,7 @@ class Deployment:
         lanes: by name.
         policy_parameters: the SSM parameters that hold the pointers of the policies in use, by policy name.
         deploying: the name of a stack that is being deployed now, or None.
-        deployed: when the functions were last deployed; None where they never were again after the first time.
+        updated: when the last update of each stack began; None for one that was never updated.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Deployment:
     lanes: Mapping[str, DeployedLane]
     policy_parameters: Mapping[str, str]
     deploying: str | None
-    deployed: datetime | None
+    updated: tuple[datetime | None, ...]
 
     @classmethod
     def find(cls, connection: "Connection", name: str = DEFAULT_NAME) -> "Deployment":
@@ -91,7 +91,7 @@ class Deployment:
                 deploying=next(
                     (s["StackName"] for s in (storage, pipeline) if s["StackStatus"].endswith("_IN_PROGRESS")), None
                 ),
-                deployed=pipeline.get("LastUpdatedTime"),
+                updated=tuple(stack.get("LastUpdatedTime") for stack in (storage, pipeline)),
             )
         except (KeyError, ValueError) as error:
             problem = f"no output {error}" if isinstance(error, KeyError) else f"an output that can't be read: {error}"
@@ -99,6 +99,20 @@ class Deployment:
                 f"The deployment {name} has {problem}. It was made by another version of Gatehouse; deploy this one "
                 "with `make deploy`."
             ) from error
+
+    def functions_deployed(self, connection: "Connection") -> datetime | None:
+        """When the last deploy of the functions ended; None if that is longer ago than CloudFormation remembers.
+
+        The first page of DescribeStackEvents tells: events come newest first, and the end of a deploy is its last one.
+        """
+        events = connection.client("cloudformation").describe_stack_events(StackName=f"{self.name}-pipeline")
+        ends = (
+            event["Timestamp"]
+            for event in events["StackEvents"]
+            if event.get("PhysicalResourceId") == event["StackId"]
+            and not event.get("ResourceStatus", "").endswith("_IN_PROGRESS")
+        )
+        return next(ends, None)
 
     @property
     def policies(self) -> tuple[str, ...]:

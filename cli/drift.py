@@ -8,7 +8,7 @@ from pathlib import Path
 from cli.explanation_report import policy_words
 from cli.policy_pointers import StoredPointer, UnreadablePointer
 from cli.policy_source import short
-from cli.recent_verdicts import RecentVerdicts
+from cli.recent_verdicts import RecentVerdicts, VerdictGroup
 from lambdas.moderation.policy import Policy
 from lambdas.moderation.policy_pointer import PolicyPointer, PolicyVersion
 
@@ -33,8 +33,28 @@ class PolicyInUse:
 
     @property
     def pointer(self) -> PolicyPointer | None:
-        """What is in force, if that could be read."""
+        """What is active, if that could be read."""
         return self.stored.pointer if self.stored else None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Verdicts of one policy, held against the policy that is active for them.
+
+    Attributes:
+        would_change: how many of them the active policy would change; None where nobody can tell.
+        problem: why nobody can tell, though a pointer says which policy is active; else None.
+    """
+
+    group: VerdictGroup
+    active: PolicyPointer | None
+    would_change: int | None
+    problem: str | None = None
+
+    @property
+    def is_active(self) -> bool | None:
+        """Whether the policy that decided them is the one that would decide now; None if nobody can tell."""
+        return None if self.active is None else self.active.hash == self.group.policy.hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +62,8 @@ class Drift:
     """One difference.
 
     Attributes:
-        kind: `pointer_unreadable`, `pointer_missing`, `file_mistake`, `file_not_in_force`, `live_change` or
-            `verdicts_under_another`.
+        kind: `pointer_unreadable`, `pointer_missing`, `file_mistake`, `file_not_active`, `live_change`,
+            `verdicts_would_change` or `verdicts_not_compared`.
         policy: name of the policy it is about.
         text: what differs and what to do, for people.
     """
@@ -58,13 +78,18 @@ class Drift:
 
 
 def drifts(
-    policies: Sequence[PolicyInUse], unreadable: Sequence[UnreadablePointer], recent: RecentVerdicts
+    policies: Sequence[PolicyInUse],
+    unreadable: Sequence[UnreadablePointer],
+    recent: RecentVerdicts,
+    standings: Sequence[Standing],
 ) -> Iterator[Drift]:
     """Everything that differs, what stops uploads first."""
     yield from _pointers(policies, unreadable)
     for policy in policies:
         yield from _file(policy)
-    yield from _verdicts({policy.name: policy.pointer for policy in policies if policy.pointer}, recent)
+    commands = {policy.name: _apply_active(policy) for policy in policies}
+    for standing in standings:
+        yield from _verdicts(standing, recent.looked_at, commands)
 
 
 def _pointers(policies: Sequence[PolicyInUse], unreadable: Sequence[UnreadablePointer]) -> Iterator[Drift]:
@@ -91,7 +116,7 @@ def _pointers(policies: Sequence[PolicyInUse], unreadable: Sequence[UnreadablePo
 
 def _file(policy: PolicyInUse) -> Iterator[Drift]:
     if policy.mistake:
-        yield Drift("file_mistake", policy.name, f"{policy.mistake}; it can't be compared with what is in force.")
+        yield Drift("file_mistake", policy.name, f"{policy.mistake}; it can't be compared with what is active.")
     pointer, written, file = policy.pointer, policy.written, policy.file
     if pointer is None:
         return
@@ -99,7 +124,7 @@ def _file(policy: PolicyInUse) -> Iterator[Drift]:
     apply = f"`./gatehouse policy apply {file}`"
     if pointer.is_live:
         shipped = f"version {pointer.shipped.version} ({short(pointer.shipped.hash)})"
-        live = f"A live change put {_words(pointer.name, pointer)} in force; what was deployed is {shipped}."
+        live = f"A live change made {_words(pointer.name, pointer)} active; what was deployed is {shipped}."
         if written is None:
             advice = "A deploy leaves the change alone, unless the policy's file changed."
         elif written.hash == pointer.hash:
@@ -112,35 +137,46 @@ def _file(policy: PolicyInUse) -> Iterator[Drift]:
         else:
             advice = (
                 f"{file} says neither (it is version {written.version}, {short(written.hash)}), so the next `make "
-                f"deploy` replaces the change by it. {try_it}; {apply} puts it in force now."
+                f"deploy` replaces the change by it. {try_it}; {apply} makes it active now."
             )
         yield Drift("live_change", policy.name, f"{live} {advice}")
     elif written is not None and written.hash != pointer.hash:
         rename = " Write another version into the file first." if written.version == pointer.version else ""
         yield Drift(
-            "file_not_in_force",
+            "file_not_active",
             policy.name,
-            f"{file} is version {written.version} ({short(written.hash)}), but {_words(pointer.name, pointer)} is in "
-            f"force.{rename} {try_it}; {apply} or `make deploy` puts it in force.",
+            f"{file} is version {written.version} ({short(written.hash)}), but {_words(pointer.name, pointer)} is "
+            f"active.{rename} {try_it}; {apply} or `make deploy` makes it active.",
         )
 
 
-def _verdicts(pointers: Mapping[str, PolicyPointer], recent: RecentVerdicts) -> Iterator[Drift]:
-    for group in recent.groups:
-        pointer = pointers.get(group.governed_by)
-        if pointer is None or pointer.hash == group.policy.hash:
-            continue
-        if group.policy.name == group.governed_by:
-            advice = f"`./gatehouse policy diff {short(group.policy.hash)} {pointer.name}` counts what would flip."
-        else:
-            advice = f"`./gatehouse policy apply policies/{pointer.name}.yaml` judges them again."
+def _verdicts(standing: Standing, looked_at: int, apply: Mapping[str, str]) -> Iterator[Drift]:
+    group, active = standing.group, standing.active
+    if active is None or standing.is_active:
+        return
+    newest = f"of the {looked_at} newest flagged verdicts"
+    given, now = policy_words(group.policy), f"{_words(active.name, active)}, which is active for them"
+    if standing.would_change:
         yield Drift(
-            "verdicts_under_another",
+            "verdicts_would_change",
             group.governed_by,
-            f"{group.count} of the {recent.looked_at} newest flagged verdicts stand under "
-            f"{policy_words(group.policy)}, while {_words(pointer.name, pointer)} is in force for them. A verdict "
-            f"whose outcome did not change keeps the policy that decided it; {advice}",
+            f"{standing.would_change} {newest}, given by {given}, would change under {now}: "
+            f"{apply[group.governed_by]} judges them again.",
         )
+    elif standing.problem:
+        yield Drift(
+            "verdicts_not_compared",
+            group.governed_by,
+            f"{group.count} {newest} were given by {given}. Whether they would change under {now}, can't be told: "
+            f"{standing.problem}",
+        )
+
+
+def _apply_active(policy: PolicyInUse) -> str:
+    """The command that judges again by what is active already."""
+    if policy.written and policy.pointer and policy.written.hash == policy.pointer.hash:
+        return f"`./gatehouse policy apply {policy.file}`"
+    return "`./gatehouse policy apply FILE`, FILE being that version's,"
 
 
 def _words(name: str, version: PolicyPointer | PolicyVersion) -> str:

@@ -1,9 +1,11 @@
 """An explanation, for people and for scripts: what became of each label, and what would have led elsewhere."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cli.output import Output
 from cli.policy_source import short
+from lambdas.moderation import taxonomy
 from lambdas.moderation.explanation import Alternative, Explanation, RuleChange
 from lambdas.moderation.policy import Policy, Weight
 from lambdas.moderation.rule import Thresholds
@@ -27,8 +29,8 @@ def explanation_document(explanation: Explanation, policy: Policy) -> dict[str, 
 def show_explanation(out: Output, explanation: Explanation) -> None:
     """For people: each label with what became of it, then the ways to the other outcomes."""
     _show_weights(out, explanation.weights)
-    if unknown := explanation.decision.unknown_labels:
-        out.say(f"Not in the taxonomy: {', '.join(unknown)}. Rekognition's model may have moved on.")
+    for line in _about_unknown(explanation.decision.unknown_labels):
+        out.say(line)
     out.say()
     for alternative in explanation.alternatives:
         _show_alternative(out, alternative)
@@ -46,6 +48,20 @@ def reason_line(reason: Reason) -> str:
 def policy_words(policy: Policy | PolicyReference) -> str:
     """A policy as people know it: name, version, short hash."""
     return f"{policy.name} version {policy.version} ({short(policy.hash)})"
+
+
+def _about_unknown(names: Sequence[str]) -> Iterator[str]:
+    # Imported late: only an answer of an older model needs it.
+    from lambdas.moderation.taxonomy_6_1 import SUCCESSORS
+
+    older = [f"{name} (now {' or '.join(SUCCESSORS[name])})" for name in names if name in SUCCESSORS]
+    if older:
+        yield (
+            f"Names of model 6.1: {', '.join(older)}. Policies are written for taxonomy {taxonomy.VERSION}; judge an "
+            "answer of the current model."
+        )
+    if newer := [name for name in names if name not in SUCCESSORS]:
+        yield f"Not in the taxonomy: {', '.join(newer)}. Rekognition's model may have moved on."
 
 
 def _show_weights(out: Output, weights: tuple[Weight, ...]) -> None:
@@ -120,5 +136,6 @@ def _change_document(change: RuleChange) -> dict[str, Any]:
         "now": change.now,
         "above": change.above,
         "at_most": change.at_most,
+        "drops_review": change.drops_review,
         "text": str(change),
     }

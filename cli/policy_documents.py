@@ -1,9 +1,11 @@
 """The policies a deployment keeps: the document of every one that judged a batch or was applied, by its hash."""
 
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from cli.errors import CommandError
+from lambdas.aws.work_bucket import WorkBucket
 from lambdas.moderation.policy import Policy
 from lambdas.moderation.policy_pointer import POLICIES_PREFIX, PolicyPointerError, policy_key, read_recorded_policy
 
@@ -30,18 +32,23 @@ class PolicyDocuments:
         self._client = client
         self._bucket = bucket
 
-    def record(self, policy: Policy) -> None:
-        """Keep a policy; nothing is written if it is kept already."""
+    def record(self, policy: Policy) -> datetime | None:
+        """Keep a policy; nothing is written if it is kept already.
+
+        Returns:
+            Since when it is kept, by S3's clock; None if only from now on.
+        """
         from botocore.exceptions import ClientError
 
         key = policy_key(policy.hash)
         try:
-            self._client.head_object(Bucket=self._bucket, Key=key)
+            return self._client.head_object(Bucket=self._bucket, Key=key)["LastModified"]
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
                 raise
             body = policy.to_text().encode()
             self._client.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType="application/json")
+            return None
 
     def find(self, digits: str) -> Policy | None:
         """The policy whose hash begins with these hexadecimal digits, 8 or more; None if none is kept.
@@ -62,9 +69,8 @@ class PolicyDocuments:
 
     def _read(self, policy_hash: str) -> Policy | None:
         key = policy_key(policy_hash)
-        try:
-            text = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
-        except self._client.exceptions.NoSuchKey:
+        text = WorkBucket(self._client, self._bucket).read_optional(self._bucket, key)
+        if text is None:
             return None
         try:
             return read_recorded_policy(text, policy_hash)

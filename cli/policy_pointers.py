@@ -1,16 +1,19 @@
-"""The pointers of a deployment's policies: SSM parameters that say which version is in force."""
+"""The pointers of a deployment's policies: SSM parameters that say which version is active."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from cli.errors import CommandError
 from lambdas.moderation.policy_pointer import PolicyPointer, PolicyPointerError
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
+
+#: Seconds after which every function follows a pointer that has moved.
+FOLLOWED_AFTER = 60.0
 
 #: Names a GetParameters call takes (Systems Manager API reference).
 _NAMES_A_CALL = 10
@@ -22,12 +25,14 @@ class StoredPointer:
 
     Attributes:
         parameter: name of the SSM parameter.
+        version: the parameter's: one more each time it is written, whatever is written.
         modified: when it was last written, by the deploy or by hand.
         now: when it was read, by AWS's clock.
     """
 
     parameter: str
     pointer: PolicyPointer
+    version: int
     modified: datetime
     now: datetime
 
@@ -64,23 +69,17 @@ class PolicyPointers:
                 found[stored.pointer.name] = stored
         return found, tuple(unreadable)
 
-    def read(self) -> dict[str, StoredPointer]:
-        """The pointers by policy name.
+    def history(self, stored: StoredPointer) -> Iterator[PolicyPointer]:
+        """Every pointer that stood in the parameter as far as Systems Manager remembers: its last 100 versions."""
+        for page in self._client.get_paginator("get_parameter_history").paginate(Name=stored.parameter):
+            for parameter in page["Parameters"]:
+                with suppress(PolicyPointerError):
+                    yield PolicyPointer.from_text(parameter["Value"])
 
-        Raises:
-            CommandError: one can't be read.
-        """
-        found, unreadable = self.look()
-        for pointer in unreadable:
-            raise CommandError(
-                f"The policy pointer {pointer.parameter} can't be read: {pointer.problem}; "
-                "`./gatehouse policy status` says how to mend it."
-            )
-        return found
-
-    def move(self, stored: StoredPointer, pointer: PolicyPointer) -> None:
-        """Put `pointer` where `stored` was found."""
-        self._client.put_parameter(Name=stored.parameter, Value=pointer.to_text(), Overwrite=True)
+    def move(self, stored: StoredPointer, pointer: PolicyPointer) -> int:
+        """Put `pointer` where `stored` was found; returns the parameter's version, which may take a moment to show."""
+        answer = self._client.put_parameter(Name=stored.parameter, Value=pointer.to_text(), Overwrite=True)
+        return answer["Version"]
 
     def _each(self) -> Iterator[StoredPointer | UnreadablePointer]:
         policies = sorted(self._parameters)
@@ -103,7 +102,7 @@ def _read(policy: str, name: str, parameter: Any, now: datetime) -> StoredPointe
         return UnreadablePointer(policy, name, str(error))
     if pointer.name != policy:
         return UnreadablePointer(policy, name, f"it points to policy {pointer.name}")
-    return StoredPointer(name, pointer, parameter["LastModifiedDate"].astimezone(UTC), now)
+    return StoredPointer(name, pointer, parameter["Version"], parameter["LastModifiedDate"].astimezone(UTC), now)
 
 
 def _date(metadata: Any) -> datetime:

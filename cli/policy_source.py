@@ -1,6 +1,7 @@
-"""How a command line names a policy: a file, a name (the version in force), or the hash of a recorded one."""
+"""How a command line names a policy: a file, a name (the active version), or the hash of a recorded one."""
 
 import difflib
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cli.deployment import Deployment
 from cli.errors import CommandError
-from cli.policy_documents import HASH, PolicyDocuments
+from cli.policy_documents import HASH, MIN_HASH_DIGITS, PolicyDocuments
 from cli.policy_pointers import PolicyPointers, StoredPointer
 from lambdas.moderation.policy import Policy
 
@@ -20,7 +21,12 @@ POLICIES_FOLDER = Path("policies")
 
 _FILE_ENDINGS = (".yaml", ".yml", ".json")
 
-SOURCE_HELP = "a file (YAML or JSON), a policy's name (the version in force), or 8 or more digits of a policy's hash"
+_TOO_SHORT_A_HASH = re.compile(rf"[0-9a-f]{{1,{MIN_HASH_DIGITS - 1}}}")
+
+SOURCE_HELP = (
+    "a file (YAML or JSON), a policy's name (the active version), "
+    f"or {MIN_HASH_DIGITS} or more digits of a policy's hash"
+)
 
 
 def read_policy_file(source: str) -> Policy | None:
@@ -41,7 +47,7 @@ class PolicySources:
 
     Attributes:
         pointers, documents: give the deployment's; called only when it has to be asked.
-        folder: where policy files are, for versions that are in force but were not recorded yet.
+        folder: where policy files are, for versions that are active but were not recorded yet.
     """
 
     pointers: Callable[[], PolicyPointers]
@@ -72,12 +78,14 @@ class PolicySources:
             advice = f"did you mean {close[0]}?"
         elif unreadable:
             advice = "a pointer can't be read: see `./gatehouse policy status`."
+        elif _TOO_SHORT_A_HASH.fullmatch(source):
+            advice = f"of a policy's hash give {MIN_HASH_DIGITS} digits or more."
         else:
             advice = f"the policies in use are {', '.join(sorted(pointers))}; a file's name ends in .yaml or .json."
         raise CommandError(f"{source} is no policy of this deployment; {advice}")
 
     def active(self, stored: StoredPointer) -> Policy:
-        """The policy that is in force.
+        """The policy that is active.
 
         Raises:
             CommandError: its document is neither recorded nor among the files.
@@ -86,7 +94,7 @@ class PolicySources:
         if policy is None:
             pointer = stored.pointer
             raise CommandError(
-                f"{pointer.name} {pointer.version} ({short(pointer.hash)}) is in force, but no batch has recorded it "
+                f"{pointer.name} {pointer.version} ({short(pointer.hash)}) is active, but no batch has recorded it "
                 f"yet and no file in {self.folder} is it; name the file it was deployed from."
             )
         return policy

@@ -21,7 +21,7 @@ def progress(console: "Console", monotonic: Callable[[], float] = time.monotonic
         with console.status("") as status:
             yield lambda line: status.update(Text(line))
         return
-    said_at = float("-inf")
+    said_at = monotonic()  # of what is over before, only the result is worth a line
 
     def say(line: str) -> None:
         nonlocal said_at

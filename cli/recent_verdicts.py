@@ -1,12 +1,16 @@
-"""Under which policies the newest flagged verdicts stand."""
+"""Under which policies the newest flagged verdicts stand, and which of them the active ones would change."""
 
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cli.stored_verdict import PolicyNameFor, governing_policy
-from cli.verdict_lookup import Item
-from lambdas.moderation.verdict import BY_POLICY, FLAGGED, STATUS, PolicyReference
+from cli.stored_verdict import PolicyNameFor, governing_policy, judged_verdict
+from cli.verdict_store import Item
+from lambdas.aws.upload_bucket import UploadBucket
+from lambdas.moderation.confirmation import doubt
+from lambdas.moderation.policy import Policy
+from lambdas.moderation.replay import replay
+from lambdas.moderation.verdict import BY_POLICY, FLAGGED, STATUS, PolicyReference, Status, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,18 +19,37 @@ class VerdictGroup:
 
     Attributes:
         governed_by: name of the policy that judges such uploads now.
-        newest: when the newest of them was decided; ISO 8601, UTC.
     """
 
     policy: PolicyReference
     governed_by: str
-    count: int
-    newest: str
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+        return len(self.verdicts)
+
+    @property
+    def newest(self) -> str:
+        """When the newest of them was decided; ISO 8601, UTC."""
+        return max(verdict.decided_at for verdict in self.verdicts)
+
+    def changed_by(self, policy: Policy, uploads: UploadBucket) -> int:
+        """How many of them `apply` would change: by their labels, and where it would approve, by what is stored now."""
+        changes = [replayed for verdict in self.verdicts if (replayed := replay(verdict, policy)).changes]
+        approvals = [replayed.before for replayed in changes if replayed.status is Status.APPROVED]
+        stored = uploads.current([verdict.upload for verdict in approvals])
+        unconfirmed = sum(
+            doubt(verdict.upload, verdict.claim.claimed_at, current, aliases) is not None
+            for verdict, (current, aliases) in zip(approvals, stored, strict=True)
+        )
+        return len(changes) - unconfirmed
 
 
 @dataclass(frozen=True, slots=True)
 class RecentVerdicts:
-    """The newest flagged verdicts: how many each policy gave, and how many people did."""
+    """The newest flagged verdicts: those of each policy, and how many people gave."""
 
     groups: tuple[VerdictGroup, ...]
     by_people: int = 0
@@ -38,8 +61,8 @@ class RecentVerdicts:
 
     @classmethod
     def of(cls, items: Iterable[Item], policy_name_for: PolicyNameFor) -> "RecentVerdicts":
-        """Count items; those that are not flagged any more, or not ours, do not count."""
-        decided: dict[tuple[str, PolicyReference], list[str]] = defaultdict(list)
+        """Group items; those that are not flagged any more, or not ours, do not count."""
+        decided: dict[tuple[str, PolicyReference], list[Verdict]] = defaultdict(list)
         by_people = 0
         for item in items:
             try:
@@ -48,15 +71,14 @@ class RecentVerdicts:
                 if item["decided_by"] != BY_POLICY:
                     by_people += 1
                     continue
-                reference = item["policy"]
-                policy = PolicyReference(reference["name"], reference["version"], reference["hash"])
-                governed_by = governing_policy(item, policy_name_for) or policy.name
-                decided[governed_by, policy].append(item["decided_at"])
-            except (KeyError, TypeError):
+                verdict = judged_verdict(item)
+                governed_by = governing_policy(item, policy_name_for)
+            except (KeyError, TypeError, ValueError):
                 continue
+            if verdict.policy is not None and governed_by is not None:
+                decided[governed_by, verdict.policy].append(verdict)
         groups = [
-            VerdictGroup(policy, governed_by, len(times), max(times))
-            for (governed_by, policy), times in decided.items()
+            VerdictGroup(policy, governed_by, tuple(verdicts)) for (governed_by, policy), verdicts in decided.items()
         ]
         groups.sort(key=lambda group: (-group.count, group.governed_by, group.policy.hash))
         return cls(tuple(groups), by_people)

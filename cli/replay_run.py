@@ -3,19 +3,20 @@
 Why none is left. A function looks at the pointer again after 30 s at most, and after its claims are written. So a
 minute after the pointer moved, an upload that is not in the table yet will be judged by the new policy. All others are
 in the table: a scan from then on meets them final, and judges them again, or PENDING, and then waits for them. A run
-stops when it finds the pointer moved on, and looks so often that it is silent before the next run begins to scan.
+stops when it finds that it was overtaken, by another pointer or by a deploy, and looks so often that it is silent
+before the next run begins to scan.
 """
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import islice
 from typing import Any
 
-from cli.clock import Clock
+from cli.clock import Clock, Moment
 from cli.stored_verdict import PolicyNameFor, governing_policy, judged_verdict
 from cli.verdict_store import Identity, Item, Selection, VerdictStore, identity_of
 from lambdas.aws.flag_topic import FlagNotPublishedError, FlagTopic
@@ -27,27 +28,27 @@ from lambdas.moderation.replay import Replayed, is_replayable, replay
 from lambdas.moderation.upload import iso
 from lambdas.moderation.verdict import BATCH_ID, CLAIMED_AT, STATUS, Status, Verdict
 
-#: Seconds after which every function follows a pointer that has moved.
-FOLLOWED_AFTER = 60.0
-
 #: UpdateItem calls in flight.
 PARALLEL_WRITES = 32
 
-#: Seconds between two looks at the pointer: so far below `FOLLOWED_AFTER` that what is written after a look is written
-#: before another run, which waits that long after it has moved the pointer, begins to scan.
-POINTER_LOOK_SECONDS = 15.0
+#: Seconds between two looks whether the policy is active still: so far below `FOLLOWED_AFTER` that what is written
+#: after a look is written before another run, which waits that long after it has moved the pointer, begins to scan.
+LOOK_SECONDS = 15.0
 
 #: Seconds between two looks at the uploads that are awaited.
 AWAIT_SECONDS = 15.0
 
 
 class Ending(Enum):
-    """How a run ended. Only a complete one leaves nothing under the old policy; any other may be run again."""
+    """How a run ended. A complete one has judged all that was selected, and its counts say what it kept all the same.
+
+    Any other may be run again.
+    """
 
     COMPLETE = "complete"
     STILL_PENDING = "still pending"
     FLAGS_REFUSED = "flags refused"
-    POINTER_MOVED = "pointer moved"
+    OVERTAKEN = "overtaken"
 
 
 @dataclass(slots=True)
@@ -65,7 +66,8 @@ class Report:
         left_alone: items under another policy, decided by a person, or without labels.
         unreadable: items of another make.
         published: flags sent.
-        refused: items that keep their status because SNS refused their flag.
+        unpublished: those of the changed that became stricter though SNS refused their flag.
+        refused: items that keep a status stricter than the policy's because SNS refused their flag.
         awaited: uploads the scan met PENDING.
         still_pending: those of them that were so to the end.
         lost_races: decisions that somebody else made between a look and a write; the items were looked at again.
@@ -81,6 +83,7 @@ class Report:
     left_alone: int = 0
     unreadable: int = 0
     published: int = 0
+    unpublished: int = 0
     refused: int = 0
     awaited: int = 0
     still_pending: int = 0
@@ -104,6 +107,7 @@ class Report:
             "left_alone": self.left_alone,
             "unreadable": self.unreadable,
             "published": self.published,
+            "changed_unpublished": self.unpublished,
             "refused_flags": self.refused,
             "awaited": self.awaited,
             "still_pending": self.still_pending,
@@ -117,16 +121,16 @@ _Claims = dict[Identity, tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class _Change:
+    """A verdict to be written, and whether it is so without the flag that it should have had."""
+
     before: Verdict
     after: Verdict
+    milder: bool
+    unpublished: bool = False
 
 
-class _PointerMovedError(Exception):
-    """Another version was applied or deployed: this one must not be written any more."""
-
-
-class _TopicClosedError(Exception):
-    """SNS refuses whole calls: going on would only take time."""
+class _OvertakenError(Exception):
+    """Another version was applied, or something deployed: nothing must be written any more."""
 
 
 class ReplayRun:
@@ -137,7 +141,7 @@ class ReplayRun:
         policy_name_for: which policy governs a lane's key.
         topic: where changed verdicts are published before they are written, or None to publish nothing.
         notified: the statuses that are published.
-        is_active: whether the pointer still names the policy and was not moved since the run began.
+        is_active: whether the pointer still names the policy, and neither it nor the deployment was changed since.
         tell: shows a sentence about what is going on.
     """
 
@@ -165,7 +169,7 @@ class ReplayRun:
         self._tell = tell
         self._report = Report()
         self._awaited: _Claims = {}
-        self._looked_at_pointer = float("-inf")
+        self._looked: Moment | None = None
         self._topic_closed = False
 
     def run(self, selection: Selection, *, segments: int, wait_seconds: float) -> Report:
@@ -183,15 +187,14 @@ class ReplayRun:
             self._scan(selection, segments)
             self._wait_for_pending(self._clock.monotonic() + wait_seconds)
             if not self._is_active():
-                raise _PointerMovedError
-        except _PointerMovedError:
-            report.ending = Ending.POINTER_MOVED
-        except _TopicClosedError:
-            report.ending = Ending.FLAGS_REFUSED
+                raise _OvertakenError
+        except _OvertakenError:
+            report.ending = Ending.OVERTAKEN
         else:
-            report.ending = (
-                Ending.FLAGS_REFUSED if report.refused else Ending.STILL_PENDING if self._awaited else Ending.COMPLETE
-            )
+            if report.refused or report.unpublished:
+                report.ending = Ending.FLAGS_REFUSED
+            elif self._awaited:
+                report.ending = Ending.STILL_PENDING
         report.still_pending = len(self._awaited)
         return report
 
@@ -216,7 +219,7 @@ class ReplayRun:
                 return
             self._tell(f"Waiting for uploads that were being analysed: {len(self._awaited):,}, up to {left:.0f} s more")
             self._clock.pause(min(AWAIT_SECONDS, left))
-            self._look_at_pointer()
+            self._look()
 
     def _settle(self, items: Sequence[Item], pending: _Claims) -> None:
         """Judge items, and again those that somebody else decides meanwhile; collect the claims of PENDING ones."""
@@ -228,8 +231,6 @@ class ReplayRun:
                 elif replayed := self._judge(item):
                     changes.append(replayed)
             lost = self._write(self._published(self._confirmed(changes)))
-            if self._topic_closed:
-                raise _TopicClosedError
             items = [item for page in self._store.read(lost) for item in page]
 
     def _collect(self, item: Item, pending: _Claims) -> None:
@@ -281,51 +282,66 @@ class ReplayRun:
         return [replayed for replayed in changes if replayed.before.upload.identity not in doubtful]
 
     def _published(self, changes: Sequence[Replayed]) -> list[_Change]:
-        """The changes that may be written: those nobody is to hear of, and those that are published by now."""
+        """The changes that may be written, their flags sent: all but milder ones whose flag was refused.
+
+        A flag can be refused for ever. What the policy rejects must not stay approved for that, even if nobody hears.
+        """
         decided_at = iso(self._clock.now())
-        decided = [_Change(replayed.before, replayed.verdict(decided_at)) for replayed in changes]
+        decided = [_Change(replayed.before, replayed.verdict(decided_at), replayed.milder) for replayed in changes]
         if self._topic is None:
             return decided
         ready = [change for change in decided if change.after.status not in self._notified]
         waiting = [change for change in decided if change.after.status in self._notified]
         queue = iter(waiting)
         for flags in in_batches(Flag.of(change.after) for change in waiting):
-            refused = _publish(self._topic, flags)
-            ready += [change for n, change in enumerate(islice(queue, len(flags))) if n not in refused]
-            self._report.published += len(flags) - len(refused)
-            self._report.refused += len(refused)
-            if len(refused) == MAX_MESSAGES:
-                self._topic_closed = True
-                break
+            refused = self._publish(self._topic, flags)
+            for n, change in enumerate(islice(queue, len(flags))):
+                if n not in refused:
+                    ready.append(change)
+                elif change.milder:
+                    self._report.refused += 1
+                else:
+                    ready.append(replace(change, unpublished=True))
         return ready
+
+    def _publish(self, topic: FlagTopic, flags: Sequence[Flag]) -> frozenset[int]:
+        """Publish what fits one call; returns the positions of the refused. A topic that takes nothing is given up."""
+        if self._topic_closed:
+            return frozenset(range(len(flags)))
+        self._look()
+        refused: frozenset[int] = frozenset()
+        try:
+            topic.publish(flags)
+        except FlagNotPublishedError as error:
+            refused = error.refused
+        self._report.published += len(flags) - len(refused)
+        self._topic_closed = len(refused) == MAX_MESSAGES
+        return refused
 
     def _write(self, changes: Sequence[_Change]) -> list[Identity]:
         """Write changes; returns the uploads whose item no longer was what was judged."""
-        if not changes:
-            return []
-        self._look_at_pointer()
+        report = self._report
+        lost: list[Identity] = []
         with ThreadPoolExecutor(PARALLEL_WRITES) as threads:
-            written = list(threads.map(lambda change: self._store.rewrite(change.before, change.after), changes))
-        lost = [change.before.upload.identity for change, done in zip(changes, written, strict=True) if not done]
-        self._report.changed.update(
-            (change.before.status, change.after.status) for change, done in zip(changes, written, strict=True) if done
-        )
-        self._report.lost_races += len(lost)
+            # A few at a time: between any two of them a table may be slow, or a laptop asleep.
+            for start in range(0, len(changes), PARALLEL_WRITES):
+                self._look()
+                some = changes[start : start + PARALLEL_WRITES]
+                written = threads.map(lambda change: self._store.rewrite(change.before, change.after), some)
+                for change, done in zip(some, written, strict=True):
+                    if done:
+                        report.changed[change.before.status, change.after.status] += 1
+                        report.unpublished += change.unpublished
+                    else:
+                        lost.append(change.before.upload.identity)
+        report.lost_races += len(lost)
         return lost
 
-    def _look_at_pointer(self) -> None:
-        now = self._clock.monotonic()
-        if now - self._looked_at_pointer < POINTER_LOOK_SECONDS:
+    def _look(self) -> None:
+        """Stop if the policy is not active any more. Looks now and then only."""
+        if self._looked is not None and self._clock.seconds_since(self._looked) < LOOK_SECONDS:
             return
+        looked = self._clock.moment()
         if not self._is_active():
-            raise _PointerMovedError
-        self._looked_at_pointer = now
-
-
-def _publish(topic: FlagTopic, flags: Sequence[Flag]) -> frozenset[int]:
-    """Publish what fits one call; returns the positions of the refused."""
-    try:
-        topic.publish(flags)
-    except FlagNotPublishedError as error:
-        return error.refused
-    return frozenset()
+            raise _OvertakenError
+        self._looked = looked

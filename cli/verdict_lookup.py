@@ -5,12 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
+from cli.verdict_store import Item, python_item
 from lambdas.moderation.verdict import FLAGGED, INDEX, INDEX_PARTITION, INDEX_SORT, OBJECT, VERSION
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-Item = dict[str, Any]
 
 #: How far back recent verdicts are looked for, today included.
 DAYS = 8
@@ -34,17 +33,20 @@ class VerdictLookup:
     """
 
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
-        from boto3.dynamodb.types import TypeDeserializer
-
         self._client = client
         self._table = table
-        self._deserialize = TypeDeserializer().deserialize
 
     def newest(self, object_uri: str) -> Item | None:
         """The verdict of an object's newest upload: one Query of one item."""
         return next(self._of_object(object_uri, limit=1), None)
 
-    def of_version(self, object_uri: str, version_id: str) -> Item | None:
+    def of_upload(self, object_uri: str, version: str) -> Item | None:
+        """The verdict of this upload of an object, `version` as items and flags have it: one GetItem."""
+        key = {OBJECT: {"S": object_uri}, VERSION: {"S": version}}
+        item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
+        return None if item is None else python_item(item)
+
+    def of_version_id(self, object_uri: str, version_id: str) -> Item | None:
         """The verdict of the upload that made this version of an object; of the newest where several did."""
         return next((item for item in self._of_object(object_uri) if item.get("version_id") == version_id), None)
 
@@ -79,7 +81,7 @@ class VerdictLookup:
             ScanIndexForward=False,
             Limit=_MOST_A_PARTITION,
         )
-        return [self._python(item) for item in answer["Items"]]
+        return [python_item(item) for item in answer["Items"]]
 
     def _of_object(self, object_uri: str, limit: int | None = None) -> Iterator[Item]:
         """The object's items, newest first."""
@@ -94,7 +96,4 @@ class VerdictLookup:
         if limit is not None:
             request["Limit"] = limit
         for page in self._client.get_paginator("query").paginate(**request):
-            yield from (self._python(item) for item in page["Items"])
-
-    def _python(self, item: Any) -> Item:
-        return {name: self._deserialize(value) for name, value in item.items()}
+            yield from (python_item(item) for item in page["Items"])

@@ -5,7 +5,7 @@ Limits: 1 MB a Scan page, 100 keys a BatchGetItem (DynamoDB API reference).
 
 import random
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 Item = dict[str, Any]
 Identity = tuple[str, str]
+
+#: A page being read: its items, and what the request for the next page has to say.
+_Page = Future[tuple[list[Item], dict[str, Any]]]
 
 KEYS_A_READ = 100
 
@@ -66,8 +69,12 @@ _NEEDED = (
 #: Refusals of a conditional write that say "not now, not like this": look at the item again. A conflict is with a
 #: transaction on the same item, for example of Results (API reference, UpdateItem).
 _LOST = frozenset({"ConditionalCheckFailedException", "TransactionConflictException"})
+#: Answers to a table or index that is read faster than it may be (developer guide, Error handling with DynamoDB).
+_THROTTLED = frozenset({"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"})
 _TRIES = 8
 _LONGEST_PAUSE_SECONDS = 5.0
+
+_DESERIALIZER = TypeDeserializer()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,11 @@ class Selection:
         )
 
 
+def python_item(item: Mapping[str, Any]) -> Item:
+    """An item of DynamoDB's as plain Python values."""
+    return {name: _DESERIALIZER.deserialize(value) for name, value in item.items()}
+
+
 def identity_of(item: Item) -> Identity:
     """The item's key: object and version."""
     return item[OBJECT], item[VERSION]
@@ -118,7 +130,6 @@ class VerdictStore:
         self._table = table
         self._pause = pause
         self._serialize = TypeSerializer().serialize
-        self._deserialize = TypeDeserializer().deserialize
 
     def scan(self, selection: Selection, *, segments: int, consistent: bool) -> Generator[list[Item]]:
         """Pages of selected items, as they arrive, each item once; a page may be empty.
@@ -128,6 +139,9 @@ class VerdictStore:
 
         Args:
             consistent: see everything written before, at twice the price.
+
+        Raises:
+            ClientError: a page was refused, or throttled again and again.
         """
         expression, names, values = selection.to_filter()
         request: dict[str, Any] = {
@@ -143,18 +157,26 @@ class VerdictStore:
         def page(segment: int, start: dict[str, Any]) -> tuple[list[Item], dict[str, Any]]:
             answer = self._client.scan(**request, Segment=segment, **start)
             last = answer.get("LastEvaluatedKey")
-            return [self._python(item) for item in answer["Items"]], {"ExclusiveStartKey": last} if last else {}
+            return [python_item(item) for item in answer["Items"]], {"ExclusiveStartKey": last} if last else {}
 
         with ThreadPoolExecutor(segments) as threads:
-            reading: dict[Future[tuple[list[Item], dict[str, Any]]], int] = {
-                threads.submit(page, segment, {}): segment for segment in range(segments)
+            reading: dict[_Page, tuple[int, dict[str, Any], int]] = {
+                threads.submit(page, segment, {}): (segment, {}, 1) for segment in range(segments)
             }
             while reading:
                 for future in wait(reading, return_when=FIRST_COMPLETED).done:
-                    segment = reading.pop(future)
-                    items, following = future.result()
+                    segment, start, tries = reading.pop(future)
+                    try:
+                        items, following = future.result()
+                    except ClientError as error:
+                        if error.response["Error"]["Code"] not in _THROTTLED or tries == _TRIES:
+                            raise
+                        # Here and not in the thread: the whole scan slows down, and Ctrl-C need not wait.
+                        self._pause(_after_throttling(tries))
+                        reading[threads.submit(page, segment, start)] = segment, start, tries + 1
+                        continue
                     if following:
-                        reading[threads.submit(page, segment, following)] = segment
+                        reading[threads.submit(page, segment, following)] = segment, following, 1
                     yield items
 
     def read(self, identities: Iterable[Identity]) -> Iterator[list[Item]]:
@@ -212,15 +234,17 @@ class VerdictStore:
         }
         for attempt in range(_TRIES):
             answer = self._client.batch_get_item(RequestItems=request)
-            found += [self._python(item) for item in answer["Responses"].get(self._table, [])]
+            found += [python_item(item) for item in answer["Responses"].get(self._table, [])]
             request = answer.get("UnprocessedKeys")
             if not request:
                 return found
             self._pause(random.uniform(0, min(0.1 * 2**attempt, _LONGEST_PAUSE_SECONDS)))  # noqa: S311
         raise CommandError("The verdict table is too busy to be read; run the same command again later.")
 
-    def _python(self, item: dict[str, Any]) -> Item:
-        return {name: self._deserialize(value) for name, value in item.items()}
+
+def _after_throttling(tries: int) -> float:
+    """Seconds to wait: boto3 has tried some times by itself, within a second or two."""
+    return random.uniform(0.8, 1) * min(0.5 * 2.0 ** (tries - 1), _LONGEST_PAUSE_SECONDS)  # noqa: S311
 
 
 def _projection(names: dict[str, str]) -> dict[str, Any]:

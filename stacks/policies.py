@@ -26,7 +26,16 @@ _IN_ORDER: Mapping[str, Any] = {
     "rules": {},
 }
 _TEXTS = (("name",), ("version",), ("description",))
+_FOLDER = Path("policies")
 _NUMBER = re.compile(r"\s*0*(\d+(?:\.\d+)?)\s*%?\s*")
+
+
+class PolicyFileError(SettingsError):
+    """A file that can't be read at all, told without a line: `file: what is wrong; what to do instead`."""
+
+    def __init__(self, file: Path, problem: str) -> None:
+        ValueError.__init__(self, f"{file}: {problem}")
+        self.line = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +80,13 @@ def compile_policies(folder: Path) -> PolicyCatalog:
     sources = {path.stem: _compile(path) for path in sorted(folder.glob("*.yaml"))}
     for name, source in sources.items():
         if source.policy.name != name:
-            problem = f"name: {source.policy.name!r} differs from the file's; write name: {name}, or rename the file"
-            raise SettingsError(source.file, source.line_of(("name",)), problem)
+            raise _misnamed(source.file, source.policy.name, source.line_of(("name",)))
     return PolicyCatalog(sources)
+
+
+def find_ignored(folder: Path) -> tuple[Path, ...]:
+    """Files of a folder that look like policies and that `compile_policies` passes over, sorted."""
+    return tuple(sorted(folder.glob("*.yml")))
 
 
 def compile_policy(path: Path) -> Policy:
@@ -85,10 +98,13 @@ def compile_policy(path: Path) -> Policy:
     return _compile(path).policy
 
 
-def find_mistakes(path: Path) -> tuple[SettingsError, ...]:
+def find_mistakes(path: Path, *, as_deployed: bool = False) -> tuple[SettingsError, ...]:
     """Every mistake of a file, in the order of its lines; none if it compiles.
 
     What is wrong is mended and the rest looked at again, so one mistake does not hide the others.
+
+    Args:
+        as_deployed: hold the policy's name against the file's, too, as `compile_policies` does.
     """
     try:
         document = _read(path)
@@ -96,10 +112,14 @@ def find_mistakes(path: Path) -> tuple[SettingsError, ...]:
         return (error,)
     plain = document.plain()
     mistakes: list[SettingsError] = []
+    name, is_named = _look_up(document, ("name",))
     while mistake := _mistake(plain):
         mistakes.append(_told(path, document, mistake))
+        is_named = is_named and mistake.path != ("name",)
         if not _mend(plain, mistake.path):
             break
+    if as_deployed and is_named and name.value != path.stem:
+        mistakes.append(_misnamed(path, name.value, name.line))
     return tuple(sorted(mistakes, key=lambda told: told.line))
 
 
@@ -163,7 +183,15 @@ def _read(path: Path) -> Entry:
     except YamlError as error:
         raise SettingsError(path, error.line, error.problem) from error
     except OSError as error:
-        raise SettingsError(path, 1, f"can't be read: {error.strerror}; name a policy's file") from error
+        meant = _FOLDER / f"{path.stem}.yaml"
+        advice = f"did you mean {meant}?" if meant != path and meant.is_file() else "name a policy's file"
+        raise PolicyFileError(path, f"can't be read: {error.strerror}; {advice}") from error
+
+
+def _misnamed(file: Path, name: str, line: int) -> SettingsError:
+    return SettingsError(
+        file, line, f"name: {name!r} differs from the file's; write name: {file.stem}, or rename the file"
+    )
 
 
 def _told(path: Path, document: Entry, error: PolicyError) -> SettingsError:

@@ -1,7 +1,7 @@
 """`policy apply`: make a policy file the active version, without a deploy, and judge stored uploads again by it."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -14,10 +14,10 @@ from cli.deployment import DEFAULT_NAME, Deployment
 from cli.errors import CommandError
 from cli.output import Format, Output, OutputFormat
 from cli.policy_documents import PolicyDocuments
-from cli.policy_pointers import PolicyPointers, StoredPointer
+from cli.policy_pointers import FOLLOWED_AFTER, PolicyPointers, StoredPointer
 from cli.policy_source import short
 from cli.progress import progress
-from cli.replay_run import FOLLOWED_AFTER, PARALLEL_WRITES, Ending, ReplayRun, Report
+from cli.replay_run import PARALLEL_WRITES, Ending, ReplayRun, Report
 from cli.since import parse_since
 from cli.verdict_store import Selection, VerdictStore
 from lambdas.aws.flag_topic import FlagTopic
@@ -27,8 +27,9 @@ from lambdas.moderation.policy_pointer import PolicyPointer
 
 CLOCK = Clock()
 
+_SHOWN_AFTER = 10.0  # seconds; a pointer that was moved shows it at once, nearly always
 _INTERRUPTED = 130  # as a shell reports a command that Ctrl-C ended
-_EXIT = {Ending.COMPLETE: 0, Ending.FLAGS_REFUSED: 1, Ending.POINTER_MOVED: 1, Ending.STILL_PENDING: 3}
+_EXIT = {Ending.COMPLETE: 0, Ending.FLAGS_REFUSED: 1, Ending.OVERTAKEN: 1, Ending.STILL_PENDING: 3}
 
 
 def apply(
@@ -39,7 +40,14 @@ def apply(
             metavar="TIME", help="Judge only uploads since: 12h, 30d, or an ISO date (UTC).", show_default="all"
         ),
     ] = None,
-    publish: Annotated[bool, typer.Option("--publish", help="Send flags for what changes, before it changes.")] = False,
+    publish: Annotated[
+        bool,
+        typer.Option(
+            "--publish",
+            help="Send flags for what changes, before it changes. Decide before the first run: what is changed already "
+            "is not told by a later one.",
+        ),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     segments: Annotated[int, typer.Option(min=1, max=64, metavar="N", help="Parts of the table read at once.")] = 8,
     wait: Annotated[float, typer.Option(min=0, metavar="MINUTES", help="Longest wait for analyses under way.")] = 15.0,
@@ -60,28 +68,27 @@ def apply(
     connection = Connection(profile, region, endpoint_url)
     selection = Selection(parse_since(since, CLOCK.now()) if since else None)
     policy = compile_policy(file)
-    found = Deployment.find(connection, deployment)
-    if found.deploying:
-        raise CommandError(
-            f"{found.deploying} is being deployed, and its functions may still judge by an older file; run the same "
-            "command again when that has ended."
-        )
+    found = _at_rest(Deployment.find(connection, deployment))
     pointers = PolicyPointers(connection.client("ssm"), found.policy_parameters)
     stored = _pointer(pointers, policy, found)
-    _check_version(policy, stored.pointer, file)
+    _check_version(policy, [*pointers.history(stored), stored.pointer], file)
     _check_thresholds(policy, found)
     out.tell(_intention(policy, stored, found))
     if not yes:
-        typer.confirm("Go on?", abort=True, err=True)
-        if _pointer(pointers, policy, found).pointer != stored.pointer:
+        if not typer.confirm("Go on?", err=True):
+            out.tell("Nothing was changed.")
+            raise typer.Exit(1)
+        if _at_rest(Deployment.find(connection, deployment)) != found:
+            raise CommandError(f"{found.name} was deployed in the meantime; run the same command again.")
+        shown, stored = stored, _pointer(pointers, policy, found)
+        if stored.version != shown.version:
             raise CommandError(f"The pointer of {policy.name} was moved in the meantime; run the same command again.")
     try:
-        PolicyDocuments(connection.client("s3"), found.work_bucket).record(policy)
+        recorded = PolicyDocuments(connection.client("s3"), found.work_bucket).record(policy)
         if stored.pointer.hash != policy.hash:
-            pointers.move(stored, stored.pointer.moved_to(policy))
-            stored = _pointer(pointers, policy, found)
+            stored = _moved(pointers, policy, stored, found)
+        _wait_for_functions(stored, recorded or stored.now, found.functions_deployed(connection), out.tell)
         with progress(out.progress) as tell:
-            _wait_for_functions(stored, found.deployed, tell)
             run = ReplayRun(
                 policy,
                 policy_name_for=found.policy_name_for,
@@ -93,7 +100,9 @@ def apply(
                 uploads=UploadBucket(connection.client("s3", connections=PARALLEL_HEADS)),
                 topic=FlagTopic(connection.client("sns"), found.flag_topic_arn, CLOCK.pause) if publish else None,
                 notified=found.notified,
-                is_active=lambda: _is_active(pointers, policy, stored),
+                is_active=lambda: (
+                    _is_active(pointers, policy, stored) and Deployment.find(connection, deployment) == found
+                ),
                 clock=CLOCK,
                 tell=tell,
             )
@@ -103,7 +112,7 @@ def apply(
         raise typer.Exit(_INTERRUPTED) from None
     out.document({"policy": policy.reference.to_document(), **report.to_document()})
     _show(out, policy, report)
-    if sentence := _advice(policy, report):
+    if sentence := _advice(policy, deployment, report):
         out.tell(sentence)
     raise typer.Exit(_EXIT[report.ending])
 
@@ -125,13 +134,40 @@ def _pointer(pointers: PolicyPointers, policy: Policy, deployment: Deployment) -
     )
 
 
-def _check_version(policy: Policy, pointer: PolicyPointer, file: Path) -> None:
-    """A version that is in use, or was deployed, stays what it is: verdicts name it."""
-    taken = {pointer.version: pointer.hash, pointer.shipped.version: pointer.shipped.hash}
+def _at_rest(deployment: Deployment) -> Deployment:
+    if deployment.deploying:
+        raise CommandError(
+            f"{deployment.deploying} is being deployed, and its functions may still judge by an older file; run the "
+            "same command again when that has ended."
+        )
+    return deployment
+
+
+def _moved(pointers: PolicyPointers, policy: Policy, stored: StoredPointer, deployment: Deployment) -> StoredPointer:
+    """The pointer after it was moved to `policy`. What is read right after a write may be what was there before."""
+    version = pointers.move(stored, stored.pointer.moved_to(policy))
+    moved = CLOCK.moment()
+    while (stored := _pointer(pointers, policy, deployment)).version < version:
+        if CLOCK.seconds_since(moved) > _SHOWN_AFTER:
+            raise CommandError(
+                f"The pointer of {policy.name} was moved, and does not show it yet; run the same command again."
+            )
+        CLOCK.pause(1)
+    return stored
+
+
+def _check_version(policy: Policy, pointers: Iterable[PolicyPointer], file: Path) -> None:
+    """A version that was ever active stays what it is: verdicts name it."""
+    taken: dict[str, str] = {}
+    for pointer in pointers:
+        taken |= {pointer.shipped.version: pointer.shipped.hash, pointer.version: pointer.hash}
     if taken.get(policy.version, policy.hash) != policy.hash:
+        free = _next_version(policy.version)
+        while free in taken:
+            free = _next_version(free)
         raise CommandError(
             f"{file}: version {policy.version} of {policy.name} exists with another content "
-            f'({short(taken[policy.version])}); write version: "{_next_version(policy.version)}".'
+            f'({short(taken[policy.version])}); write version: "{free}".'
         )
 
 
@@ -152,24 +188,36 @@ def _intention(policy: Policy, stored: StoredPointer, deployment: Deployment) ->
     if stored.pointer.hash == policy.hash:
         return f"{policy.name} {new} is active already (lanes: {lanes}). Uploads it has not decided are judged again."
     old = f"{stored.pointer.version} ({short(stored.pointer.hash)})"
+    if policy.hash == stored.pointer.shipped.hash:
+        new = f"{new}, which was deployed,"
     return (
         f"{policy.name} goes from version {old} to version {new} in {deployment.name} (lanes: {lanes}), and stored "
         "uploads are judged again."
     )
 
 
-def _wait_for_functions(stored: StoredPointer, deployed: datetime | None, tell: Callable[[str], None]) -> None:
-    """Until no function goes by what was there before the pointer was last changed, or before the last deploy."""
-    left = FOLLOWED_AFTER - (stored.now - max(stored.modified, deployed or stored.modified)).total_seconds()
+def _wait_for_functions(
+    stored: StoredPointer, recorded: datetime, deployed: datetime | None, tell: Callable[[str], None]
+) -> None:
+    """Until no function goes by what was there before the pointer was last changed, or before the last deploy.
+
+    Nor by what it ships, as it does while the document of a live change is missing.
+    """
+    changed = [stored.modified]
+    if stored.pointer.is_live:
+        changed.append(recorded)
+    if deployed:
+        changed.append(deployed)
+    left = FOLLOWED_AFTER - (stored.now - max(changed)).total_seconds()
     if left > 0:
-        tell(f"Waiting {left:.0f} s until every function follows the pointer")
+        tell(f"Waiting {left:.0f} s until every function follows. Ctrl-C is safe: run the same command again to go on.")
         CLOCK.pause(left)
 
 
 def _is_active(pointers: PolicyPointers, policy: Policy, stored: StoredPointer) -> bool:
     """Whether the pointer is as it was: moved away and back, uploads may have been judged in between."""
     now = pointers.look()[0].get(policy.name)
-    return now is not None and (now.pointer.hash, now.modified) == (policy.hash, stored.modified)
+    return now is not None and (now.pointer.hash, now.version) == (policy.hash, stored.version)
 
 
 def _next_version(version: str) -> str:
@@ -194,10 +242,11 @@ def _rows(report: Report) -> Iterator[tuple[str, int]]:
         "kept: labels this policy asks about were never asked for (min_confidence)": report.unknowable,
         "kept: the approval could not be confirmed, as the object changed or is gone": report.unconfirmed,
         "kept: not approved, as the adapter asked for did not answer": report.adapter_ignored,
-        "kept: the flag was refused": report.refused,
+        "kept, though the policy is milder: the flag was refused": report.refused,
         "left alone: under another policy, decided by a person, or without labels": report.left_alone,
         "left alone: not readable": report.unreadable,
         "flags published": report.published,
+        "changed, not published: the flag was refused": report.unpublished,
         "awaited: were being analysed": report.awaited,
         "still being analysed": report.still_pending,
         "looked at again, as somebody else decided meanwhile": report.lost_races,
@@ -205,7 +254,7 @@ def _rows(report: Report) -> Iterator[tuple[str, int]]:
     yield from ((outcome, count) for outcome, count in rest.items() if count)
 
 
-def _advice(policy: Policy, report: Report) -> str | None:
+def _advice(policy: Policy, deployment: str, report: Report) -> str | None:
     match report.ending:
         case Ending.COMPLETE:
             return None
@@ -215,12 +264,21 @@ def _advice(policy: Policy, report: Report) -> str | None:
                 "same command again later."
             )
         case Ending.FLAGS_REFUSED:
+            told = "SNS refused flags."
+            if report.unpublished:
+                told += (
+                    f" Uploads changed all the same, as their new status is stricter: {report.unpublished:,}. "
+                    "Subscribers were not told of them, and no later run tells them: do so by other means."
+                )
+            if report.refused:
+                told += (
+                    f" Uploads that stay as they are, as their new status would be milder: {report.refused:,}; run the "
+                    "same command again when the topic takes flags."
+                )
+            return told
+        case Ending.OVERTAKEN:
             return (
-                f"Flags that SNS refused: {report.refused:,}. Their uploads are as before; run the same command again "
-                "later."
-            )
-        case Ending.POINTER_MOVED:
-            return (
-                f"The pointer of {policy.name} was moved while this ran, so another version may be active by now: see "
-                "`./gatehouse policy status`, and run the command again if this is the version you want."
+                f"The pointer of {policy.name} was moved, or {deployment} deployed, while this ran, so another version "
+                "may be active by now: see `./gatehouse policy status`, and run the command again if this is the "
+                "version you want."
             )

@@ -11,6 +11,7 @@ from cli.clock import Clock
 from cli.comparison import Comparison
 from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from cli.deployment import DEFAULT_NAME, Deployment
+from cli.errors import CommandError
 from cli.output import Format, Output, OutputFormat
 from cli.policy_documents import PolicyDocuments
 from cli.policy_pointers import PolicyPointers
@@ -28,7 +29,7 @@ _LABELS_SHOWN = 5
 
 
 def diff(
-    old: Annotated[str, typer.Argument(metavar="OLD", help=f"The policy in force: {SOURCE_HELP}.")],
+    old: Annotated[str, typer.Argument(metavar="OLD", help=f"The policy that is active: {SOURCE_HELP}.")],
     new: Annotated[str, typer.Argument(metavar="NEW", help="The policy to compare it with, named likewise.")],
     since: Annotated[str, typer.Option(metavar="TIME", help="Uploads since: 12h, 30d, or an ISO date (UTC).")] = "30d",
     lane: Annotated[str | None, typer.Option(metavar="NAME", help="Only this lane's uploads.")] = None,
@@ -42,7 +43,8 @@ def diff(
 ) -> None:
     """Show which uploads would change their status under another policy.
 
-    Judges the stored labels of uploads that OLD governs by both. No image is analysed again and nothing is written.
+    Judges the stored labels of uploads that OLD governs by both; the stored statuses play no part. No image is analysed
+    again and nothing is written.
     """
     out = Output.of(output)
     connection = Connection(profile, region, endpoint_url)
@@ -53,6 +55,7 @@ def diff(
         documents=lambda: PolicyDocuments(connection.client("s3"), found.work_bucket),
     )
     comparison = Comparison(sources.resolve(old), sources.resolve(new), found.policy_name_for, examples)
+    _check(comparison.old, selection, found)
     store = VerdictStore(connection.client("dynamodb", connections=_SEGMENTS), found.verdict_table)
     with (
         progress(out.progress) as tell,
@@ -66,28 +69,34 @@ def diff(
             tell(f"Comparing: {looked_at:,} looked at, {comparison.judged:,} judged")
     out.document({"since": selection.since, "lane": lane, "prefix": prefix, **comparison.to_document()})
     _show(out, comparison, selection)
-    for line in _hints(comparison, selection, found):
-        out.tell(line)
 
 
 def _show(out: Output, comparison: Comparison, selection: Selection) -> None:
     old, new = comparison.old, comparison.new
     out.say(f"{_named(old)} against {_named(new)}, uploads since {selection.since}")
     flipped = sum(flips.count for flips in comparison.flips.values())
-    out.say(f"{comparison.judged:,} judged under both: {flipped:,} flip, {comparison.unchanged:,} stay.")
+    flips, stays = _counted(flipped, "flip"), _counted(comparison.unchanged, "stay")
+    out.say(f"{comparison.judged:,} judged under both: {flips}, {stays}.")
+    if comparison.unlike_old:
+        verb, them = ("stands", "it") if comparison.unlike_old == 1 else ("stand", "them")
+        out.say(
+            f"{comparison.unlike_old:,} of these {verb} in the table with another status than {old.name} {old.version} "
+            f"gives {them}, as another version decided {them} or an approval could not be confirmed; "
+            f"`./gatehouse policy apply` of {old.name} {old.version} judges {them} again."
+        )
     if comparison.flips:
         table = out.table("Flips", "From", "To", "Uploads", "Because of", "For example")
-        for (before, after), flips in comparison.directions():
-            labels = ", ".join(f"{name} {count:,}" for name, count in flips.labels.most_common(_LABELS_SHOWN))
-            keys = Text("\n").join(printable(key) for key in flips.examples)
-            table.add_row(before.value, after.value, f"{flips.count:,}", printable(labels), keys)
+        for (before, after), found in comparison.directions():
+            labels = ", ".join(f"{name} {count:,}" for name, count in found.labels.most_common(_LABELS_SHOWN))
+            keys = Text("\n").join(printable(key) for key in found.examples)
+            table.add_row(before.value, after.value, f"{found.count:,}", printable(labels), keys)
         out.show(table)
     for line in _asides(comparison):
         out.say(line)
 
 
 def _asides(comparison: Comparison) -> Iterator[str]:
-    old, new = comparison.old, comparison.new
+    new = comparison.new
     if comparison.unknowable:
         found = ", ".join(_min_confidence(entry) for entry in comparison.to_document()["unknowable"])
         lowest = f"{new.lowest_threshold:g}"
@@ -102,11 +111,6 @@ def _asides(comparison: Comparison) -> Iterator[str]:
             f"Not to be approved: {comparison.adapter_ignored:,}. The adapter that their lane asked for did not look "
             "at them. Their status stays."
         )
-    if comparison.unlike_old:
-        yield (
-            f"Another status in the table than {old.name} {old.version} gives their labels: {comparison.unlike_old:,}. "
-            "Another version decided them, or an approval could not be confirmed."
-        )
     if comparison.by_a_person:
         yield f"Not judged, as a person decided: {comparison.by_a_person:,}."
     if comparison.without_labels:
@@ -114,16 +118,26 @@ def _asides(comparison: Comparison) -> Iterator[str]:
         yield f"Not judged, as there are no labels: {comparison.without_labels.total():,} ({counts})."
     if comparison.unreadable:
         yield f"Not judged, as the items are not Gatehouse's or another version's: {comparison.unreadable:,}."
+    if comparison.is_same_version:
+        yield f"Both are version {new.version} of {new.name}: write another version into NEW before you apply it."
 
 
-def _hints(comparison: Comparison, selection: Selection, deployment: Deployment) -> Iterator[str]:
-    """What may be the matter where nothing was found."""
-    if comparison.judged:
-        return
+def _check(old: Policy, selection: Selection, deployment: Deployment) -> None:
+    """Refuse what could only find nothing, before the table is read."""
     if selection.lane and selection.lane not in deployment.lanes:
-        yield f"There is no lane {selection.lane}; the lanes are {', '.join(sorted(deployment.lanes))}."
-    if comparison.old.name not in deployment.policies:
-        yield f"No lane has the policy {comparison.old.name}; those in use are {', '.join(deployment.policies)}."
+        lanes = ", ".join(sorted(deployment.lanes))
+        raise CommandError(f"There is no lane {selection.lane}; the lanes are {lanes}.")
+    if old.name not in deployment.policies:
+        policies = ", ".join(deployment.policies)
+        raise CommandError(f"No lane has the policy {old.name}; OLD is one of those in use: {policies}.")
+    if selection.lane and selection.lane not in (lanes_of_old := sorted(deployment.min_confidence_for(old.name))):
+        raise CommandError(
+            f"Lane {selection.lane} does not use {old.name}; the lanes that do: {', '.join(lanes_of_old)}."
+        )
+
+
+def _counted(count: int, verb: str) -> str:
+    return f"{count:,} {verb}{'s' if count == 1 else ''}"
 
 
 def _named(policy: Policy) -> str:

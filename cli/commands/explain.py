@@ -34,9 +34,15 @@ def explain(
     upload: Annotated[
         str, typer.Argument(metavar="OBJECT", help="s3://bucket/key, or a key of the deployment's uploads bucket.")
     ],
+    version: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VALUE", help="Explain this upload: `version` of its flag.", show_default="the newest upload"
+        ),
+    ] = None,
     version_id: Annotated[
         str | None,
-        typer.Option(metavar="ID", help="Explain this version of the object.", show_default="the newest upload"),
+        typer.Option(metavar="ID", help="Explain the upload that made this version of the object (S3 versioning)."),
     ] = None,
     policy: Annotated[
         str | None,
@@ -54,9 +60,11 @@ def explain(
 ) -> None:
     """Explain an upload's verdict: which rule fired, on which label, and what would have to change for another."""
     out = Output.of(output)
+    if version and version_id:
+        raise CommandError("--version and --version-id both choose an upload; give one of them.")
     connection = Connection(profile, region, endpoint_url)
     found = Deployment.find(connection, deployment)
-    item = _item(VerdictLookup(connection.client("dynamodb"), found.verdict_table), found, upload, version_id)
+    item = _item(VerdictLookup(connection.client("dynamodb"), found.verdict_table), found, upload, version, version_id)
     try:
         claim = claim_from_item(item)
         verdict = None if item[STATUS] == Status.PENDING else verdict_from_item(item)
@@ -83,15 +91,22 @@ def explain(
         show_explanation(out, explanation)
 
 
-def _item(lookup: VerdictLookup, deployment: Deployment, upload: str, version_id: str | None) -> Mapping[str, Any]:
+def _item(
+    lookup: VerdictLookup, deployment: Deployment, upload: str, version: str | None, version_id: str | None
+) -> Mapping[str, Any]:
     uri = upload if upload.startswith("s3://") else f"s3://{deployment.upload_bucket}/{upload}"
-    if not _OBJECT_URI.fullmatch(uri) or not _is_text(f"{uri}{version_id}"):
+    if not _OBJECT_URI.fullmatch(uri) or not _is_text(f"{uri}{version}{version_id}"):
         raise CommandError(f"{upload!r} is no object; write s3://bucket/key, or a key of {deployment.upload_bucket}.")
-    item = lookup.of_version(uri, version_id) if version_id else lookup.newest(uri)
+    if version:
+        item = lookup.of_upload(uri, version)
+    elif version_id:
+        item = lookup.of_version_id(uri, version_id)
+    else:
+        item = lookup.newest(uri)
     if item is None:
-        version = f" (version id {version_id})" if version_id else ""
+        which = f" (version {version})" if version else f" (version id {version_id})" if version_id else ""
         raise CommandError(
-            f"There is no verdict of {uri}{version}: it was not uploaded while Gatehouse watched, no lane of "
+            f"There is no verdict of {uri}{which}: it was not uploaded while Gatehouse watched, no lane of "
             "gatehouse.yaml takes its key, it waits in a lane's queue, or its verdict has expired."
         )
     return item

@@ -1,22 +1,28 @@
-"""`policy status`: what is in force, and where file, pointer and recent verdicts differ."""
+"""`policy status`: what is active, and where file, pointer and recent verdicts differ."""
 
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from cli.deployment import DEFAULT_NAME, Deployment
-from cli.drift import Drift, PolicyInUse, drifts
+from cli.drift import Drift, PolicyInUse, Standing, drifts
+from cli.errors import CommandError
 from cli.output import Format, Output, OutputFormat
-from cli.policy_pointers import PolicyPointers, StoredPointer
-from cli.policy_source import POLICIES_FOLDER, short
+from cli.policy_pointers import FOLLOWED_AFTER, PolicyPointers, StoredPointer
+from cli.policy_source import POLICIES_FOLDER, short, sources_of
 from cli.recent_verdicts import RecentVerdicts, VerdictGroup
 from cli.verdict_lookup import DAYS, MOST, PARALLEL_QUERIES, VerdictLookup
+from cli.verdict_store import VerdictStore
+from lambdas.aws.upload_bucket import PARALLEL_HEADS, UploadBucket
 from lambdas.moderation.policy import Policy
 from lambdas.moderation.upload import iso
 from local.report import printable
 
-_FOLLOWED_AFTER_SECONDS = 60
 _NOT_COUNTED = "Approvals are not in the index these are taken from, so they are not counted here."
+_PREFIXES_SHOWN = 3
+_UNCHANGED = "A verdict that the active version would not change keeps the record of the one that decided it."
 
 
 def status(
@@ -26,7 +32,7 @@ def status(
     deployment: DeploymentName = DEFAULT_NAME,
     output: OutputFormat = Format.TABLE,
 ) -> None:
-    """Show which policies are in force, and where ./policies, the deployment and recent verdicts differ.
+    """Show which policies are active, and where ./policies, the deployment and recent verdicts differ.
 
     Takes the same few calls however many uploads there are, and changes nothing.
     """
@@ -38,10 +44,13 @@ def status(
     # By AWS's clock, where it told the time.
     now = next((stored.now for stored in pointers.values()), datetime.now(UTC))
     recent = _recent(connection, found, now)
-    differences = list(drifts(policies, unreadable, recent))
-    out.document(_document(found, policies, recent, differences))
-    _show_policies(out, policies)
-    _show_recent(out, recent, policies)
+    active = cache(sources_of(connection, lambda: found).active)
+    uploads = UploadBucket(connection.client("s3", connections=PARALLEL_HEADS))
+    standings = [_standing(group, pointers.get(group.governed_by), active, uploads) for group in recent.groups]
+    differences = list(drifts(policies, unreadable, recent, standings))
+    out.document(_document(found, policies, recent, standings, differences))
+    _show_policies(out, policies, found)
+    _show_recent(out, recent, standings)
     out.say()
     if not differences:
         out.say("No drift: files, pointers and these verdicts agree.", style="green")
@@ -67,24 +76,49 @@ def _in_use(name: str, deployment: Deployment, stored: StoredPointer | None) -> 
 
 
 def _recent(connection: Connection, deployment: Deployment, now: datetime) -> RecentVerdicts:
-    from cli.verdict_store import VerdictStore
-
     client = connection.client("dynamodb", connections=PARALLEL_QUERIES)
     identities = VerdictLookup(client, deployment.verdict_table).newest_flagged(now.date())
     pages = VerdictStore(client, deployment.verdict_table).read(identities)
     return RecentVerdicts.of((item for page in pages for item in page), deployment.policy_name_for)
 
 
-def _show_policies(out: Output, policies: list[PolicyInUse]) -> None:
-    table = out.table("Policies in use", "Policy", "Lanes", "File", "Deployed", "In force", "Since")
+def _standing(
+    group: VerdictGroup, stored: StoredPointer | None, active: Callable[[StoredPointer], Policy], uploads: UploadBucket
+) -> Standing:
+    if stored is None:
+        return Standing(group, None, None)
+    if stored.pointer.hash == group.policy.hash:
+        return Standing(group, stored.pointer, 0)
+    try:
+        would_change = group.changed_by(active(stored), uploads)
+    except CommandError as error:
+        return Standing(group, stored.pointer, None, str(error))
+    return Standing(group, stored.pointer, would_change)
+
+
+def _show_policies(out: Output, policies: list[PolicyInUse], deployment: Deployment) -> None:
+    table = out.table("Policies in use", "Policy", "Lanes", "File", "Deployed", "Active", "Since")
     for policy in policies:
         written, pointer, stored = policy.written, policy.pointer, policy.stored
         file = f"{written.version} ({short(written.hash)})" if written else "has a mistake" if policy.mistake else "-"
         deployed = f"{pointer.shipped.version} ({short(pointer.shipped.hash)})" if pointer else "?"
-        in_force = f"{pointer.version} ({short(pointer.hash)}), {_by(policy)}" if pointer else "?"
-        cells = (policy.name, ", ".join(policy.lanes), file, deployed, in_force, _since(stored) if stored else "?")
+        active = f"{pointer.version} ({short(pointer.hash)}), {_by(policy)}" if pointer else "?"
+        lanes = ", ".join(_lanes(policy.name, deployment))
+        cells = (policy.name, lanes, file, deployed, active, _since(stored) if stored else "?")
         table.add_row(*(printable(cell) for cell in cells))
     out.show(table)
+
+
+def _lanes(policy: str, deployment: Deployment) -> Iterator[str]:
+    """The lanes of a policy, and the prefixes where it judges only some keys of a lane."""
+    for name, lane in sorted(deployment.lanes.items()):
+        if lane.policy == policy:
+            yield name
+        prefixes = [prefix for prefix, override in lane.policy_overrides if override == policy]
+        if prefixes:
+            rest = len(prefixes) - _PREFIXES_SHOWN
+            shown = " ".join(prefixes[:_PREFIXES_SHOWN])
+            yield f"{name}: {shown}{f' and {rest} more' if rest > 0 else ''}"
 
 
 def _by(policy: PolicyInUse) -> str:
@@ -93,7 +127,7 @@ def _by(policy: PolicyInUse) -> str:
 
 def _since(stored: StoredPointer) -> str:
     seconds = (stored.now - stored.modified).total_seconds()
-    recent = seconds < _FOLLOWED_AFTER_SECONDS
+    recent = seconds < FOLLOWED_AFTER
     return f"{_time(stored)}{'; functions follow within a minute' if recent else ''}"
 
 
@@ -101,33 +135,34 @@ def _time(stored: StoredPointer) -> str:
     return f"{stored.modified:%Y-%m-%d %H:%M:%S}Z"
 
 
-def _show_recent(out: Output, recent: RecentVerdicts, policies: list[PolicyInUse]) -> None:
+def _show_recent(out: Output, recent: RecentVerdicts, standings: list[Standing]) -> None:
     out.say()
     if not recent.looked_at:
         out.say(f"No upload was flagged in the last {DAYS} days. {_NOT_COUNTED}")
         return
     title = f"The newest flagged verdicts of the last {DAYS} days, {MOST} at most"
-    table = out.table(title, "Policy", "Version", "Verdicts", "Newest", "In force for them")
-    for group in recent.groups:
-        policy = group.policy
+    table = out.table(title, "Policy", "Version", "Verdicts", "Newest", "Active for them", "Would change")
+    for standing in standings:
+        group, policy = standing.group, standing.group.policy
         version = f"{policy.version} ({short(policy.hash)})"
-        in_force = {True: "yes", False: "no", None: "?"}[_is_in_force(group, policies)]
-        table.add_row(*(printable(cell) for cell in (policy.name, version, str(group.count), group.newest, in_force)))
+        active = {True: "yes", False: "no", None: "?"}[standing.is_active]
+        would_change = "?" if standing.would_change is None else str(standing.would_change)
+        cells = (policy.name, version, str(group.count), group.newest, active, would_change)
+        table.add_row(*(printable(cell) for cell in cells))
     out.show(table)
+    if any(standing.is_active is False and standing.would_change is not None for standing in standings):
+        out.say(_UNCHANGED)
     if recent.by_people:
         out.say(f"People decided {recent.by_people} more of them; no policy changes these.")
     out.say(_NOT_COUNTED)
 
 
-def _is_in_force(group: VerdictGroup, policies: list[PolicyInUse]) -> bool | None:
-    """Whether the policy that decided is the one that would decide now; None if nobody can tell."""
-    pointers = {policy.name: policy.pointer for policy in policies}
-    pointer = pointers.get(group.governed_by)
-    return None if pointer is None else pointer.hash == group.policy.hash
-
-
 def _document(
-    deployment: Deployment, policies: list[PolicyInUse], recent: RecentVerdicts, differences: list[Drift]
+    deployment: Deployment,
+    policies: list[PolicyInUse],
+    recent: RecentVerdicts,
+    standings: list[Standing],
+    differences: list[Drift],
 ) -> dict[str, Any]:
     return {
         "deployment": deployment.name,
@@ -138,13 +173,14 @@ def _document(
             "decided_by_people": recent.by_people,
             "by_policy": [
                 {
-                    **group.policy.to_document(),
-                    "governed_by": group.governed_by,
-                    "verdicts": group.count,
-                    "newest": group.newest,
-                    "in_force": _is_in_force(group, policies),
+                    **standing.group.policy.to_document(),
+                    "governed_by": standing.group.governed_by,
+                    "verdicts": standing.group.count,
+                    "newest": standing.group.newest,
+                    "active": standing.is_active,
+                    "would_change": standing.would_change,
                 }
-                for group in recent.groups
+                for standing in standings
             ],
         },
         "drift": [difference.to_document() for difference in differences],
@@ -164,7 +200,7 @@ def _policy_document(policy: PolicyInUse) -> dict[str, Any]:
         },
         "parameter": stored.parameter if stored else None,
         "deployed": {"version": pointer.shipped.version, "hash": pointer.shipped.hash} if pointer else None,
-        "in_force": {
+        "active": {
             "version": pointer.version,
             "hash": pointer.hash,
             "live": pointer.is_live,

@@ -1,7 +1,7 @@
 """`policy validate`: what `make synth` would say of the policies, in a moment and offline."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,24 +17,28 @@ _SETTINGS = Path("gatehouse.yaml")
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
-    """A policy's file, and the policy or what is wrong with it."""
+    """A policy's file, and the policy or everything that is wrong with it; what may not be meant is in the notes."""
 
     file: Path
     policy: Policy | None
-    error: str | None = None
+    errors: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_document(self) -> dict[str, Any]:
         """For scripts."""
-        if self.policy is None:
-            return {"file": str(self.file), "ok": False, "error": self.error}
-        policy = self.policy
-        return {"file": str(self.file), "ok": True, "name": policy.name, "version": policy.version, "hash": policy.hash}
+        document: dict[str, Any] = {"file": str(self.file), "ok": self.policy is not None}
+        if policy := self.policy:
+            document |= policy.reference.to_document()
+        return document | {"errors": list(self.errors), "notes": list(self.notes)}
 
-    def to_line(self) -> str:
+    def show(self, out: Output) -> None:
         """For people."""
-        if self.policy is None:
-            return str(self.error)
-        return f"{self.file}: ok, {self.policy.name} version {self.policy.version} ({short(self.policy.hash)})"
+        for error in self.errors:
+            out.say(error, style="red")
+        if policy := self.policy:
+            out.say(f"{self.file}: ok, {policy.name} version {policy.version} ({short(policy.hash)})", style="green")
+        for note in self.notes:
+            out.say(f"  note: {note}", style="yellow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +50,7 @@ class _CheckedSettings:
 
     def to_document(self) -> dict[str, Any]:
         """For scripts."""
-        document = {"file": str(self.file), "ok": self.error is None}
-        return document | ({"error": self.error} if self.error else {})
+        return {"file": str(self.file), "ok": self.error is None, "errors": [self.error] if self.error else []}
 
     def to_line(self) -> str:
         """For people."""
@@ -67,21 +70,25 @@ def validate(
 ) -> None:
     """Check policy files, and that the lanes of gatehouse.yaml can use them. Needs no AWS account.
 
-    Each mistake is one line: file, line, what is wrong, what to write instead. Exits with 1 if there is any.
+    Each mistake is one line: file, line, what is wrong, what to write instead. Exits with 1 if there is any. A note is
+    about what is no mistake and may still not be meant.
     """
     out = Output.of(output)
-    checked = _check(files)
+    checked, ignored = _check(files)
     checked_settings = _check_settings(settings)
     for entry in checked:
-        out.say(entry.to_line(), style="green" if entry.policy else "red")
+        entry.show(out)
+    for note in ignored:
+        out.say(note, style="yellow")
     if checked_settings is None:
         out.say(f"There is no ./{_SETTINGS}: what the lanes ask of Rekognition was not compared with the policies.")
-    elif checked_settings.error not in [entry.error for entry in checked if entry.error]:
+    elif checked_settings.error not in [error for entry in checked for error in entry.errors]:
         out.say(checked_settings.to_line(), style="red" if checked_settings.error else "green")
     ok = all(entry.policy for entry in checked) and not (checked_settings and checked_settings.error)
     document = {
         "ok": ok,
         "policies": [entry.to_document() for entry in checked],
+        "notes": list(ignored),
         "settings": checked_settings and checked_settings.to_document(),
     }
     out.document(document)
@@ -89,33 +96,27 @@ def validate(
         raise typer.Exit(1)
 
 
-def _check(files: Sequence[Path] | None) -> list[_Checked]:
-    from stacks.policies import compile_policies
-    from stacks.settings_section import SettingsError
+def _check(files: Sequence[Path] | None) -> tuple[list[_Checked], tuple[str, ...]]:
+    """The files, and what is to be said of others in the folder."""
+    from stacks.policies import find_ignored
 
     if files:
-        return [_compile(path) for path in files]
-    checked = [_compile(path) for path in sorted(POLICIES_FOLDER.glob("*.yaml"))]
+        return [_compile(path) for path in files], ()
+    checked = [_compile(path, as_deployed=True) for path in sorted(POLICIES_FOLDER.glob("*.yaml"))]
+    ignored = tuple(f"{path} is ignored; name it {path.stem}.yaml" for path in find_ignored(POLICIES_FOLDER))
     if not checked:
-        raise CommandError(f"There is no policy in ./{POLICIES_FOLDER}; name files, or run this beside that folder.")
-    try:
-        compile_policies(POLICIES_FOLDER)
-    except SettingsError as error:  # also where a policy is right by itself and has another name than its file
-        checked = [
-            replace(entry, policy=None, error=str(error)) if str(error).startswith(f"{entry.file}:") else entry
-            for entry in checked
-        ]
-    return checked
+        remedy = f"{ignored[0]}." if ignored else "name files, or run this beside that folder."
+        raise CommandError(f"There is no policy in ./{POLICIES_FOLDER}; {remedy}")
+    return checked, ignored
 
 
-def _compile(path: Path) -> _Checked:
-    from stacks.policies import compile_policy
-    from stacks.settings_section import SettingsError
+def _compile(path: Path, *, as_deployed: bool = False) -> _Checked:
+    from stacks.policies import compile_policy, find_mistakes, find_notes
 
-    try:
-        return _Checked(path, compile_policy(path))
-    except SettingsError as error:
-        return _Checked(path, None, str(error))
+    if mistakes := find_mistakes(path, as_deployed=as_deployed):
+        return _Checked(path, None, tuple(map(str, mistakes)))
+    policy = compile_policy(path)
+    return _Checked(path, policy, notes=find_notes(policy))
 
 
 def _check_settings(named: Path | None) -> _CheckedSettings | None:
@@ -124,8 +125,8 @@ def _check_settings(named: Path | None) -> _CheckedSettings | None:
     from stacks.settings_section import SettingsError
 
     path = named or _SETTINGS
-    if not named and not path.is_file():
-        return None
+    if not path.is_file():
+        return _CheckedSettings(path, f"{path} is no file; name the settings with --settings") if named else None
     try:
         load_settings(path, compile_policies(POLICIES_FOLDER))
     except SettingsError as error:

@@ -1,4 +1,4 @@
-"""The parameters that say which version of each policy is in force."""
+"""The parameters that say which version of each policy is active."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING

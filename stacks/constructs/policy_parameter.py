@@ -1,4 +1,4 @@
-"""The parameter that says which version of a policy is in force."""
+"""The parameter that says which version of a policy is active."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -22,7 +22,7 @@ class PolicyParameter(Construct):
             self,
             "Parameter",
             string_value=PolicyPointer.to_shipped(policy).to_text(),
-            description="Which version of a moderation policy is in force",
+            description="Which version of a moderation policy is active",
         )
         self.parameter.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
 

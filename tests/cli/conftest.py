@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,6 +77,7 @@ class Deployed:
     Attributes:
         calls: what the command called, and a way to answer in AWS's place. What a test calls itself is not in it.
         stack_changes: by stack, what DescribeStacks says otherwise than of a stack at rest.
+        stack_events: by stack, what DescribeStackEvents says; nothing at first.
     """
 
     dynamodb: "DynamoDBClient"
@@ -85,6 +87,7 @@ class Deployed:
     topic_arn: str
     calls: AwsCalls = field(default_factory=AwsCalls)
     stack_changes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    stack_events: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def stacks(self, lanes: Mapping[str, Any] = LANES, without: Sequence[str] = (), **changed: str) -> None:
         """Have the stacks `gatehouse-storage` and `gatehouse-pipeline`, some outputs left out or changed."""
@@ -116,6 +119,16 @@ class Deployed:
             return {"Stacks": [stack | self.stack_changes.get(name, {})]}
 
         self.calls.answer_always("DescribeStacks", describe)
+        self.calls.answer_always(
+            "DescribeStackEvents",
+            lambda request: {"StackEvents": self.stack_events.get(request["body"]["StackName"], [])},
+        )
+
+    def deploy_ended(self, moment: datetime) -> None:
+        """Have the functions' last deploy end then."""
+        arn = "arn:aws:cloudformation:us-east-1:123456789012:stack/gatehouse-pipeline/1"
+        end = {"StackId": arn, "PhysicalResourceId": arn, "ResourceStatus": "UPDATE_COMPLETE", "Timestamp": moment}
+        self.stack_events["gatehouse-pipeline"] = [end]
 
     def ship(self, policy: Policy) -> None:
         """Point to a policy as a deploy does."""

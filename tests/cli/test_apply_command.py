@@ -1,14 +1,16 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cli.commands import apply as command
+from cli.policy_documents import PolicyDocuments
 from cli.policy_pointers import PolicyPointers, StoredPointer, UnreadablePointer
+from lambdas.moderation.policy import Policy
 from lambdas.moderation.policy_pointer import PolicyPointer, policy_key
 from lambdas.moderation.upload import iso
 from lambdas.moderation.verdict import STATUS, Status, Verdict
@@ -25,12 +27,14 @@ rules:
   Alcohol: {review: 50}
 """
 OLD, NEW = policy_of(STANDARD), policy_of(NEW_TEXT)
+#: What a deploy may make of the lanes.
+TO_STRICT = {"default": {"policy": "strict", "policy_overrides": {"art/": "standard"}, "min_confidence": 30}}
 WINE, FIGHT = {"Alcohol": 60.0}, {"Violence": 60.0}
 
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> PatientClock:
-    """The command's clock, and SSM's: pointers were written a day ago, or when they are first seen."""
+    """The command's clock, and that of SSM and S3: what is there was written a day ago, or when it is first seen."""
     patience = PatientClock()
     monkeypatch.setattr(command, "CLOCK", patience.clock)
     written: dict[str, Any] = {}
@@ -42,11 +46,21 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> PatientClock:
         found, unreadable = look(self)
         moment = patience.now() if written else NOON - timedelta(days=1)
         for name, stored in found.items():
-            modified = written.setdefault(stored.pointer.to_text(), moment)
+            modified = written.setdefault(f"{stored.pointer.to_text()}{stored.version}", moment)
             found[name] = replace(stored, modified=modified, now=patience.now())
         return found, unreadable
 
+    record = PolicyDocuments.record
+
+    def record_by_this_clock(self: PolicyDocuments, policy: Policy) -> datetime | None:
+        kept = record(self, policy)
+        recorded = written.setdefault(policy.hash, patience.now()) if kept else None
+        if not kept:
+            written[policy.hash] = patience.now()
+        return recorded
+
     monkeypatch.setattr(PolicyPointers, "look", look_by_this_clock)
+    monkeypatch.setattr(PolicyDocuments, "record", record_by_this_clock)
     return patience
 
 
@@ -77,6 +91,16 @@ def upload(deployed: Deployed, *verdicts: Verdict) -> None:
 def statuses(deployed: Deployed) -> dict[str, str]:
     """Key -> status."""
     return {item["key"]: item[STATUS] for item in deployed.items().values()}
+
+
+def agreeing(meanwhile: Callable[[], object]) -> Callable[..., bool]:
+    """Someone who is asked, and agrees after a while in which something happens."""
+
+    def agree(*_: object, **__: object) -> bool:
+        meanwhile()
+        return True
+
+    return agree
 
 
 def one_line(text: str) -> str:
@@ -136,12 +160,38 @@ def test_nothing_is_applied_while_a_deploy_is_under_way(
     assert not deployed.calls.made["PutParameter"]
 
 
+@pytest.mark.parametrize("stack", ["gatehouse-storage", "gatehouse-pipeline"])
+def test_a_deploy_that_began_while_the_question_was_open_comes_first(
+    run: Run, deployed: Deployed, monkeypatch: pytest.MonkeyPatch, stack: str
+) -> None:
+    under_way = {"StackStatus": "UPDATE_IN_PROGRESS"}
+    monkeypatch.setattr("typer.confirm", agreeing(lambda: deployed.stack_changes.update({stack: under_way})))
+
+    result = run("apply", "new.yaml")
+
+    assert result.exit_code == 1
+    assert f"{stack} is being deployed" in one_line(result.stderr)
+    assert (deployed.pointer("standard").hash, deployed.recorded()) == (OLD.hash, {})
+
+
+def test_a_deploy_that_ended_while_the_question_was_open_asks_anew(
+    run: Run, deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("typer.confirm", agreeing(lambda: deployed.stacks(TO_STRICT)))
+
+    result = run("apply", "new.yaml")
+
+    assert result.exit_code == 1
+    assert "gatehouse was deployed in the meantime" in result.stderr
+    assert (deployed.pointer("standard").hash, deployed.recorded()) == (OLD.hash, {})
+
+
 def test_functions_that_were_just_deployed_are_waited_for(
     apply: Callable[..., Any], deployed: Deployed, patience: PatientClock
 ) -> None:
     apply()
     patience.clock.pause(100)
-    deployed.stack_changes["gatehouse-pipeline"] = {"LastUpdatedTime": patience.now() - timedelta(seconds=20)}
+    deployed.deploy_ended(patience.now() - timedelta(seconds=20))
     patience.pauses.clear()
 
     result = apply()
@@ -249,7 +299,7 @@ def test_a_yes_will_do(run: Run, deployed: Deployed) -> None:
 
 def test_what_was_not_shown_is_not_replaced(run: Run, deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     third = policy_of(NEW_TEXT.replace('"2"', '"3"'))
-    monkeypatch.setattr("typer.confirm", lambda *_, **__: deployed.ship(third))
+    monkeypatch.setattr("typer.confirm", agreeing(lambda: deployed.ship(third)))
 
     result = run("apply", "new.yaml")
 
@@ -257,13 +307,84 @@ def test_what_was_not_shown_is_not_replaced(run: Run, deployed: Deployed, monkey
     assert "was moved in the meantime" in result.stderr
 
 
-def test_a_document_that_got_lost_is_put_back(apply: Callable[..., Any], deployed: Deployed) -> None:
+def test_a_document_that_got_lost_is_put_back_and_waited_for(
+    apply: Callable[..., Any], deployed: Deployed, patience: PatientClock
+) -> None:
     apply()
     deployed.s3.delete_object(Bucket=WORK, Key=policy_key(NEW.hash))
+    patience.seconds += 3600
+    patience.pauses.clear()
 
     apply()
 
     assert deployed.recorded() == {policy_key(NEW.hash): NEW.to_text()}
+    assert patience.pauses == [60.0]
+
+
+def test_a_document_put_back_by_an_interrupted_run_is_waited_for_by_the_next(
+    apply: Callable[..., Any], deployed: Deployed, patience: PatientClock
+) -> None:
+    apply()
+    deployed.s3.delete_object(Bucket=WORK, Key=policy_key(NEW.hash))
+    patience.seconds = 3600.0
+    patience.pauses.clear()
+
+    def interrupt() -> None:
+        patience.seconds = 3620.0
+        raise KeyboardInterrupt
+
+    patience.meanwhile = [interrupt]
+    apply()
+
+    assert apply().exit_code == 0
+    assert patience.pauses == [60.0, 40.0]
+
+
+def test_a_pointer_that_takes_a_moment_to_show_is_waited_for(
+    apply: Callable[..., Any], deployed: Deployed, patience: PatientClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload(deployed, a_judged("wine.jpg", WINE, OLD))
+    show_moves_after(3, monkeypatch)
+
+    result = apply()
+
+    assert (result.exit_code, patience.pauses) == (0, [1, 1, 1, 60.0])
+    assert deployed.calls.made["PutParameter"] == 1
+    assert statuses(deployed) == {"wine.jpg": "REVIEW"}
+
+
+def test_a_pointer_that_does_not_show_is_not_waited_for_long(
+    apply: Callable[..., Any], deployed: Deployed, patience: PatientClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload(deployed, a_judged("wine.jpg", WINE, OLD))
+    show_moves_after(1_000_000, monkeypatch)
+
+    result = apply()
+
+    assert result.exit_code == 1
+    assert "does not show it yet; run the same command again" in one_line(result.stderr)
+    assert 10 <= sum(patience.pauses) <= 12
+    assert statuses(deployed) == {"wine.jpg": "APPROVED"}
+
+
+def show_moves_after(looks: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have so many looks at the pointers, after one is moved, still see what was there before."""
+    look, move = PolicyPointers.look, PolicyPointers.move
+    seen: list[Any] = []
+    stale: list[Any] = []
+
+    def look_late(self: PolicyPointers) -> Any:
+        if stale:
+            return stale.pop()
+        seen.append(look(self))
+        return seen[-1]
+
+    def move_late(self: PolicyPointers, stored: StoredPointer, pointer: PolicyPointer) -> int:
+        stale.extend([seen[-1]] * looks)
+        return move(self, stored, pointer)
+
+    monkeypatch.setattr(PolicyPointers, "look", look_late)
+    monkeypatch.setattr(PolicyPointers, "move", move_late)
 
 
 # Refusals
@@ -299,6 +420,44 @@ def test_another_content_under_the_deployed_version_is_refused(run: Run, deploye
     said = refused(run, deployed, NEW_TEXT.replace('"2"', '"1"'), here)
 
     assert f"exists with another content ({OLD.hash[:8]})" in said
+
+
+def test_another_content_under_a_version_of_long_ago_is_refused(run: Run, deployed: Deployed, here: Path) -> None:
+    third = policy_of(NEW_TEXT.replace('"2"', '"3"'))
+    deployed.point("standard", deployed.pointer("standard").moved_to(NEW).to_text())
+    deployed.point("standard", "no pointer")
+    deployed.point("standard", PolicyPointer.to_shipped(third).to_text())
+
+    said = refused(run, deployed, NEW_TEXT.replace("Violence: allow", "Violence: {block: 99}"), here)
+
+    assert f"version 2 of standard exists with another content ({NEW.hash[:8]})" in said
+    assert 'write version: "4"' in said
+
+
+def test_a_version_of_long_ago_may_come_back_as_it_was(apply: Callable[..., Any], deployed: Deployed) -> None:
+    third = policy_of(NEW_TEXT.replace('"2"', '"3"'))
+    deployed.point("standard", deployed.pointer("standard").moved_to(NEW).to_text())
+    deployed.point("standard", PolicyPointer.to_shipped(third).to_text())
+
+    assert apply().exit_code == 0
+    assert deployed.pointer("standard").hash == NEW.hash
+
+
+def test_a_change_that_is_declined_changes_nothing(run: Run, deployed: Deployed) -> None:
+    result = run("apply", "new.yaml", input="n\n")
+
+    assert result.exit_code == 1
+    assert "Nothing was changed." in result.stderr
+    assert deployed.pointer("standard").hash == OLD.hash
+
+
+def test_going_back_to_what_was_deployed_is_named(run: Run, deployed: Deployed, here: Path) -> None:
+    deployed.point("standard", deployed.pointer("standard").moved_to(NEW).to_text())
+    (here / "old.yaml").write_text(STANDARD)
+
+    result = run("apply", "old.yaml", input="n\n")
+
+    assert f"to version 1 ({OLD.hash[:8]}), which was deployed," in one_line(result.stderr)
 
 
 def test_a_threshold_rekognition_is_not_asked_for_is_refused(run: Run, deployed: Deployed, here: Path) -> None:
@@ -387,8 +546,23 @@ def test_refused_flags_make_exit_status_1(apply: Callable[..., Any], deployed: D
 
     result = apply("--publish")
 
-    assert (result.exit_code, statuses(deployed)) == (1, {"wine.jpg": "APPROVED"})
-    assert "Flags that SNS refused: 1." in result.stderr
+    assert (result.exit_code, statuses(deployed)) == (1, {"wine.jpg": "REVIEW"})
+    assert "as their new status is stricter: 1. Subscribers were not told of them" in one_line(result.stderr)
+    assert "milder" not in result.stderr
+    assert "| changed, not published: the flag was refused | 1 |" in one_line(result.stdout)
+
+
+def test_a_milder_status_waits_for_its_flag(apply: Callable[..., Any], deployed: Deployed) -> None:
+    deployed.stacks(NotifiedStatuses="APPROVED")
+    upload(deployed, a_judged("fight.jpg", FIGHT, OLD))
+    failed = {"Failed": [{"Id": "0", "Code": "InvalidParameter", "SenderFault": True}]}
+    deployed.calls.answer_always("PublishBatch", lambda _: failed)
+
+    result = apply("--publish")
+
+    assert (result.exit_code, statuses(deployed)) == (1, {"fight.jpg": "REVIEW"})
+    assert "as their new status would be milder: 1; run the same command again" in one_line(result.stderr)
+    assert "stricter" not in result.stderr
 
 
 def test_what_the_deployment_notifies_is_published(apply: Callable[..., Any], deployed: Deployed) -> None:
@@ -412,7 +586,29 @@ def test_a_version_applied_by_somebody_else_meanwhile_stands(
 
     assert (result.exit_code, statuses(deployed)) == (1, {"wine.jpg": "APPROVED"})
     assert deployed.pointer("standard").hash == third.hash
-    assert "was moved while this ran" in result.stderr
+    assert "was moved, or gatehouse deployed, while this ran" in one_line(result.stderr)
+
+
+@pytest.mark.parametrize(
+    "deploy",
+    [
+        lambda deployed: deployed.stacks(TO_STRICT),
+        lambda deployed: deployed.stack_changes.update({"gatehouse-storage": {"StackStatus": "UPDATE_IN_PROGRESS"}}),
+        lambda deployed: deployed.stack_changes.update({"gatehouse-pipeline": {"LastUpdatedTime": NOON}}),
+    ],
+    ids=["other lanes", "under way", "over"],
+)
+def test_a_deploy_meanwhile_ends_it(
+    apply: Callable[..., Any], deployed: Deployed, patience: PatientClock, deploy: Callable[[Deployed], None]
+) -> None:
+    upload(deployed, a_judged("fight.jpg", FIGHT, policy_of(STRICT)))
+    patience.meanwhile = [lambda: deploy(deployed)]
+
+    result = apply("--publish")
+
+    assert (result.exit_code, statuses(deployed)) == (1, {"fight.jpg": "BLOCKED"})
+    assert deployed.pointer("standard").hash == NEW.hash
+    assert "was moved, or gatehouse deployed, while this ran" in one_line(result.stderr)
 
 
 def test_of_two_who_apply_at_once_the_last_one_stands(
@@ -422,16 +618,17 @@ def test_of_two_who_apply_at_once_the_last_one_stands(
     third = policy_of(NEW_TEXT.replace('"2"', '"3"'))
     move = PolicyPointers.move
 
-    def move_and_be_overtaken(self: PolicyPointers, stored: StoredPointer, pointer: PolicyPointer) -> None:
-        move(self, stored, pointer)
+    def move_and_be_overtaken(self: PolicyPointers, stored: StoredPointer, pointer: PolicyPointer) -> int:
+        version = move(self, stored, pointer)
         move(self, stored, stored.pointer.moved_to(third))
+        return version
 
     monkeypatch.setattr(PolicyPointers, "move", move_and_be_overtaken)
 
     result = apply()
 
     assert (result.exit_code, statuses(deployed)) == (1, {"wine.jpg": "APPROVED"})
-    assert "was moved while this ran" in result.stderr
+    assert "was moved, or gatehouse deployed, while this ran" in one_line(result.stderr)
 
 
 def test_a_pointer_moved_away_and_back_does_not_pass_for_untouched(
@@ -443,18 +640,24 @@ def test_a_pointer_moved_away_and_back_does_not_pass_for_untouched(
     def look_with_a_move(self: PolicyPointers) -> Any:
         found, unreadable = look(self)
         looks.append(None)
-        late = timedelta(seconds=len(looks) > 2)
-        return {name: replace(stored, modified=stored.modified + late) for name, stored in found.items()}, unreadable
+        moves = 2 * (len(looks) > 2)
+        return {name: replace(stored, version=stored.version + moves) for name, stored in found.items()}, unreadable
 
     monkeypatch.setattr(PolicyPointers, "look", look_with_a_move)
 
     result = apply()
 
     assert result.exit_code == 1
-    assert "was moved while this ran" in result.stderr
+    assert "was moved, or gatehouse deployed, while this ran" in one_line(result.stderr)
 
 
 # Options
+
+
+def test_whether_to_publish_is_to_be_decided_before_the_first_run(run: Run) -> None:
+    said = one_line(run("apply", "--help", env={"COLUMNS": "200"}).stdout.replace("│", ""))
+
+    assert "Decide before the first run: what is changed already is not told by a later one." in said
 
 
 def test_scripts_read_one_document(apply: Callable[..., Any], deployed: Deployed) -> None:
@@ -475,6 +678,7 @@ def test_scripts_read_one_document(apply: Callable[..., Any], deployed: Deployed
         "left_alone": 1,
         "unreadable": 0,
         "published": 0,
+        "changed_unpublished": 0,
         "refused_flags": 0,
         "awaited": 0,
         "still_pending": 0,

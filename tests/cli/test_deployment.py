@@ -1,5 +1,8 @@
 """A deployment is found by its stacks' outputs."""
 
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
 import pytest
 
 from cli.connection import Connection
@@ -38,6 +41,47 @@ def test_no_flag_is_sent_where_none_was_asked_for(deployed: Deployed) -> None:
     deployed.stacks(NotifiedStatuses="")
 
     assert Deployment.find(Connection()).notified == frozenset()
+
+
+@pytest.mark.parametrize("stack", ["gatehouse-storage", "gatehouse-pipeline"])
+def test_a_deployment_that_was_updated_is_not_what_it_was(deployed: Deployed, stack: str) -> None:
+    before = Deployment.find(Connection())
+    assert Deployment.find(Connection()) == before
+
+    deployed.stack_changes[stack] = {"LastUpdatedTime": datetime(2026, 11, 22, tzinfo=UTC)}
+
+    assert Deployment.find(Connection()) != before
+
+
+def test_a_deploy_has_ended_when_its_last_event_says_so(deployed: Deployed) -> None:
+    ended = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    newest_first = [
+        ("stack/1", "UPDATE_COMPLETE"),
+        ("stack/1", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"),
+        ("batcher", "UPDATE_COMPLETE"),
+        ("batcher", "UPDATE_IN_PROGRESS"),
+        ("stack/1", "UPDATE_IN_PROGRESS"),
+        ("stack/1", "CREATE_COMPLETE"),
+    ]
+    events: list[dict[str, Any]] = [
+        {
+            "StackId": "stack/1",
+            "PhysicalResourceId": resource,
+            "ResourceStatus": status,
+            "Timestamp": ended - timedelta(minutes=n),
+        }
+        for n, (resource, status) in enumerate(newest_first)
+    ]
+    found = Deployment.find(Connection())
+
+    for latest, moment in ((0, ended), (1, ended - timedelta(minutes=5))):
+        deployed.stack_events["gatehouse-pipeline"] = events[latest:]
+        assert found.functions_deployed(Connection()) == moment
+
+
+def test_a_deploy_that_nobody_remembers_has_ended_at_no_known_time(deployed: Deployed) -> None:
+    assert Deployment.find(Connection()).functions_deployed(Connection()) is None
+    assert deployed.calls.made["DescribeStackEvents"] == 1
 
 
 @pytest.mark.usefixtures("deployed")

@@ -60,7 +60,7 @@ def test_people_read_what_would_flip_and_why(run: Run) -> None:
 
     assert result.exit_code == 0
     text = " ".join(result.stdout.split())
-    assert "5 judged under both: 3 flip, 1 stay." in text
+    assert "5 judged under both: 3 flip, 1 stays." in text
     assert "| APPROVED | REVIEW | 2 | Alcohol 2 | bar/wine.jpg |" in text
     assert "| REVIEW | APPROVED | 1 | Violence 1 | fight.jpg |" in text
     assert "Unknowable: 1. standard 2 asks about labels from 50; " in text
@@ -109,7 +109,6 @@ def test_a_look_back_is_read_at_half_the_price(run: Run, deployed: Deployed) -> 
         (("--since", "2026-11-01T01:00:00+01:00"), {"bar/wine.jpg", "beer.jpg", "fight.jpg"}),
         ((*ALL, "--prefix", "bar/"), {"bar/wine.jpg"}),
         ((*ALL, "--lane", "default"), {"bar/wine.jpg", "beer.jpg", "fight.jpg"}),
-        ((*ALL, "--lane", "archive"), set()),
         ((*ALL, "--examples", "1"), {"bar/wine.jpg", "fight.jpg"}),
         ((*ALL, "--examples", "0"), set()),
     ],
@@ -155,27 +154,61 @@ def test_policies_may_be_named_by_hash_and_by_file(run: Run, here: Path) -> None
     assert by_hash.stdout == by_file.stdout == run("diff", "standard", "new.yaml", *ALL, "--output", "json").stdout
 
 
-def test_a_policy_no_lane_has_is_said_to_be_none_in_use(run: Run, here: Path) -> None:
+def test_a_policy_no_lane_has_is_refused_before_anything_is_read(run: Run, here: Path, deployed: Deployed) -> None:
     (here / "other.yaml").write_text(NEW.replace("name: standard", "name: other"))
 
     result = run("diff", "other.yaml", "new.yaml", *ALL)
 
-    assert result.exit_code == 0
-    assert "No lane has the policy other; those in use are standard, strict." in result.stderr
+    assert result.stderr == "No lane has the policy other; OLD is one of those in use: standard, strict.\n"
+    assert (result.stdout, result.exit_code, deployed.calls.made["Scan"]) == ("", 1, 0)
 
 
-def test_a_lane_there_is_not_is_said_to_be_none(run: Run) -> None:
+def test_a_lane_there_is_not_is_refused_before_anything_is_read(run: Run, deployed: Deployed) -> None:
     result = run("diff", "standard", "new.yaml", *ALL, "--lane", "defualt")
 
-    assert "There is no lane defualt; the lanes are default." in result.stderr
+    assert result.stderr == "There is no lane defualt; the lanes are default.\n"
+    assert (result.stdout, result.exit_code, deployed.calls.made["Scan"]) == ("", 1, 0)
 
 
-def test_verdicts_another_version_gave_are_counted(run: Run, deployed: Deployed) -> None:
-    deployed.put(a_judged("vodka.jpg", {"Alcohol": 60.0}, policy_of(NEW)))
+def test_a_lane_that_judges_by_other_policies_is_refused(run: Run, deployed: Deployed) -> None:
+    deployed.stacks({**LANES, "adults": LANES["default"] | {"policy": "strict", "policy_overrides": {}}})
 
-    result = run("diff", "standard", "new.yaml", *ALL)
+    result = run("diff", "standard", "new.yaml", *ALL, "--lane", "adults")
 
-    assert "Another status in the table than standard 1 gives their labels: 1." in result.stdout
+    assert result.stderr == "Lane adults does not use standard; the lanes that do: default.\n"
+    assert result.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("keys_of_others", "told"),
+    [
+        (["vodka.jpg"], "1 of these stands in the table with another status than standard 1 gives it, as another"),
+        (["rum.jpg", "gin.jpg"], "2 of these stand in the table with another status than standard 1 gives them, as"),
+    ],
+)
+def test_stored_statuses_that_the_old_policy_does_not_give_are_told_at_once(
+    run: Run, deployed: Deployed, keys_of_others: list[str], told: str
+) -> None:
+    deployed.put(*(a_judged(key, {"Alcohol": 60.0}, policy_of(NEW)) for key in keys_of_others))
+
+    result = run("diff", "standard", "standard", *ALL)
+
+    _, counts, unlike_old = result.stdout.splitlines()[:3]
+    assert ": 0 flip, " in counts
+    assert unlike_old.startswith(told)
+    assert "`./gatehouse policy apply` of standard 1 judges" in unlike_old
+
+
+def test_one_version_with_two_contents_is_told_to_need_another_number(run: Run, here: Path) -> None:
+    (here / "same.yaml").write_text(NEW.replace('"2"', '"1"'))
+
+    result = run("diff", "standard", "same.yaml", *ALL)
+
+    assert result.stdout.splitlines()[-1] == (
+        "Both are version 1 of standard: write another version into NEW before you apply it."
+    )
+    for other in ("new.yaml", "standard"):
+        assert "write another version" not in run("diff", "standard", other, *ALL).stdout
 
 
 def test_a_key_does_not_speak_to_the_terminal(run: Run, deployed: Deployed) -> None:

@@ -88,6 +88,24 @@ def test_a_version_is_found_among_the_uploads_of_its_key(run: Run, deployed: Dep
     assert "BLOCKED" in result.stdout
 
 
+def test_an_older_upload_is_found_by_its_version_with_one_read(run: Run, deployed: Deployed) -> None:
+    old = an_upload(sequencer="01")  # of a bucket without versioning
+    deployed.put(judged(upload=old), judged(an_analysis(), upload=an_upload(sequencer="02")))
+
+    document = json.loads(run("explain", CAT, "--version", old.version, "--output", "json").stdout)
+
+    assert (document["version"], document["status"]) == (old.version, "BLOCKED")
+    assert (deployed.calls.made["GetItem"], deployed.calls.made["Query"]) == (1, 0)
+
+
+@pytest.mark.usefixtures("deployed")
+def test_two_ways_to_choose_an_upload_are_one_too_many(run: Run) -> None:
+    result = run("explain", CAT, "--version", "1", "--version-id", "2")
+
+    assert result.stderr == "--version and --version-id both choose an upload; give one of them.\n"
+    assert result.exit_code == 1
+
+
 def test_a_policy_that_was_not_recorded_is_found_among_the_files(run: Run, deployed: Deployed, here: Path) -> None:
     (here / "policies").mkdir()
     (here / "policies" / "broken.yaml").write_text("rules: [", encoding="utf-8")
@@ -206,7 +224,7 @@ def test_scripts_get_one_document(run: Run, deployed: Deployed) -> None:
 
 
 @pytest.mark.usefixtures("deployed")
-@pytest.mark.parametrize("arguments", [(CAT,), ("dog.jpg",), (CAT, "--version-id", "gone")])
+@pytest.mark.parametrize("arguments", [(CAT,), ("dog.jpg",), (CAT, "--version", "0"), (CAT, "--version-id", "gone")])
 def test_an_upload_nobody_knows_is_told(run: Run, arguments: tuple[str, ...]) -> None:
     result = run("explain", *arguments)
 

@@ -126,6 +126,7 @@ def test_scripts_get_one_document(run: Run) -> None:
             "now": 90.0,
             "above": 92.6,
             "at_most": None,
+            "drops_review": False,
             "text": "Violence: block above 92.6 (now 90)",
         }
     ]
@@ -142,7 +143,17 @@ def test_a_label_nobody_knows_is_named(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("files")
-def test_a_policy_in_force_is_found_by_its_name(run: Run, deployed: Deployed) -> None:
+def test_a_name_of_model_6_1_is_told_to_be_one(run: Run) -> None:
+    labels = [{"Name": name, "Confidence": 77.0} for name in ("Nudity", "Something New")]
+
+    result = run("judge", "standard.yaml", "-", input=json.dumps(an_answer() | {"ModerationLabels": labels}))
+
+    assert "Names of model 6.1: Nudity (now Exposed Female Nipple or Exposed Buttocks or Anus)." in result.stdout
+    assert "Not in the taxonomy: Something New. Rekognition's model may have moved on." in result.stdout
+
+
+@pytest.mark.usefixtures("files")
+def test_an_active_policy_is_found_by_its_name(run: Run, deployed: Deployed) -> None:
     deployed.record(policy_of(STANDARD))
 
     assert run("judge", "standard", "answer.json").stdout.startswith("BLOCKED under standard version 1 (")

@@ -6,11 +6,11 @@ from cli.progress import progress
 
 
 def test_a_log_gets_a_line_now_and_then() -> None:
-    seconds = iter((0.0, 0.0, 9.0, 10.0, 10.0, 19.0))
+    seconds = iter((0.0, 9.0, 10.0, 10.0, 19.0, 20.0, 20.0, 25.0))
     stream = StringIO()
 
     with progress(Console(file=stream), lambda: next(seconds)) as tell:
-        for line in ("first", "too soon", "second", "too soon again"):
+        for line in ("too soon", "first", "too soon again", "second", "too soon for the third"):
             tell(line)
 
     assert stream.getvalue().splitlines() == ["first", "second"]

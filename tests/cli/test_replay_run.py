@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cli.clock import Clock
 from cli.deployment import DeployedLane
-from cli.replay_run import AWAIT_SECONDS, POINTER_LOOK_SECONDS, Ending, ReplayRun, Report
+from cli.replay_run import AWAIT_SECONDS, LOOK_SECONDS, PARALLEL_WRITES, Ending, ReplayRun, Report
 from cli.verdict_store import Selection, VerdictStore
 from lambdas.aws.flag_topic import FlagTopic
 from lambdas.aws.upload_bucket import UploadBucket
@@ -35,8 +36,9 @@ rules:
   Smoking: {block: 70}
 """
 )
+HARSH = policy_of(STANDARD.replace('"1"', '"0"') + "  Gambling: {block: 60}\n")
 LANE = DeployedLane("standard", (("kids/", "strict"),), 30.0)
-WINE, FIGHT, CIGAR = {"Alcohol": 60.0}, {"Violence": 60.0}, {"Smoking": 75.0}
+WINE, FIGHT, CIGAR, DICE = {"Alcohol": 60.0}, {"Violence": 60.0}, {"Smoking": 75.0}, {"Gambling": 65.0}
 APPROVED, REVIEW, BLOCKED = Status.APPROVED, Status.REVIEW, Status.BLOCKED
 
 
@@ -51,6 +53,7 @@ class Bench:
 
     deployed: Deployed
     patience: PatientClock = field(default_factory=PatientClock)
+    clock: Clock | None = None
     active: bool = True
     looks: int = 0
     told: list[str] = field(default_factory=list)
@@ -77,7 +80,7 @@ class Bench:
 
     def new_run(self, policy: Policy = NEW, *, publish: bool = False) -> ReplayRun:
         """A run that has not begun."""
-        clock = self.patience.clock
+        clock = self.clock or self.patience.clock
         return ReplayRun(
             policy,
             policy_name_for=policy_name_for,
@@ -457,26 +460,49 @@ def test_what_nobody_is_to_hear_of_is_not_published(bench: Bench) -> None:
     assert bench.statuses()["fight.jpg"] == APPROVED
 
 
-def test_a_refused_flag_leaves_its_own_item_as_it_is(bench: Bench) -> None:
-    bench.put(*(a_judged(f"{n:02}.jpg", WINE, OLD) for n in range(12)))
-    bench.refuse_flags_of("03.jpg", "11.jpg")
+def test_what_the_policy_rejects_is_rejected_even_if_nobody_can_be_told(bench: Bench) -> None:
+    bench.put(*(a_judged(f"{n:02}.jpg", WINE, OLD) for n in range(12)), a_judged("cigar.jpg", CIGAR, OLD))
+    bench.refuse_flags_of("03.jpg", "11.jpg", "cigar.jpg")
 
     report = bench.run(publish=True)
 
-    assert [key for key, status in sorted(bench.statuses().items()) if status == APPROVED] == ["03.jpg", "11.jpg"]
-    assert (report.refused, report.published, report.ending) == (2, 10, Ending.FLAGS_REFUSED)
+    assert Counter(bench.statuses().values()) == {REVIEW: 12, BLOCKED: 1}
+    assert (report.unpublished, report.published, report.refused) == (3, 10, 0)
+    assert report.ending is Ending.FLAGS_REFUSED
 
 
-def test_a_topic_that_takes_nothing_ends_the_run(bench: Bench) -> None:
+def test_a_milder_verdict_waits_until_its_flag_is_taken(bench: Bench) -> None:
+    bench.put(a_judged("dice.jpg", DICE, HARSH), a_judged("wine.jpg", WINE, OLD))
+    bench.refuse_flags_of("dice.jpg")
+
+    refused = bench.run(publish=True)
+
+    assert bench.statuses() == {"dice.jpg": BLOCKED, "wine.jpg": REVIEW}
+    assert (refused.refused, refused.unpublished, refused.ending) == (1, 0, Ending.FLAGS_REFUSED)
+
+    bench.refuse_flags_of()
+    taken = bench.run(publish=True)
+
+    assert bench.statuses() == {"dice.jpg": REVIEW, "wine.jpg": REVIEW}
+    assert (taken.published, taken.current, taken.ending) == (1, 1, Ending.COMPLETE)
+
+
+def test_a_topic_that_takes_nothing_is_given_up(bench: Bench) -> None:
     keys = [f"{n:02}.jpg" for n in range(35)]
-    bench.put(*(a_judged(key, WINE, OLD) for key in keys), a_judged("fight.jpg", FIGHT, OLD))
-    bench.refuse_flags_of(*keys)
+    bench.put(
+        *(a_judged(key, WINE, OLD) for key in keys),
+        a_judged("fight.jpg", FIGHT, OLD),
+        a_judged("dice.jpg", DICE, HARSH),
+    )
+    bench.refuse_flags_of(*keys, "dice.jpg")
 
     report = bench.run(publish=True, segments=1)
 
-    assert report.ending is Ending.FLAGS_REFUSED
-    assert (report.refused, bench.done.count("PublishBatch")) == (10, 1)
-    assert bench.statuses()["fight.jpg"] == APPROVED
+    statuses = bench.statuses()
+    assert (statuses.pop("fight.jpg"), statuses.pop("dice.jpg")) == (APPROVED, BLOCKED)
+    assert Counter(statuses.values()) == {REVIEW: 35}
+    assert (report.unpublished, report.refused, report.published) == (35, 1, 0)
+    assert (report.ending, bench.done.count("PublishBatch")) == (Ending.FLAGS_REFUSED, 1)
 
 
 # The pointer
@@ -489,7 +515,7 @@ def test_a_policy_that_is_no_longer_active_is_not_written(bench: Bench) -> None:
     report = bench.run()
 
     assert bench.statuses() == {"wine.jpg": APPROVED}
-    assert report.ending is Ending.POINTER_MOVED
+    assert report.ending is Ending.OVERTAKEN
 
 
 def test_a_pointer_moved_at_the_very_end_is_noticed(bench: Bench) -> None:
@@ -499,19 +525,19 @@ def test_a_pointer_moved_at_the_very_end_is_noticed(bench: Bench) -> None:
     report = bench.run()
 
     assert bench.statuses() == {"wine.jpg": REVIEW}
-    assert report.ending is Ending.POINTER_MOVED
+    assert report.ending is Ending.OVERTAKEN
 
 
 def test_a_run_with_nothing_to_write_looks_at_the_pointer_too(bench: Bench) -> None:
     bench.active = False
 
-    assert bench.run().ending is Ending.POINTER_MOVED
+    assert bench.run().ending is Ending.OVERTAKEN
 
 
 def test_the_pointer_is_looked_at_again_now_and_then(bench: Bench) -> None:
     bench.put(*(a_judged(f"{n}.jpg", WINE, OLD) for n in range(4)))
     one_item_pages(bench.deployed)
-    seconds = iter((1.0, POINTER_LOOK_SECONDS - 1, POINTER_LOOK_SECONDS))
+    seconds = iter((1.0, LOOK_SECONDS - 1, LOOK_SECONDS))
     bench.deployed.dynamodb.meta.events.register(
         "before-call.dynamodb.UpdateItem",
         lambda **_: setattr(bench.patience, "seconds", next(seconds, 0.0)),
@@ -528,14 +554,71 @@ def test_a_run_falls_silent_when_the_pointer_moves_on(bench: Bench) -> None:
 
     def somebody_applies_another() -> None:
         bench.active = False
-        bench.patience.seconds += POINTER_LOOK_SECONDS
+        bench.patience.seconds += LOOK_SECONDS
 
     bench.deployed.calls.interrupt("UpdateItem", somebody_applies_another)
 
     report = bench.run(segments=1)
 
     assert Counter(bench.statuses().values()) == {REVIEW: 1, APPROVED: 3}
-    assert report.ending is Ending.POINTER_MOVED
+    assert report.ending is Ending.OVERTAKEN
+
+
+def test_a_run_on_a_machine_that_slept_falls_silent_too(bench: Bench) -> None:
+    bench.put(*(a_judged(f"{n}.jpg", WINE, OLD) for n in range(4)))
+    one_item_pages(bench.deployed)
+    bench.clock = replace(bench.patience.clock, monotonic=lambda: 0.0)
+
+    def the_machine_sleeps_while_somebody_applies_another() -> None:
+        bench.active = False
+        bench.patience.seconds += 8 * 3600
+
+    bench.deployed.calls.interrupt("UpdateItem", the_machine_sleeps_while_somebody_applies_another)
+
+    report = bench.run(segments=1)
+
+    assert Counter(bench.statuses().values()) == {REVIEW: 1, APPROVED: 3}
+    assert report.ending is Ending.OVERTAKEN
+
+
+def test_a_slow_table_does_not_keep_a_run_from_looking(bench: Bench) -> None:
+    bench.put(*(a_judged(f"{n:02}.jpg", WINE, OLD) for n in range(PARALLEL_WRITES + 8)))
+
+    def somebody_applies_another() -> None:
+        bench.active = False
+        bench.patience.seconds += LOOK_SECONDS
+
+    bench.deployed.calls.interrupt("UpdateItem", somebody_applies_another)
+
+    report = bench.run(segments=1)
+
+    assert Counter(bench.statuses().values()) == {REVIEW: PARALLEL_WRITES, APPROVED: 8}
+    assert report.changed == Counter({(APPROVED, REVIEW): PARALLEL_WRITES})
+    assert report.ending is Ending.OVERTAKEN
+
+
+def test_no_flag_tells_of_a_policy_that_is_no_longer_active(bench: Bench) -> None:
+    bench.put(a_judged("wine.jpg", WINE, OLD))
+    bench.active = False
+
+    report = bench.run(publish=True)
+
+    assert (bench.done, bench.statuses()) == ([], {"wine.jpg": APPROVED})
+    assert (report.published, report.ending) == (0, Ending.OVERTAKEN)
+
+
+def test_flags_stop_when_the_pointer_moves_on(bench: Bench) -> None:
+    bench.put(*(a_judged(f"{n:02}.jpg", WINE, OLD) for n in range(25)))
+
+    def somebody_applies_another() -> None:
+        bench.active = False
+        bench.patience.seconds += LOOK_SECONDS
+
+    bench.deployed.calls.interrupt("PublishBatch", somebody_applies_another)
+
+    report = bench.run(publish=True, segments=1)
+
+    assert (bench.done, report.published) == (["PublishBatch"], 10)
 
 
 def one_item_pages(deployed: Deployed) -> list[dict[str, Any]]:
@@ -655,7 +738,7 @@ def test_a_pointer_moved_during_the_wait_ends_it(bench: Bench) -> None:
 
     report = bench.run()
 
-    assert (len(bench.patience.pauses), report.ending) == (1, Ending.POINTER_MOVED)
+    assert (len(bench.patience.pauses), report.ending) == (1, Ending.OVERTAKEN)
 
 
 def test_nothing_is_left_that_the_old_policy_alone_decided(bench: Bench) -> None:

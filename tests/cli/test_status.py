@@ -1,10 +1,9 @@
-"""`policy status`: what is in force, and every way in which file, pointer and recent verdicts can differ."""
+"""`policy status`: what is active, and every way in which file, pointer and recent verdicts can differ."""
 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,13 @@ from cli import verdict_lookup
 from cli.policy_source import short
 from cli.recent_verdicts import RecentVerdicts
 from cli.verdict_lookup import DAYS, MOST
+from lambdas.moderation.policy import Policy
 from lambdas.moderation.policy_pointer import PolicyPointer
 from lambdas.moderation.upload import Upload, iso
 from lambdas.moderation.verdict import PolicyReference, Status, Verdict
 from tests.cli.conftest import LANES, STANDARD, STRICT, Deployed, Run, policy_of
+from tests.cli.judged_uploads import a_judged, put_object
+from tests.cli.noon import make_it_noon
 from tests.unit.builders import NOON, a_claim, a_verdict, an_upload
 
 StatusOf = Callable[[], Mapping[str, Any]]
@@ -28,6 +30,9 @@ V2 = policy_of(STANDARD_2)
 STANDARD_3 = STANDARD.replace('"1"', '"3"').replace("block: 90", "block: 70")
 V3 = policy_of(STANDARD_3)
 KIDS = policy_of(STRICT)
+#: What V1 sends to review, it approves; what V1 blocks, it blocks.
+STANDARD_MILD = STANDARD.replace('"1"', '"4"').replace("review: 50, ", "")
+MILD = policy_of(STANDARD_MILD)
 
 
 @pytest.fixture
@@ -42,16 +47,7 @@ def policies(here: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _noon(deployed: Deployed) -> None:
-    """It is noon for AWS, and whatever pointers there are were written 30 seconds before."""
-
-    def parameters(request: Mapping[str, Any]) -> dict[str, Any]:
-        answer: Any = deployed.ssm.get_parameters(Names=json.loads(request["body"])["Names"])
-        for parameter in answer["Parameters"]:
-            parameter["LastModifiedDate"] = NOON - timedelta(seconds=30)
-        headers = {"date": format_datetime(NOON, usegmt=True)}
-        return {**answer, "ResponseMetadata": {"HTTPStatusCode": 200, "HTTPHeaders": headers}}
-
-    deployed.calls.answer_always("GetParameters", parameters)
+    make_it_noon(deployed)
 
 
 @pytest.fixture
@@ -80,6 +76,19 @@ def flagged(
     return replace(verdict, decided_at=iso(NOON - timedelta(days=days, hours=hours)))
 
 
+def given_by(policy: Policy, confidences: Mapping[str, float], key: str = "cat.jpg", **fields: Any) -> Verdict:
+    """What a policy decided today on an upload with these labels."""
+    return a_judged(key, confidences, policy, **fields)
+
+
+def standings(document: Mapping[str, Any]) -> dict[str, tuple[int, bool | None, int | None]]:
+    """For each policy that gave recent verdicts: how many, whether it is active, how many of them would change."""
+    return {
+        entry["hash"]: (entry["verdicts"], entry["active"], entry["would_change"])
+        for entry in document["recent_verdicts"]["by_policy"]
+    }
+
+
 def drift(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Kind and policy of each difference."""
     return [(entry["kind"], entry["policy"]) for entry in document["drift"]]
@@ -100,10 +109,35 @@ def test_where_everything_agrees_there_is_no_drift(run: Run, deployed: Deployed)
 
     assert "No drift: files, pointers and these verdicts agree." in result.stdout
     row = next(line for line in result.stdout.splitlines() if line.startswith("| standard | default"))
-    assert row.count(f"1 ({short(V1.hash)})") == 3  # file, deployed, in force
+    assert row.count(f"1 ({short(V1.hash)})") == 3  # file, deployed, active
     assert "2026-11-22 11:59:30Z; functions follow within a minute" in row
     assert "Approvals are not in the index these are taken from, so they are not counted here." in result.stdout
     assert result.exit_code == 0
+
+
+@pytest.mark.usefixtures("policies")
+@pytest.mark.parametrize(
+    ("overrides", "standard", "strict"),
+    [
+        ({"kids/": "strict"}, "default", "default: kids/"),
+        ({"kids/": "strict", "kids/old/": "standard"}, "default, default: kids/old/", "default: kids/"),
+        ({f"{n}/": "strict" for n in range(5)}, "default", "default: 0/ 1/ 2/ and 2 more"),
+    ],
+)
+def test_the_lanes_of_a_policy_are_shown_with_its_prefixes(
+    run: Run,
+    deployed: Deployed,
+    overrides: Mapping[str, str],
+    standard: str,
+    strict: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "240")
+    deployed.stacks({"default": LANES["default"] | {"policy_overrides": overrides}})
+
+    rows = [line.split("|") for line in run("status").stdout.splitlines() if line.startswith("| st")]
+
+    assert [row[2].strip() for row in rows] == [standard, strict]
 
 
 @pytest.mark.usefixtures("policies")
@@ -120,7 +154,7 @@ def test_scripts_get_one_document(deployed: Deployed, status: StatusOf) -> None:
         "file": {"path": "policies/standard.yaml", "version": "1", "hash": V1.hash, "error": None},
         "parameter": "parameter-of-standard",
         "deployed": {"version": "1", "hash": V1.hash},
-        "in_force": {"version": "1", "hash": V1.hash, "live": False, "since": "2026-11-22T11:59:30.000Z"},
+        "active": {"version": "1", "hash": V1.hash, "live": False, "since": "2026-11-22T11:59:30.000Z"},
     }
     assert strict["name"] == "strict"
     assert document["recent_verdicts"]["by_policy"] == [
@@ -131,7 +165,8 @@ def test_scripts_get_one_document(deployed: Deployed, status: StatusOf) -> None:
             "governed_by": "standard",
             "verdicts": 1,
             "newest": "2026-11-22T12:00:00.000Z",
-            "in_force": True,
+            "active": True,
+            "would_change": 0,
         }
     ]
     assert (document["recent_verdicts"]["looked_at"], document["recent_verdicts"]["days"]) == (1, DAYS)
@@ -139,17 +174,17 @@ def test_scripts_get_one_document(deployed: Deployed, status: StatusOf) -> None:
 
 
 @pytest.mark.usefixtures("deployed")
-def test_a_file_that_is_not_in_force_is_told_with_how_to_try_and_apply_it(policies: Path, status: StatusOf) -> None:
+def test_a_file_that_is_not_active_is_told_with_how_to_try_and_apply_it(policies: Path, status: StatusOf) -> None:
     (policies / "standard.yaml").write_text(STANDARD_2, encoding="utf-8")
 
     document = status()
 
-    assert drift(document) == [("file_not_in_force", "standard")]
+    assert drift(document) == [("file_not_active", "standard")]
     assert text(document).startswith(
-        f"policies/standard.yaml is version 2 ({short(V2.hash)}), but standard version 1 ({short(V1.hash)}) is in force"
+        f"policies/standard.yaml is version 2 ({short(V2.hash)}), but standard version 1 ({short(V1.hash)}) is active"
     )
     assert "`./gatehouse policy diff standard policies/standard.yaml`" in text(document)
-    assert "`./gatehouse policy apply policies/standard.yaml` or `make deploy` puts it in force." in text(document)
+    assert "`./gatehouse policy apply policies/standard.yaml` or `make deploy` makes it active." in text(document)
 
 
 @pytest.mark.usefixtures("deployed")
@@ -166,7 +201,7 @@ def test_a_live_change_that_the_file_lacks_is_told_to_outlive_deploys(deployed: 
     document = status()
 
     assert drift(document) == [("live_change", "standard")]
-    assert document["policies"][0]["in_force"]["live"] is True
+    assert document["policies"][0]["active"]["live"] is True
     assert "still says what was deployed, so a deploy leaves the change alone" in text(document)
     assert "`./gatehouse policy apply policies/standard.yaml` takes it back." in text(document)
 
@@ -200,7 +235,7 @@ def test_without_files_a_live_change_is_told_and_where_to_compare(run: Run, depl
 
     result = run("status")
 
-    assert f"A live change put standard version 2 ({short(V2.hash)}) in force" in result.stdout
+    assert f"A live change made standard version 2 ({short(V2.hash)}) active" in result.stdout
     assert "There are no files of these policies in ./policies" in result.stdout
 
 
@@ -235,7 +270,7 @@ def test_a_pointer_that_cannot_be_read_is_told_with_the_command_that_mends_it(
     assert f"The pointer of standard, parameter-of-standard, can't be read: {UNREADABLE[value]}" in text(document)
     assert "aws ssm put-parameter --type String --overwrite --name parameter-of-standard " in text(document)
     assert f"--value '{PolicyPointer.to_shipped(V1).to_text()}'`; then `make deploy`." in text(document)
-    assert document["policies"][0]["in_force"] is None
+    assert document["policies"][0]["active"] is None
 
 
 def test_a_parameter_that_is_gone_is_told(deployed: Deployed, status: StatusOf) -> None:
@@ -258,37 +293,101 @@ def test_a_policy_that_nothing_points_to_is_told(deployed: Deployed, status: Sta
 
 
 @pytest.mark.usefixtures("policies")
-def test_verdicts_under_another_version_are_told_with_how_to_count_what_would_flip(
-    deployed: Deployed, status: StatusOf
-) -> None:
+def test_verdicts_that_the_active_version_would_change_are_told(deployed: Deployed, status: StatusOf) -> None:
     deployed.put(
-        flagged(V3.reference, an_upload("old-1.jpg"), days=1),
-        flagged(V3.reference, an_upload("old-2.jpg")),
-        flagged(V1.reference, an_upload("new.jpg")),
+        given_by(V3, {"Violence": 95.0}, "stays.jpg"),
+        given_by(V3, {"Violence": 80.0}, "milder-1.jpg"),
+        given_by(V3, {"Violence": 70.0}, "milder-2.jpg"),
+        given_by(V1, {"Violence": 80.0}, "new.jpg"),
     )
 
     document = status()
 
-    assert drift(document) == [("verdicts_under_another", "standard")]
+    assert drift(document) == [("verdicts_would_change", "standard")]
     assert text(document) == (
-        f"2 of the 3 newest flagged verdicts stand under standard version 3 ({short(V3.hash)}), while standard version "
-        f"1 ({short(V1.hash)}) is in force for them. A verdict whose outcome did not change keeps the policy that "
-        f"decided it; `./gatehouse policy diff {short(V3.hash)} standard` counts what would flip."
+        f"2 of the 4 newest flagged verdicts, given by standard version 3 ({short(V3.hash)}), would change under "
+        f"standard version 1 ({short(V1.hash)}), which is active for them: `./gatehouse policy apply "
+        "policies/standard.yaml` judges them again."
     )
+    assert standings(document) == {V3.hash: (3, False, 2), V1.hash: (1, True, 0)}
+
+
+@pytest.mark.usefixtures("policies")
+def test_verdicts_that_come_out_the_same_under_the_active_version_are_no_drift(
+    deployed: Deployed, run: Run, status: StatusOf
+) -> None:
+    deployed.put(given_by(V3, {"Violence": 95.0}))
+
+    document, result = status(), run("status")
+
+    assert document["drift"] == []
+    assert standings(document) == {V3.hash: (1, False, 0)}
+    assert "A verdict that the active version would not change keeps the record of the one that decided it." in (
+        result.stdout
+    )
+    assert "No drift: files, pointers and these verdicts agree." in result.stdout
+
+
+def test_what_apply_leaves_as_it_is_is_no_drift(deployed: Deployed, policies: Path, status: StatusOf) -> None:
+    (policies / "standard.yaml").write_text(STANDARD_MILD, encoding="utf-8")
+    deployed.ship(MILD)
+    kept = put_object(deployed, "kept.jpg")
+    deployed.put(
+        given_by(V1, {"Violence": 80.0}, "kept.jpg", upload=kept),
+        given_by(V1, {"Violence": 80.0}, "deleted.jpg"),
+        given_by(V1, {"Violence": 80.0}, "blurred.jpg", min_confidence=95.0),
+        given_by(V1, {"Violence": 95.0}, "stays.jpg"),
+    )
+    before = status()
+
+    deployed.put(given_by(MILD, {"Violence": 80.0}, "kept.jpg", upload=kept))
+
+    after = status()
+    assert (drift(before), standings(before)) == ([("verdicts_would_change", "standard")], {V1.hash: (4, False, 1)})
+    assert (drift(after), standings(after)) == ([], {V1.hash: (3, False, 0)})
+
+
+@pytest.mark.usefixtures("policies")
+def test_a_file_that_would_make_another_version_active_is_not_named_to_judge_again(
+    deployed: Deployed, policies: Path, status: StatusOf
+) -> None:
+    (policies / "standard.yaml").write_text(STANDARD_2, encoding="utf-8")
+    deployed.record(V1)
+    deployed.put(given_by(V3, {"Violence": 80.0}))
+
+    document = status()
+
+    assert drift(document) == [("file_not_active", "standard"), ("verdicts_would_change", "standard")]
+    told = document["drift"][1]["text"]
+    assert told.endswith(": `./gatehouse policy apply FILE`, FILE being that version's, judges them again.")
+
+
+def test_verdicts_are_not_compared_with_a_version_that_nobody_has(deployed: Deployed, status: StatusOf) -> None:
+    deployed.put(given_by(V3, {"Violence": 80.0}))
+
+    document = status()
+
+    assert drift(document) == [("verdicts_not_compared", "standard")]
+    assert text(document).startswith(
+        f"1 of the 1 newest flagged verdicts were given by standard version 3 ({short(V3.hash)}). Whether they would "
+        f"change under standard version 1 ({short(V1.hash)}), which is active for them, can't be told: "
+        f"standard 1 ({short(V1.hash)}) is active, but no batch has recorded it yet"
+    )
+    assert standings(document) == {V3.hash: (1, False, None)}
 
 
 @pytest.mark.usefixtures("policies")
 def test_verdicts_are_held_against_the_policy_of_their_key(deployed: Deployed, status: StatusOf) -> None:
     deployed.put(
-        flagged(KIDS.reference, an_upload("kids/1.jpg")),
-        flagged(V1.reference, an_upload("kids/2.jpg")),
-        flagged(V1.reference, an_upload("1.jpg")),
+        given_by(KIDS, {"Violence": 60.0}, "kids/1.jpg"),
+        given_by(V1, {"Violence": 60.0}, "kids/2.jpg"),
+        given_by(V1, {"Violence": 60.0}, "1.jpg"),
     )
 
     document = status()
 
-    assert drift(document) == [("verdicts_under_another", "strict")]
-    assert text(document).startswith("1 of the 3 newest flagged verdicts stand under standard version 1")
+    assert drift(document) == [("verdicts_would_change", "strict")]
+    assert text(document).startswith("1 of the 3 newest flagged verdicts, given by standard version 1")
     assert text(document).endswith("`./gatehouse policy apply policies/strict.yaml` judges them again.")
 
 
@@ -296,16 +395,14 @@ def test_verdicts_are_held_against_the_policy_of_their_key(deployed: Deployed, s
 def test_verdicts_of_a_lane_that_is_gone_are_held_against_the_policy_that_gave_them(
     deployed: Deployed, status: StatusOf
 ) -> None:
+    gone = policy_of(STANDARD.replace("standard", "gone"))
     deployed.stacks(lanes={"other": LANES["default"]})
-    deployed.put(flagged(V1.reference), flagged(PolicyReference("gone", "1", "0" * 64), an_upload("2.jpg")))
+    deployed.put(given_by(V1, {"Violence": 60.0}), given_by(gone, {"Violence": 60.0}, "2.jpg"))
 
     document = status()
 
     assert document["drift"] == []
-    assert {entry["name"]: entry["in_force"] for entry in document["recent_verdicts"]["by_policy"]} == {
-        "standard": True,
-        "gone": None,
-    }
+    assert standings(document) == {V1.hash: (1, True, 0), gone.hash: (1, None, None)}
 
 
 @pytest.mark.usefixtures("policies")

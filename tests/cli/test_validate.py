@@ -45,6 +45,31 @@ def test_every_file_with_a_mistake_is_told_with_line_and_remedy(run: Run, polici
     assert result.exit_code == 1
 
 
+def test_one_mistake_does_not_hide_the_others_of_its_file(run: Run, policies: Path) -> None:
+    text = STANDARD.replace("Violence", "Violense").replace("Alcohol: allow", "Alcohol: forbid")
+    (policies / "standard.yaml").write_text(text, encoding="utf-8")
+
+    lines = run("validate").stdout.splitlines()
+
+    assert lines[0].startswith("policies/standard.yaml:5: rules: Violense:")
+    assert lines[1].startswith("policies/standard.yaml:6: rules: Alcohol:")
+    assert lines[2].startswith("policies/strict.yaml: ok")
+
+
+def test_what_may_not_be_meant_is_noted_and_no_mistake(run: Run, policies: Path) -> None:
+    (policies / "strict.yaml").write_text(STRICT + "  Explicit Nudity: {block: 40}\n", encoding="utf-8")
+
+    result = run("validate")
+    (_, strict) = json.loads(run("validate", "--output", "json").stdout)["policies"]
+
+    lines = result.stdout.splitlines()
+    position = next(n for n, line in enumerate(lines) if line.startswith("policies/strict.yaml: ok"))
+    assert lines[position + 1].startswith("  note: Explicit Nudity: ")
+    assert (strict["ok"], strict["errors"]) == (True, [])
+    assert [f"  note: {note}" for note in strict["notes"]] == [lines[position + 1]]
+    assert result.exit_code == 0
+
+
 def test_only_the_files_named_are_checked(run: Run, policies: Path) -> None:
     (policies / "strict.yaml").write_text("rules: [", encoding="utf-8")
     draft = policies.parent / "draft.yaml"
@@ -62,6 +87,52 @@ def test_a_policy_named_unlike_its_file_is_a_mistake_where_it_would_be_deployed(
     result = run("validate")
 
     assert "policies/kids.yaml:1: name: 'strict' differs from the file's; write name: kids" in result.stdout
+    assert result.exit_code == 1
+
+
+def test_a_name_that_differs_is_the_only_line_of_its_file_whatever_else_is_wrong(
+    run: Run, here: Path, policies: Path
+) -> None:
+    (here / "gatehouse.yaml").write_text(SETTINGS % 30, encoding="utf-8")
+    (policies / "adults.yaml").write_text("rules: [", encoding="utf-8")
+    noted = STRICT + "  Explicit Nudity: {block: 40}\n"
+    for name in ("kids", "teens"):
+        (policies / f"{name}.yaml").write_text(noted, encoding="utf-8")
+
+    lines = run("validate").stdout.splitlines()
+
+    assert [line.partition(": ")[0] for line in lines] == [
+        "policies/adults.yaml:1",
+        "policies/kids.yaml:1",
+        "policies/standard.yaml",
+        "policies/strict.yaml",
+        "policies/teens.yaml:1",
+    ]
+
+
+def test_a_file_that_a_deploy_passes_over_is_told_with_the_name_it_needs(run: Run, policies: Path) -> None:
+    (policies / "strict.yaml").rename(policies / "strict.yml")
+
+    result = run("validate")
+
+    assert "policies/strict.yml is ignored; name it strict.yaml" in result.stdout.splitlines()
+    assert json.loads(run("validate", "--output", "json").stdout)["notes"] == [
+        "policies/strict.yml is ignored; name it strict.yaml"
+    ]
+    assert result.exit_code == 0
+
+    (policies / "standard.yaml").unlink()
+
+    assert run("validate").stderr == (
+        "There is no policy in ./policies; policies/strict.yml is ignored; name it strict.yaml.\n"
+    )
+
+
+@pytest.mark.usefixtures("policies")
+def test_settings_that_are_not_there_are_told_with_the_option(run: Run) -> None:
+    result = run("validate", "--settings", "nosuch.yaml")
+
+    assert result.stdout.splitlines()[-1] == "nosuch.yaml is no file; name the settings with --settings"
     assert result.exit_code == 1
 
 
@@ -111,10 +182,13 @@ def test_scripts_get_one_document(run: Run, here: Path, policies: Path) -> None:
         "name": "standard",
         "version": "1",
         "hash": policy_of(STANDARD).hash,
+        "errors": [],
+        "notes": [],
     }
     assert (strict["file"], strict["ok"]) == ("policies/strict.yaml", False)
-    assert strict["error"].startswith("policies/strict.yaml:1: not YAML")
-    assert document["settings"]["file"] == "gatehouse.yaml"
+    assert len(strict["errors"]) == 1
+    assert strict["errors"][0].startswith("policies/strict.yaml:1: not YAML")
+    assert document["settings"] == {"file": "gatehouse.yaml", "ok": False, "errors": strict["errors"]}
     assert document["ok"] is False
     assert result.exit_code == 1
 
@@ -130,7 +204,7 @@ def test_a_folder_without_policies_is_told(run: Run) -> None:
 def test_a_file_that_is_not_there_is_told(run: Run) -> None:
     result = run("validate", "nothing.yaml")
 
-    assert result.stdout.startswith("nothing.yaml:1: can't be read: No such file or directory")
+    assert result.stdout.startswith("nothing.yaml: can't be read: No such file or directory")
     assert result.exit_code == 1
 
 

@@ -132,6 +132,55 @@ def test_a_refused_segment_ends_the_scan(deployed: Deployed, store: VerdictStore
         list(store.scan(Selection(), segments=3, consistent=True))
 
 
+def throttle(deployed: Deployed, code: str, times: int) -> None:
+    """Let the next pages of a scan be refused as too many."""
+    for _ in range(times):
+        deployed.calls.answer_next("Scan", {"Error": {"Code": code, "Message": "slow down"}}, 400)
+
+
+@pytest.mark.parametrize(
+    "code", ["ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"]
+)
+def test_a_throttled_page_is_read_again_after_growing_pauses(
+    deployed: Deployed, store: VerdictStore, code: str
+) -> None:
+    pauses: list[float] = []
+    store = VerdictStore(deployed.dynamodb, TABLE, pause=pauses.append)
+    verdicts = fill(deployed, 6)
+    small_pages(deployed, 2)
+    pages = store.scan(Selection(), segments=1, consistent=True)
+    found = next(pages)
+    throttle(deployed, code, times=4)
+
+    found += [item for page in pages for item in page]
+
+    assert sorted(identity_of(item) for item in found) == [verdict.upload.identity for verdict in verdicts]
+    assert pauses == sorted(pauses)
+    assert (len(pauses), pauses[-1] > 4 * pauses[0] > 0) == (4, True)
+
+
+def test_every_page_may_be_throttled_anew(deployed: Deployed, store: VerdictStore) -> None:
+    fill(deployed, 3)
+    small_pages(deployed, 1)
+    found = []
+    throttle(deployed, "ThrottlingException", times=7)
+
+    for page in store.scan(Selection(), segments=1, consistent=True):
+        found += page
+        throttle(deployed, "ThrottlingException", times=3)
+
+    assert len(found) == 3
+
+
+def test_a_table_that_never_stops_throttling_is_given_up(deployed: Deployed, store: VerdictStore) -> None:
+    throttle(deployed, "ThrottlingException", times=100)
+
+    with pytest.raises(ClientError, match="ThrottlingException"):
+        list(store.scan(Selection(), segments=1, consistent=True))
+
+    assert deployed.calls.made["Scan"] == 8
+
+
 def test_items_are_read_by_the_hundred(deployed: Deployed, store: VerdictStore) -> None:
     verdicts = fill(deployed, 101)
     identities = [verdict.upload.identity for verdict in verdicts]

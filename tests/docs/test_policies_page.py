@@ -9,14 +9,17 @@ from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 from typer.main import get_command
 
 from cli.__main__ import app
+from cli.policy_documents import MIN_HASH_DIGITS
 from lambdas.moderation import taxonomy
 from lambdas.moderation.analysis import Analysis, ContentType, Label, parse_answer
 from lambdas.moderation.policy import Policy
+from lambdas.moderation.policy_document import MAX_NAME, MAX_VERSION, POLICY_KEYS, REFINEMENT_KEYS, RULE_KEYS, SCHEMA
 from lambdas.moderation.verdict import Status
-from stacks.policies import compile_policies, compile_policy
+from stacks.policies import compile_policies, compile_policy, find_mistakes
 from stacks.settings import load_settings
 from stacks.settings_section import SettingsError
 
@@ -172,6 +175,83 @@ def test_the_lanes_that_are_shown_can_be_deployed(tmp_path: Path) -> None:
 
     keys = ("cat.jpg", "kids/cat.jpg", "kids/teachers/cat.jpg")
     assert [settings.lane.policy_for(key) for key in keys] == ["standard", "strict", "standard"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "prefix", "stated"),
+    [
+        (100, "tenants/{:04}/", 'for 100 such as\n`"tenants/0042/": strict`'),
+        (50, "customers/acme-corporation-{:03}/incoming/", "for 50 whose prefixes have 40 characters"),
+    ],
+)
+def test_a_lane_has_room_for_as_many_overrides_as_the_page_says(
+    tmp_path: Path, overrides: int, prefix: str, stated: str
+) -> None:
+    def load(count: int) -> None:
+        written = ", ".join(f'"{prefix.format(n)}": strict' for n in range(count))
+        (tmp_path / "gatehouse.yaml").write_text(
+            f"lanes:\n  default:\n    policy: standard\n    policy_overrides: {{{written}}}\n", encoding="utf-8"
+        )
+        load_settings(tmp_path / "gatehouse.yaml", CATALOG)
+
+    assert stated in PAGE
+    load(overrides)
+    with pytest.raises(SettingsError, match=r"bytes of its function's environment"):
+        load(overrides + overrides // 4)
+
+
+def test_one_word_says_which_version_judges() -> None:
+    commands = get_command(app).commands["policy"].commands.values()  # type: ignore[attr-defined]
+    helps = [
+        text
+        for entry in commands
+        for text in (entry.help, entry.short_help, *(getattr(parameter, "help", "") for parameter in entry.params))
+    ]
+
+    assert "active" in PAGE
+    assert not [text for text in (PAGE, *helps) if text and "in force" in text]
+
+
+def test_every_key_of_a_policy_is_told() -> None:
+    (example,) = [block for block in _blocks("yaml") if "# the file's name without .yaml" in block]
+    _, _, table = PAGE.partition("| key | value |\n| --- | --- |\n")
+    rows = {
+        key: told
+        for keys, told in re.findall(r"^\| (`.+?) \| (.+) \|$", table.partition("\n\n")[0], re.MULTILINE)
+        for key in re.findall(r"`(\w+)`", keys)
+    }
+
+    for key in {*POLICY_KEYS, *RULE_KEYS, *REFINEMENT_KEYS}:
+        assert key in rows or re.search(rf"\b{key}:", example), key
+    assert SCHEMA in rows["schema"]
+    assert f"up to {MAX_NAME} characters" in rows["name"]
+    assert f"up to {MAX_VERSION} characters" in rows["version"]
+
+
+def test_as_many_digits_of_a_hash_are_asked_for_as_are_needed() -> None:
+    assert f"the first {MIN_HASH_DIGITS} or more digits of a hash" in PAGE
+
+
+def test_a_prefix_takes_what_the_page_says(tmp_path: Path) -> None:
+    assert '`"kids"` also takes `kidsgarden/`' in PAGE
+    (tmp_path / "gatehouse.yaml").write_text("lanes: {default: {policy_overrides: {kids: strict}}}\n", encoding="utf-8")
+
+    (settings,) = load_settings(tmp_path / "gatehouse.yaml", CATALOG).lanes
+
+    assert settings.lane.policy_for("kidsgarden/cat.jpg") == "strict"
+
+
+def test_what_the_page_says_the_schema_cannot_see_it_does_not_and_validation_does(tmp_path: Path) -> None:
+    schema = json.loads((ROOT / "policies" / "policy.schema.json").read_text("utf-8"))
+    file = tmp_path / "p.yaml"
+    file.write_text('name: other\nversion: "1"\ndefault: {review: 90, block: 80}\n', encoding="utf-8")
+
+    assert "such as `review` against `block`, a name against its file's" in PAGE
+    assert Draft202012Validator(schema).is_valid(yaml.safe_load(file.read_text("utf-8")))
+    told = [str(mistake) for mistake in find_mistakes(file, as_deployed=True)]
+    assert len(told) == 2
+    assert "name: 'other' differs from the file's" in told[0]
+    assert "default: review: never fires" in told[1]
 
 
 def test_every_block_of_yaml_is_one_that_is_tried() -> None:

@@ -97,7 +97,7 @@ def test_a_policy_compiles_by_itself_whatever_its_file_is_called(tmp_path: Path)
 
 
 def test_a_policy_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"none\.yaml:1: can't be read: No such file or directory; name a policy's"):
+    with pytest.raises(SettingsError, match=r"none\.yaml: can't be read: No such file or directory; name a policy's"):
         compile_policy(tmp_path / "none.yaml")
 
 
@@ -400,3 +400,28 @@ def test_what_changes_nothing_or_once_meant_more_is_noted(rules: dict[str, Any],
 @pytest.mark.parametrize("name", ["strict", "standard", "permissive"])
 def test_there_is_nothing_to_note_about_a_shipped_policy(name: str) -> None:
     assert find_notes(compile_policy(ROOT / "policies" / f"{name}.yaml")) == ()
+
+
+@pytest.mark.parametrize("named", ["strict", "strict.yaml", "policies/strict.yml"])
+def test_a_name_where_a_file_is_needed_is_told_with_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "strict.yaml").write_text("name: strict", "utf-8")
+
+    with pytest.raises(SettingsError, match=r"can't be read: .*; did you mean policies/strict\.yaml\?$"):
+        compile_policy(Path(named))
+
+
+@pytest.mark.parametrize("name", ["name: other", "name: Bad Name", "name: 5", "description: nameless"])
+def test_a_name_is_held_against_the_files_where_it_is_deployed_unless_it_is_none(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text(f"version: '1'\n{name}\ndefault: forbid\n", "utf-8")
+
+    deployed, alone = find_mistakes(file, as_deployed=True), find_mistakes(file)
+
+    differs = f"{file}:2: name: 'other' differs from the file's; write name: p, or rename the file"
+    expected = [differs] if name == "name: other" else []
+    assert [told for told in map(str, deployed) if told not in map(str, alone)] == expected
+    assert any("default" in str(told) for told in deployed)
