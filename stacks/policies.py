@@ -136,10 +136,12 @@ def _notes(policy: Policy) -> Iterator[str]:
     for rule in (policy.default, *policy.rules.values()):
         if rule.when and rule.when[-1].then == rule.thresholds:
             yield f"{rule.name}: the last refinement says what the rule itself says; drop it"
-    if "Explicit Nudity" in policy.rules and "Explicit" not in policy.rules:
+    others = [label for label in taxonomy.descendants("Explicit") if taxonomy.level(label) == 2]
+    forgotten = [label for label in others if label not in policy.rules]
+    if "Explicit Nudity" in policy.rules and "Explicit" not in policy.rules and forgotten:
         yield (
-            "Explicit Nudity: in model 6.1 this was the whole category; in taxonomy 7.0 that is Explicit, and sexual "
-            "activity and toys have the default's rule here"
+            "Explicit Nudity: in model 6.1 this was the whole category; in taxonomy 7.0 that is Explicit, and the "
+            f"default rules {' and '.join(forgotten)} here"
         )
 
 

@@ -23,7 +23,7 @@ from cli.verdict_store import Selection, VerdictStore
 from lambdas.aws.flag_topic import FlagTopic
 from lambdas.aws.upload_bucket import PARALLEL_HEADS, UploadBucket
 from lambdas.moderation.policy import Policy
-from lambdas.moderation.policy_pointer import PolicyPointer
+from lambdas.moderation.policy_pointer import PolicyPointer, PolicyVersion
 
 CLOCK = Clock()
 
@@ -71,7 +71,8 @@ def apply(
     found = _at_rest(Deployment.find(connection, deployment))
     pointers = PolicyPointers(connection.client("ssm"), found.policy_parameters)
     stored = _pointer(pointers, policy, found)
-    _check_version(policy, [*pointers.history(stored), stored.pointer], file)
+    if stored.pointer.hash != policy.hash:
+        _check_version(policy, [*pointers.history(stored), stored.pointer], file)
     _check_thresholds(policy, found)
     out.tell(_intention(policy, stored, found))
     if not yes:
@@ -112,7 +113,7 @@ def apply(
         raise typer.Exit(_INTERRUPTED) from None
     out.document({"policy": policy.reference.to_document(), **report.to_document()})
     _show(out, policy, report)
-    if sentence := _advice(policy, deployment, report):
+    for sentence in _advice(policy, deployment, report):
         out.tell(sentence)
     raise typer.Exit(_EXIT[report.ending])
 
@@ -146,6 +147,11 @@ def _at_rest(deployment: Deployment) -> Deployment:
 def _moved(pointers: PolicyPointers, policy: Policy, stored: StoredPointer, deployment: Deployment) -> StoredPointer:
     """The pointer after it was moved to `policy`. What is read right after a write may be what was there before."""
     version = pointers.move(stored, stored.pointer.moved_to(policy))
+    if version != stored.version + 1:
+        raise CommandError(
+            f"Somebody else moved the pointer of {policy.name} at the same time, and {policy.version} took its place: "
+            "see `./gatehouse policy status`, and run the command again for the version you want."
+        )
     moved = CLOCK.moment()
     while (stored := _pointer(pointers, policy, deployment)).version < version:
         if CLOCK.seconds_since(moved) > _SHOWN_AFTER:
@@ -158,16 +164,17 @@ def _moved(pointers: PolicyPointers, policy: Policy, stored: StoredPointer, depl
 
 def _check_version(policy: Policy, pointers: Iterable[PolicyPointer], file: Path) -> None:
     """A version that was ever active stays what it is: verdicts name it."""
-    taken: dict[str, str] = {}
+    taken: dict[str, set[str]] = {}
     for pointer in pointers:
-        taken |= {pointer.shipped.version: pointer.shipped.hash, pointer.version: pointer.hash}
-    if taken.get(policy.version, policy.hash) != policy.hash:
+        for version in (pointer.shipped, PolicyVersion(pointer.version, pointer.hash)):
+            taken.setdefault(version.version, set()).add(version.hash)
+    if others := sorted(taken.get(policy.version, set()) - {policy.hash}):
         free = _next_version(policy.version)
         while free in taken:
             free = _next_version(free)
         raise CommandError(
             f"{file}: version {policy.version} of {policy.name} exists with another content "
-            f'({short(taken[policy.version])}); write version: "{free}".'
+            f'({short(others[0])}); write version: "{free}".'
         )
 
 
@@ -201,11 +208,9 @@ def _wait_for_functions(
 ) -> None:
     """Until no function goes by what was there before the pointer was last changed, or before the last deploy.
 
-    Nor by what it ships, as it does while the document of a live change is missing.
+    Nor by what it ships, as it does while it can't find the document of the version that was deployed.
     """
-    changed = [stored.modified]
-    if stored.pointer.is_live:
-        changed.append(recorded)
+    changed = [stored.modified, recorded]
     if deployed:
         changed.append(deployed)
     left = FOLLOWED_AFTER - (stored.now - max(changed)).total_seconds()
@@ -254,31 +259,26 @@ def _rows(report: Report) -> Iterator[tuple[str, int]]:
     yield from ((outcome, count) for outcome, count in rest.items() if count)
 
 
-def _advice(policy: Policy, deployment: str, report: Report) -> str | None:
-    match report.ending:
-        case Ending.COMPLETE:
-            return None
-        case Ending.STILL_PENDING:
-            return (
-                f"Uploads still being analysed: {report.still_pending:,}. They may end under the old version; run the "
-                "same command again later."
-            )
-        case Ending.FLAGS_REFUSED:
-            told = "SNS refused flags."
-            if report.unpublished:
-                told += (
-                    f" Uploads changed all the same, as their new status is stricter: {report.unpublished:,}. "
-                    "Subscribers were not told of them, and no later run tells them: do so by other means."
-                )
-            if report.refused:
-                told += (
-                    f" Uploads that stay as they are, as their new status would be milder: {report.refused:,}; run the "
-                    "same command again when the topic takes flags."
-                )
-            return told
-        case Ending.OVERTAKEN:
-            return (
-                f"The pointer of {policy.name} was moved, or {deployment} deployed, while this ran, so another version "
-                "may be active by now: see `./gatehouse policy status`, and run the command again if this is the "
-                "version you want."
-            )
+def _advice(policy: Policy, deployment: str, report: Report) -> Iterator[str]:
+    if report.ending is Ending.OVERTAKEN:
+        yield (
+            f"The pointer of {policy.name} was moved, or {deployment} deployed, while this ran, so another version "
+            "may be active by now: see `./gatehouse policy status`, and run the command again if this is the "
+            "version you want."
+        )
+    if report.unpublished:
+        yield (
+            f"SNS refused the flags of uploads that were changed all the same, as their new status is stricter: "
+            f"{report.unpublished:,}. Subscribers were not told of them, and no later run tells them: do so by other "
+            "means."
+        )
+    if report.refused:
+        yield (
+            f"SNS refused the flags of uploads that stay as they are, as their new status would be milder: "
+            f"{report.refused:,}; run the same command again when the topic takes flags."
+        )
+    if report.still_pending:
+        yield (
+            f"Uploads still being analysed: {report.still_pending:,}. They may end under the old version; run the "
+            "same command again later."
+        )

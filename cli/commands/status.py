@@ -34,7 +34,7 @@ def status(
 ) -> None:
     """Show which policies are active, and where ./policies, the deployment and recent verdicts differ.
 
-    Takes the same few calls however many uploads there are, and changes nothing.
+    Takes no more calls however many uploads there are, a few hundred at most, and changes nothing.
     """
     out = Output.of(output)
     connection = Connection(profile, region, endpoint_url)
@@ -89,9 +89,11 @@ def _standing(
         return Standing(group, None, None)
     if stored.pointer.hash == group.policy.hash:
         return Standing(group, stored.pointer, 0)
+    from botocore.exceptions import ClientError
+
     try:
         would_change = group.changed_by(active(stored), uploads)
-    except CommandError as error:
+    except (CommandError, ClientError) as error:  # what is known of the rest is shown all the same
         return Standing(group, stored.pointer, None, str(error))
     return Standing(group, stored.pointer, would_change)
 

@@ -50,14 +50,14 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> PatientClock:
             found[name] = replace(stored, modified=modified, now=patience.now())
         return found, unreadable
 
-    record = PolicyDocuments.record
+    record, kept_since = PolicyDocuments.record, dict[str, datetime]()
 
     def record_by_this_clock(self: PolicyDocuments, policy: Policy) -> datetime | None:
         kept = record(self, policy)
-        recorded = written.setdefault(policy.hash, patience.now()) if kept else None
         if not kept:
-            written[policy.hash] = patience.now()
-        return recorded
+            kept_since[policy.hash] = patience.now()
+            return None
+        return kept_since[policy.hash]
 
     monkeypatch.setattr(PolicyPointers, "look", look_by_this_clock)
     monkeypatch.setattr(PolicyDocuments, "record", record_by_this_clock)
@@ -204,12 +204,37 @@ def test_a_policy_that_has_long_been_active_is_not_waited_for(
 ) -> None:
     upload(deployed, a_judged("wine.jpg", WINE, OLD))
     deployed.ship(NEW)
+    PolicyDocuments(deployed.s3, WORK).record(NEW)
+    patience.seconds += 3600
 
     result = apply()
 
     assert "active already" in result.stderr
     assert (patience.pauses, deployed.calls.made["PutParameter"]) == ([], 0)
     assert statuses(deployed) == {"wine.jpg": "REVIEW"}
+
+
+def test_functions_that_could_not_find_what_was_deployed_are_waited_for(
+    apply: Callable[..., Any], deployed: Deployed, patience: PatientClock
+) -> None:
+    """Without its document they run what they ship, and look again after half a minute."""
+    upload(deployed, a_judged("wine.jpg", WINE, OLD))
+    deployed.ship(NEW)
+
+    assert apply().exit_code == 0
+    assert patience.pauses == [60.0]
+    assert deployed.recorded() == {policy_key(NEW.hash): NEW.to_text()}
+
+
+def test_a_pointer_that_somebody_moves_at_the_same_time_is_told(apply: Callable[..., Any], deployed: Deployed) -> None:
+    third = policy_of(NEW_TEXT.replace('"2"', '"3"'))
+    deployed.calls.interrupt("PutParameter", lambda: deployed.ship(third))
+
+    result = apply()
+
+    assert result.exit_code == 1
+    assert "Somebody else moved the pointer of standard at the same time" in one_line(result.stderr)
+    assert not deployed.calls.made["Scan"]
 
 
 def test_an_interrupted_run_is_resumed_where_it_was(
