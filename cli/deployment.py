@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from cli.errors import CommandError
-from lambdas.moderation.lane import policy_name_for
+from lambdas.moderation.lane import Lane
 from lambdas.moderation.verdict import Status
 from stacks.pascal_case import pascal_case
 
@@ -20,30 +20,12 @@ DEFAULT_NAME = "gatehouse"
 
 
 @dataclass(frozen=True, slots=True)
-class DeployedLane:
-    """A lane's policy, those of single key prefixes, and the confidence from which Rekognition is asked for labels."""
-
-    policy: str
-    policy_overrides: tuple[tuple[str, str], ...]
-    min_confidence: float
-
-    def policy_for(self, key: str) -> str:
-        """The name of the policy that judges an upload under this key: the longest matching prefix wins."""
-        return policy_name_for(key, self.policy, self.policy_overrides)
-
-    @property
-    def policies(self) -> frozenset[str]:
-        """Names of the policies it uses."""
-        return frozenset({self.policy, *(name for _, name in self.policy_overrides)})
-
-
-@dataclass(frozen=True, slots=True)
 class Deployment:
     """What commands need to know of a deployment.
 
     Attributes:
         notified: final statuses a flag is sent for.
-        lanes: by name.
+        lanes: by name; of each only its policies and its `min_confidence` are known.
         policy_parameters: the SSM parameters that hold the pointers of the policies in use, by policy name.
         deploying: the name of a stack that is being deployed now, or None.
         updated: when the last update of each stack began; None for one that was never updated.
@@ -55,7 +37,7 @@ class Deployment:
     verdict_table: str
     flag_topic_arn: str
     notified: frozenset[Status]
-    lanes: Mapping[str, DeployedLane]
+    lanes: Mapping[str, Lane]
     policy_parameters: Mapping[str, str]
     deploying: str | None
     updated: tuple[datetime | None, ...]
@@ -145,14 +127,15 @@ def _stack(connection: "Connection", stack: str) -> "StackTypeDef":
     return found
 
 
-def _policies(lanes: Mapping[str, DeployedLane]) -> tuple[str, ...]:
+def _policies(lanes: Mapping[str, Lane]) -> tuple[str, ...]:
     return tuple(sorted({name for lane in lanes.values() for name in lane.policies}))
 
 
-def _lanes(text: str) -> dict[str, DeployedLane]:
+def _lanes(text: str) -> dict[str, Lane]:
     try:
         return {
-            name: DeployedLane(
+            name: Lane(
+                name=name,
                 policy=str(lane["policy"]),
                 policy_overrides=tuple(sorted(lane["policy_overrides"].items())),
                 min_confidence=float(lane["min_confidence"]),

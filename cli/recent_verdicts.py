@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from cli.stored_verdict import PolicyNameFor, governing_policy, judged_verdict
 from cli.verdict_store import Item
 from lambdas.aws.upload_bucket import UploadBucket
-from lambdas.moderation.confirmation import doubt
 from lambdas.moderation.policy import Policy
 from lambdas.moderation.replay import replay
 from lambdas.moderation.verdict import BY_POLICY, FLAGGED, STATUS, PolicyReference, Status, Verdict
@@ -39,11 +38,7 @@ class VerdictGroup:
         """How many of them `apply` would change: by their labels, and where it would approve, by what is stored now."""
         changes = [replayed for verdict in self.verdicts if (replayed := replay(verdict, policy)).changes]
         approvals = [replayed.before for replayed in changes if replayed.status is Status.APPROVED]
-        stored = uploads.current([verdict.upload for verdict in approvals])
-        unconfirmed = sum(
-            doubt(verdict.upload, verdict.claim.claimed_at, current, aliases) is not None
-            for verdict, (current, aliases) in zip(approvals, stored, strict=True)
-        )
+        unconfirmed = sum(doubt is not None for doubt in uploads.doubts(approvals))
         return len(changes) - unconfirmed
 
 

@@ -21,7 +21,6 @@ from cli.stored_verdict import PolicyNameFor, governing_policy, judged_verdict
 from cli.verdict_store import Identity, Item, Selection, VerdictStore, identity_of
 from lambdas.aws.flag_topic import FlagNotPublishedError, FlagTopic
 from lambdas.aws.upload_bucket import UploadBucket
-from lambdas.moderation.confirmation import doubt
 from lambdas.moderation.flag import MAX_MESSAGES, Flag, in_batches
 from lambdas.moderation.policy import Policy
 from lambdas.moderation.replay import Replayed, is_replayable, replay
@@ -272,12 +271,8 @@ class ReplayRun:
     def _confirmed(self, changes: Sequence[Replayed]) -> list[Replayed]:
         """All but the approvals whose object is not surely the one that was analysed."""
         approvals = [replayed.before for replayed in changes if replayed.status is Status.APPROVED]
-        stored = self._uploads.current([verdict.upload for verdict in approvals])
-        doubtful = {
-            verdict.upload.identity
-            for verdict, (current, aliases) in zip(approvals, stored, strict=True)
-            if doubt(verdict.upload, verdict.claim.claimed_at, current, aliases)
-        }
+        doubts = zip(approvals, self._uploads.doubts(approvals), strict=True)
+        doubtful = {verdict.upload.identity for verdict, doubt in doubts if doubt}
         self._report.unconfirmed += len(doubtful)
         return [replayed for replayed in changes if replayed.before.upload.identity not in doubtful]
 

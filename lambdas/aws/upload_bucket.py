@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from lambdas.moderation.confirmation import StoredObject, aliases_of
+from lambdas.moderation.confirmation import StoredObject, aliases_of, doubt
 from lambdas.moderation.upload import Upload, iso
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mypy_boto3_s3 import S3Client
+
+    from lambdas.moderation.verdict import Failure, Verdict
 
 #: HeadObject calls in flight; the client's connection pool is as large.
 PARALLEL_HEADS = 32
@@ -34,6 +36,14 @@ class UploadBucket:
         """For each upload, what its object is now, and which of its aliases exist: one call for a plain key."""
         with ThreadPoolExecutor(PARALLEL_HEADS) as threads:
             return list(threads.map(self._current, uploads))
+
+    def doubts(self, verdicts: "Sequence[Verdict]") -> "list[Failure | None]":
+        """For each approval on an unpinned analysis, why it can't be given, or None: see `confirmation.doubt`."""
+        stored = self.current([verdict.upload for verdict in verdicts])
+        return [
+            doubt(verdict.upload, verdict.claim.claimed_at, current, aliases)
+            for verdict, (current, aliases) in zip(verdicts, stored, strict=True)
+        ]
 
     def _current(self, upload: Upload) -> tuple[StoredObject | None, dict[str, bool]]:
         aliases = {name: self._may_have_existed(upload.bucket, name) for name in aliases_of(upload.key)}

@@ -14,8 +14,6 @@ from lambdas.aws.flag_topic import FlagNotPublishedError, FlagTopic
 from lambdas.aws.upload_bucket import UploadBucket
 from lambdas.aws.verdict_table import ITEMS_A_CALL, VerdictTable
 from lambdas.aws.work_bucket import WorkBucket
-from lambdas.moderation.batch import BatchSettings
-from lambdas.moderation.confirmation import doubt
 from lambdas.moderation.flag import MAX_MESSAGES, Flag, in_batches
 from lambdas.moderation.reconciliation import ADAPTER_IGNORED, NOT_ANALYZED, Answers, Judgement, judge, withdraw
 from lambdas.moderation.upload import iso
@@ -112,7 +110,7 @@ class Settlement:
                 judge(settings, held, answers, iso(self.now()), job_id=request.job_id, job_failure=request.failure)
             )
             settled.unknown_labels = {name for judgement in judgements for name in judgement.unknown_labels}
-            settled.verdicts = self._publish_and_finalize(self._confirm(settings, judgements), settled.refusals)
+            settled.verdicts = self._publish_and_finalize(self._confirm(judgements), settled.refusals)
             settled.skipped = len(index) - len(settled.verdicts)
         return settled
 
@@ -124,14 +122,11 @@ class Settlement:
             answers.add_summary(self.work.read_optional(request.summary.bucket, request.summary.key) or b"")
         return answers
 
-    def _confirm(self, settings: BatchSettings, judgements: Sequence[Judgement]) -> list[Verdict]:
+    def _confirm(self, judgements: Sequence[Judgement]) -> list[Verdict]:
         """Withdraw the approvals whose object is no longer, or not surely, the one that was analysed."""
         approvals = [judgement.verdict for judgement in judgements if judgement.verdict.status is Status.APPROVED]
-        stored = self.uploads.current([verdict.upload for verdict in approvals])
-        doubts = {
-            verdict.upload.identity: doubt(verdict.upload, settings.created_at, current, aliases)
-            for verdict, (current, aliases) in zip(approvals, stored, strict=True)
-        }
+        identities = [verdict.upload.identity for verdict in approvals]
+        doubts = dict(zip(identities, self.uploads.doubts(approvals), strict=True))
         verdicts = [judgement.verdict for judgement in judgements]
         return [withdraw(verdict, doubts.get(verdict.upload.identity)) for verdict in verdicts]
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cli.comparison import Comparison
-from cli.deployment import DeployedLane
+from lambdas.moderation.lane import Lane
 from lambdas.moderation.policy import Policy
 from lambdas.moderation.verdict import Claim, PolicyReference, Status, Verdict
 from tests.cli.conftest import STANDARD, STRICT, policy_of
@@ -25,7 +25,7 @@ rules:
   Smoking: {block: 70}
 """
 )
-LANE = DeployedLane("standard", (("kids/", "strict"),), 30.0)
+LANE = Lane("default", policy="standard", policy_overrides=(("kids/", "strict"),), min_confidence=30.0)
 
 
 def policy_name_for(lane: str, key: str) -> str | None:

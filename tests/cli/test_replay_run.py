@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cli.clock import Clock
-from cli.deployment import DeployedLane
 from cli.replay_run import AWAIT_SECONDS, LOOK_SECONDS, PARALLEL_WRITES, Ending, ReplayRun, Report
 from cli.verdict_store import Selection, VerdictStore
 from lambdas.aws.flag_topic import FlagTopic
 from lambdas.aws.upload_bucket import UploadBucket
 from lambdas.moderation import taxonomy
 from lambdas.moderation.flag import flag_id
+from lambdas.moderation.lane import Lane
 from lambdas.moderation.policy import Policy
 from lambdas.moderation.verdict import FLAGGED, STATUS, Claim, PolicyReference, Status, Verdict, verdict_from_item
 from tests.cli.conftest import STANDARD, STRICT, TABLE, UPLOADS, Deployed, policy_of
@@ -37,7 +37,7 @@ rules:
 """
 )
 HARSH = policy_of(STANDARD.replace('"1"', '"0"') + "  Gambling: {block: 60}\n")
-LANE = DeployedLane("standard", (("kids/", "strict"),), 30.0)
+LANE = Lane("default", policy="standard", policy_overrides=(("kids/", "strict"),), min_confidence=30.0)
 WINE, FIGHT, CIGAR, DICE = {"Alcohol": 60.0}, {"Violence": 60.0}, {"Smoking": 75.0}, {"Gambling": 65.0}
 APPROVED, REVIEW, BLOCKED = Status.APPROVED, Status.REVIEW, Status.BLOCKED
 
