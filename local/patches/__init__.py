@@ -26,6 +26,7 @@ from local.patches import (
     s3_events,
     s3_missing_keys,
     secure_transport,
+    state_assign,
     task_calls,
     task_errors,
     task_get_object,
@@ -33,6 +34,7 @@ from local.patches import (
     task_put_object,
     task_retries,
     task_tokens,
+    template_conditions,
 )
 from local.patches.seam import Seam
 
@@ -56,6 +58,8 @@ class Patch(Protocol):
 
 PATCHES: Sequence[Patch] = (
     secure_transport,
+    template_conditions,
+    state_assign,
     policy_wildcards,
     batch_actions,
     s3_missing_keys,
