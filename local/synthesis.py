@@ -12,14 +12,18 @@ class SynthesisError(Exception):
     """The app could not be synthesized; the message is what it said, for instance which setting to mend."""
 
 
-def synthesize(folder: Path) -> None:
-    """Write the cloud assembly of `app.py` into `folder`. Raises SynthesisError."""
+def synthesize(folder: Path, *, settings: Path | None = None) -> None:
+    """Write the cloud assembly of `app.py` into `folder`, by another settings file than gatehouse.yaml if one is given.
+
+    Raises SynthesisError.
+    """
+    other_settings = {} if settings is None else {"GATEHOUSE_SETTINGS": str(settings)}
     search_path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     synthesis = subprocess.run(
         [sys.executable, "app.py"],
         cwd=ROOT,
         # The virtual environment's own Node comes first; an assembly goes where CDK_OUTDIR says.
-        env=os.environ | {"CDK_OUTDIR": str(folder), "PATH": search_path},
+        env=os.environ | {"CDK_OUTDIR": str(folder), "PATH": search_path} | other_settings,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

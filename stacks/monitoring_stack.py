@@ -23,7 +23,14 @@ class MonitoringStack(cdk.Stack):
             alarms.extend(owner.create_alarms(Construct(self, owner.node.id)))
         if settings.alarm_topic_arn:
             self._send(alarms, settings.alarm_topic_arn)
-        PipelineDashboard(self, "Dashboard", workflow=pipeline.workflow, lanes=pipeline.lanes, alarms=alarms)
+        PipelineDashboard(
+            self,
+            "Dashboard",
+            workflows=list(pipeline.workflows.values()),
+            analyzers=list(pipeline.analyzers.values()),
+            lanes=pipeline.lanes,
+            alarms=alarms,
+        )
 
     def _send(self, alarms: Sequence[cloudwatch.Alarm], topic_arn: str) -> None:
         action = actions.SnsAction(sns.Topic.from_topic_arn(self, "AlarmTopic", topic_arn))

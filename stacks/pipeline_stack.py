@@ -4,11 +4,17 @@ import json
 from collections.abc import Sequence
 
 import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from lambdas.moderation.lane import Priority
+from stacks.call_rate import share_of
 from stacks.constructs.analysis_workflow import AnalysisWorkflow
 from stacks.constructs.function_code import function_code
+from stacks.constructs.image_analyzer import ImageAnalyzer
 from stacks.constructs.ingest_lane import IngestLane
+from stacks.constructs.regional_rate import AccountRate
 from stacks.constructs.results_writer import ResultsWriter
 from stacks.pascal_case import pascal_case
 from stacks.policies import PolicyCatalog
@@ -34,14 +40,20 @@ class PipelineStack(cdk.Stack):
                 verdict_retention_days=settings.verdict_retention_days,
                 log_retention_days=settings.log_retention_days,
             )
-            self.workflow = AnalysisWorkflow(
-                self,
-                "Analysis",
-                uploads=storage.uploads,
-                work=storage.work,
-                results=self.results,
-                log_retention_days=settings.log_retention_days,
-            )
+            self.analyzers = self._image_analyzers(settings, storage, code)
+            self.workflows = {
+                priority: AnalysisWorkflow(
+                    self,
+                    f"{pascal_case(priority)}Analysis",
+                    uploads=storage.uploads,
+                    work=storage.work,
+                    results=self.results,
+                    analyzer=analyzer,
+                    backfill_batches=settings.backfill_batches,
+                    log_retention_days=settings.log_retention_days,
+                )
+                for priority, analyzer in self.analyzers.items()
+            }
             self.lanes = [
                 IngestLane(
                     self,
@@ -52,7 +64,7 @@ class PipelineStack(cdk.Stack):
                     work=storage.work,
                     verdicts=storage.verdicts,
                     policies={name: storage.policies[name] for name in lane.lane.policies},
-                    workflow=self.workflow,
+                    workflow=self.workflows[lane.lane.priority],
                     log_retention_days=settings.log_retention_days,
                 )
                 for lane in settings.lanes
@@ -60,13 +72,39 @@ class PipelineStack(cdk.Stack):
         self._output(settings)
 
     @property
-    def alarm_owners(self) -> Sequence[ResultsWriter | AnalysisWorkflow | IngestLane]:
+    def alarm_owners(self) -> Sequence[ResultsWriter | AnalysisWorkflow | ImageAnalyzer | IngestLane]:
         """The constructs that define alarms."""
-        return [self.results, self.workflow, *self.lanes]
+        return [self.results, *self.workflows.values(), *self.analyzers.values(), *self.lanes]
+
+    def _image_analyzers(
+        self, settings: Settings, storage: StorageStack, code: lambda_.Code
+    ) -> dict[Priority, ImageAnalyzer]:
+        """An image engine for each priority that a lane has; together they make the account's calls, and no more."""
+        rate = AccountRate(self, "Rate", calls_per_second=settings.image_engine.calls_per_second)
+        shares = settings.image_engine.shares
+        return {
+            priority: ImageAnalyzer(
+                self,
+                f"{pascal_case(priority)}Images",
+                priority=priority,
+                rate=rate.share(share_of(priority, shares, settings.priorities)),
+                code=code,
+                uploads=storage.uploads,
+                work=storage.work,
+                log_retention_days=settings.log_retention_days,
+            )
+            for priority in settings.priorities
+        }
 
     def _output(self, settings: Settings) -> None:
-        cdk.CfnOutput(self, "StateMachineArn", value=self.workflow.state_machine.state_machine_arn)
-        cdk.CfnOutput(self, "AnalysisRoleArn", value=self.workflow.state_machine.role.role_arn)
+        main = settings.main_lane.lane.priority
+        for priority, workflow in self.workflows.items():
+            prefix = "" if priority is main else pascal_case(priority)
+            machine, analyzer = workflow.state_machine, self.analyzers[priority]
+            cdk.CfnOutput(self, f"{prefix}StateMachineArn", value=machine.state_machine_arn)
+            cdk.CfnOutput(self, f"{prefix}AnalysisRoleArn", value=machine.role.role_arn)
+            cdk.CfnOutput(self, f"{prefix}AnalyzerRoleArn", value=_role(analyzer.function).role_arn)
+            cdk.CfnOutput(self, f"{prefix}ChunkQueueUrl", value=analyzer.queue.queue_url)
         cdk.CfnOutput(self, "LanePolicies", value=_lane_policies(settings))
         cdk.CfnOutput(self, "NotifiedStatuses", value=",".join(settings.notify))
         for lane in self.lanes:
@@ -74,6 +112,11 @@ class PipelineStack(cdk.Stack):
             cdk.CfnOutput(self, f"{prefix}IngestQueueUrl", value=lane.queue.queue_url)
             cdk.CfnOutput(self, f"{prefix}IngestDeadLetterQueueUrl", value=lane.dead_letter_queue.queue_url)
             cdk.CfnOutput(self, f"{prefix}UndeliveredQueueUrl", value=lane.undelivered_queue.queue_url)
+
+
+def _role(function: lambda_.Function) -> iam.IRole:
+    assert function.role is not None, "a function always has one"  # noqa: S101 - narrows the type
+    return function.role
 
 
 def _lane_policies(settings: Settings) -> str:

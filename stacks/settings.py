@@ -7,15 +7,17 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lambdas.moderation.lane import Lane, policy_name_for
+from lambdas.moderation.engine import Engine
+from lambdas.moderation.lane import Lane, Priority, policy_name_for
 from lambdas.moderation.policy import Policy
 from lambdas.moderation.policy_document import DEFAULT
 from lambdas.moderation.policy_document import Path as Place
 from lambdas.moderation.rule import Rule
 from lambdas.moderation.verdict import FINAL, Status
+from stacks.call_rate import DEFAULT_CALLS_PER_SECOND, CallRate, share_of
 from stacks.policies import PolicyCatalog
 from stacks.settings_section import Section, SettingsError, quoted, shown
 from stacks.upload_pattern import MAX_PATTERN_LENGTH, pattern_length
@@ -33,8 +35,8 @@ MAX_BATCH_SIZE = 10_000
 MAX_BATCH_SIZE_WITHOUT_WINDOW = 10
 CONCURRENCY = (2, 1000)
 
-#: Three attempts of a day each, watched at most every two minutes and at nine history events a look, stay under the
-#: 25,000 events an execution may have (Step Functions Developer Guide, service quotas).
+#: Three attempts of a day each, with a look every two and a half minutes at nine history events, and with the waiting
+#: for a slot, stay under the 25,000 events an execution may have (Step Functions Developer Guide, service quotas).
 MAX_JOB_DEADLINE_HOURS = 24
 
 #: A function's environment holds 4 KB in all; the rest is for names and ARNs (Lambda Developer Guide, quotas).
@@ -43,6 +45,14 @@ _MAX_LANE_ENVIRONMENT = 3400
 #: Bytes of a generated parameter name and what JSON puts around it and its policy's name. CloudFormation's names have
 #: 40 characters today (aws-cloudformation-resource-providers-ssm, CreateHandler), and had up to twice as many.
 _PARAMETER_BYTES = 90
+
+#: With a window, an upload may wait up to 20 s for its batch at low traffic however short the window is (Lambda
+#: Developer Guide, with-sqs.html), which is what a fast lane is there to avoid. Longer ones make no sense in it.
+MAX_FAST_WINDOW_SECONDS = 5
+
+_SHARES = (5, 100)
+#: An inline Map feeds 40 workers at most, each of which can make some 25 calls a second.
+_MAX_CALLS_PER_SECOND = 1000
 
 _MAX_OBJECT_SIZE = 50 * 1024**4
 _MAX_KEY_BYTES = 1024
@@ -73,6 +83,21 @@ class LaneSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageEngineSettings:
+    """How much of the account's quota for DetectModerationLabels is used, and by whom.
+
+    Attributes:
+        calls_per_second: for all lanes together; None is AWS's default for the Region that is deployed to.
+        shares: parts for the lanes of each priority; those of a priority that no lane has are the others'.
+    """
+
+    calls_per_second: float | None = None
+    shares: Mapping[Priority, int] = field(
+        default_factory=lambda: {Priority.FAST: 20, Priority.LIVE: 60, Priority.BACKFILL: 20}
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What a user decides about a deployment.
 
@@ -84,6 +109,7 @@ class Settings:
         work_retention_days: days that manifests and result files are kept, 30 or more.
         verdict_retention_days: days that final verdicts are kept, or None for ever.
         alarm_topic_arn: SNS topic that alarms are sent to, or None.
+        backfill_batches: batches of backfill lanes that are analysed at the same time; the others wait their turn.
     """
 
     lanes: tuple[LaneSettings, ...]
@@ -94,6 +120,8 @@ class Settings:
     work_retention_days: int = 30
     verdict_retention_days: int | None = None
     alarm_topic_arn: str | None = None
+    image_engine: ImageEngineSettings = field(default_factory=ImageEngineSettings)
+    backfill_batches: int = 2
 
     @property
     def main_lane(self) -> LaneSettings:
@@ -104,6 +132,12 @@ class Settings:
     def policies(self) -> tuple[str, ...]:
         """Names of the policies that may judge an upload, each once, sorted."""
         return tuple(sorted({name for lane in self.lanes for name in lane.lane.policies}))
+
+    @property
+    def priorities(self) -> tuple[Priority, ...]:
+        """The priorities that lanes have, most urgent first."""
+        used = {lane.lane.priority for lane in self.lanes}
+        return tuple(priority for priority in Priority if priority in used)
 
 
 _DEFAULTS = Settings(lanes=())
@@ -136,9 +170,23 @@ def load_settings(path: Path, policies: PolicyCatalog) -> Settings:
         work_retention_days=section.integer("work_retention_days", _DEFAULTS.work_retention_days, 30, 3650, "days"),
         verdict_retention_days=section.optional_integer("verdict_retention_days", 1, 36_500, "days"),
         alarm_topic_arn=section.optional_text("alarm_topic_arn", _TOPIC_ARN, "the ARN of a standard SNS topic"),
+        image_engine=_image_engine(section.section("image_engine")),
+        backfill_batches=section.integer("backfill_batches", _DEFAULTS.backfill_batches, 1, 20, "batches"),
     )
     section.refuse_unknown()
+    _check_rates(settings, section.section("image_engine"))
     return settings
+
+
+def _check_rates(settings: Settings, section: Section) -> None:
+    """Refuse a share that is too small to work with, in the Region where the quota is smallest."""
+    engine = settings.image_engine
+    quota = DEFAULT_CALLS_PER_SECOND if engine.calls_per_second is None else engine.calls_per_second
+    for priority in settings.priorities:
+        rate = CallRate(quota * share_of(priority, engine.shares, settings.priorities))
+        if not rate.is_enough:
+            problem = f"{priority} lanes would have {rate.calls_per_second:.2g} of {quota:g} calls a second"
+            raise section.error("shares", problem, "give them more parts, others fewer, or use fewer priorities")
 
 
 def _lanes(section: Section, policies: PolicyCatalog) -> tuple[LaneSettings, ...]:
@@ -165,6 +213,21 @@ def _lanes(section: Section, policies: PolicyCatalog) -> tuple[LaneSettings, ...
         _check_overrides_hold(finished[-1].lane, owners, sections[name].section("policy_overrides"))
         _check_lane_sizes(finished[-1].lane, sections[name])
     return tuple(finished)
+
+
+def _image_engine(section: Section) -> ImageEngineSettings:
+    rate = section.optional_number("calls_per_second", 1, _MAX_CALLS_PER_SECOND, "calls a second")
+    shares = section.section("shares")
+    settings = ImageEngineSettings(
+        rate,
+        {
+            priority: shares.integer(priority.value, default, *_SHARES, "parts")
+            for priority, default in _DEFAULTS.image_engine.shares.items()
+        },
+    )
+    shares.refuse_unknown()
+    section.refuse_unknown()
+    return settings
 
 
 def _min_confidence(section: Section, names: Iterable[str], policies: PolicyCatalog) -> float:
@@ -201,7 +264,12 @@ def _lane(name: str, section: Section, policies: PolicyCatalog) -> LaneSettings:
     max_size = section.optional_integer("max_size", 0, _MAX_OBJECT_SIZE, "bytes")
     if max_size is not None and min_size > max_size:
         raise section.error("min_size", f"{min_size} is above max_size {max_size}", "swap them or drop one")
-    max_wait = section.integer("max_wait", _LANE_DEFAULTS.max_wait, 0, MAX_WINDOW_SECONDS, "seconds")
+    priority = _priority(section)
+    default_wait = 0 if priority is Priority.FAST else _LANE_DEFAULTS.max_wait
+    max_wait = section.integer("max_wait", default_wait, 0, MAX_WINDOW_SECONDS, "seconds")
+    if priority is Priority.FAST and max_wait > MAX_FAST_WINDOW_SECONDS:
+        problem = f"a fast lane does not wait {max_wait} seconds for company"
+        raise section.error("max_wait", problem, f"write 0 (or {MAX_FAST_WINDOW_SECONDS} at most), or priority: live")
     default_batch_size = _LANE_DEFAULTS.batch_size if max_wait else MAX_BATCH_SIZE_WITHOUT_WINDOW
     batch_size = section.integer("batch_size", default_batch_size, 1, MAX_BATCH_SIZE, "uploads")
     if batch_size > MAX_BATCH_SIZE_WITHOUT_WINDOW and not max_wait:
@@ -225,6 +293,8 @@ def _lane(name: str, section: Section, policies: PolicyCatalog) -> LaneSettings:
         ),
         policy=policy,
         policy_overrides=overrides,
+        engine=_engine(section, priority),
+        priority=priority,
         job_deadline_seconds=3600 * section.integer("job_deadline_hours", 24, 1, MAX_JOB_DEADLINE_HOURS, "hours"),
     )
     max_concurrency = section.integer(
@@ -232,6 +302,24 @@ def _lane(name: str, section: Section, policies: PolicyCatalog) -> LaneSettings:
     )
     section.refuse_unknown()
     return LaneSettings(lane, max_wait, batch_size, max_concurrency)
+
+
+def _priority(section: Section) -> Priority:
+    name = section.text("priority", _LANE_DEFAULTS.lane.priority)
+    if name not in list(Priority):
+        raise section.error("priority", f"{quoted(name)} is no priority", f"write one of {', '.join(Priority)}")
+    return Priority(name)
+
+
+def _engine(section: Section, priority: Priority) -> Engine:
+    default = Engine.IMAGE if priority is Priority.FAST else _LANE_DEFAULTS.lane.engine
+    name = section.text("engine", default)
+    if name not in list(Engine):
+        raise section.error("engine", f"{quoted(name)} is no engine", f"write one of {', '.join(Engine)}")
+    if priority is Priority.FAST and name != Engine.IMAGE:
+        problem = f"a fast lane can't wait for jobs, so engine {name} is not for it"
+        raise section.error("engine", problem, "write engine: image, or priority: live")
+    return Engine(name)
 
 
 def _policy(section: Section, key: str, policies: PolicyCatalog, default: str = "") -> str:

@@ -104,6 +104,10 @@ class Section:
             raise self.error(key, f"{value} is not from {low} to {high}", f"write {unit} within that range")
         return float(value)
 
+    def optional_number(self, key: str, low: float, high: float, unit: str) -> float | None:
+        """A number, or None where the key is missing or null."""
+        return None if self._is_null(key) else self.number(key, low, low, high, unit)
+
     def texts(self, key: str, default: tuple[str, ...]) -> tuple[str, ...]:
         """A list of texts, none of them twice."""
         entry = self._take(key)

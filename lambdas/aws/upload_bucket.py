@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from lambdas.moderation.confirmation import StoredObject, aliases_of, doubt
+from lambdas.moderation.engine import Engine
 from lambdas.moderation.upload import Upload, iso
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from mypy_boto3_s3 import S3Client
 
@@ -32,21 +33,25 @@ class UploadBucket:
     def __init__(self, client: "S3Client") -> None:
         self._client = client
 
-    def current(self, uploads: "Sequence[Upload]") -> list[tuple[StoredObject | None, dict[str, bool]]]:
-        """For each upload, what its object is now, and which of its aliases exist: one call for a plain key."""
-        with ThreadPoolExecutor(PARALLEL_HEADS) as threads:
-            return list(threads.map(self._current, uploads))
-
     def doubts(self, verdicts: "Sequence[Verdict]") -> "list[Failure | None]":
-        """For each approval on an unpinned analysis, why it can't be given, or None: see `confirmation.doubt`."""
-        stored = self.current([verdict.upload for verdict in verdicts])
-        return [
-            doubt(verdict.upload, verdict.claim.claimed_at, current, aliases)
-            for verdict, (current, aliases) in zip(verdicts, stored, strict=True)
-        ]
+        """For each approval, why it can't be given, or None: see `confirmation.doubt`.
 
-    def _current(self, upload: Upload) -> tuple[StoredObject | None, dict[str, bool]]:
-        aliases = {name: self._may_have_existed(upload.bucket, name) for name in aliases_of(upload.key)}
+        An approval on a pinned analysis is certain and costs no call. Only a manifest's line can be taken for another
+        key: the image engine is given the key as it is.
+        """
+        unpinned = [verdict for verdict in verdicts if not verdict.is_pinned]
+        with ThreadPoolExecutor(PARALLEL_HEADS) as threads:
+            found = dict(zip(map(id, unpinned), threads.map(self._doubt, unpinned), strict=True))
+        return [found.get(id(verdict)) for verdict in verdicts]
+
+    def _doubt(self, verdict: "Verdict") -> "Failure | None":
+        upload = verdict.upload
+        stored, aliases = self.current(upload, aliases_of(upload.key) if verdict.engine is Engine.BULK else ())
+        return doubt(upload, verdict.claim.claimed_at, stored, aliases)
+
+    def current(self, upload: Upload, names: "Iterable[str]") -> tuple[StoredObject | None, dict[str, bool]]:
+        """What an upload's object is now, and which objects of other names exist or did."""
+        aliases = {name: self._may_have_existed(upload.bucket, name) for name in names}
         stored = self._head(upload.bucket, upload.key)
         return (stored if isinstance(stored, StoredObject) else None), aliases
 

@@ -1,6 +1,7 @@
 """The work bucket: a batch's files, what an engine wrote for it, and every policy that ever judged."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -9,12 +10,15 @@ from lambdas.moderation.batch import (
     Batch,
     BatchSettings,
     BatchUpload,
+    index_lines,
+    leftovers_key,
     manifest_key,
     read_index,
     read_settings,
     settings_key,
     uploads_key,
 )
+from lambdas.moderation.chunk import Chunk, ChunkImage, analysed_lines
 from lambdas.moderation.policy import Policy
 from lambdas.moderation.policy_pointer import PolicyPointer, PolicyPointerError, policy_key, read_recorded_policy
 
@@ -52,9 +56,34 @@ class WorkBucket:
         """Stream a batch's uploads."""
         return read_index(settings, self.lines(self._name, uploads_key(settings.batch_id)))
 
+    def read_leftovers(self, settings: BatchSettings) -> Iterator[BatchUpload]:
+        """Stream the uploads of a batch that bulk gave no definite answer for."""
+        return read_index(settings, self.lines(self._name, leftovers_key(settings.batch_id)))
+
+    def write_leftovers(self, batch_id: str, uploads: Sequence[BatchUpload]) -> None:
+        """Write down which uploads the image engine is to look at."""
+        self._put(leftovers_key(batch_id), index_lines(uploads), "application/jsonlines")
+
+    def read_images(self, chunk: Chunk) -> list[ChunkImage]:
+        """A chunk's uploads."""
+        return list(chunk.images(self.lines(self._name, chunk.index_key)))
+
+    def read_results(self, chunk: Chunk) -> list[bytes]:
+        """The lines of a chunk's result file; none if nothing was analysed yet."""
+        return (self.read_optional(self._name, chunk.results_key) or b"").splitlines()
+
+    def read_analysed(self, chunk: Chunk) -> dict[int, str]:
+        """The result lines that a chunk has already, by the uploads' numbers."""
+        return analysed_lines(self.read_results(chunk))
+
+    def write_results(self, chunk: Chunk, lines: Iterable[str]) -> None:
+        """Write a chunk's result file, whole: what it had before must be among the lines."""
+        self._put(chunk.results_key, "".join(f"{line}\n" for line in lines), "application/jsonlines")
+
     def lines(self, bucket: str, key: str) -> Iterator[bytes]:
-        """Stream the lines of a JSON Lines object."""
-        yield from self._client.get_object(Bucket=bucket, Key=key)["Body"].iter_lines(chunk_size=64 * 1024)
+        """Stream the lines of a JSON Lines object; who stops early lets the rest be."""
+        with closing(self._client.get_object(Bucket=bucket, Key=key)["Body"]) as body:
+            yield from body.iter_lines(chunk_size=64 * 1024)
 
     def read_optional(self, bucket: str, key: str) -> bytes | None:
         """Read a small object that may be absent."""

@@ -62,15 +62,57 @@ class Analysis:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageError:
+    """Why an image has no analysis: the service's name for it, and a sentence for people."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class ResultLine:
-    """One line of a result file: the image's `s3://bucket/key`, and its analysis or None if the line carries none."""
+    """One line of a result file.
+
+    Attributes:
+        source: the image's `s3://bucket/key`.
+        analysis: None if the line carries none.
+        n: the upload's number in its batch. Only our image engine writes it: it can analyse several versions of one
+            object, which a source alone does not tell apart.
+        error: why there is no analysis. Only our image engine writes it; bulk reports errors in its summary.
+    """
 
     source: str
     analysis: Analysis | None
+    n: int | None = None
+    error: ImageError | None = None
+
+
+#: Characters kept of an error, so that its line stays below `MAX_LINE_BYTES`.
+_MAX_WORDS = 1024
+
+#: What a result line keeps of a DetectModerationLabels response (Rekognition API reference).
+_ANSWER_MEMBERS = ("ModerationLabels", "ModerationModelVersion", "ContentTypes", "ProjectVersion")
+
+
+def answer_line(source: str, n: int, response: Mapping[str, Any]) -> str:
+    """The result line of an image that was analysed, without a line end."""
+    answer = {name: response[name] for name in _ANSWER_MEMBERS if name in response}
+    return _json({"source-ref": source, "n": n, "detect-moderation-labels": answer})
+
+
+def error_line(source: str, n: int, error: ImageError) -> str:
+    """The result line of an image that can't be analysed, without a line end."""
+    return _json(
+        {
+            "source-ref": source,
+            "n": n,
+            "error": {"code": error.code[:_MAX_WORDS], "message": error.message[:_MAX_WORDS]},
+        }
+    )
 
 
 def parse_result_line(line: str | bytes) -> ResultLine:
-    """Read `{"source-ref": ..., "detect-moderation-labels": {...}}`.
+    """Read `{"source-ref": ..., "detect-moderation-labels": {...}}`; our own lines have `n`, and may have `error`.
 
     The value under `detect-moderation-labels` is DetectModerationLabels' response (Developer Guide,
     bulk-analysis-output-manifests.html). A line without it is accepted: how a failed image looks is not documented.
@@ -87,9 +129,14 @@ def parse_result_line(line: str | bytes) -> ResultLine:
     source: str = document["source-ref"]
     if len(line) > MAX_LINE_BYTES:
         raise ResultLineError(f"a result line of {len(line)} bytes; at most {MAX_LINE_BYTES} are read", source)
-    answer = document.get("detect-moderation-labels")
+    answer, n = document.get("detect-moderation-labels"), document.get("n")
     try:
-        return ResultLine(source, None if answer is None else parse_answer(answer))
+        return ResultLine(
+            source,
+            None if answer is None else parse_answer(answer),
+            n if type(n) is int else None,
+            _error(document.get("error")),
+        )
     except ResultLineError as error:
         raise ResultLineError(str(error), source) from error
 
@@ -170,3 +217,14 @@ def _optional_list(answer: Mapping[str, Any], key: str) -> Sequence[object]:
     if value is not None and not isinstance(value, list):
         raise ResultLineError(f"{key} is not a list")
     return value or ()
+
+
+def _error(value: object) -> ImageError | None:
+    if not isinstance(value, dict):
+        return None
+    code, message = value.get("code"), value.get("message")
+    return ImageError(code, message) if isinstance(code, str) and isinstance(message, str) else None
+
+
+def _json(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, separators=(",", ":"))  # ASCII: JSON can escape what UTF-8 can't carry

@@ -1,8 +1,8 @@
-"""A batch: up to 10,000 uploads analysed together, and the three files that describe it in the work bucket.
+"""A batch: up to 10,000 uploads analysed together, and the files that describe it in the work bucket.
 
-`manifest.jsonl` is what an engine reads, `uploads.jsonl` lists every upload of the batch with its number, and
+`manifest.jsonl` is what Bulk Analysis reads, `uploads.jsonl` lists every upload of the batch with its number, and
 `batch.json` holds the settings the batch keeps to its end. `batch.json` is written last: where it exists, the batch
-is complete and may be started.
+is complete and may be started. `leftovers.jsonl` comes later, if a bulk job left uploads without an answer.
 """
 
 import json
@@ -16,7 +16,7 @@ from lambdas.moderation.policy import Policy
 from lambdas.moderation.upload import MAX_IMAGE_BYTES, Upload
 from lambdas.moderation.verdict import Claim, Failure, Status
 
-SCHEMA = "gatehouse.batch/2"
+SCHEMA = "gatehouse.batch/3"
 
 #: A batch that was started and ended without a verdict is tried again under a new batch, this many times in all.
 MAX_BATCHES_PER_UPLOAD = 3
@@ -45,6 +45,11 @@ def uploads_key(batch_id: str) -> str:
 def settings_key(batch_id: str) -> str:
     """Key of the batch's settings; written last."""
     return f"{batch_prefix(batch_id)}batch.json"
+
+
+def leftovers_key(batch_id: str) -> str:
+    """Key of the index of those uploads that a media analysis job gave no definite answer for."""
+    return f"{batch_prefix(batch_id)}leftovers.jsonl"
 
 
 def bulk_output_prefix(batch_id: str) -> str:
@@ -148,7 +153,7 @@ class Batch:
 
     def index(self) -> str:
         """The uploads index, JSON Lines."""
-        return "".join(entry.to_line() + "\n" for entry in self.uploads)
+        return index_lines(self.uploads)
 
     def settings(self, work_bucket: str) -> str:
         """The content of batch.json."""
@@ -161,6 +166,7 @@ class Batch:
                 "uploads": len(self.uploads),
                 "analysable": sum(entry.in_manifest for entry in self.uploads),
                 "min_confidence": self.min_confidence,
+                "engine": self.lane.engine.value,
                 "adapter": self.lane.adapter,
                 "job_deadline_seconds": self.lane.job_deadline_seconds,
                 "manifest": {"bucket": work_bucket, "key": manifest_key(self.batch_id)},
@@ -224,6 +230,11 @@ def read_index(settings: BatchSettings, lines: Iterable[str | bytes]) -> Iterato
         refusal = Refusal(Status(document["status"]), Failure(error["code"], error["message"])) if error else None
         claim = Claim(upload, settings.batch_id, settings.created_at, settings.lane, document["attempt"])
         yield BatchUpload(document["n"], claim, refusal, document.get("in_manifest", True))
+
+
+def index_lines(uploads: Iterable[BatchUpload]) -> str:
+    """An uploads index, JSON Lines: of a whole batch, or of its leftovers."""
+    return "".join(entry.to_line() + "\n" for entry in uploads)
 
 
 def _json(document: Mapping[str, Any]) -> str:

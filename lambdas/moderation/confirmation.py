@@ -1,8 +1,8 @@
 """Whether an analysis that could not name a version really spoke of the upload's bytes.
 
-A manifest names an object, not a version, so a media analysis job reads whatever is current when it gets there. Before
-such an analysis may approve an upload, what is stored now is compared with what was uploaded. Every doubt ends in a
-failure, never in an approval.
+A manifest names an object, not a version, so a media analysis job reads whatever is current when it gets there; and
+without versioning there is no version to name. Before such an analysis may approve an upload, what is stored now is
+compared with what was uploaded. Every doubt ends in a failure or in another analysis, never in an approval.
 """
 
 import posixpath
@@ -13,8 +13,9 @@ from urllib.parse import unquote, unquote_plus
 from lambdas.moderation.upload import Upload
 from lambdas.moderation.verdict import Failure
 
-#: S3 gives every object of a bucket with suspended versioning this version id, and overwrites it in place.
-UNVERSIONED = (None, "null")
+#: The upload's bytes are gone, or nothing can tell whether they are still there: no other analysis would help.
+SUPERSEDED = "Superseded"
+UNCONFIRMABLE = "Unconfirmable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,8 @@ def doubt(
     if existing := sorted(name for name, exists in (aliases or {}).items() if exists):
         message = f"the manifest's line could also be read as the existing object {existing[0]!r}"
         return Failure("NotAnalyzed", message)
-    if upload.version_id not in UNVERSIONED:
-        if stored is not None and stored.version_id == upload.version_id:
+    if upload.pin is not None:
+        if stored is not None and stored.version_id == upload.pin:
             return None
         return Failure("NotAnalyzed", "another version of the object was current when it was analysed or soon after")
     if aliases:
@@ -53,11 +54,11 @@ def doubt(
         return Failure("NotAnalyzed", f"{message}; turn on versioning")
     if "-" in upload.etag:
         message = "a multipart upload in a bucket without versioning can't be told from a repetition of itself"
-        return Failure("NotAnalyzed", f"{message}; turn on versioning")
+        return Failure(UNCONFIRMABLE, f"{message}; turn on versioning")
     if stored is None:
-        return Failure("Superseded", "the object was deleted before its analysis could be confirmed")
+        return Failure(SUPERSEDED, "the object was deleted before its analysis could be confirmed")
     if stored.etag != upload.etag or stored.last_modified > claimed_at:
-        return Failure("Superseded", "the object was overwritten; the upload that did it has a verdict of its own")
+        return Failure(SUPERSEDED, "the object was overwritten; the upload that did it has a verdict of its own")
     return None
 
 

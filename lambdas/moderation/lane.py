@@ -2,7 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
 from typing import Any
+
+from lambdas.moderation.engine import Engine
+
+
+class Priority(StrEnum):
+    """Which lanes share a workflow, a chunk queue and a part of the account's calls a second; most urgent first."""
+
+    FAST = "fast"
+    LIVE = "live"
+    BACKFILL = "backfill"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +32,8 @@ class Lane:
         adapter: ARN of a Custom Moderation project version, or None for the base model.
         policy: name of the policy that judges this lane's uploads.
         policy_overrides: key prefix and name of the policy that judges the uploads under it instead; the longest wins.
+        engine: what analyses this lane's batches.
+        priority: how urgent this lane is among the others.
         job_deadline_seconds: how long one analysis job may be waited for.
     """
 
@@ -35,6 +48,8 @@ class Lane:
     adapter: str | None = None
     policy: str = "standard"
     policy_overrides: tuple[tuple[str, str], ...] = ()
+    engine: Engine = Engine.AUTO
+    priority: Priority = Priority.LIVE
     job_deadline_seconds: int = 86_400
 
     def matches(self, key: str, size: int) -> bool:
@@ -65,6 +80,7 @@ class Lane:
 
         Raises:
             TypeError: the document has a field this version does not know, or lacks the name.
+            ValueError: an engine or a priority this version does not know.
         """
         known = {field.name for field in fields(cls)}
         if unknown := set(document) - known:
@@ -74,6 +90,10 @@ class Lane:
         }
         if "policy_overrides" in values:
             values["policy_overrides"] = tuple(values["policy_overrides"].items())
+        if "engine" in values:
+            values["engine"] = Engine(values["engine"])
+        if "priority" in values:
+            values["priority"] = Priority(values["priority"])
         return cls(**values)
 
 

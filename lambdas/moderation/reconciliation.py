@@ -2,17 +2,18 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 from lambdas.moderation.analysis import Analysis, ResultLineError, parse_result_line
 from lambdas.moderation.batch import BatchSettings, BatchUpload
-from lambdas.moderation.verdict import BY_POLICY, Claim, Failure, Status, Verdict
+from lambdas.moderation.confirmation import SUPERSEDED, UNCONFIRMABLE
+from lambdas.moderation.engine import Engine
+from lambdas.moderation.image_errors import is_unsupported
+from lambdas.moderation.verdict import BY_POLICY, Failure, Status, Verdict
 
-#: DetectModerationLabels' exceptions that speak of the image and not of us (API reference). The codes of a bulk job's
-#: manifest summary are not documented; one that is none of these ends as FAILED.
-UNSUPPORTED_CODES = frozenset({"InvalidImageFormatException", "ImageTooLargeException"})
-
+UNREADABLE = "UnreadableResult"
+CONTRADICTORY = Failure("ContradictoryResults", "two results for this upload disagree")
 NOT_ANALYZED = Failure("NotAnalyzed", "the analysis ended without a result for this upload")
 OLDER_UPLOAD = Failure("NotAnalyzed", "a newer upload of the same object was analysed in the same batch")
 
@@ -20,18 +21,57 @@ OLDER_UPLOAD = Failure("NotAnalyzed", "a newer upload of the same object was ana
 #: it flags is flagged; what it finds nothing in was not looked at the way the lane asks.
 ADAPTER_IGNORED = Failure("AdapterIgnored", "the answer is not from the adapter the lane asks for; has it expired?")
 
+#: What another analysis would not change. An answer without its adapter is one: asking again is ignored again.
+_DEFINITE = frozenset({ADAPTER_IGNORED.code, SUPERSEDED, UNCONFIRMABLE})
+
+
+class Answers(Protocol):
+    """What an engine said about a batch's uploads."""
+
+    @property
+    def engine(self) -> Engine:
+        """Which one it was."""
+        ...
+
+    @property
+    def job_id(self) -> str | None:
+        """The media analysis job, if it was one."""
+        ...
+
+    def answer(self, entry: BatchUpload) -> Analysis | Failure:
+        """What it said about one upload, or why it said nothing."""
+        ...
+
 
 @dataclass(slots=True)
-class Answers:
-    """What came back for a batch, by `s3://bucket/key`.
+class BulkAnswers:
+    """What a media analysis job gave, by `s3://bucket/key`: a manifest can't tell versions apart.
 
     Attributes:
+        job_id: None if none was started.
+        job_failure: set if the job as a whole failed; every upload it was to analyse ends with it.
         unreadable_lines: result lines that can't be trusted and do not even say whom they speak of.
     """
 
+    job_id: str | None = None
+    job_failure: Failure | None = None
     analyses: dict[str, Analysis] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)
     unreadable_lines: int = 0
+
+    @property
+    def engine(self) -> Engine:
+        """Bulk Analysis."""
+        return Engine.BULK
+
+    def answer(self, entry: BatchUpload) -> Analysis | Failure:
+        """The analysis of the upload's object, if only the upload is the object's newest in the batch."""
+        if self.job_failure:
+            return self.job_failure
+        if not entry.in_manifest:
+            return OLDER_UPLOAD
+        source = entry.claim.upload.object
+        return self.failures.get(source) or self.analyses.get(source) or NOT_ANALYZED
 
     def add_results(self, lines: Iterable[str | bytes]) -> None:
         """Read a result file. Two lines that disagree on one image leave it without an analysis."""
@@ -44,12 +84,12 @@ class Answers:
                 if error.source is None:
                     self.unreadable_lines += 1
                 else:
-                    self._fail(error.source, Failure.reported("UnreadableResult", str(error)))
+                    self.failures[error.source] = Failure.reported(UNREADABLE, str(error))
                 continue
             if result.analysis is None:
-                self._fail(result.source, NOT_ANALYZED)
+                self.failures[result.source] = NOT_ANALYZED
             elif self.analyses.setdefault(result.source, result.analysis) != result.analysis:
-                self._fail(result.source, Failure("ContradictoryResults", "two results for this upload disagree"))
+                self.failures[result.source] = CONTRADICTORY
 
     def add_summary(self, text: str | bytes) -> None:
         """Read a manifest summary for the errors of single images.
@@ -67,12 +107,58 @@ class Answers:
                 code, message = _text(error, "code", "NotAnalyzed"), _text(error, "message", NOT_ANALYZED.message)
                 self.failures.setdefault(error["source-ref"], Failure.reported(code, message))
 
-    def _fail(self, source: str, failure: Failure) -> None:
-        self.failures[source] = failure
-
     def unmatched(self, uploads: Iterable[BatchUpload]) -> int:
         """How many analyses speak of no upload in the manifest: a sign that keys are written another way."""
         return len(self.analyses.keys() - {entry.claim.upload.object for entry in uploads if entry.in_manifest})
+
+
+@dataclass(slots=True)
+class ImageAnswers:
+    """What the image engine gave, by the uploads' numbers.
+
+    Attributes:
+        unreadable_lines: result lines that can't be trusted and do not even say whom they speak of.
+    """
+
+    analyses: dict[int, tuple[str, Analysis]] = field(default_factory=dict)
+    failures: dict[int, Failure] = field(default_factory=dict)
+    unreadable_lines: int = 0
+
+    @property
+    def engine(self) -> Engine:
+        """The image engine."""
+        return Engine.IMAGE
+
+    @property
+    def job_id(self) -> str | None:
+        """It knows no jobs."""
+        return None
+
+    def answer(self, entry: BatchUpload) -> Analysis | Failure:
+        """The analysis of the upload. A line of another object under the same number is not believed."""
+        if (found := self.analyses.get(entry.n)) and found[0] == entry.claim.upload.object:
+            return found[1]
+        return self.failures.get(entry.n, NOT_ANALYZED)
+
+    def add_results(self, lines: Iterable[str | bytes]) -> None:
+        """Read a chunk's result file."""
+        for line in lines:
+            try:
+                result = parse_result_line(line)
+            except ResultLineError:
+                self.unreadable_lines += 1
+                continue
+            if result.n is None:
+                self.unreadable_lines += 1
+            elif result.analysis is not None:
+                self.analyses[result.n] = result.source, result.analysis
+            elif result.error is not None:
+                self.failures[result.n] = Failure.reported(result.error.code, result.error.message)
+
+    def add_failure(self, uploads: Iterable[BatchUpload], failure: Failure) -> None:
+        """A chunk was given up; what was analysed before counts all the same."""
+        for entry in uploads:
+            self.failures.setdefault(entry.n, failure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +173,7 @@ class Judgement:
 
 
 def judge(
-    settings: BatchSettings,
-    uploads: Iterable[BatchUpload],
-    answers: Answers,
-    decided_at: str,
-    job_id: str | None = None,
-    job_failure: Failure | None = None,
+    settings: BatchSettings, uploads: Iterable[BatchUpload], answers: Answers, decided_at: str
 ) -> Iterator[Judgement]:
     """Give each upload of a batch its judgement, in order; every path that lacks an analysis ends unapproved.
 
@@ -101,52 +182,66 @@ def judge(
         uploads: those still pending under this batch.
         answers: what came back.
         decided_at: ISO 8601, UTC.
-        job_id: of the media analysis job.
-        job_failure: set if the job as a whole failed; every upload it was to analyse ends FAILED with it.
     """
     for entry in uploads:
-        source = entry.claim.upload.object
-        analysis = answers.analyses.get(source)
         if entry.refusal:
             yield Judgement(Verdict(entry.claim, entry.refusal.status, decided_at, failure=entry.refusal.failure))
             continue
-        failure = job_failure or (answers.failures.get(source) if entry.in_manifest else OLDER_UPLOAD)
-        if failure is not None or analysis is None:
-            yield Judgement(_failed(entry.claim, failure or NOT_ANALYZED, decided_at, job_id))
+        found = answers.answer(entry)
+        verdict = Verdict(
+            entry.claim,
+            Status.FAILED,
+            decided_at,
+            engine=answers.engine,
+            job_id=answers.job_id,
+            min_confidence=settings.min_confidence,
+            adapter_asked=settings.adapter,
+        )
+        if isinstance(found, Failure):
+            yield Judgement(_failed(verdict, found))
             continue
         policy = settings.policy_for(entry.claim.upload.key)
-        decision = policy.judge(analysis)
-        if decision.status is Status.APPROVED and settings.adapter and analysis.adapter != settings.adapter:
-            yield Judgement(_failed(entry.claim, ADAPTER_IGNORED, decided_at, job_id), decision.unknown_labels)
+        decision = policy.judge(found)
+        if decision.status is Status.APPROVED and settings.adapter and found.adapter != settings.adapter:
+            yield Judgement(_failed(verdict, ADAPTER_IGNORED), decision.unknown_labels)
             continue
-        yield Judgement(
-            Verdict(
-                entry.claim,
-                decision.status,
-                decided_at,
-                reasons=decision.reasons,
-                analysis=analysis,
-                policy=policy.reference,
-                engine="bulk",
-                job_id=job_id,
-                min_confidence=settings.min_confidence,
-                adapter_asked=settings.adapter,
-                decided_by=BY_POLICY,
-            ),
-            decision.unknown_labels,
+        judged = replace(
+            verdict,
+            status=decision.status,
+            reasons=decision.reasons,
+            analysis=found,
+            policy=policy.reference,
+            decided_by=BY_POLICY,
         )
+        yield Judgement(judged, decision.unknown_labels)
 
 
 def withdraw(verdict: Verdict, doubt: Failure | None) -> Verdict:
     """The verdict, or, where its analysis may speak of other bytes, the failure that takes its place."""
-    if doubt is None:
-        return verdict
-    return _failed(verdict.claim, doubt, verdict.decided_at, verdict.job_id)
+    return verdict if doubt is None else _failed(verdict, doubt)
 
 
-def _failed(claim: Claim, failure: Failure, decided_at: str, job_id: str | None) -> Verdict:
-    status = Status.UNSUPPORTED if failure.code in UNSUPPORTED_CODES else Status.FAILED
-    return Verdict(claim, status, decided_at, failure=failure, engine="bulk", job_id=job_id)
+def is_leftover(verdict: Verdict) -> bool:
+    """Whether another analysis, image by image, may give the upload a definite answer.
+
+    It may where the job did not answer for the upload's own bytes, whatever the reason. It can't where the image itself
+    is the reason, the bytes are gone, or nobody could tell them from others.
+    """
+    if verdict.status is not Status.FAILED or verdict.engine is not Engine.BULK or verdict.failure is None:
+        return False
+    return verdict.failure.code not in _DEFINITE
+
+
+def _failed(verdict: Verdict, failure: Failure) -> Verdict:
+    return Verdict(
+        verdict.claim,
+        Status.UNSUPPORTED if is_unsupported(failure.code, failure.message) else Status.FAILED,
+        verdict.decided_at,
+        failure=failure,
+        engine=verdict.engine,
+        job_id=verdict.job_id,
+        adapter_asked=verdict.adapter_asked,
+    )
 
 
 def _text(fields: dict[str, Any], name: str, default: str) -> str:

@@ -21,6 +21,9 @@ MAX_TEXT_BYTES = 1024
 #: and any key, `s3://bucket/key` fits a partition key's 2,048 bytes.
 _BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}")
 
+#: S3 gives every object of a bucket with suspended versioning this version id, and overwrites it in place.
+UNVERSIONED = (None, "null")
+
 #: Far beyond any S3 object, and within the 38 digits of a DynamoDB number.
 _SIZE_LIMIT = 2**63
 
@@ -64,6 +67,11 @@ class Upload:
     def identity(self) -> tuple[str, str]:
         """What makes two messages speak of the same upload."""
         return self.object, self.version
+
+    @property
+    def pin(self) -> str | None:
+        """The version id that names these bytes and no others; None where the object is overwritten in place."""
+        return None if self.version_id in UNVERSIONED else self.version_id
 
     def to_document(self) -> dict[str, Any]:
         """The upload as the uploads index carries it."""

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from lambdas.moderation.analysis import Analysis, ContentType, Label
+from lambdas.moderation.engine import Engine
 from lambdas.moderation.upload import Upload
 
 OBJECT = "object"
@@ -137,6 +138,7 @@ class Verdict:
 
     Attributes:
         decided_at: ISO 8601, UTC.
+        engine: BULK or IMAGE, or None for an upload that was refused before any analysis.
         adapter_asked: the adapter the lane asked for; compare `analysis.adapter`, the one that answered.
         decided_by: `BY_POLICY`, a person's id, or None where nobody had anything to decide.
     """
@@ -148,7 +150,7 @@ class Verdict:
     analysis: Analysis | None = None
     failure: Failure | None = None
     policy: PolicyReference | None = None
-    engine: str | None = None
+    engine: Engine | None = None
     job_id: str | None = None
     min_confidence: float | None = None
     adapter_asked: str | None = None
@@ -159,6 +161,11 @@ class Verdict:
         """The upload the verdict speaks of, and of no other version of the object."""
         return self.claim.upload
 
+    @property
+    def is_pinned(self) -> bool:
+        """Whether the analysis is of these very bytes, because the engine could name their version."""
+        return self.engine is Engine.IMAGE and self.upload.pin is not None
+
     def to_item(self, expires_at: int | None = None) -> dict[str, Any]:
         """The final item.
 
@@ -167,9 +174,10 @@ class Verdict:
         """
         optional = {
             "error": self.failure and self.failure.to_document(),
-            "engine": self.engine,
+            "engine": self.engine and self.engine.value,
             "job_id": self.job_id,
             "min_confidence": self.min_confidence,
+            "adapter": self._adapter_item(),
             EXPIRES_AT: expires_at,
             **self._analysis_item(),
         }
@@ -198,8 +206,12 @@ class Verdict:
             "labels": labels_document(self.analysis),
             "content_types": content_types_document(self.analysis),
             "model_version": self.analysis.model_version,
-            "adapter": {"asked": self.adapter_asked, "answered": self.analysis.adapter} if self.adapter_asked else None,
         }
+
+    def _adapter_item(self) -> dict[str, Any] | None:
+        if self.adapter_asked is None:
+            return None
+        return {"asked": self.adapter_asked, "answered": self.analysis and self.analysis.adapter}
 
     def _index_item(self) -> dict[str, Any]:
         if self.status is Status.APPROVED:
@@ -263,7 +275,7 @@ def verdict_from_item(item: Mapping[str, Any]) -> Verdict:
         analysis=_analysis(item, adapter.get("answered")) if "labels" in item else None,
         failure=Failure(error["code"], error["message"]) if error else None,
         policy=PolicyReference(policy["name"], policy["version"], policy["hash"]) if policy else None,
-        engine=item.get("engine"),
+        engine=Engine(item["engine"]) if item.get("engine") else None,
         job_id=item.get("job_id"),
         min_confidence=None if min_confidence is None else float(min_confidence),
         adapter_asked=adapter.get("asked"),

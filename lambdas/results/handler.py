@@ -25,6 +25,14 @@ logger = Logger()
 metrics = Metrics()
 tracer = Tracer(auto_patch=False)  # a segment for each of thousands of calls would drown the trace
 
+#: AWS does not document what an account is told that Bulk Analysis is closed to.
+_BULK_REFUSED = (
+    "the media analysis job could not be started: either the state machine's role lacks a permission, or Bulk Analysis "
+    "is closed to this account (as to all that had not used it before 30 April 2026) or absent from this Region; the "
+    "image engine analysed the batch"
+)
+_BULK_FAILED = "no media analysis job came to a good end, or to a start; the image engine analysed the batch"
+
 _CONFIG = Config(
     retries={"mode": "standard", "max_attempts": 8},
     connect_timeout=3,
@@ -60,13 +68,14 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     """
     request = Request.parse(event)
     settled = _settlement().settle(request)
-    _report(request.batch_id, settled)
+    _report(request, settled)
     if settled.refusals:
         raise settled.refusals[0]
     return {"batch_id": request.batch_id, **settled.to_document()}
 
 
-def _report(batch_id: str, settled: Settled) -> None:
+def _report(request: Request, settled: Settled) -> None:
+    batch_id, fallback = request.batch_id, request.fallback
     metrics.add_dimension("lane", settled.lane)
     counts = settled.counts()
     judged = {
@@ -79,6 +88,9 @@ def _report(batch_id: str, settled: Settled) -> None:
         "AdapterIgnored": settled.adapter_ignored,
         "UnknownLabels": len(settled.unknown_labels),
         "UnmatchedResultLines": settled.unmatched_lines,
+        "Leftovers": settled.leftovers,
+        "BulkRefused": int(fallback is not None and fallback.is_refusal),
+        "BulkFailed": int(fallback is not None and not fallback.is_refusal),
     }
     for name, count in judged.items():
         metrics.add_metric(name, MetricUnit.Count, count)
@@ -88,3 +100,9 @@ def _report(batch_id: str, settled: Settled) -> None:
     logger.info("settled", extra={"batch_id": batch_id, "lane": settled.lane, "counts": judged})
     if settled.adapter_ignored:
         logger.warning("answers lack the adapter that was asked for; has it expired?", extra={"batch_id": batch_id})
+    if fallback is not None:
+        problem = _BULK_REFUSED if fallback.is_refusal else _BULK_FAILED
+        logger.warning(
+            "image engine took over",
+            extra={"batch_id": batch_id, "problem": problem, "error": fallback.failure.to_document()},
+        )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lambdas.moderation.chunk import Chunk, ImagePass
 from lambdas.moderation.verdict import Failure
 
 
@@ -16,38 +17,91 @@ class Location:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """A batch whose analysis has ended, well or not.
+class Job:
+    """A media analysis job that has ended, well or not.
 
     Attributes:
-        job_id: of the media analysis job; None if none was started.
+        job_id: None if none was started.
         results: the result file, as GetMediaAnalysisJob named it.
         summary: the manifest summary, as GetMediaAnalysisJob named it.
         failure: why the job as a whole gave nothing, or None.
     """
 
-    batch_id: str
     job_id: str | None = None
     results: Location | None = None
     summary: Location | None = None
     failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRun:
+    """A pass of the image engine that has ended.
+
+    Attributes:
+        chunks: of the pass, in order.
+        failures: chunk's first line -> why the chunk was given up.
+    """
+
+    image_pass: ImagePass
+    chunks: tuple[Chunk, ...]
+    failures: Mapping[int, Failure]
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """Why the image engine took over from Bulk Analysis.
+
+    Attributes:
+        is_refusal: the job could not even be started; else it failed.
+    """
+
+    failure: Failure
+    is_refusal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A batch whose analysis has ended, by one engine or the other, well or not."""
+
+    batch_id: str
+    analysis: Job | ImageRun
+    fallback: Fallback | None = None
 
     @classmethod
     def parse(cls, payload: Mapping[str, Any]) -> "Request":
         """Read the workflow's payload.
 
         Raises:
-            KeyError: the payload is not the workflow's.
+            KeyError, ValueError: the payload is not the workflow's.
         """
-        job = payload["job"]
-        failure = job["failure"]
+        batch_id, images, fallback = payload["batch_id"], payload["images"], payload["fallback"]
         return cls(
-            batch_id=payload["batch_id"],
-            job_id=job["job_id"],
-            results=_location(job["results"]),
-            summary=_location(job["summary"]),
-            failure=Failure.reported(failure["code"], failure["message"]) if failure else None,
+            batch_id=batch_id,
+            analysis=_image_run(batch_id, images) if images else _job(payload["job"]),
+            fallback=Fallback(_failure(fallback), fallback["is_refusal"]) if fallback else None,
         )
+
+
+def _image_run(batch_id: str, document: Mapping[str, Any]) -> ImageRun:
+    image_pass, size = ImagePass(document["pass"]), int(document["size"])
+    return ImageRun(
+        image_pass,
+        tuple(Chunk(batch_id, image_pass, first, size) for first in range(0, int(document["uploads"]), size)),
+        {int(failure["first"]): _failure(failure) for failure in document["failures"]},
+    )
+
+
+def _job(document: Mapping[str, Any]) -> Job:
+    return Job(
+        job_id=document["job_id"],
+        results=_location(document["results"]),
+        summary=_location(document["summary"]),
+        failure=_failure(document["failure"]) if document["failure"] else None,
+    )
+
+
+def _failure(document: Mapping[str, str]) -> Failure:
+    return Failure.reported(document["code"], document["message"])
 
 
 def _location(document: Mapping[str, str] | None) -> Location | None:

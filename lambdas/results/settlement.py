@@ -2,10 +2,14 @@
 
 Publish, then finalize. An upload is PENDING until its flag is out, so a final and flagged verdict is a published one
 whatever happens in between; a re-run finds what is left and sends the same ids.
+
+Where a media analysis job left uploads without a definite answer, these stay PENDING once more and are written down for
+the image engine; what that gives is final.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,11 +18,24 @@ from lambdas.aws.flag_topic import FlagNotPublishedError, FlagTopic
 from lambdas.aws.upload_bucket import UploadBucket
 from lambdas.aws.verdict_table import ITEMS_A_CALL, VerdictTable
 from lambdas.aws.work_bucket import WorkBucket
+from lambdas.moderation.batch import BatchSettings, BatchUpload
+from lambdas.moderation.chunk import ImagePass
 from lambdas.moderation.flag import MAX_MESSAGES, Flag, in_batches
-from lambdas.moderation.reconciliation import ADAPTER_IGNORED, NOT_ANALYZED, Answers, Judgement, judge, withdraw
+from lambdas.moderation.reconciliation import (
+    ADAPTER_IGNORED,
+    NOT_ANALYZED,
+    BulkAnswers,
+    ImageAnswers,
+    Judgement,
+    is_leftover,
+    judge,
+    withdraw,
+)
 from lambdas.moderation.upload import iso
 from lambdas.moderation.verdict import FLAGGED, Status, Verdict
-from lambdas.results.request import Request
+from lambdas.results.request import ImageRun, Job, Request
+
+_PARALLEL_READS = 16
 
 
 @dataclass(slots=True)
@@ -26,8 +43,9 @@ class Settled:
     """What a run wrote.
 
     Attributes:
-        uploads: of the batch.
+        uploads: of the batch, or those that the image engine was to look at once more.
         skipped: uploads that were final or in other hands already.
+        leftovers: uploads that stay PENDING for the image engine.
         verdicts: those that stand by this run.
         unmatched_lines: analyses of images that are not in the batch, and lines that name none.
         unknown_labels: names the taxonomy does not have, each once.
@@ -37,6 +55,7 @@ class Settled:
     lane: str
     uploads: int
     skipped: int = 0
+    leftovers: int = 0
     verdicts: list[Verdict] = field(default_factory=list)
     unmatched_lines: int = 0
     unknown_labels: set[str] = field(default_factory=set)
@@ -69,7 +88,7 @@ class Settled:
         """The execution's output."""
         counts = self.counts()
         by_status = {status.lower(): counts[status] for status in Status if status is not Status.PENDING}
-        return {"uploads": self.uploads, **by_status, "skipped": self.skipped}
+        return {"uploads": self.uploads, **by_status, "skipped": self.skipped, "leftovers": self.leftovers}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,28 +118,60 @@ class Settlement:
             ClientError, VerdictTableBusyError: what is final stays so; call again for the rest.
         """
         settings = self.work.read_settings(request.batch_id)
-        index = list(self.work.read_index(settings))
+        index = list(self._index(settings, request.analysis))
         pending = self.table.pending(entry.claim for entry in index)
         held = [entry for entry in index if entry.claim.upload.identity in pending]
         settled = Settled(settings.lane, uploads=len(index), skipped=len(index) - len(held))
         if held:
-            answers = self._answers(request)
-            settled.unmatched_lines = answers.unreadable_lines + answers.unmatched(index)
-            judgements = list(
-                judge(settings, held, answers, iso(self.now()), job_id=request.job_id, job_failure=request.failure)
-            )
+            if isinstance(request.analysis, ImageRun):
+                answers: ImageAnswers | BulkAnswers = self._image_answers(request.analysis, index)
+            else:
+                answers = self._bulk_answers(request.analysis)
+                settled.unmatched_lines = answers.unmatched(index)
+            settled.unmatched_lines += answers.unreadable_lines
+            judgements = list(judge(settings, held, answers, iso(self.now())))
             settled.unknown_labels = {name for judgement in judgements for name in judgement.unknown_labels}
-            settled.verdicts = self._publish_and_finalize(self._confirm(judgements), settled.refusals)
-            settled.skipped = len(index) - len(settled.verdicts)
+            verdicts = self._confirm(judgements)
+            if isinstance(request.analysis, Job) and not request.analysis.failure:
+                verdicts = self._set_leftovers_aside(request.batch_id, held, verdicts, settled)
+            settled.verdicts = self._publish_and_finalize(verdicts, settled.refusals)
+            settled.skipped = len(index) - len(settled.verdicts) - settled.leftovers
         return settled
 
-    def _answers(self, request: Request) -> Answers:
-        answers = Answers()
-        if request.results and not request.failure:
-            answers.add_results(self.work.lines(request.results.bucket, request.results.key))
-        if request.summary:
-            answers.add_summary(self.work.read_optional(request.summary.bucket, request.summary.key) or b"")
+    def _index(self, settings: BatchSettings, analysis: Job | ImageRun) -> Iterator[BatchUpload]:
+        if isinstance(analysis, ImageRun) and analysis.image_pass is ImagePass.LEFTOVERS:
+            return self.work.read_leftovers(settings)
+        return self.work.read_index(settings)
+
+    def _bulk_answers(self, job: Job) -> BulkAnswers:
+        answers = BulkAnswers(job.job_id, job.failure)
+        if job.results and not job.failure:
+            answers.add_results(self.work.lines(job.results.bucket, job.results.key))
+        if job.summary:
+            answers.add_summary(self.work.read_optional(job.summary.bucket, job.summary.key) or b"")
         return answers
+
+    def _image_answers(self, run: ImageRun, index: Sequence[BatchUpload]) -> ImageAnswers:
+        answers = ImageAnswers()
+        with ThreadPoolExecutor(_PARALLEL_READS) as threads:
+            for chunk, lines in zip(run.chunks, threads.map(self.work.read_results, run.chunks), strict=True):
+                answers.add_results(lines)
+                if failure := run.failures.get(chunk.first):
+                    answers.add_failure(index[chunk.first : chunk.first + chunk.size], failure)
+        return answers
+
+    def _set_leftovers_aside(
+        self, batch_id: str, held: Sequence[BatchUpload], verdicts: Sequence[Verdict], settled: Settled
+    ) -> list[Verdict]:
+        """Write down the uploads that the image engine is to look at; return the verdicts of the others.
+
+        Those written down are PENDING until then, so a retry finds them again, and possibly more.
+        """
+        leftovers = [entry for entry, verdict in zip(held, verdicts, strict=True) if is_leftover(verdict)]
+        settled.leftovers = len(leftovers)
+        if leftovers:
+            self.work.write_leftovers(batch_id, leftovers)
+        return [verdict for verdict in verdicts if not is_leftover(verdict)]
 
     def _confirm(self, judgements: Sequence[Judgement]) -> list[Verdict]:
         """Withdraw the approvals whose object is no longer, or not surely, the one that was analysed."""

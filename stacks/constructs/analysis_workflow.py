@@ -1,4 +1,4 @@
-"""The analysis workflow: the state machine that takes a batch to its verdicts."""
+"""The analysis workflow: the state machine that takes the batches of one priority to their verdicts."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,10 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from lambdas.moderation.lane import Priority
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import PERIOD, create_alarm
+from stacks.constructs.image_analyzer import ImageAnalyzer
 from stacks.constructs.log_group import create_log_group
 from stacks.constructs.results_writer import ResultsWriter
 from stacks.constructs.upload_bucket import UploadBucket
@@ -20,7 +22,11 @@ class AnalysisWorkflow(Construct):
     """A Standard state machine; an execution is named after its batch and its input is `{"batch_id": ...}`.
 
     Rekognition reads the manifest and the images and writes its results with the permissions of this machine's role
-    (StartMediaAnalysisJob takes no role of its own).
+    (StartMediaAnalysisJob takes no role of its own). The image engine reads them with its Analyzer's.
+
+    Args:
+        analyzer: the image engine of the workflow's priority.
+        backfill_batches: batches that are analysed at the same time, where the priority is backfill.
     """
 
     def __init__(
@@ -31,11 +37,21 @@ class AnalysisWorkflow(Construct):
         uploads: UploadBucket,
         work: WorkBucket,
         results: ResultsWriter,
+        analyzer: ImageAnalyzer,
+        backfill_batches: int,
         log_retention_days: int,
     ) -> None:
         super().__init__(scope, id)
+        self.priority = analyzer.priority
         log_group = create_log_group(self, "Logs", retention_days=log_retention_days)
-        definition = WorkflowDefinition(self, "Definition", work=work, results=results)
+        definition = WorkflowDefinition(
+            self,
+            "Definition",
+            work=work,
+            results=results,
+            analyzer=analyzer,
+            backfill_batches=backfill_batches,
+        )
         self.state_machine = sfn.StateMachine(
             self,
             "StateMachine",
@@ -45,9 +61,13 @@ class AnalysisWorkflow(Construct):
             tracing_enabled=True,
             logs=sfn.LogOptions(destination=log_group, level=sfn.LogLevel.ERROR, include_execution_data=False),
         )
-        work.grant_read_batches(self.state_machine)
-        work.grant_write_analyses(self.state_machine)
-        uploads.grant_read_uploads(self.state_machine)
+        analyzer.grant_answer(self.state_machine.state_machine_arn)
+        if self.priority is not Priority.FAST:
+            work.grant_read_batches(self.state_machine)
+            work.grant_write_analyses(self.state_machine)
+            uploads.grant_read_uploads(self.state_machine)
+        if self.priority is Priority.BACKFILL:
+            self._grant_list_executions()
         self._accept_findings(uploads)
 
     def grant_run(self, grantee: iam.IGrantable) -> None:
@@ -71,16 +91,26 @@ class AnalysisWorkflow(Construct):
                 "Failed",
                 self.metric_failed(),
                 section="Batches failed",
-                meaning="A batch's analysis failed and its uploads are FAILED, or its verdicts could not be written.",
+                meaning=f"Priority {self.priority}: a batch's analysis failed for all or some of its uploads, and they "
+                "are FAILED, or its verdicts could not be written.",
             ),
             create_alarm(
                 scope,
                 "Aborted",
                 self.metric_aborted(),
                 section="Batches aborted",
-                meaning="Somebody stopped a batch; its uploads stay PENDING until it is redriven.",
+                meaning=f"Priority {self.priority}: a batch was stopped; its uploads are PENDING until it is redriven.",
             ),
         ]
+
+    def _grant_list_executions(self) -> None:
+        """Allow the machine to list its own executions: by a policy of its own, because the machine needs its role's
+        first, and this one names the machine."""
+        statement = iam.PolicyStatement(
+            actions=["states:ListExecutions"], resources=[self.state_machine.state_machine_arn]
+        )
+        policy = iam.Policy(self, "ListExecutions", statements=[statement])
+        policy.attach_to_role(self.state_machine.role)
 
     def _accept_findings(self, uploads: UploadBucket) -> None:
         accept_finding(
@@ -95,7 +125,10 @@ class AnalysisWorkflow(Construct):
             "before it is started (Service Authorization Reference).",
             ending="::*",
         )
-        accept_finding(self, "IAM5", "Rekognition reads whatever upload a batch names.", ending=uploads.objects_finding)
-        accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/*")
-        accept_finding(self, "IAM5", "A job's files carry its id in their names.", ending="/analysis/bulk/*")
+        accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/batch.json")
+        if self.priority is not Priority.FAST:
+            reason = "Rekognition reads whatever upload a batch names."
+            accept_finding(self, "IAM5", reason, ending=uploads.objects_finding)
+            accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/*")
+            accept_finding(self, "IAM5", "A job's files carry its id in their names.", ending="/analysis/bulk/*")
         accept_finding(self, "IAM5", "The library adds the function's versions; there are none.", ending=".Arn>:*")

@@ -12,6 +12,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from lambdas.moderation.engine import Engine
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import PERIOD, create_alarm
 from stacks.constructs.analysis_workflow import AnalysisWorkflow
@@ -60,6 +61,7 @@ class IngestLane(Construct):
         super().__init__(scope, id)
         self.name = settings.lane.name
         self._adapter = settings.lane.adapter
+        self._engine = settings.lane.engine
         # What could not be moderated outlives the lane: renaming or removing one must not forget it.
         self.dead_letter_queue = self._queue("DeadLetterQueue", cdk.RemovalPolicy.RETAIN)
         # Lambda refuses a queue whose messages come back while their function may still run; the guide asks for six
@@ -183,6 +185,16 @@ class IngestLane(Construct):
                 meaning=f"Lane {self.name}: a batch has fewer verdicts than uploads.",
             ),
         ]
+        if self._engine is Engine.AUTO:
+            alarms.append(
+                create_alarm(
+                    scope,
+                    "BulkRefused",
+                    self.metric_of_service("results", "BulkRefused"),
+                    section="Bulk Analysis refused",
+                    meaning=f"Lane {self.name}: Rekognition refused a bulk job; the image engine took over.",
+                )
+            )
         if self._adapter:
             alarms.append(
                 create_alarm(

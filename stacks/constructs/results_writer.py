@@ -62,6 +62,7 @@ class ResultsWriter(Construct):
         self.function = self._service.function
         verdicts.grant_finalize(self.function)
         work.grant_read_batches(self.function)
+        work.grant_write_leftovers(self.function)
         work.grant_tell_missing(self.function)
         uploads.grant_read_uploads(self.function)
         uploads.grant_tell_missing(self.function)
@@ -73,6 +74,7 @@ class ResultsWriter(Construct):
             ending=uploads.objects_finding,
         )
         accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/*")
+        accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/leftovers.jsonl")
 
     def create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
         """The function's alarms, made in another scope."""

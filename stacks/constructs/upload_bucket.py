@@ -32,6 +32,14 @@ class UploadBucket(Construct):
             grantee=grantee, actions=["s3:GetObject"], resource_arns=[self.bucket.arn_for_objects("*")]
         )
 
+    def grant_read_versions(self, grantee: iam.IGrantable) -> None:
+        """Allow reading the very version that was uploaded, and in a bucket without versioning what is there."""
+        iam.Grant.add_to_principal(
+            grantee=grantee,
+            actions=["s3:GetObject", "s3:GetObjectVersion"],
+            resource_arns=[self.bucket.arn_for_objects("*")],
+        )
+
     def grant_tell_missing(self, grantee: iam.IGrantable) -> None:
         """Let S3 answer 404 for an upload that is gone; without ListBucket it says 403 (API reference, GetObject)."""
         iam.Grant.add_to_principal(grantee=grantee, actions=["s3:ListBucket"], resource_arns=[self.bucket.bucket_arn])

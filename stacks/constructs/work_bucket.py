@@ -5,7 +5,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from lambdas.moderation.batch import batch_prefix, bulk_output_prefix, settings_key
+from lambdas.moderation.batch import batch_prefix, bulk_output_prefix, leftovers_key, settings_key, uploads_key
+from lambdas.moderation.chunk import image_output_prefix
 from lambdas.moderation.policy_pointer import POLICIES_PREFIX
 from stacks.constructs.accepted_findings import accept_finding
 
@@ -60,6 +61,16 @@ class WorkBucket(Construct):
     def grant_write_analyses(self, grantee: iam.IGrantable) -> None:
         """Allow writing what a media analysis job puts out."""
         self._grant(grantee, "s3:PutObject", bulk_output_prefix("*") + "/*")
+
+    def grant_analyse_chunks(self, grantee: iam.IGrantable) -> None:
+        """Allow reading which uploads a chunk has, and keeping its result file."""
+        for key in (uploads_key("*"), leftovers_key("*"), f"{image_output_prefix('*')}*"):
+            self._grant(grantee, "s3:GetObject", key)
+        self._grant(grantee, "s3:PutObject", f"{image_output_prefix('*')}*")
+
+    def grant_write_leftovers(self, grantee: iam.IGrantable) -> None:
+        """Allow writing down which uploads the image engine is to look at."""
+        self._grant(grantee, "s3:PutObject", leftovers_key("*"))
 
     def grant_follow_policies(self, grantee: iam.IGrantable) -> None:
         """Allow reading the policy that a pointer was moved to, and recording one that judges."""

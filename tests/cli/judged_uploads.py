@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cli.clock import Clock
+from lambdas.moderation.engine import Engine
 from lambdas.moderation.policy import Policy
 from lambdas.moderation.verdict import BY_POLICY, Verdict
 from tests.cli.conftest import UPLOADS, Deployed
@@ -33,7 +34,7 @@ def a_judged(
         "reasons": decision.reasons,
         "analysis": answer,
         "policy": policy.reference,
-        "engine": "bulk",
+        "engine": Engine.BULK,
         "min_confidence": 30.0,
         "decided_by": BY_POLICY,
     }

@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from lambdas.moderation.verdict import STATUS
@@ -59,13 +60,28 @@ class Pipeline(DeployedPipeline):
             )
             assert not answer.get("Failed"), answer["Failed"]
 
-    def queued(self) -> int:
-        """Messages of the default lane that wait or are being worked on."""
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Keep the batchers from looking: what is uploaded meanwhile can be in one batch afterwards."""
+        functions = self.cloud.client("lambda")
+        mappings = [
+            mapping["UUID"]
+            for mapping in functions.list_event_source_mappings()["EventSourceMappings"]
+            if "Batcher" in mapping["FunctionArn"]
+        ]
+        for mapping in mappings:
+            functions.update_event_source_mapping(UUID=mapping, Enabled=False)
+        try:
+            yield
+        finally:
+            for mapping in mappings:
+                functions.update_event_source_mapping(UUID=mapping, Enabled=True)
+
+    def queued(self, queue: str = "IngestQueueUrl") -> int:
+        """Messages of the default lane, or of the queue that another output names, that wait or are worked on."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        attributes = self.cloud.client("sqs").get_queue_attributes(
-            QueueUrl=self.outputs["IngestQueueUrl"], AttributeNames=names
-        )["Attributes"]
-        return sum(int(attributes[name]) for name in names)
+        attributes = self.cloud.client("sqs").get_queue_attributes(QueueUrl=self.outputs[queue], AttributeNames=names)
+        return sum(int(attributes["Attributes"][name]) for name in names)
 
     def dead_letters(self) -> list[str]:
         """The bodies of every message that has come to the default lane's dead-letter queue so far."""
@@ -76,13 +92,37 @@ class Pipeline(DeployedPipeline):
             self._dead_letters.update({message["MessageId"]: message["Body"] for message in messages})
         return list(self._dead_letters.values())
 
-    def executions(self, status: str | None = None) -> list[dict[str, Any]]:
-        """The state machine's executions, newest first: executionArn, name, status, redriveCount ..."""
+    def analysed(self, prefix: str = "") -> dict[str, int]:
+        """How often the local Rekognition analysed each object under `prefix`; paid each time on AWS."""
+        counts: dict[str, int] = self.cloud.rekognition_counters()["images_analysed"]
+        bucket = f"s3://{self.upload_bucket}/"
+        return {
+            source.removeprefix(bucket): count for source, count in counts.items() if source.startswith(bucket + prefix)
+        }
+
+    def logged(self, function: str) -> list[dict[str, Any]]:
+        """What a function, named by a part of its log group's name, has logged as JSON; its metrics among it."""
+        logs = self.cloud.client("logs")
+        lines = [
+            event["message"]
+            for page in logs.get_paginator("describe_log_groups").paginate()
+            for group in page["logGroups"]
+            if function in group["logGroupName"]
+            for events in logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"])
+            for event in events["events"]
+        ]
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def executions(self, status: str | None = None, machine: str = "StateMachineArn") -> list[dict[str, Any]]:
+        """A state machine's executions, newest first: executionArn, name, status, redriveCount ...
+
+        `machine` is the output that names it; the one of the main lane if it is left out.
+        """
         filters = {} if status is None else {"statusFilter": status}
         pages = (
             self.cloud.client("stepfunctions")
             .get_paginator("list_executions")
-            .paginate(stateMachineArn=self.outputs["StateMachineArn"], **filters)
+            .paginate(stateMachineArn=self.outputs[machine], **filters)
         )
         return [execution for page in pages for execution in page["executions"]]
 

@@ -4,6 +4,7 @@ import pytest
 
 from lambdas.moderation.verdict import Status
 from local.pipeline import Upload
+from tests.e2e.conftest import BULK
 from tests.e2e.images import BLOCKED, CLEAN
 from tests.e2e.pipeline import Pipeline
 
@@ -23,6 +24,12 @@ RESULTS_STEPS = {
     "last flags": ("sns:Publish", 2),
     "finalize": ("dynamodb:TransactWriteItems", 1),
 }
+
+
+@pytest.fixture(scope="module")
+def settings() -> str:
+    """An Analyzer that dies has a module of its own."""
+    return BULK
 
 
 def crash(function: str, call: str, nth: int, when: str) -> dict[str, object]:

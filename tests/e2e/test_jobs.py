@@ -7,9 +7,16 @@ import pytest
 
 from lambdas.moderation.verdict import Status
 from local.pipeline import Upload
+from tests.e2e.conftest import BULK
 from tests.e2e.events import created_event
 from tests.e2e.images import BLOCKED, CLEAN
 from tests.e2e.pipeline import Pipeline
+
+
+@pytest.fixture(scope="module")
+def settings() -> str:
+    """Only `bulk` is sure to start a job."""
+    return BULK
 
 
 @pytest.fixture(autouse=True)

@@ -64,7 +64,8 @@ def test_it_runs_until_told_to_stop_and_prints_outputs_and_lines_to_paste(
     assert set(outputs) == {
         *("UploadBucketName", "WorkBucketName", "VerdictTableName", "FlagTopicArn", "PolicyParameterName"),
         *("StandardPolicyParameterName", "LanePolicies", "NotifiedStatuses"),
-        *("StateMachineArn", "AnalysisRoleArn", "IngestQueueUrl", "IngestDeadLetterQueueUrl", "UndeliveredQueueUrl"),
+        *("StateMachineArn", "AnalysisRoleArn", "AnalyzerRoleArn", "ChunkQueueUrl"),
+        *("IngestQueueUrl", "IngestDeadLetterQueueUrl", "UndeliveredQueueUrl"),
     }
     pasted = [line for line in printed.splitlines() if ".venv-aws/bin/aws" in line]
     for call in ("s3 cp", "dynamodb query", "start-media-analysis-job", "list-media-analysis-jobs"):

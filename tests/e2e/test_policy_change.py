@@ -16,6 +16,7 @@ import yaml
 from lambdas.moderation.verdict import STATUS, Status
 from local.pipeline import Upload
 from local.process_environment import ACCESS_KEY, REGION, SECRET_KEY
+from tests.e2e.conftest import QUICK
 from tests.e2e.images import image
 from tests.e2e.pipeline import Pipeline
 
@@ -69,6 +70,12 @@ class Team:
         path = self._folder / f"standard-{version}.yaml"
         path.write_text(yaml.safe_dump(document), "utf-8")
         return str(path)
+
+
+@pytest.fixture(scope="module")
+def settings() -> str:
+    """Whichever engine it is."""
+    return QUICK
 
 
 @pytest.fixture

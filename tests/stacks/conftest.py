@@ -14,6 +14,7 @@ from stacks.lambda_dependencies import install_dependencies
 from stacks.node_runtime import use_packaged_node
 from stacks.policies import compile_policies
 from stacks.settings import Settings, load_settings
+from tests.stacks.workflow import Workflow
 
 use_packaged_node()
 hypothesis.settings.register_profile("gatehouse", deadline=None, derandomize=True, database=None)
@@ -30,6 +31,10 @@ log_retention_days: 14
 work_retention_days: 45
 verdict_retention_days: 365
 alarm_topic_arn: arn:aws:sns:eu-west-1:111122223333:alarms
+image_engine:
+  calls_per_second: 40
+  shares: {fast: 25, live: 50, backfill: 25}
+backfill_batches: 3
 lanes:
   default:
     exclude_prefixes: [internal/]
@@ -43,6 +48,13 @@ lanes:
     policy: strict
     adapter: arn:aws:rekognition:eu-west-1:111122223333:project/faces/version/v1/1700000000000
     job_deadline_hours: 2
+  chat:
+    prefixes: [chat/]
+    priority: fast
+  archive:
+    prefixes: [archive/]
+    priority: backfill
+    max_wait: 300
 """
 
 Template = dict[str, Any]
@@ -112,3 +124,33 @@ def shipped(synthesized: Callable[[str], Assembly]) -> Assembly:
 def elaborate(synthesized: Callable[[str], Assembly]) -> Assembly:
     """The stacks of settings that use everything."""
     return synthesized(ELABORATE)
+
+
+@pytest.fixture(scope="session")
+def live(shipped: Assembly) -> Workflow:
+    """The workflow of the shipped settings, in a Region with a small quota: 5 calls a second."""
+    return workflow(shipped, "Live")
+
+
+@pytest.fixture(scope="session")
+def live_in_large_region(shipped: Assembly) -> Workflow:
+    """The workflow of the shipped settings, where the quota is 50 calls a second."""
+    return workflow(shipped, "Live", is_large_region=True)
+
+
+@pytest.fixture(scope="session")
+def fast(elaborate: Assembly) -> Workflow:
+    """The workflow of a fast lane."""
+    return workflow(elaborate, "Fast")
+
+
+@pytest.fixture(scope="session")
+def backfill(elaborate: Assembly) -> Workflow:
+    """The workflow of a backfill lane, of which three batches are let on."""
+    return workflow(elaborate, "Backfill")
+
+
+def workflow(assembly: Assembly, priority: str, *, is_large_region: bool = False) -> Workflow:
+    """The workflow of a priority."""
+    machine = only(assembly.pipeline, "AWS::StepFunctions::StateMachine", f"{priority}Analysis")
+    return Workflow.of(machine, is_large_region=is_large_region)

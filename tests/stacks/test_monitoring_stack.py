@@ -23,7 +23,39 @@ def test_what_can_lose_or_delay_a_verdict_is_watched(shipped: Assembly) -> None:
         "ExecutionsAborted",
         "VerdictsMissing",
         "PoliciesUnknown",
+        "ChunksPutBack",
+        "BulkRefused",
     }
+
+
+def alarms_about(assembly: Assembly, metric: str) -> list[dict[str, Any]]:
+    return [alarm for alarm in alarms(assembly) if alarm["MetricName"] == metric]
+
+
+def dimensions(alarm: dict[str, Any]) -> dict[str, Any]:
+    return {entry["Name"]: entry["Value"] for entry in alarm["Dimensions"]}
+
+
+def test_the_image_engine_and_the_workflow_of_every_priority_are_watched(elaborate: Assembly) -> None:
+    for priority in ("fast", "live", "backfill"):
+        told = [alarm for alarm in alarms(elaborate) if f"Priority {priority}:" in alarm["AlarmDescription"]]
+
+        assert {alarm["MetricName"] for alarm in told} == {
+            *("Errors", "ChunksPutBack", "ApproximateAgeOfOldestMessage", "ExecutionsFailed", "ExecutionsAborted")
+        }
+
+
+def test_a_throttled_analyzer_is_noticed_under_the_names_its_code_writes(elaborate: Assembly) -> None:
+    found = [dimensions(alarm) for alarm in alarms_about(elaborate, "ChunksPutBack")]
+
+    assert found == [{"priority": priority, "service": "analyzer"} for priority in ("fast", "live", "backfill")]
+
+
+def test_a_refused_job_is_noticed_in_every_lane_that_would_not_say_so_otherwise(elaborate: Assembly) -> None:
+    """A lane that only bulk will do for has failed batches then, and one that never asks for jobs none to refuse."""
+    found = {dimensions(alarm)["lane"] for alarm in alarms_about(elaborate, "BulkRefused")}
+
+    assert found == {"default", "profile-pictures", "archive"}
 
 
 def test_every_dead_letter_queue_of_every_lane_is_watched(elaborate: Assembly) -> None:
@@ -40,17 +72,14 @@ def test_every_dead_letter_queue_of_every_lane_is_watched(elaborate: Assembly) -
         if name in dimensions and "Fn::GetAtt" in output["Value"]
     }
 
-    assert len(queues) == 4
+    assert len(queues) == 8  # two for each of four lanes
     assert queues <= seen
 
 
 def test_an_adapter_that_no_longer_answers_is_noticed(elaborate: Assembly) -> None:
-    (alarm,) = [alarm for alarm in alarms(elaborate) if alarm["MetricName"] == "AdapterIgnored"]
+    (alarm,) = alarms_about(elaborate, "AdapterIgnored")
 
-    assert {entry["Name"]: entry["Value"] for entry in alarm["Dimensions"]} == {
-        "lane": "profile-pictures",
-        "service": "results",
-    }
+    assert dimensions(alarm) == {"lane": "profile-pictures", "service": "results"}
 
 
 def test_every_alarm_says_what_it_means_and_names_its_section_of_the_operations_guide(elaborate: Assembly) -> None:
@@ -76,9 +105,11 @@ def test_alarms_go_to_the_topic_of_the_settings_and_nowhere_without_one(shipped:
     assert not any("AlarmActions" in alarm for alarm in alarms(shipped))
 
 
-def test_the_dashboard_shows_every_lane(elaborate: Assembly) -> None:
+def test_the_dashboard_shows_every_lane_and_every_image_engine(elaborate: Assembly) -> None:
     dashboard = only(elaborate.monitoring, "AWS::CloudWatch::Dashboard")["Properties"]["DashboardBody"]
     text = "".join(part if isinstance(part, str) else '"x"' for part in dashboard["Fn::Join"][1])
 
-    for lane in ("default", "profile-pictures"):
+    for lane in ("default", "profile-pictures", "chat", "archive"):
         assert f'"lane","{lane}"' in text
+    for priority in ("fast", "live", "backfill"):
+        assert f'"ImagesAnalysed","priority","{priority}"' in text

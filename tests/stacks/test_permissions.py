@@ -1,4 +1,7 @@
-"""Each role may do what its code does, on what it does it to, and nothing else (invariant I6)."""
+"""Each role may do what its code does, on what it does it to, and nothing else (invariant I6).
+
+What a role may do is read here from the template and compared both ways: nothing is missing, nothing is too much.
+"""
 
 import json
 import re
@@ -17,10 +20,31 @@ RESULTS = TRACES | {
     ("dynamodb:BatchGetItem", "<VerdictsTable>"),
     ("dynamodb:PutItem", "<VerdictsTable>"),
     ("s3:GetObject", "<WorkBucket>/batches/*/*"),
+    ("s3:PutObject", "<WorkBucket>/batches/*/leftovers.jsonl"),
     ("s3:ListBucket", "<WorkBucket>"),
     ("s3:GetObject", "<UploadsBucket>/*"),
     ("s3:ListBucket", "<UploadsBucket>"),
     ("sns:Publish", "<FlagsTopic>"),
+}
+
+ANALYZER = TRACES | {
+    ("logs:CreateLogStream", "<Logs>"),
+    ("logs:PutLogEvents", "<Logs>"),
+    ("sqs:ReceiveMessage", "<ChunkQueue>"),
+    ("sqs:DeleteMessage", "<ChunkQueue>"),
+    ("sqs:GetQueueAttributes", "<ChunkQueue>"),
+    ("sqs:SendMessage", "<ChunkQueue>"),
+    ("s3:GetObject", "<WorkBucket>/batches/*/uploads.jsonl"),
+    ("s3:GetObject", "<WorkBucket>/batches/*/leftovers.jsonl"),
+    ("s3:GetObject", "<WorkBucket>/batches/*/analysis/image/*"),
+    ("s3:PutObject", "<WorkBucket>/batches/*/analysis/image/*"),
+    ("s3:ListBucket", "<WorkBucket>"),
+    ("s3:GetObject", "<UploadsBucket>/*"),
+    ("s3:GetObjectVersion", "<UploadsBucket>/*"),
+    ("rekognition:DetectModerationLabels", "*"),
+    ("states:SendTaskHeartbeat", "<StateMachine>"),
+    ("states:SendTaskSuccess", "<StateMachine>"),
+    ("states:SendTaskFailure", "<StateMachine>"),
 }
 
 BATCHER = TRACES | {
@@ -53,45 +77,120 @@ WORKFLOW_SERVICE = {
     )
 }
 
-WORKFLOW = (
+#: The fast lanes' machine: read the batch, send its chunks, have its verdicts written.
+FAST_WORKFLOW = (
     TRACES
     | WORKFLOW_SERVICE
     | {
-        ("s3:GetObject", "<WorkBucket>/batches/*/*"),
-        ("s3:PutObject", "<WorkBucket>/batches/*/analysis/bulk/*"),
-        ("s3:GetObject", "<UploadsBucket>/*"),
-        ("rekognition:StartMediaAnalysisJob", "*"),
-        ("rekognition:GetMediaAnalysisJob", "*"),
+        ("s3:GetObject", "<WorkBucket>/batches/*/batch.json"),
+        ("sqs:SendMessage", "<ChunkQueue>"),
         ("lambda:InvokeFunction", "<ResultsFunction>"),
         ("lambda:InvokeFunction", "<ResultsFunction>:*"),
     }
 )
 
+#: Rekognition reads a job's manifest and images, and writes its results, with the permissions of who started it.
+WORKFLOW = FAST_WORKFLOW | {
+    ("sqs:GetQueueAttributes", "<ChunkQueue>"),
+    ("s3:GetObject", "<WorkBucket>/batches/*/*"),
+    ("s3:PutObject", "<WorkBucket>/batches/*/analysis/bulk/*"),
+    ("s3:GetObject", "<UploadsBucket>/*"),
+    ("rekognition:StartMediaAnalysisJob", "*"),
+    ("rekognition:GetMediaAnalysisJob", "*"),
+}
+
+BACKFILL_WORKFLOW = WORKFLOW | {("states:ListExecutions", "<StateMachine>")}
+
 #: What a reference to a resource is called here; the first that occurs in it counts.
 PARTS = (
     *("VerdictsTable", "WorkBucket", "UploadsBucket", "FlagsTopic", "StateMachine", "ResultsFunction"),
-    *("StandardPolicyParameter", "StrictPolicyParameter", "PermissivePolicyParameter", "Logs", "Queue"),
+    *("StandardPolicyParameter", "StrictPolicyParameter", "PermissivePolicyParameter", "Logs", "ChunkQueue", "Queue"),
 )
+
+
+SHIPPED_ROLES = {
+    "ResultsWriterResultsRole": RESULTS,
+    "LiveImagesAnalyzerRole": ANALYZER,
+    "DefaultLaneBatcherRole": BATCHER,
+    "LiveAnalysisStateMachineRole": WORKFLOW,
+}
+
+#: Roles of an image engine and a workflow for each priority.
+PRIORITY_ROLES = {
+    "FastImagesAnalyzerRole": ANALYZER,
+    "LiveImagesAnalyzerRole": ANALYZER,
+    "BackfillImagesAnalyzerRole": ANALYZER,
+    "FastAnalysisStateMachineRole": FAST_WORKFLOW,
+    "LiveAnalysisStateMachineRole": WORKFLOW,
+    "BackfillAnalysisStateMachineRole": BACKFILL_WORKFLOW,
+}
+
+
+@pytest.mark.parametrize("role", SHIPPED_ROLES)
+def test_a_role_may_do_what_its_code_does_and_nothing_else(shipped: Assembly, role: str) -> None:
+    assert permissions(shipped, role) == SHIPPED_ROLES[role]
+
+
+@pytest.mark.parametrize("role", PRIORITY_ROLES)
+def test_a_role_of_a_priority_may_do_what_the_priority_needs_and_nothing_else(elaborate: Assembly, role: str) -> None:
+    uploads = {("<UploadsBucket>", "arn:*:s3:::somebody-elses-bucket")}
+    expected = {
+        (action, resource.replace(ours, theirs))
+        for action, resource in PRIORITY_ROLES[role]
+        for ours, theirs in uploads
+    }
+
+    assert permissions(elaborate, role) == expected
+
+
+def test_no_other_role_is_made(shipped: Assembly, elaborate: Assembly) -> None:
+    batchers = {f"{lane}LaneBatcherRole" for lane in ("Default", "ProfilePictures", "Chat", "Archive")}
+
+    assert roles(shipped) == set(SHIPPED_ROLES)
+    assert roles(elaborate) == {*PRIORITY_ROLES, *batchers, "ResultsWriterResultsRole"}
+
+
+def test_a_fast_machine_has_nothing_to_do_with_bulk(elaborate: Assembly) -> None:
+    """What holds of the set above, said once more by itself: a job would be started with this role's permissions."""
+    actions = {action for action, _ in permissions(elaborate, "FastAnalysisStateMachineRole")}
+
+    assert not {action for action in actions if action.startswith("rekognition:")}
+    assert not {"s3:PutObject", "sqs:GetQueueAttributes", "states:ListExecutions"} & actions
+
+
+@pytest.mark.parametrize("priority", ["Fast", "Live", "Backfill"])
+def test_each_priority_has_a_queue_and_a_machine_of_its_own(elaborate: Assembly, priority: str) -> None:
+    roles_of = {"machine": f"{priority}AnalysisStateMachineRole", "analyzer": f"{priority}ImagesAnalyzerRole"}
+    named = {name: json.dumps(policies(elaborate, role)) for name, role in roles_of.items()}
+
+    assert set(re.findall(r"(\w+?)ImagesChunkQueue", named["machine"])) == {priority}
+    assert set(re.findall(r"(\w+?)ImagesChunkQueue", named["analyzer"])) == {priority}
+    assert set(re.findall(r"(\w+?)AnalysisStateMachine", named["analyzer"])) == {priority}
+
+
+def test_only_backfill_may_list_executions_and_only_those_of_its_own_machine(elaborate: Assembly) -> None:
+    machines = resources(elaborate.pipeline, "AWS::StepFunctions::StateMachine")
+    (own,) = (name for name in machines if name.startswith("BackfillAnalysisStateMachine"))
+    allowed = [
+        (policy["Properties"]["Roles"], _listed(statement["Resource"]))
+        for policy in resources(elaborate.pipeline, "AWS::IAM::Policy").values()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if "states:ListExecutions" in _listed(statement["Action"])
+    ]
+
+    ((granted, on),) = allowed
+    assert [role["Ref"].startswith("BackfillAnalysisStateMachineRole") for role in granted] == [True]
+    assert on == [{"Ref": own}]
 
 
 @pytest.mark.parametrize(
-    ("role", "expected"),
-    [
-        ("ResultsWriterResultsRole", RESULTS),
-        ("DefaultLaneBatcherRole", BATCHER),
-        ("AnalysisStateMachineRole", WORKFLOW),
-    ],
+    ("lane", "priority"),
+    [("Default", "Live"), ("ProfilePictures", "Live"), ("Chat", "Fast"), ("Archive", "Backfill")],
 )
-def test_a_role_may_do_what_its_code_does_and_nothing_else(
-    shipped: Assembly, role: str, expected: set[tuple[str, str]]
-) -> None:
-    assert permissions(shipped, role) == expected
+def test_a_lane_can_start_batches_of_its_own_priority_alone(elaborate: Assembly, lane: str, priority: str) -> None:
+    named = json.dumps(policies(elaborate, f"{lane}LaneBatcherRole"))
 
-
-def test_no_other_role_is_made(shipped: Assembly) -> None:
-    roles = [name for template in shipped.templates for name in resources(template, "AWS::IAM::Role")]
-
-    assert len(roles) == 3
+    assert set(re.findall(r"(\w+?)AnalysisStateMachine", named)) == {priority}
 
 
 def test_a_role_is_assumed_by_its_service_alone(shipped: Assembly) -> None:
@@ -104,7 +203,7 @@ def test_a_role_is_assumed_by_its_service_alone(shipped: Assembly) -> None:
 
 
 def test_a_lane_can_read_no_other_lanes_queue(elaborate: Assembly) -> None:
-    for lane in ("DefaultLane", "ProfilePicturesLane"):
+    for lane in ("DefaultLane", "ProfilePicturesLane", "ChatLane", "ArchiveLane"):
         (policy,) = policies(elaborate, f"{lane}BatcherRole")
         queues = {
             name
@@ -137,12 +236,18 @@ def test_no_role_may_move_a_pointer(elaborate: Assembly) -> None:
 def test_an_existing_bucket_is_read_and_never_written(elaborate: Assembly) -> None:
     on_bucket = {
         action
-        for role in ("ResultsWriterResultsRole", "AnalysisStateMachineRole", "DefaultLaneBatcherRole")
+        for role in roles(elaborate)
         for action, resource in permissions(elaborate, role)
         if "somebody-elses-bucket" in resource
     }
 
-    assert on_bucket == {"s3:GetObject", "s3:ListBucket"}
+    assert on_bucket == {"s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"}
+
+
+def roles(assembly: Assembly) -> set[str]:
+    """The roles' logical ids, without the hashes they end with."""
+    names = [name for template in assembly.templates for name in resources(template, "AWS::IAM::Role")]
+    return {re.sub(r"[0-9A-F]{8}$", "", name) for name in names}
 
 
 def policies(assembly: Assembly, role: str) -> list[Any]:

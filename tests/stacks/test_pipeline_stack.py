@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from lambdas.analyzer.environment import Environment as AnalyzerEnvironment
 from lambdas.batcher.environment import Environment as BatcherEnvironment
+from lambdas.moderation.engine import Engine
+from lambdas.moderation.lane import Priority
 from lambdas.moderation.verdict import Status
 from lambdas.results.environment import Environment as ResultsEnvironment
-from tests.stacks.conftest import Assembly, only, resources
+from tests.stacks.conftest import Assembly, only, resources, workflow
 
 
 def properties(assembly: Assembly, kind: str, beginning: str = "") -> Any:
@@ -42,10 +45,11 @@ def part_name(part: Any) -> str:
     return re.sub(r"[0-9A-F]{16}$", "", name.removeprefix("PublishOutputRef"))
 
 
-def test_every_function_is_of_the_same_make(shipped: Assembly) -> None:
-    found = functions(shipped)
+@pytest.mark.parametrize(("fixture", "count"), [("shipped", 3), ("elaborate", 8)])
+def test_every_function_is_of_the_same_make(request: pytest.FixtureRequest, fixture: str, count: int) -> None:
+    found = functions(request.getfixturevalue(fixture))
 
-    assert len(found) == 2
+    assert len(found) == count
     assert len({json.dumps(function["Code"]) for function in found.values()}) == 1
     for name, function in found.items():
         assert function["Runtime"] == "python3.13", name
@@ -61,7 +65,15 @@ def test_every_log_group_has_an_end_and_every_function_one_of_its_own(elaborate:
     used = [function["LoggingConfig"]["LogGroup"]["Ref"] for function in functions(elaborate).values()]
 
     assert {group["Properties"]["RetentionInDays"] for group in groups.values()} == {14}
-    assert len(used) == len(set(used)) == len(groups) - 1  # the last one is the workflow's
+    machines = resources(elaborate.pipeline, "AWS::StepFunctions::StateMachine").values()
+    used += [log_group_of(machine["Properties"]) for machine in machines]
+    assert len(used) == len(set(used)) == len(groups)
+
+
+def log_group_of(machine: Any) -> str:
+    (destination,) = machine["LoggingConfiguration"]["Destinations"]
+    name: str = destination["CloudWatchLogsLogGroup"]["LogGroupArn"]["Fn::GetAtt"][0]
+    return name
 
 
 def test_the_batcher_is_told_its_lane(elaborate: Assembly) -> None:
@@ -72,6 +84,83 @@ def test_the_batcher_is_told_its_lane(elaborate: Assembly) -> None:
     assert (lane.max_size, lane.job_deadline_seconds) == (5_000_000, 7200)
     assert lane.adapter is not None
     assert environment.state_machine_arn == "state_machine_arn"
+
+
+@pytest.mark.parametrize(
+    ("lane", "priority", "engine"),
+    [
+        ("Default", Priority.LIVE, Engine.AUTO),
+        ("Chat", Priority.FAST, Engine.IMAGE),
+        ("Archive", Priority.BACKFILL, Engine.AUTO),
+    ],
+)
+def test_a_lanes_batches_go_to_the_workflow_of_its_priority(
+    elaborate: Assembly, lane: str, priority: Priority, engine: Engine
+) -> None:
+    function = properties(elaborate, "AWS::Lambda::Function", f"{lane}Lane")
+    told = BatcherEnvironment.read(variables(elaborate, f"{lane}Lane")).lane
+
+    assert (told.priority, told.engine) == (priority, engine)
+    machine = function["Environment"]["Variables"]["STATE_MACHINE_ARN"]["Ref"]
+    assert machine.startswith(f"{priority.capitalize()}AnalysisStateMachine")
+
+
+def test_there_is_a_workflow_a_queue_and_an_analyzer_for_each_priority_in_use(
+    shipped: Assembly, elaborate: Assembly
+) -> None:
+    for assembly, priorities in ((shipped, ["Live"]), (elaborate, ["Fast", "Live", "Backfill"])):
+        machines = list(resources(assembly.pipeline, "AWS::StepFunctions::StateMachine"))
+        queues = [name for name in resources(assembly.pipeline, "AWS::SQS::Queue") if "ChunkQueue" in name]
+        analyzers = [name for name in functions(assembly) if "Analyzer" in name]
+
+        assert [name.partition("Analysis")[0] for name in machines] == priorities
+        for found in (queues, analyzers):
+            assert [name.partition("Images")[0] for name in found] == priorities
+
+
+@pytest.mark.parametrize(
+    ("priority", "calls_per_worker", "workers"),
+    [("Fast", 5.0, 2), ("Live", 5.0, 4), ("Backfill", 5.0, 2)],
+)
+def test_the_calls_of_the_settings_are_shared_out_among_the_workers_of_each_priority(
+    elaborate: Assembly, priority: str, calls_per_worker: float, workers: int
+) -> None:
+    """40 calls a second, in parts of 25, 50 and 25."""
+    environment = AnalyzerEnvironment.read(variables(elaborate, f"{priority}Images"))
+    mapping = properties(elaborate, "AWS::Lambda::EventSourceMapping", f"{priority}Images")
+
+    assert (environment.calls_per_second, environment.priority) == (calls_per_worker, priority.lower())
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": workers}
+
+
+def test_an_analyzer_is_given_one_chunk_at_a_time(shipped: Assembly) -> None:
+    mapping = properties(shipped, "AWS::Lambda::EventSourceMapping", "LiveImages")
+
+    assert mapping["BatchSize"] == 1
+    assert mapping["EventSourceArn"]["Fn::GetAtt"][0].startswith("LiveImagesChunkQueue")
+    assert "MaximumBatchingWindowInSeconds" not in mapping
+    assert "FunctionResponseTypes" not in mapping  # one message is done or it is not
+
+
+def test_an_analyzer_puts_chunks_back_into_the_queue_it_takes_them_from(elaborate: Assembly) -> None:
+    for priority in ("Fast", "Live", "Backfill"):
+        variables = properties(elaborate, "AWS::Lambda::Function", f"{priority}Images")["Environment"]["Variables"]
+        mapping = properties(elaborate, "AWS::Lambda::EventSourceMapping", f"{priority}Images")
+
+        assert variables["CHUNK_QUEUE_URL"] == {"Ref": mapping["EventSourceArn"]["Fn::GetAtt"][0]}
+
+
+def test_a_chunk_stays_hidden_until_no_analyzer_can_hold_it_and_outlives_the_step_that_waits_for_it(
+    elaborate: Assembly,
+) -> None:
+    for priority in ("Fast", "Live", "Backfill"):
+        queue = properties(elaborate, "AWS::SQS::Queue", f"{priority}ImagesChunkQueue")
+        timeout = properties(elaborate, "AWS::Lambda::Function", f"{priority}Images")["Timeout"]
+        heartbeat = workflow(elaborate, priority).states["Analyse chunk"]["HeartbeatSeconds"]
+
+        assert queue["VisibilityTimeout"] >= 6 * timeout
+        assert queue["MessageRetentionPeriod"] > heartbeat
+        assert "RedrivePolicy" not in queue  # a chunk is given up by its Analyzer, which tells the workflow so
 
 
 def test_the_batcher_is_told_where_the_pointers_of_its_lanes_policies_are(elaborate: Assembly) -> None:
@@ -91,13 +180,15 @@ def test_a_catch_all_lane_leaves_other_lanes_uploads_to_them(elaborate: Assembly
     lane = BatcherEnvironment.read(variables(elaborate, "DefaultLane")).lane
     pattern = properties(elaborate, "AWS::Events::Rule", "DefaultLane")["EventPattern"]
 
-    assert lane.other_lanes_prefixes == ("avatars/", "profiles/")
+    assert lane.other_lanes_prefixes == ("archive/", "avatars/", "chat/", "profiles/")
     assert pattern == {
         "source": ["aws.s3"],
         "detail-type": ["Object Created"],
         "detail": {
             "bucket": {"name": ["somebody-elses-bucket"]},
-            "object": {"key": [{"anything-but": {"prefix": ["internal/", "avatars/", "profiles/"]}}]},
+            "object": {
+                "key": [{"anything-but": {"prefix": ["internal/", "archive/", "avatars/", "chat/", "profiles/"]}}]
+            },
         },
     }
 
@@ -123,6 +214,8 @@ def test_results_is_told_whom_to_notify_and_what_to_keep(
     [
         ("shipped", "DefaultLane", 10_000, 60, 2),
         ("elaborate", "ProfilePicturesLane", 10, None, 5),
+        ("elaborate", "ChatLane", 10, None, 2),
+        ("elaborate", "ArchiveLane", 10_000, 300, 2),
     ],
 )
 def test_messages_are_gathered_as_the_lane_says(
@@ -137,7 +230,7 @@ def test_messages_are_gathered_as_the_lane_says(
 
 
 def test_messages_stay_hidden_until_no_batcher_can_hold_them(elaborate: Assembly) -> None:
-    for lane, window in (("DefaultLane", 60), ("ProfilePicturesLane", 0)):
+    for lane, window in (("DefaultLane", 60), ("ProfilePicturesLane", 0), ("ChatLane", 0), ("ArchiveLane", 300)):
         queue = properties(elaborate, "AWS::SQS::Queue", f"{lane}Queue")
         timeout = properties(elaborate, "AWS::Lambda::Function", lane)["Timeout"]
 
@@ -158,7 +251,7 @@ def test_what_a_lane_gives_up_on_is_kept_in_a_queue(shipped: Assembly) -> None:
     assert properties(shipped, "AWS::SQS::Queue", queue)["RedrivePolicy"]["deadLetterTargetArn"] == {
         "Fn::GetAtt": [dead, "Arn"]
     }
-    for name in names:
+    for name in (dead, queue, undelivered):
         assert properties(shipped, "AWS::SQS::Queue", name)["MessageRetentionPeriod"] == 14 * 86_400
 
 
@@ -197,8 +290,9 @@ def test_only_the_lanes_rule_may_send_to_its_queues(shipped: Assembly) -> None:
         assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": [rule, "Arn"]}}}
 
 
-def test_the_workflow_is_traced_and_logs_no_data(shipped: Assembly) -> None:
-    machine = properties(shipped, "AWS::StepFunctions::StateMachine")
+@pytest.mark.parametrize("priority", ["Fast", "Live", "Backfill"])
+def test_a_workflow_is_traced_and_logs_no_data(elaborate: Assembly, priority: str) -> None:
+    machine = properties(elaborate, "AWS::StepFunctions::StateMachine", f"{priority}Analysis")
 
     assert machine.get("StateMachineType", "STANDARD") == "STANDARD"
     assert machine["TracingConfiguration"] == {"Enabled": True}
@@ -206,25 +300,60 @@ def test_the_workflow_is_traced_and_logs_no_data(shipped: Assembly) -> None:
     assert machine["LoggingConfiguration"]["Level"] == "ERROR"
 
 
-def test_the_outputs_are_those_of_the_design(elaborate: Assembly) -> None:
-    named = {name for name in elaborate.pipeline["Outputs"] if not name.startswith("PublishOutput")}
-
-    assert named == {
-        *("StateMachineArn", "AnalysisRoleArn", "IngestQueueUrl", "IngestDeadLetterQueueUrl", "UndeliveredQueueUrl"),
-        *("ProfilePicturesIngestQueueUrl", "ProfilePicturesIngestDeadLetterQueueUrl"),
-        *("ProfilePicturesUndeliveredQueueUrl", "LanePolicies", "NotifiedStatuses"),
+def outputs(assembly: Assembly) -> dict[str, Any]:
+    """Those that are meant for people and tools."""
+    return {
+        name: output["Value"]
+        for name, output in assembly.pipeline["Outputs"].items()
+        if not name.startswith("PublishOutput")
     }
 
 
-def test_the_outputs_tell_which_policy_judges_what_and_who_is_told(elaborate: Assembly) -> None:
-    outputs = elaborate.pipeline["Outputs"]
+#: Of a workflow and its image engine; of a lane.
+OF_PRIORITY = ("StateMachineArn", "AnalysisRoleArn", "AnalyzerRoleArn", "ChunkQueueUrl")
+OF_LANE = ("IngestQueueUrl", "IngestDeadLetterQueueUrl", "UndeliveredQueueUrl")
 
-    assert json.loads(outputs["LanePolicies"]["Value"]) == {
+
+def test_the_outputs_are_those_of_the_design(shipped: Assembly, elaborate: Assembly) -> None:
+    shared = {"LanePolicies", "NotifiedStatuses"}
+
+    assert set(outputs(shipped)) == {*OF_PRIORITY, *OF_LANE, *shared}
+    assert set(outputs(elaborate)) == {
+        *(prefix + name for prefix in ("", "Fast", "Backfill") for name in OF_PRIORITY),
+        *(prefix + name for prefix in ("", "ProfilePictures", "Chat", "Archive") for name in OF_LANE),
+        *shared,
+    }
+
+
+@pytest.mark.parametrize(("prefix", "priority"), [("", "Live"), ("Fast", "Fast"), ("Backfill", "Backfill")])
+def test_the_outputs_without_a_prefix_are_of_the_main_lanes_priority(
+    elaborate: Assembly, prefix: str, priority: str
+) -> None:
+    named = outputs(elaborate)
+
+    beginnings = {
+        "StateMachineArn": f"{priority}AnalysisStateMachine",
+        "AnalysisRoleArn": f"{priority}AnalysisStateMachineRole",
+        "AnalyzerRoleArn": f"{priority}ImagesAnalyzerRole",
+        "ChunkQueueUrl": f"{priority}ImagesChunkQueue",
+    }
+    assert set(beginnings) == set(OF_PRIORITY)
+    for name, beginning in beginnings.items():
+        value = named[prefix + name]
+        assert (value.get("Ref") or value["Fn::GetAtt"][0]).startswith(beginning)
+
+
+def test_the_outputs_tell_which_policy_judges_what_and_who_is_told(elaborate: Assembly) -> None:
+    named = outputs(elaborate)
+
+    assert json.loads(named["LanePolicies"]) == {
         "default": {
             "policy": "standard",
             "policy_overrides": {"kids/": "strict", "art/": "permissive"},
             "min_confidence": 30.0,
         },
         "profile-pictures": {"policy": "strict", "policy_overrides": {}, "min_confidence": 30.0},
+        "chat": {"policy": "standard", "policy_overrides": {}, "min_confidence": 30.0},
+        "archive": {"policy": "standard", "policy_overrides": {}, "min_confidence": 30.0},
     }
-    assert outputs["NotifiedStatuses"]["Value"] == "APPROVED,FAILED"
+    assert named["NotifiedStatuses"] == "APPROVED,FAILED"

@@ -8,10 +8,11 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lambdas.moderation.lane import Lane
+from lambdas.moderation.engine import Engine
+from lambdas.moderation.lane import Lane, Priority
 from lambdas.moderation.verdict import Status
 from stacks.policies import PolicyCatalog, compile_policies
-from stacks.settings import LOG_RETENTION_DAYS, LaneSettings, Settings, load_settings
+from stacks.settings import LOG_RETENTION_DAYS, ImageEngineSettings, LaneSettings, Settings, load_settings
 from stacks.settings_section import SettingsError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,6 +86,8 @@ def test_the_shipped_file_shows_every_key() -> None:
     shipped = yaml.safe_load((ROOT / "gatehouse.yaml").read_text("utf-8"))
 
     assert set(shipped) == set(Settings.__dataclass_fields__)
+    assert set(shipped["image_engine"]) == set(ImageEngineSettings.__dataclass_fields__)
+    assert set(shipped["image_engine"]["shares"]) == set(Priority)
     assert set(shipped["lanes"]["default"]) == {
         *(set(Lane.__dataclass_fields__) - {"name", "other_lanes_prefixes", "job_deadline_seconds"}),
         *(set(LaneSettings.__dataclass_fields__) - {"lane"}),
@@ -104,6 +107,10 @@ log_retention_days: 14
 work_retention_days: 31
 verdict_retention_days: 400
 alarm_topic_arn: arn:aws-cn:sns:cn-north-1:111122223333:alarms
+image_engine:
+  calls_per_second: 12.5
+  shares: {{fast: 10, live: 80, backfill: 5}}
+backfill_batches: 7
 lanes:
   profile-pictures:
     prefixes: [p/, "ü "]
@@ -118,6 +125,8 @@ lanes:
     policy: strict
     policy_overrides: {{p/a/: standard, p/a/b/: strict}}
     adapter: {adapter}
+    engine: bulk
+    priority: backfill
     job_deadline_hours: 2
 """,
     )
@@ -130,6 +139,8 @@ lanes:
         work_retention_days=31,
         verdict_retention_days=400,
         alarm_topic_arn="arn:aws-cn:sns:cn-north-1:111122223333:alarms",
+        image_engine=ImageEngineSettings(12.5, {Priority.FAST: 10, Priority.LIVE: 80, Priority.BACKFILL: 5}),
+        backfill_batches=7,
         lanes=(
             LaneSettings(
                 Lane(
@@ -143,6 +154,8 @@ lanes:
                     adapter=adapter,
                     policy="strict",
                     policy_overrides=(("p/a/", "standard"), ("p/a/b/", "strict")),
+                    engine=Engine.BULK,
+                    priority=Priority.BACKFILL,
                     job_deadline_seconds=7200,
                 ),
                 max_wait=300,
@@ -170,6 +183,37 @@ def test_batches_without_a_window_are_small_unless_told_otherwise(tmp_path: Path
     assert load(tmp_path, lane("max_wait: 0")).lanes[0].batch_size == 10
 
 
+def test_a_fast_lane_is_the_image_engines_and_waits_for_nothing_unless_told_otherwise(tmp_path: Path) -> None:
+    (fast,) = load(tmp_path, lane("priority: fast")).lanes
+    (told,) = load(tmp_path, lane("{priority: fast, engine: image, max_wait: 5}")).lanes
+
+    assert (fast.lane.priority, fast.lane.engine) == (Priority.FAST, Engine.IMAGE)
+    assert (fast.max_wait, fast.batch_size) == (0, 10)
+    assert (told.max_wait, told.batch_size) == (5, 10_000)
+
+
+@pytest.mark.parametrize("priority", [Priority.LIVE, Priority.BACKFILL])
+@pytest.mark.parametrize("engine", Engine)
+def test_other_lanes_may_have_any_engine(tmp_path: Path, priority: Priority, engine: Engine) -> None:
+    (settings,) = load(tmp_path, lane(f"{{priority: {priority}, engine: {engine}}}")).lanes
+
+    assert (settings.lane.priority, settings.lane.engine, settings.max_wait) == (priority, engine, 60)
+
+
+def test_shares_that_are_not_given_are_those_of_the_shipped_file(tmp_path: Path) -> None:
+    settings = load(tmp_path, "lanes: {default: }\nimage_engine: {shares: {live: 70}}")
+
+    assert settings.image_engine.shares == {Priority.FAST: 20, Priority.LIVE: 70, Priority.BACKFILL: 20}
+    assert settings.image_engine.calls_per_second is None
+
+
+def test_the_priorities_in_use_are_those_of_the_lanes_the_most_urgent_first(tmp_path: Path) -> None:
+    lanes = "lanes: {a: {prefixes: [a/], priority: backfill}, b: {prefixes: [b/]}, c: {prefixes: [c/], priority: fast}}"
+
+    assert load(tmp_path, lanes).priorities == (Priority.FAST, Priority.LIVE, Priority.BACKFILL)
+    assert load(tmp_path, lane("priority: backfill")).priorities == (Priority.BACKFILL,)
+
+
 MISTAKES = {
     # the file
     "": "gatehouse.yaml:1: lanes: no lanes; without one nothing is moderated; write default: {} under lanes",
@@ -184,8 +228,9 @@ MISTAKES = {
     "name: a\n\nname: b": "gatehouse.yaml:3: name is given twice, first on line 1; keep one of them",
     # keys
     "lanes: {default: }\nnotfy: []": "gatehouse.yaml:2: notfy: unknown key; did you mean notify?",
-    "lanes: {default: }\nxyz: 1": "gatehouse.yaml:2: xyz: unknown key; the keys are alarm_topic_arn, lanes, "
-    "log_retention_days, name, notify, upload_bucket, verdict_retention_days, work_retention_days",
+    "lanes: {default: }\nxyz: 1": "gatehouse.yaml:2: xyz: unknown key; the keys are alarm_topic_arn, "
+    "backfill_batches, image_engine, lanes, log_retention_days, name, notify, upload_bucket, verdict_retention_days, "
+    "work_retention_days",
     lane("max_waits: 60"): "gatehouse.yaml:3: lanes.default.max_waits: unknown key; did you mean max_wait?",
     # names
     "lanes: {default: }\nname: My Stack": 'gatehouse.yaml:2: name: "My Stack" does not fit; write small letters, '
@@ -243,6 +288,64 @@ MISTAKES = {
     "hours within that range",
     lane("{min_size: 2, max_size: 1}"): "gatehouse.yaml:3: lanes.default.min_size: 2 is above max_size 1; swap them or "
     "drop one",
+    # engines and priorities
+    lane(
+        "engine: magic"
+    ): 'gatehouse.yaml:3: lanes.default.engine: "magic" is no engine; write one of auto, bulk, image',
+    lane(
+        "engine: IMAGE"
+    ): 'gatehouse.yaml:3: lanes.default.engine: "IMAGE" is no engine; write one of auto, bulk, image',
+    lane("engine: 1"): "gatehouse.yaml:3: lanes.default.engine: 1 is not text; write text",
+    lane("engine:"): "gatehouse.yaml:3: lanes.default.engine: null is not text; write text",
+    lane("priority: urgent"): 'gatehouse.yaml:3: lanes.default.priority: "urgent" is no priority; write one of fast, '
+    "live, backfill",
+    lane("priority: [fast]"): "gatehouse.yaml:3: lanes.default.priority: a list is not text; write text",
+    lane("prority: fast"): "gatehouse.yaml:3: lanes.default.prority: unknown key; did you mean priority?",
+    lane("{priority: fast, engine: bulk}"): "gatehouse.yaml:3: lanes.default.engine: a fast lane can't wait for jobs, "
+    "so engine bulk is not for it; write engine: image, or priority: live",
+    lane("{priority: fast, engine: auto}"): "gatehouse.yaml:3: lanes.default.engine: a fast lane can't wait for jobs, "
+    "so engine auto is not for it; write engine: image, or priority: live",
+    lane("{priority: fast, max_wait: 6}"): "gatehouse.yaml:3: lanes.default.max_wait: a fast lane does not wait 6 "
+    "seconds for company; write 0 (or 5 at most), or priority: live",
+    lane("{priority: fast, batch_size: 11}"): "gatehouse.yaml:3: lanes.default.batch_size: 11 uploads can't be "
+    "gathered with max_wait: 0; write batch_size: 10 or max_wait: 1",
+    # the account's calls
+    "lanes: {default: }\nimage_engine: 50": "gatehouse.yaml:2: image_engine: 50 is not a mapping; write its keys "
+    "indented below it",
+    "lanes: {default: }\nimage_engine: {tps: 50}": "gatehouse.yaml:2: image_engine.tps: unknown key; the keys are "
+    "calls_per_second, shares",
+    "lanes: {default: }\nimage_engine: {calls_per_seconds: 50}": "gatehouse.yaml:2: image_engine.calls_per_seconds: "
+    "unknown key; did you mean calls_per_second?",
+    "lanes: {default: }\nimage_engine: {calls_per_second: 0}": "gatehouse.yaml:2: image_engine.calls_per_second: 0 is "
+    "not from 1 to 1000; write calls a second within that range",
+    "lanes: {default: }\nimage_engine: {calls_per_second: 1001}": "gatehouse.yaml:2: image_engine.calls_per_second: "
+    "1001 is not from 1 to 1000; write calls a second within that range",
+    'lanes: {default: }\nimage_engine: {calls_per_second: "5"}': "gatehouse.yaml:2: image_engine.calls_per_second: "
+    '"5" is not a number; write calls a second from 1 to 1000',
+    "lanes: {default: }\nimage_engine: {shares: [20, 60, 20]}": "gatehouse.yaml:2: image_engine.shares: a list is not "
+    "a mapping; write its keys indented below it",
+    "lanes: {default: }\nimage_engine:\n  shares:\n    live: 4": "gatehouse.yaml:4: image_engine.shares.live: 4 is "
+    "not from 5 to 100; write parts within that range",
+    "lanes: {default: }\nimage_engine: {shares: {live: 101}}": "gatehouse.yaml:2: image_engine.shares.live: 101 is not "
+    "from 5 to 100; write parts within that range",
+    "lanes: {default: }\nimage_engine: {shares: {fast: 0.5}}": "gatehouse.yaml:2: image_engine.shares.fast: 0.5 is not "
+    "a whole number; write parts from 5 to 100",
+    "lanes: {default: }\nimage_engine: {shares: {lives: 50}}": "gatehouse.yaml:2: image_engine.shares.lives: unknown "
+    "key; did you mean live?",
+    "lanes: {default: }\nimage_engine: {shares: {default: 50}}": "gatehouse.yaml:2: image_engine.shares.default: "
+    "unknown key; the keys are backfill, fast, live",
+    "lanes: {default: , old: {prefixes: [old/], priority: backfill}}\nimage_engine: {shares: {backfill: 5}}": (
+        "gatehouse.yaml:2: image_engine.shares: backfill lanes would have 0.38 of 5 calls a second; give them more "
+        "parts, others fewer, or use fewer priorities"
+    ),
+    "lanes: {default: , now: {prefixes: [now/], priority: fast}}\nimage_engine: {calls_per_second: 2}": (
+        "gatehouse.yaml:2: image_engine.shares: fast lanes would have 0.5 of 2 calls a second; give them more parts, "
+        "others fewer, or use fewer priorities"
+    ),
+    "lanes: {default: }\nbackfill_batches: 0": "gatehouse.yaml:2: backfill_batches: 0 is not from 1 to 20; write "
+    "batches within that range",
+    "lanes: {default: }\nbackfill_batches: 21": "gatehouse.yaml:2: backfill_batches: 21 is not from 1 to 20; write "
+    "batches within that range",
     # what a lane refers to
     lane("policy: policies/strict.yaml"): 'gatehouse.yaml:3: lanes.default.policy: "policies/strict.yaml" is a file\'s '
     "path; write the policy's name, policy: strict",
@@ -349,7 +452,7 @@ _lane_keys = st.sampled_from(
     [
         *("prefixes", "suffixes", "exclude_prefixes", "min_size", "max_size", "max_wait", "batch_size"),
         *("max_concurrency", "min_confidence", "policy", "policy_overrides", "adapter", "job_deadline_hours"),
-        "nonsense",
+        *("engine", "priority", "nonsense"),
     ]
 )
 _documents = st.dictionaries(_keys, _values, max_size=4) | st.builds(

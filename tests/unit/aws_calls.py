@@ -10,7 +10,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.client import BaseClient
 from botocore.compat import HTTPHeaders
 
-Answer = Callable[[Mapping[str, Any]], dict[str, Any]]
+Answer = Callable[[Mapping[str, Any]], dict[str, Any] | None]
 
 
 class Killed(BaseException):
@@ -49,7 +49,10 @@ class AwsCalls:
         self._answers.setdefault(operation, []).append((status, body))
 
     def answer_always(self, operation: str, answer: Answer) -> None:
-        """Answer every call of this operation without AWS; `answer` gets the request as it would go over the wire."""
+        """Answer every call of this operation without AWS; `answer` gets the request as it would go over the wire.
+
+        What it raises, botocore raises; where it returns None, AWS is asked after all.
+        """
         self._standing_answers[operation] = answer
 
     def interrupt(self, operation: str, action: Callable[[], object]) -> None:
@@ -65,24 +68,30 @@ class AwsCalls:
             self.made[operation] += 1
             count = self.made[operation]
         self._kill_if_due(operation, "before", count)
-        if self._answers.get(operation):
-            status, body = self._answers[operation].pop(0)
-        elif operation in self._standing_answers:
-            status, body = 200, self._standing_answers[operation](params)
-        else:
+        with self._lock:
+            status, body = self._answers[operation].pop(0) if self._answers.get(operation) else (200, None)
+        if body is None and operation in self._standing_answers:
+            body = self._standing_answers[operation](params)
+        if body is None:
             return None
-        body.setdefault("ResponseMetadata", {"HTTPStatusCode": status})
+        status = body.setdefault("ResponseMetadata", {"HTTPStatusCode": status})["HTTPStatusCode"]
         return AWSResponse("https://aws.invalid/", status, HTTPHeaders(), None), body
 
     def _after(self, model: Any, **_: object) -> None:
         with self._lock:
             self._done[model.name] += 1
-        self._kill_if_due(model.name, "after", self._done[model.name])
+            count = self._done[model.name]
+        self._kill_if_due(model.name, "after", count)
 
     def _kill_if_due(self, operation: str, when: str, count: int) -> None:
         if (operation, when, count) in self._kills:
             del self._kills[operation, when, count]
             raise Killed(f"{when} {operation}")
+
+
+def an_error(code: str, message: str = "", status: int = 400) -> dict[str, Any]:
+    """The body of an answer that botocore raises as a ClientError."""
+    return {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
 
 
 def cancelled(*codes: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from lambdas.moderation import taxonomy
 from lambdas.moderation.analysis import Analysis, ContentType, Label
 from lambdas.moderation.batch import Batch, BatchSettings, BatchUpload, read_settings
+from lambdas.moderation.engine import Engine
 from lambdas.moderation.lane import Lane
 from lambdas.moderation.policy import Policy
 from lambdas.moderation.upload import Upload, iso
@@ -162,7 +163,7 @@ def a_verdict(status: Status = Status.REVIEW, claim: Claim | None = None, **fiel
         "reasons": (Reason("Violence", "Violence", 92.5, status.value.lower(), 50.0),) if flagged else (),
         "analysis": an_analysis({"Violence": 92.5} if flagged else {}),
         "policy": PolicyReference("test", "1", "0" * 64),
-        "engine": "bulk",
+        "engine": Engine.BULK,
         "job_id": "job-1",
         "min_confidence": 30.0,
         "decided_by": BY_POLICY,

@@ -18,9 +18,9 @@ def metrics_in(output: str) -> dict[str, list[float]]:
 
 
 def dimensions_in(output: str) -> set[tuple[str, ...]]:
-    """Every set of dimensions' names in the output, sorted, each with the lane's name at its end."""
+    """Every set of dimensions' names in the output, sorted, each with the lane's or the priority's name at its end."""
     return {
-        (*sorted(names), document["lane"])
+        (*sorted(names), *(document[name] for name in ("lane", "priority") if name in document))
         for document in _documents(output)
         for directive in document["_aws"]["CloudWatchMetrics"]
         for names in directive["Dimensions"]

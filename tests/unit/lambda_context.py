@@ -11,10 +11,13 @@ class _Context:
     invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:function"
     aws_request_id = "request-1"
 
+    def __init__(self, seconds_left: float) -> None:
+        self._seconds_left = seconds_left
+
     def get_remaining_time_in_millis(self) -> int:
-        return 120_000
+        return int(1000 * self._seconds_left)
 
 
-def a_context() -> LambdaContext:
-    """A context with two minutes left."""
-    return cast(LambdaContext, _Context())
+def a_context(seconds_left: float = 120) -> LambdaContext:
+    """The context of an invocation that Lambda will end after this time."""
+    return cast(LambdaContext, _Context(seconds_left))

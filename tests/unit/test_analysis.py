@@ -11,15 +11,19 @@ from lambdas.moderation.analysis import (
     MAX_LINE_BYTES,
     Analysis,
     ContentType,
+    ImageError,
     Label,
+    ResultLine,
     ResultLineError,
+    answer_line,
+    error_line,
     parse_answer,
     parse_result_line,
 )
 from lambdas.moderation.flag import MAX_BYTES, Flag
 from lambdas.moderation.taxonomy import PARENTS
 from tests.unit.builders import a_claim, a_policy, a_verdict, an_answer, an_upload, labels
-from tests.unit.test_upload import JSON
+from tests.unit.test_upload import JSON, KEYS
 
 SOURCE = "s3://uploads/cat.jpg"
 
@@ -180,3 +184,79 @@ def test_labels_of_the_builders_are_those_of_the_parser() -> None:
     assert parse_answer(an_answer({"Violence": 70.0, "Weapons": 60.0})).labels == labels(
         {"Violence": 70.0, "Weapons": 60.0}
     )
+
+
+@given(
+    key=KEYS, n=st.integers(0, 9_999), confidences=st.dictionaries(st.sampled_from(sorted(PARENTS)), st.floats(0, 100))
+)
+def test_an_answer_survives_its_line(key: str, n: int, confidences: dict[str, float]) -> None:
+    answer, source = an_answer(confidences, adapter="arn"), an_upload(key).object
+
+    line = answer_line(source, n, answer)
+
+    assert line.encode().splitlines() == [line.encode()]
+    assert parse_result_line(line.encode()) == ResultLine(source, parse_answer(answer), n)
+
+
+@given(key=KEYS, n=st.integers(0, 9_999), code=st.text(), message=st.text())
+def test_an_error_survives_its_line(key: str, n: int, code: str, message: str) -> None:
+    error, source = ImageError(code, message), an_upload(key).object
+
+    line = error_line(source, n, error)
+
+    assert line.encode().splitlines() == [line.encode()]
+    assert parse_result_line(line.encode()) == ResultLine(source, None, n, error)
+
+
+def test_a_line_keeps_of_an_answer_what_bulks_line_would_have() -> None:
+    answer = an_answer({"Violence": 70.0}, adapter="arn")
+    metadata = {"ResponseMetadata": {"RequestId": "id", "HTTPHeaders": {}}, "HumanLoopActivationOutput": {}}
+
+    line = json.loads(answer_line(SOURCE, 3, answer | metadata))
+
+    assert line == {"source-ref": SOURCE, "n": 3, "detect-moderation-labels": answer}
+    assert parse_result_line(json.dumps(line)).analysis == parse_result_line(_line(answer)).analysis
+
+
+def test_a_line_of_an_answer_without_labels_is_no_clean_image() -> None:
+    with pytest.raises(ResultLineError, match="ModerationLabels"):
+        parse_result_line(answer_line(SOURCE, 0, {"ModerationModelVersion": "7.0"}))
+
+
+def test_bulks_line_has_no_number_and_no_error() -> None:
+    result = parse_result_line(_line(an_answer()))
+
+    assert (result.n, result.error) == (None, None)
+
+
+@pytest.mark.parametrize("n", [None, "1", 1.0, True, [], {}])
+def test_a_number_that_is_none_is_left_open(n: object) -> None:
+    assert parse_result_line(json.dumps({"source-ref": SOURCE, "n": n})).n is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [None, "text", [], {}, {"code": "X"}, {"message": "m"}, {"code": 1, "message": "m"}, {"code": "X", "message": 1}],
+)
+def test_an_error_that_says_too_little_is_none(error: object) -> None:
+    assert parse_result_line(json.dumps({"source-ref": SOURCE, "n": 0, "error": error})).error is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        error_line(SOURCE, 0, ImageError("InternalServerError", "\ud800")),
+        answer_line(SOURCE, 0, {"ModerationLabels": [{"Name": "\ud800", "Confidence": 50}]}),
+    ],
+)
+def test_whatever_rekognition_says_can_be_written_down(line: str) -> None:
+    """One answer that can't be written would cost those of the whole chunk, and again at each delivery."""
+    assert line.encode()
+
+
+def test_an_endless_error_is_still_one_of_its_upload() -> None:
+    line = error_line(SOURCE, 0, ImageError("InvalidParameterException", "m" * MAX_LINE_BYTES))
+
+    error = parse_result_line(line).error
+    assert error is not None
+    assert error.code == "InvalidParameterException"

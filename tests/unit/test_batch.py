@@ -9,6 +9,8 @@ from lambdas.moderation.batch import (
     MAX_BATCHES_PER_UPLOAD,
     Batch,
     bulk_output_prefix,
+    index_lines,
+    leftovers_key,
     manifest_key,
     new_batch_id,
     read_index,
@@ -17,6 +19,7 @@ from lambdas.moderation.batch import (
     settings_key,
     uploads_key,
 )
+from lambdas.moderation.engine import Engine
 from lambdas.moderation.policy import Policy
 from lambdas.moderation.upload import MAX_IMAGE_BYTES, Upload
 from lambdas.moderation.verdict import Status
@@ -47,6 +50,7 @@ def test_a_batchs_files_lie_together() -> None:
     assert manifest_key("b") == "batches/b/manifest.jsonl"
     assert uploads_key("b") == "batches/b/uploads.jsonl"
     assert settings_key("b") == "batches/b/batch.json"
+    assert leftovers_key("b") == "batches/b/leftovers.jsonl"
     assert bulk_output_prefix("b") == "batches/b/analysis/bulk"
 
 
@@ -107,6 +111,7 @@ def test_settings_tell_the_workflow_what_it_needs() -> None:
     lane = a_lane(
         name="avatars",
         min_confidence=20.0,
+        engine=Engine.BULK,
         adapter=ADAPTER,
         job_deadline_seconds=60,
         policy_overrides=(("kids/", "strict"),),
@@ -114,13 +119,14 @@ def test_settings_tell_the_workflow_what_it_needs() -> None:
     batch = a_batch([a_claim(an_upload("empty.jpg", size=0)), a_claim()], lane=lane)
 
     assert json.loads(batch.settings("work")) == {
-        "schema": "gatehouse.batch/2",
+        "schema": "gatehouse.batch/3",
         "batch_id": "batch-1",
         "lane": "avatars",
         "created_at": "2026-11-22T12:00:00.000Z",
         "uploads": 2,
         "analysable": 1,
         "min_confidence": 20.0,
+        "engine": "bulk",
         "adapter": ADAPTER,
         "job_deadline_seconds": 60,
         "manifest": {"bucket": "work", "key": "batches/batch-1/manifest.jsonl"},
@@ -144,7 +150,19 @@ def test_a_batch_survives_its_files(found: list[Upload], attempt: int) -> None:
     assert tuple(read_index(settings, batch.index().encode().splitlines())) == batch.uploads
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": "gatehouse.batch/1"}', b"\xff"])
+def test_uploads_keep_their_numbers_and_all_else_among_the_leftovers() -> None:
+    older, newer, empty = an_upload(sequencer="1"), an_upload(sequencer="2"), an_upload("empty.jpg", size=0)
+    batch = a_batch([a_claim(upload, attempt=2) for upload in (newer, empty, older)])
+    leftovers = [batch.uploads[2], batch.uploads[0]]
+
+    lines = index_lines(leftovers).splitlines()
+
+    assert list(read_index(read_settings(batch.settings("work")), lines)) == leftovers
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"schema": "gatehouse.batch/1"}', '{"schema": "gatehouse.batch/2"}', b"\xff"]
+)
 def test_settings_of_another_version_are_refused(text: str | bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         read_settings(text)
@@ -152,7 +170,7 @@ def test_settings_of_another_version_are_refused(text: str | bytes) -> None:
 
 def test_settings_of_another_version_name_the_one_that_is_read() -> None:
     with pytest.raises(
-        ValueError, match=r"batch\.json is not of gatehouse\.batch/2; was this batch written by another"
+        ValueError, match=r"batch\.json is not of gatehouse\.batch/3; was this batch written by another"
     ):
         read_settings('{"schema": "gatehouse.batch/1"}')
 

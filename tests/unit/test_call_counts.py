@@ -8,30 +8,51 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from math import ceil
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
 from botocore.config import Config
 from botocore.response import StreamingBody
 
+from lambdas.analyzer.chunk_analysis import ChunkAnalysis, Outcome
+from lambdas.analyzer.pace import Pace
+from lambdas.aws.chunk_queue import ChunkQueue
 from lambdas.aws.executions import Executions
 from lambdas.aws.flag_topic import FlagTopic
+from lambdas.aws.image_moderation import ImageModeration
 from lambdas.aws.policy_parameters import PolicyParameters
+from lambdas.aws.task_tokens import TaskTokens
 from lambdas.aws.upload_bucket import PARALLEL_HEADS, UploadBucket
 from lambdas.aws.verdict_table import VerdictTable
 from lambdas.aws.work_bucket import WorkBucket
 from lambdas.batcher.active_policies import ActivePolicies
 from lambdas.batcher.admission import Admission
 from lambdas.batcher.messages import Messages
+from lambdas.moderation.analysis import answer_line
+from lambdas.moderation.chunk import Chunk, ImagePass
 from lambdas.moderation.policy_pointer import PolicyPointer
 from lambdas.moderation.verdict import FLAGGED, Status
-from lambdas.results.request import Location, Request
+from lambdas.results.request import ImageRun, Job, Location, Request
 from lambdas.results.settlement import Settlement
-from tests.unit.aws_calls import AwsCalls
-from tests.unit.builders import NOON, a_batch, a_claim, a_lane, a_policy, result_line, s3_event, sqs_records, uploads
+from tests.unit.aws_calls import AwsCalls, an_error
+from tests.unit.builders import (
+    NOON,
+    a_batch,
+    a_claim,
+    a_lane,
+    a_policy,
+    an_answer,
+    result_line,
+    s3_event,
+    sqs_records,
+    uploads,
+)
+from tests.unit.clock import Clock
 
 MESSAGES = 4_000
 LINES = 10_000
+CHUNK = 100
 APPROVALS = 1_001
 
 _CONFIG = Config(parameter_validation=False, max_pool_connections=PARALLEL_HEADS)
@@ -82,23 +103,35 @@ def test_a_batcher_makes_40_transactions_3_files_and_1_start_of_4000_messages(ca
 
 
 class _BatchInProgress:
-    """Storage that holds one batch of `LINES` pending uploads and its job's result file."""
+    """Storage that holds one batch of `LINES` pending uploads and what either engine wrote for it."""
 
-    def __init__(self) -> None:
-        found = uploads(LINES)
-        self.batch = a_batch([*map(a_claim, found)])
-        lines = [
-            result_line(upload.object, {} if n < APPROVALS else {"Violence": 95.0}) for n, upload in enumerate(found)
-        ]
+    def __init__(self, version_id: str | None = None) -> None:
+        self.uploads = uploads(LINES, version_id=version_id)
+        self.batch = a_batch([*map(a_claim, self.uploads)])
+        lines = [result_line(upload.object, self.found_in(n)) for n, upload in enumerate(self.uploads)]
         self._files = {
-            "batch.json": self.batch.settings("work"),
-            "uploads.jsonl": self.batch.index(),
+            "batches/batch-1/batch.json": self.batch.settings("work"),
+            "batches/batch-1/uploads.jsonl": self.batch.index(),
             "results.jsonl": "\n".join(lines),
             "summary.json": '{"version": "1.0", "errors": []}',
         }
 
+    @staticmethod
+    def found_in(n: int) -> dict[str, float]:
+        """What Rekognition finds in the image of this number."""
+        return {} if n < APPROVALS else {"Violence": 95.0}
+
+    def add_results(self, chunk: Chunk) -> None:
+        """The image engine has analysed a chunk."""
+        stretch = range(chunk.first, chunk.first + chunk.size)
+        lines = [answer_line(self.uploads[n].object, n, an_answer(self.found_in(n))) for n in stretch]
+        self._files[chunk.results_key] = "\n".join(lines)
+
     def get_object(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        body = self._files[request["url"].rpartition("/")[2]].encode()
+        text = self._files.get(urlsplit(request["url"]).path.removeprefix("/"))
+        if text is None:
+            return an_error("NoSuchKey", "The specified key does not exist.", 404)
+        body = text.encode()
         return {"Body": StreamingBody(io.BytesIO(body), len(body))}
 
     def head_object(self, _request: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,22 +144,25 @@ class _BatchInProgress:
         return {"Responses": {name: [key | claim for key in asked["Keys"]]}, "UnprocessedKeys": {}}
 
 
-@pytest.fixture
-def batch(calls: AwsCalls) -> _BatchInProgress:
-    batch = _BatchInProgress()
+def _answer_from(calls: AwsCalls, batch: _BatchInProgress) -> _BatchInProgress:
     calls.answer_always("GetObject", batch.get_object)
     calls.answer_always("HeadObject", batch.head_object)
     calls.answer_always("BatchGetItem", batch.batch_get_item)
-    calls.answer_always("TransactWriteItems", lambda _: {})
+    for operation in ("TransactWriteItems", "PutObject", "SendTaskHeartbeat", "SendTaskSuccess"):
+        calls.answer_always(operation, lambda _: {})
     calls.answer_always("PublishBatch", lambda _: {"Successful": [], "Failed": []})
+    calls.answer_always("DetectModerationLabels", lambda _: an_answer())
     return batch
 
 
-def test_results_makes_a_transaction_a_hundred_and_a_publish_ten_of_10000_lines(
-    calls: AwsCalls, batch: _BatchInProgress
-) -> None:
+@pytest.fixture
+def batch(calls: AwsCalls) -> _BatchInProgress:
+    return _answer_from(calls, _BatchInProgress())
+
+
+def _settlement(calls: AwsCalls) -> Settlement:
     s3 = _client(calls, "s3")
-    settlement = Settlement(
+    return Settlement(
         table=VerdictTable(_client(calls, "dynamodb"), "verdicts"),
         work=WorkBucket(s3, "work"),
         uploads=UploadBucket(s3),
@@ -136,9 +172,12 @@ def test_results_makes_a_transaction_a_hundred_and_a_publish_ten_of_10000_lines(
         now=lambda: NOON,
     )
 
-    settled = settlement.settle(
-        Request("batch-1", "job-1", Location("work", "results.jsonl"), Location("work", "summary.json"))
-    )
+
+def test_results_makes_a_transaction_a_hundred_and_a_publish_ten_of_10000_lines(
+    calls: AwsCalls, batch: _BatchInProgress
+) -> None:
+    job = Job("job-1", Location("work", "results.jsonl"), Location("work", "summary.json"))
+    settled = _settlement(calls).settle(Request("batch-1", job))
 
     assert settled.counts() == {Status.APPROVED: APPROVALS, Status.BLOCKED: LINES - APPROVALS}
     assert calls.made == Counter(
@@ -147,4 +186,55 @@ def test_results_makes_a_transaction_a_hundred_and_a_publish_ten_of_10000_lines(
         PublishBatch=ceil((LINES - APPROVALS) / 10),
         HeadObject=APPROVALS,
         GetObject=4,
+    )
+
+
+def test_results_reads_a_file_a_chunk_and_looks_at_no_object_whose_version_was_analysed(calls: AwsCalls) -> None:
+    batch = _answer_from(calls, _BatchInProgress(version_id="v1"))
+    chunks = tuple(Chunk("batch-1", ImagePass.FIRST, first, CHUNK) for first in range(0, LINES, CHUNK))
+    for chunk in chunks:
+        batch.add_results(chunk)
+
+    settled = _settlement(calls).settle(Request("batch-1", ImageRun(ImagePass.FIRST, chunks, {})))
+
+    assert settled.counts() == {Status.APPROVED: APPROVALS, Status.BLOCKED: LINES - APPROVALS}
+    assert calls.made == Counter(
+        BatchGetItem=ceil(LINES / 100),
+        TransactWriteItems=ceil(LINES / 100),
+        PublishBatch=ceil((LINES - APPROVALS) / 10),
+        GetObject=2 + ceil(LINES / CHUNK),  # settings and index
+    )
+
+
+def test_results_writes_leftovers_down_once(calls: AwsCalls, batch: _BatchInProgress) -> None:
+    settled = _settlement(calls).settle(Request("batch-1", Job("job-1")))
+
+    assert settled.leftovers == LINES
+    assert calls.made == Counter(BatchGetItem=ceil(LINES / 100), GetObject=2, PutObject=1)
+
+
+@pytest.mark.parametrize("first", [0, LINES - CHUNK])
+def test_an_analyzer_makes_a_call_an_image_and_5_a_chunk(calls: AwsCalls, batch: _BatchInProgress, first: int) -> None:
+    chunk = {"batch_id": "batch-1", "pass": "first", "first": first, "size": CHUNK}
+    body = json.dumps({"token": "token-1", **chunk, "min_confidence": 30, "adapter": None})
+    clock = Clock()
+    analysis = ChunkAnalysis(
+        work=WorkBucket(_client(calls, "s3"), "work"),
+        tokens=TaskTokens(_client(calls, "stepfunctions")),
+        queue=ChunkQueue(_client(calls, "sqs"), "https://sqs.us-east-1.amazonaws.com/000000000000/chunks"),
+        moderation=ImageModeration(_client(calls, "rekognition")),
+        pace=Pace(5.0, clock.monotonic, clock.sleep),
+        clock=clock.monotonic,
+        pause=clock.sleep,
+    )
+
+    run = analysis.analyse(body, deliveries=1, until=float("inf"))
+
+    assert (run.outcome, run.analysed) == (Outcome.ANALYSED, CHUNK)
+    assert calls.made == Counter(
+        SendTaskHeartbeat=1,
+        GetObject=2,  # the index and the result file
+        DetectModerationLabels=CHUNK,
+        PutObject=1,
+        SendTaskSuccess=1,
     )

@@ -134,7 +134,15 @@ def test_a_key_without_special_characters_has_no_alias(key: str) -> None:
 def test_a_multipart_upload_in_an_unversioned_bucket_is_never_confirmed(version_id: str | None) -> None:
     """Its time of change is when it was begun: the same bytes may have been put back after others were analysed."""
     upload = an_upload("large.jpg", version_id=version_id, etag="9b2cf535f27731c974343645a3985328-2")
-    assert _code(upload, _stored(upload)) == "NotAnalyzed"
+    assert _code(upload, _stored(upload)) == "Unconfirmable"
+
+
+@pytest.mark.parametrize("version_id", [None, "null"])
+def test_a_key_that_no_manifest_named_can_be_taken_for_no_other(version_id: str | None) -> None:
+    upload = an_upload("a+b%20c.jpg", version_id=version_id)
+
+    assert _code(upload, _stored(upload), {}) is None
+    assert _code(upload, _stored(upload, AFTER), {}) == "Superseded"
 
 
 def test_a_multipart_upload_in_a_versioned_bucket_is_confirmed_by_its_version() -> None:

@@ -28,7 +28,7 @@ def _top_level_modules(name: str) -> set[str]:
     return loaded[0] - loaded[1]
 
 
-@pytest.mark.parametrize("handler", ["lambdas.batcher.handler", "lambdas.results.handler"])
+@pytest.mark.parametrize("handler", ["lambdas.analyzer.handler", "lambdas.batcher.handler", "lambdas.results.handler"])
 def test_a_handler_imports_nothing_heavy(handler: str) -> None:
     assert not _top_level_modules(handler) & (HEAVY | {"difflib"})
 

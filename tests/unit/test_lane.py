@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.moderation.lane import Lane
+from lambdas.moderation.engine import Engine
+from lambdas.moderation.lane import Lane, Priority
 from tests.unit.builders import ADAPTER, a_lane
 
 
@@ -50,6 +51,8 @@ def test_size_bounds_are_inclusive(size: int, matches: bool) -> None:
         adapter=st.sampled_from([None, ADAPTER]),
         policy=st.text(min_size=1),
         policy_overrides=st.dictionaries(st.text(), st.text(min_size=1)).map(lambda found: tuple(found.items())),
+        engine=st.sampled_from(Engine),
+        priority=st.sampled_from(Priority),
         job_deadline_seconds=st.integers(1),
     )
 )
@@ -112,6 +115,16 @@ def test_a_lane_without_overrides_in_its_document_has_none() -> None:
 def test_a_field_of_another_version_is_named() -> None:
     with pytest.raises(TypeError, match="colour"):
         Lane.from_document({"name": "default", "colour": "red"})
+
+
+@pytest.mark.parametrize("field", ["engine", "priority"])
+def test_an_engine_or_a_priority_of_another_version_is_named(field: str) -> None:
+    with pytest.raises(ValueError, match="quantum"):
+        Lane.from_document({"name": "default", field: "quantum"})
+
+
+def test_a_lane_is_live_and_lets_the_batch_choose_its_engine_unless_told_otherwise() -> None:
+    assert (a_lane().engine, a_lane().priority) == (Engine.AUTO, Priority.LIVE)
 
 
 def test_a_lane_without_a_name_is_refused() -> None:

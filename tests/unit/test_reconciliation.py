@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambdas.moderation.analysis import ImageError, answer_line, error_line
 from lambdas.moderation.batch import Batch
-from lambdas.moderation.reconciliation import Answers, judge, withdraw
+from lambdas.moderation.engine import Engine
+from lambdas.moderation.reconciliation import Answers, BulkAnswers, ImageAnswers, is_leftover, judge, withdraw
 from lambdas.moderation.verdict import Failure, Status, Verdict
 from tests.unit.builders import (
     ADAPTER,
@@ -15,6 +17,7 @@ from tests.unit.builders import (
     a_lane,
     a_policy,
     a_verdict,
+    an_answer,
     an_upload,
     result_line,
     settings_and_index,
@@ -25,17 +28,23 @@ CAT, DOG = an_upload("cat.jpg"), an_upload("dog.jpg")
 DECIDED_AT = "2026-11-22T12:05:00.000Z"
 
 
-def _verdicts(answers: Answers, batch: Batch | None = None, job_failure: Failure | None = None) -> dict[str, Verdict]:
+def _verdicts(answers: Answers, batch: Batch | None = None) -> dict[str, Verdict]:
     settings, index = settings_and_index(batch or a_batch([a_claim(CAT), a_claim(DOG)]))
-    judgements = judge(settings, index, answers, DECIDED_AT, job_id="job-1", job_failure=job_failure)
+    judgements = judge(settings, index, answers, DECIDED_AT)
     return {judgement.verdict.upload.key: judgement.verdict for judgement in judgements}
 
 
-def _answers(*lines: str | bytes, summary: object = None) -> Answers:
-    answers = Answers()
+def _answers(*lines: str | bytes, summary: object = None, job_failure: Failure | None = None) -> BulkAnswers:
+    answers = BulkAnswers("job-1", job_failure)
     answers.add_results(lines)
     if summary is not None:
         answers.add_summary(json.dumps(summary))
+    return answers
+
+
+def _image_answers(*lines: str | bytes) -> ImageAnswers:
+    answers = ImageAnswers()
+    answers.add_results(lines)
     return answers
 
 
@@ -70,7 +79,7 @@ def test_a_judged_verdict_says_how_it_came_about() -> None:
     verdict = _verdicts(_answers(result_line(CAT.object)))["cat.jpg"]
     policy = a_policy()
 
-    assert (verdict.decided_at, verdict.engine, verdict.job_id) == (DECIDED_AT, "bulk", "job-1")
+    assert (verdict.decided_at, verdict.engine, verdict.job_id) == (DECIDED_AT, Engine.BULK, "job-1")
     assert (verdict.min_confidence, verdict.adapter_asked) == (30.0, None)
     assert verdict.policy is not None
     assert (verdict.policy.name, verdict.policy.version, verdict.policy.hash) == ("test", "1", policy.hash)
@@ -189,7 +198,7 @@ def test_a_failed_job_fails_every_upload_it_was_to_analyse() -> None:
     batch = a_batch([a_claim(CAT), a_claim(an_upload("empty.jpg", size=0))])
     failure = Failure("INTERNAL_ERROR", "try later")
 
-    verdicts = _verdicts(_answers(result_line(CAT.object)), batch, job_failure=failure)
+    verdicts = _verdicts(_answers(result_line(CAT.object), job_failure=failure), batch)
 
     assert (verdicts["cat.jpg"].status, verdicts["cat.jpg"].failure) == (Status.FAILED, failure)
     assert verdicts["empty.jpg"].status is Status.UNSUPPORTED
@@ -236,6 +245,14 @@ def test_an_answer_without_the_adapter_that_was_asked_for_approves_nothing(
 
     assert verdict.status is status
     assert verdict.failure is None or verdict.failure.code == "AdapterIgnored"
+    assert verdict.adapter_asked == asked
+
+
+def test_a_failure_remembers_the_adapter_that_was_asked_for() -> None:
+    verdict = _verdicts(_answers(), a_batch([a_claim(CAT)], lane=a_lane(adapter=ADAPTER)))["cat.jpg"]
+
+    assert verdict.status is Status.FAILED
+    assert verdict.to_item()["adapter"] == {"asked": ADAPTER, "answered": None}
 
 
 def test_lines_about_nobody_are_counted() -> None:
@@ -269,8 +286,139 @@ def test_a_doubt_takes_an_approvals_place() -> None:
 
     assert (withdrawn.status, withdrawn.failure, withdrawn.claim) == (Status.FAILED, failure, approval.claim)
     assert (withdrawn.analysis, withdrawn.policy, withdrawn.reasons) == (None, None, ())
-    assert withdrawn.job_id == approval.job_id
+    assert (withdrawn.engine, withdrawn.job_id) == (approval.engine, approval.job_id)
 
 
 def test_without_a_doubt_a_verdict_stays_as_it_is() -> None:
     assert withdraw(a_verdict(Status.APPROVED), None) == a_verdict(Status.APPROVED)
+
+
+def test_each_version_of_an_object_gets_the_image_engines_own_answer() -> None:
+    versions = [an_upload(sequencer=f"{n}", version_id=f"v{n}") for n in range(3)]
+    settings, index = settings_and_index(a_batch([*map(a_claim, versions)]))
+    answers = _image_answers(
+        answer_line(CAT.object, 1, an_answer({"Violence": 60})),
+        answer_line(CAT.object, 0, an_answer({"Violence": 95})),
+        answer_line(CAT.object, 2, an_answer()),
+    )
+
+    verdicts = [judgement.verdict for judgement in judge(settings, index, answers, DECIDED_AT)]
+
+    assert [verdict.status for verdict in verdicts] == [Status.BLOCKED, Status.REVIEW, Status.APPROVED]
+    assert all((verdict.engine, verdict.job_id) == (Engine.IMAGE, None) for verdict in verdicts)
+    assert all(verdict.is_pinned for verdict in verdicts)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        ["not json"],
+        [result_line(CAT.object)],  # bulk's line: it has no number
+        [answer_line(CAT.object, 1, an_answer())],
+        [answer_line(CAT.object, -1, an_answer())],
+        [answer_line(DOG.object, 0, an_answer())],
+        [answer_line("s3://other/cat.jpg", 0, an_answer())],
+        [answer_line(CAT.object, 0, {})],
+        [json.dumps({"source-ref": CAT.object, "n": "0", "detect-moderation-labels": an_answer()})],
+        [json.dumps({"source-ref": CAT.object, "n": False, "detect-moderation-labels": an_answer()})],
+        [json.dumps({"source-ref": CAT.object, "n": 0.0, "detect-moderation-labels": an_answer()})],
+        [json.dumps({"source-ref": CAT.object, "n": 0, "detect-moderation-labels": an_answer() | {"ContentTypes": 1}})],
+    ],
+)
+def test_the_image_engine_approves_nothing_without_a_line_of_the_upload_itself(lines: list[str]) -> None:
+    verdict = _verdicts(_image_answers(*lines))["cat.jpg"]
+
+    assert verdict.status is Status.FAILED
+    assert verdict.failure is not None
+    assert verdict.failure.code == "NotAnalyzed"
+    assert (verdict.analysis, verdict.policy) == (None, None)
+
+
+@given(lines=st.lists(JSON.map(json.dumps) | st.text() | st.binary()))
+def test_no_chunk_file_raises_or_approves_by_accident(lines: list[str | bytes]) -> None:
+    assert {verdict.status for verdict in _verdicts(_image_answers(*lines)).values()} == {Status.FAILED}
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "status"),
+    [
+        ("InvalidImageFormatException", "no image", Status.UNSUPPORTED),
+        ("ImageTooLargeException", "too large", Status.UNSUPPORTED),
+        ("InvalidParameterException", "Input image dimensions 10800 x 5400 exceed the maximum", Status.UNSUPPORTED),
+        ("InvalidParameterException", "Invalid ProjectVersion", Status.FAILED),
+        ("InvalidS3ObjectException", "Unable to get object metadata from S3", Status.FAILED),
+        ("InternalServerError", "five times", Status.FAILED),
+    ],
+)
+def test_an_error_of_an_image_is_its_uploads_end(code: str, message: str, status: Status) -> None:
+    verdict = _verdicts(_image_answers(error_line(CAT.object, 0, ImageError(code, message))))["cat.jpg"]
+
+    assert (verdict.status, verdict.failure, verdict.engine) == (status, Failure(code, message), Engine.IMAGE)
+
+
+def test_a_chunk_that_was_given_up_fails_what_it_had_not_analysed() -> None:
+    _, index = settings_and_index(a_batch([a_claim(CAT), a_claim(DOG), a_claim(an_upload("bird.jpg"))]))
+    answers = _image_answers(
+        answer_line(CAT.object, 0, an_answer()),
+        error_line(DOG.object, 1, ImageError("InvalidImageFormatException", "no")),
+    )
+    answers.add_failure(index, Failure("ChunkFailed", "five runs"))
+
+    verdicts = _verdicts(answers, a_batch([a_claim(CAT), a_claim(DOG), a_claim(an_upload("bird.jpg"))]))
+
+    assert verdicts["cat.jpg"].status is Status.APPROVED
+    assert verdicts["dog.jpg"].status is Status.UNSUPPORTED
+    assert verdicts["bird.jpg"].failure == Failure("ChunkFailed", "five runs")
+
+
+def test_lines_of_a_chunk_that_name_no_upload_are_counted() -> None:
+    answers = _image_answers(answer_line(CAT.object, 0, an_answer()), result_line(DOG.object), "{", b"\xff")
+
+    assert answers.unreadable_lines == 3
+
+
+def _failed(failure: Failure, engine: Engine) -> Verdict:
+    return withdraw(a_verdict(Status.APPROVED, engine=engine), failure)
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "is_one"),
+    [
+        ("NotAnalyzed", "no result", True),
+        ("UnreadableResult", "not JSON", True),
+        ("ContradictoryResults", "two", True),
+        ("ERROR_X", "odd", True),
+        ("InvalidS3ObjectException", "Unable to get object metadata from S3", True),
+        ("AdapterIgnored", "expired", False),
+        ("Superseded", "overwritten", False),
+        ("Unconfirmable", "multipart", False),
+        ("InvalidImageFormatException", "no image", False),
+        ("ImageTooLargeException", "too large", False),
+        ("InvalidParameterException", "Request has invalid parameters", False),
+    ],
+)
+def test_what_bulk_left_without_a_definite_answer_is_a_leftover(code: str, message: str, is_one: bool) -> None:
+    assert is_leftover(_failed(Failure(code, message), Engine.BULK)) is is_one
+
+
+@given(code=st.text(), message=st.text())
+def test_the_image_engine_leaves_nothing_over(code: str, message: str) -> None:
+    assert not is_leftover(_failed(Failure(code, message), Engine.IMAGE))
+
+
+def test_a_judged_or_refused_upload_is_no_leftover() -> None:
+    refused = _verdicts(_answers(), a_batch([a_claim(an_upload("empty.jpg", size=0)), a_claim(CAT, attempt=4)]))
+
+    assert {verdict.status for verdict in refused.values()} == {Status.UNSUPPORTED, Status.FAILED}
+    assert not any(map(is_leftover, refused.values()))
+    assert not any(is_leftover(a_verdict(status)) for status in (Status.APPROVED, Status.REVIEW, Status.BLOCKED))
+
+
+def test_an_older_upload_of_an_object_is_left_to_the_image_engine() -> None:
+    older, newer = an_upload(sequencer="1"), an_upload(sequencer="2")
+    settings, index = settings_and_index(a_batch([a_claim(older), a_claim(newer)]))
+
+    verdicts = [entry.verdict for entry in judge(settings, index, _answers(result_line(newer.object)), DECIDED_AT)]
+
+    assert [is_leftover(verdict) for verdict in verdicts] == [True, False]

@@ -1,7 +1,7 @@
 import io
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -9,10 +9,12 @@ from typing import Any
 import boto3
 import pytest
 
+from lambdas.moderation.analysis import ImageError, answer_line, error_line
+from lambdas.moderation.chunk import Chunk, ImagePass
 from lambdas.moderation.upload import Upload, iso
 from lambdas.moderation.verdict import Claim
 from lambdas.results import handler as results
-from tests.unit.builders import a_batch, a_lane, an_upload, result_line
+from tests.unit.builders import a_batch, a_lane, an_answer, an_upload, result_line
 from tests.unit.conftest import TABLE, UPLOADS, WORK, Storage
 from tests.unit.emitted import dimensions_in, metrics_in
 from tests.unit.lambda_context import a_context
@@ -41,16 +43,34 @@ class Deployed:
         return found
 
     def invoke(self, *lines: str, failure: dict[str, str] | None = None, batch_id: str = "batch-1") -> dict[str, Any]:
-        """The workflow's call, once the job wrote these lines."""
+        """The workflow's call, once a job wrote these lines."""
         self.storage.s3.put_object(Bucket=WORK, Key="results.jsonl", Body="\n".join(lines).encode())
         job = {
             "job_id": "job-1",
             "results": {"bucket": WORK, "key": "results.jsonl"},
             "summary": None,
             "failure": failure,
-            "attempt": 1,
         }
-        answer: dict[str, Any] = results.handler({"batch_id": batch_id, "job": job}, a_context())
+        payload = {"batch_id": batch_id, "job": job, "images": None, "fallback": None}
+        answer: dict[str, Any] = results.handler(payload, a_context())
+        return answer
+
+    def invoke_with_images(
+        self,
+        *lines: str,
+        image_pass: ImagePass = ImagePass.FIRST,
+        fallback: dict[str, Any] | None = None,
+        failures: Sequence[dict[str, Any]] = (),
+    ) -> dict[str, Any]:
+        """The workflow's call, once the image engine wrote these lines for its only chunk."""
+        self.storage.work.write_results(Chunk("batch-1", image_pass, 0, 100), lines)
+        payload = {
+            "batch_id": "batch-1",
+            "job": {"job_id": None, "results": None, "summary": None, "failure": None},
+            "images": {"pass": image_pass.value, "uploads": len(lines), "size": 100, "failures": list(failures)},
+            "fallback": fallback,
+        }
+        answer: dict[str, Any] = results.handler(payload, a_context())
         return answer
 
     def statuses(self) -> dict[str, str]:
@@ -72,7 +92,7 @@ def deployed(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Depl
 
 
 def test_a_batch_ends_in_verdicts(deployed: Deployed) -> None:
-    cat, dog, _ = deployed.a_batch_of("cat.jpg", "dog.jpg", "lost.jpg")
+    cat, dog, lost = deployed.a_batch_of("cat.jpg", "dog.jpg", "lost.jpg")
 
     answer = deployed.invoke(result_line(cat.object), result_line(dog.object, {"Violence": 95}))
 
@@ -83,8 +103,25 @@ def test_a_batch_ends_in_verdicts(deployed: Deployed) -> None:
         "review": 0,
         "blocked": 1,
         "unsupported": 0,
+        "failed": 0,
+        "skipped": 0,
+        "leftovers": 1,
+    }
+    assert deployed.statuses() == {"cat.jpg": "APPROVED", "dog.jpg": "BLOCKED", "lost.jpg": "PENDING"}
+
+    failed = ImageError("InvalidS3ObjectException", "no object")
+    answer = deployed.invoke_with_images(error_line(lost.object, 2, failed), image_pass=ImagePass.LEFTOVERS)
+
+    assert answer == {
+        "batch_id": "batch-1",
+        "uploads": 1,
+        "approved": 0,
+        "review": 0,
+        "blocked": 0,
+        "unsupported": 0,
         "failed": 1,
         "skipped": 0,
+        "leftovers": 0,
     }
     assert deployed.statuses() == {"cat.jpg": "APPROVED", "dog.jpg": "BLOCKED", "lost.jpg": "FAILED"}
 
@@ -113,19 +150,66 @@ def test_metrics_tell_how_the_batch_ended(deployed: Deployed, capsys: pytest.Cap
     emitted = metrics_in(output)
     waits = emitted.pop("UploadToVerdict")
     assert emitted == {
-        "UploadsJudged": [4],
+        "UploadsJudged": [3],
         "UploadsApproved": [2],
         "UploadsFlagged": [1],
         "UploadsUnsupported": [0],
-        "UploadsFailed": [1],
-        "VerdictsMissing": [1],
+        "UploadsFailed": [0],
+        "VerdictsMissing": [0],
         "AdapterIgnored": [0],
         "UnknownLabels": [1],
         "UnmatchedResultLines": [1],
+        "Leftovers": [1],
+        "BulkRefused": [0],
+        "BulkFailed": [0],
     }
-    assert len(waits) == 4
+    assert len(waits) == 3
     assert all(0 <= wait < 600_000 for wait in waits)
     assert dimensions_in(output) == {("lane", "service", "avatars")}
+
+
+def test_metrics_tell_how_the_leftovers_ended(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+    cat, lost, _ = deployed.a_batch_of("cat.jpg", "lost.jpg", "lost as well.jpg")
+    deployed.invoke(result_line(cat.object))
+    capsys.readouterr()
+
+    deployed.invoke_with_images(answer_line(lost.object, 1, an_answer()), image_pass=ImagePass.LEFTOVERS)
+
+    counts = metrics_in(capsys.readouterr().out)
+    assert (counts["UploadsJudged"], counts["UploadsApproved"], counts["Leftovers"]) == ([2], [1], [0])
+    assert (counts["UploadsFailed"], counts["VerdictsMissing"]) == ([1], [1])
+
+
+@pytest.mark.parametrize(
+    ("is_refusal", "counted", "words"),
+    [(True, ([1], [0]), "closed to this account"), (False, ([0], [1]), "no media analysis job came to a good end")],
+)
+def test_a_fallback_is_counted_and_told_in_words_that_help(
+    deployed: Deployed, is_refusal: bool, counted: Any, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (cat,) = deployed.a_batch_of("cat.jpg")
+    error = {"code": "Rekognition.AccessDeniedException", "message": "not authorized"}
+
+    answer = deployed.invoke_with_images(
+        answer_line(cat.object, 0, an_answer()), fallback={**error, "is_refusal": is_refusal}
+    )
+
+    assert answer["approved"] == 1
+    counts = metrics_in(capsys.readouterr().out)
+    assert (counts["BulkRefused"], counts["BulkFailed"]) == counted
+    (warning,) = [line for line in map(json.loads, deployed.log.getvalue().splitlines()) if line["level"] == "WARNING"]
+    assert (warning["batch_id"], warning["error"]) == ("batch-1", error)
+    assert words in warning["problem"]
+
+
+def test_a_chunk_that_was_given_up_fails_its_uploads(deployed: Deployed) -> None:
+    cat, dog = deployed.a_batch_of("cat.jpg", "dog.jpg")
+    failure = {"first": 0, "code": "ChunkFailed", "message": "five runs"}
+
+    answer = deployed.invoke_with_images(answer_line(cat.object, 0, an_answer()), failures=[failure])
+
+    assert (answer["approved"], answer["failed"]) == (1, 1)
+    assert deployed.storage.item(dog)["error"] == {"code": "ChunkFailed", "message": "five runs"}
 
 
 def test_every_upload_of_a_large_batch_has_its_wait_under_its_lane(

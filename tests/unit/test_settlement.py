@@ -1,8 +1,9 @@
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import boto3
 import pytest
@@ -12,23 +13,26 @@ from lambdas.aws import verdict_table
 from lambdas.aws.flag_topic import FlagTopic
 from lambdas.aws.upload_bucket import UploadBucket
 from lambdas.aws.verdict_table import VerdictTableBusyError
-from lambdas.moderation.batch import Batch
+from lambdas.moderation.analysis import ImageError, answer_line, error_line
+from lambdas.moderation.batch import Batch, BatchUpload, leftovers_key
+from lambdas.moderation.chunk import Chunk, ImagePass
 from lambdas.moderation.policy import Policy
 from lambdas.moderation.upload import Upload, iso
 from lambdas.moderation.verdict import FLAGGED, Claim, Failure, Status
 from lambdas.results import settlement
-from lambdas.results.request import Location, Request
+from lambdas.results.request import ImageRun, Job, Location, Request
 from lambdas.results.settlement import Settled, Settlement
-from tests.unit.aws_calls import Killed, cancelled
-from tests.unit.builders import ADAPTER, a_claim, a_lane, a_policy, a_verdict, an_upload, result_line
+from tests.unit.aws_calls import Killed, an_error, cancelled
+from tests.unit.builders import ADAPTER, a_claim, a_lane, a_policy, a_verdict, an_answer, an_upload, result_line
 from tests.unit.conftest import UPLOADS, WORK, Storage, no_pause
 
+CLEAN: Mapping[str, float] = {}
 REVIEWED, BLOCKED = {"Violence": 60.0}, {"Violence": 95.0}
 
 
 @dataclass
 class Court:
-    """A batch of real objects, its job's answers, and everyone who hears of the verdicts."""
+    """A batch of real objects, what the engines say of them, and everyone who hears of the verdicts."""
 
     storage: Storage
     topic_arn: str
@@ -66,7 +70,42 @@ class Court:
         self.storage.s3.put_object(Bucket=WORK, Key="results.jsonl", Body="\n".join(lines).encode())
         if summary is not None:
             self.storage.s3.put_object(Bucket=WORK, Key="summary.json", Body=json.dumps(summary).encode())
-        return Request("batch-1", "job-1", Location(WORK, "results.jsonl"), Location(WORK, "summary.json"))
+        return Request("batch-1", Job("job-1", Location(WORK, "results.jsonl"), Location(WORK, "summary.json")))
+
+    def look(
+        self,
+        answers: Mapping[Upload, Mapping[str, float] | ImageError],
+        image_pass: ImagePass = ImagePass.FIRST,
+        size: int = 100,
+        failures: Mapping[int, Failure] | None = None,
+        adapter: str | None = None,
+    ) -> Request:
+        """The image engine ends a pass with these answers, in chunks of `size`."""
+        index = self.index(image_pass)
+        chunks = tuple(Chunk("batch-1", image_pass, first, size) for first in range(0, len(index), size))
+        for chunk in chunks:
+            lines = []
+            for entry in index[chunk.first : chunk.first + size]:
+                upload = entry.claim.upload
+                found = answers.get(upload)
+                if isinstance(found, ImageError):
+                    lines.append(error_line(upload.object, entry.n, found))
+                elif found is not None:
+                    lines.append(answer_line(upload.object, entry.n, an_answer(found, adapter)))
+            if lines:
+                self.storage.work.write_results(chunk, lines)
+        return Request("batch-1", ImageRun(image_pass, chunks, failures or {}))
+
+    def index(self, image_pass: ImagePass) -> list[BatchUpload]:
+        """What the image engine is to go through."""
+        settings = self.storage.work.read_settings("batch-1")
+        if image_pass is ImagePass.LEFTOVERS:
+            return list(self.storage.work.read_leftovers(settings))
+        return list(self.storage.work.read_index(settings))
+
+    def leftovers(self) -> list[Upload]:
+        """The uploads that bulk left to the image engine."""
+        return [entry.claim.upload for entry in self.index(ImagePass.LEFTOVERS)]
 
     def settle(self, request: Request) -> Settled:
         """One run of Results, an hour after the batch was claimed."""
@@ -127,7 +166,7 @@ def test_a_batch_is_judged_flagged_and_finalized(court: Court) -> None:
         "0.jpg": "APPROVED",
         "1.jpg": "REVIEW",
         "2.jpg": "BLOCKED",
-        "3.jpg": "FAILED",
+        "3.jpg": "PENDING",
         "4.jpg": "UNSUPPORTED",
     }
     assert {flag["object"]["key"]: flag["status"] for flag in court.flags()} == {"1.jpg": "REVIEW", "2.jpg": "BLOCKED"}
@@ -137,10 +176,27 @@ def test_a_batch_is_judged_flagged_and_finalized(court: Court) -> None:
         "review": 1,
         "blocked": 1,
         "unsupported": 1,
+        "failed": 0,
+        "skipped": 0,
+        "leftovers": 1,
+    }
+    assert (settled.flagged, settled.missing, settled.adapter_ignored) == (2, 0, 0)
+
+    settled = court.settle(court.look({}, ImagePass.LEFTOVERS))
+
+    assert court.statuses()["3.jpg"] == "FAILED"
+    assert settled.to_document() == {
+        "uploads": 1,
+        "approved": 0,
+        "review": 0,
+        "blocked": 0,
+        "unsupported": 0,
         "failed": 1,
         "skipped": 0,
+        "leftovers": 0,
     }
-    assert (settled.flagged, settled.missing, settled.adapter_ignored) == (2, 1, 0)
+    assert (settled.flagged, settled.missing, settled.adapter_ignored) == (0, 1, 0)
+    assert court.flags() == []
 
 
 def test_an_approved_item_shows_what_it_speaks_for(court: Court) -> None:
@@ -175,6 +231,7 @@ def test_other_statuses_are_published_when_asked_for(court: Court, status: Statu
     court.claim([clean, lost, empty, blocked])
 
     court.settle(court.answer([result_line(clean.object), result_line(blocked.object, BLOCKED)]))
+    court.settle(court.look({lost: ImageError("InvalidS3ObjectException", "no")}, ImagePass.LEFTOVERS))
 
     (flag,) = court.flags()
     assert flag["status"] == status
@@ -185,7 +242,7 @@ def test_a_batch_without_analysable_uploads_needs_no_job(court: Court) -> None:
     empty = court.upload("empty.jpg", b"")
     court.claim([empty])
 
-    court.settle(Request("batch-1"))
+    court.settle(Request("batch-1", Job()))
 
     assert court.statuses() == {"empty.jpg": "UNSUPPORTED"}
 
@@ -193,11 +250,13 @@ def test_a_batch_without_analysable_uploads_needs_no_job(court: Court) -> None:
 def test_a_failed_job_approves_nothing_even_if_results_exist(court: Court) -> None:
     upload, empty = court.upload("cat.jpg"), court.upload("empty.jpg", b"")
     court.claim([upload, empty])
-    answered = court.answer([result_line(upload.object)])
+    answered = court.answer([result_line(upload.object)]).analysis
+    assert isinstance(answered, Job)
     failure = Failure("DeadlineExceeded", "too late")
 
-    court.settle(Request("batch-1", "job-1", answered.results, answered.summary, failure))
+    settled = court.settle(Request("batch-1", replace(answered, failure=failure)))
 
+    assert settled.leftovers == 0
     assert court.statuses() == {"cat.jpg": "FAILED", "empty.jpg": "UNSUPPORTED"}
     assert court.code(upload) == "DeadlineExceeded"
 
@@ -205,25 +264,29 @@ def test_a_failed_job_approves_nothing_even_if_results_exist(court: Court) -> No
 def test_a_failed_job_needs_no_result_file(court: Court) -> None:
     court.claim([court.upload("cat.jpg")])
 
-    court.settle(Request("batch-1", "job-1", Location(WORK, "absent"), None, Failure("INTERNAL_ERROR", "try later")))
+    failure = Failure("INTERNAL_ERROR", "try later")
+
+    court.settle(Request("batch-1", Job("job-1", Location(WORK, "absent"), None, failure)))
 
     assert court.statuses() == {"cat.jpg": "FAILED"}
 
 
 def test_a_job_without_a_result_file_approves_nothing(court: Court) -> None:
-    court.claim([court.upload("cat.jpg")])
+    upload = court.upload("cat.jpg")
+    court.claim([upload])
 
-    settled = court.settle(Request("batch-1", "job-1"))
+    settled = court.settle(Request("batch-1", Job("job-1")))
 
-    assert court.statuses() == {"cat.jpg": "FAILED"}
-    assert settled.missing == 1
+    assert court.statuses() == {"cat.jpg": "PENDING"}
+    assert court.leftovers() == [upload]
+    assert (settled.leftovers, settled.missing) == (1, 0)
 
 
 def test_an_unreadable_result_file_decides_nothing(court: Court) -> None:
     court.claim([court.upload("cat.jpg")])
 
     with pytest.raises(ClientError):
-        court.settle(Request("batch-1", "job-1", Location(WORK, "absent.jsonl")))
+        court.settle(Request("batch-1", Job("job-1", Location(WORK, "absent.jsonl"))))
     assert court.statuses() == {"cat.jpg": "PENDING"}
 
 
@@ -244,8 +307,8 @@ def test_lines_that_contradict_each_other_approve_nothing(court: Court) -> None:
 
     court.settle(court.answer([result_line(upload.object), result_line(upload.object, BLOCKED)]))
 
-    assert court.statuses() == {"cat.jpg": "FAILED"}
-    assert court.code(upload) == "ContradictoryResults"
+    assert court.statuses() == {"cat.jpg": "PENDING"}
+    assert court.leftovers() == [upload]
 
 
 def test_an_expired_adapter_approves_nothing(court: Court) -> None:
@@ -264,7 +327,12 @@ def test_an_expired_adapter_approves_nothing(court: Court) -> None:
     )
 
     assert court.statuses() == {"0.jpg": "FAILED", "1.jpg": "BLOCKED", "2.jpg": "APPROVED"}
-    assert settled.adapter_ignored == 2
+    assert (settled.adapter_ignored, settled.leftovers) == (2, 0)
+    assert [court.storage.item(upload)["adapter"]["answered"] for upload in (clean, blocked, adapted)] == [
+        None,
+        None,
+        ADAPTER,
+    ]
 
 
 def test_what_matches_nothing_is_counted(court: Court) -> None:
@@ -318,8 +386,8 @@ def test_in_a_versioned_bucket_only_the_current_version_is_approved(court: Court
 
     court.settle(court.answer([result_line(upload.object) for upload in (old, kept, hidden)]))
 
-    assert court.statuses() == {"old.jpg": "FAILED", "kept.jpg": "APPROVED", "hidden.jpg": "FAILED"}
-    assert (court.code(old), court.code(hidden)) == ("NotAnalyzed", "NotAnalyzed")
+    assert court.statuses() == {"old.jpg": "PENDING", "kept.jpg": "APPROVED", "hidden.jpg": "PENDING"}
+    assert court.leftovers() == [old, hidden]
 
 
 def test_of_two_uploads_of_an_object_in_one_batch_the_newer_gets_the_answer(court: Court) -> None:
@@ -328,8 +396,9 @@ def test_of_two_uploads_of_an_object_in_one_batch_the_newer_gets_the_answer(cour
 
     court.settle(court.answer([result_line(newer.object)]))
 
-    assert court.storage.item(older)["status"] == "FAILED"
+    assert court.storage.item(older)["status"] == "PENDING"
     assert court.storage.item(newer)["status"] == "APPROVED"
+    assert court.leftovers() == [older]
 
 
 def test_an_older_uploads_late_verdict_leaves_the_newer_one_alone(court: Court) -> None:
@@ -345,7 +414,7 @@ def test_an_older_uploads_late_verdict_leaves_the_newer_one_alone(court: Court) 
     assert court.storage.item(older)["status"] == "FAILED"
 
 
-@pytest.mark.parametrize(("other", "status"), [("a b.jpg", "FAILED"), ("elsewhere.jpg", "APPROVED")])
+@pytest.mark.parametrize(("other", "status"), [("a b.jpg", "PENDING"), ("elsewhere.jpg", "APPROVED")])
 def test_a_key_that_could_mean_another_object_is_approved_only_if_that_does_not_exist(
     court: Court, other: str, status: str
 ) -> None:
@@ -368,7 +437,8 @@ def test_deleting_the_other_object_after_the_job_does_not_hide_it(court: Court) 
 
     court.settle(court.answer([result_line(upload.object)]))
 
-    assert court.statuses() == {"a+b.jpg": "FAILED"}
+    assert court.statuses() == {"a+b.jpg": "PENDING"}
+    assert court.leftovers() == [upload]
 
 
 def test_a_flagged_upload_needs_no_look_at_the_object(court: Court) -> None:
@@ -553,3 +623,384 @@ def test_the_policy_of_an_uploads_prefix_judges_it(court: Court) -> None:
     assert court.statuses() == {"kids/1.jpg": "BLOCKED", "1.jpg": "REVIEW"}
     assert court.storage.item(child)["policy"]["hash"] == strict.hash
     assert court.storage.item(adult)["policy"]["hash"] == a_policy().hash
+
+
+def _version(court: Court, status: Literal["Enabled", "Suspended"] = "Enabled") -> None:
+    court.storage.s3.put_bucket_versioning(Bucket=UPLOADS, VersioningConfiguration={"Status": status})
+
+
+def test_the_image_engines_answers_end_in_verdicts(court: Court) -> None:
+    clean, review, blocked, broken, gone, lost = (court.upload(f"{n}.jpg") for n in range(6))
+    empty = court.upload("6.jpg", b"")
+    court.claim([clean, review, blocked, broken, gone, lost, empty])
+
+    settled = court.settle(
+        court.look(
+            {
+                clean: CLEAN,
+                review: REVIEWED,
+                blocked: BLOCKED,
+                broken: ImageError("InvalidImageFormatException", "no image"),
+                gone: ImageError("InvalidS3ObjectException", "no object"),
+            },
+            size=2,
+        )
+    )
+
+    assert list(court.statuses().values()) == [
+        "APPROVED",
+        "REVIEW",
+        "BLOCKED",
+        "UNSUPPORTED",
+        "FAILED",
+        "FAILED",
+        "UNSUPPORTED",
+    ]
+    assert court.storage.item(broken)["error"] == {"code": "InvalidImageFormatException", "message": "no image"}
+    assert (court.code(gone), court.code(lost), court.code(empty)) == (
+        "InvalidS3ObjectException",
+        "NotAnalyzed",
+        "EmptyObject",
+    )
+    assert (settled.leftovers, settled.missing, settled.unmatched_lines) == (0, 1, 0)
+    assert {flag["object"]["key"] for flag in court.flags()} == {"1.jpg", "2.jpg"}
+    item = court.storage.item(clean)
+    assert item["engine"] == "image"
+    assert "job_id" not in item
+
+
+def test_an_approval_on_a_pinned_analysis_needs_no_look_at_the_object(court: Court) -> None:
+    _version(court)
+    overwritten, hidden = court.upload("overwritten.jpg"), court.upload("hidden.jpg")
+    court.claim([overwritten, hidden])
+    court.upload("overwritten.jpg", b"other")
+    court.storage.s3.delete_object(Bucket=UPLOADS, Key="hidden.jpg")
+    request = court.look({overwritten: CLEAN, hidden: CLEAN})
+    court.storage.calls.made.clear()
+
+    court.settle(request)
+
+    assert court.storage.item(overwritten)["status"] == court.storage.item(hidden)["status"] == "APPROVED"
+    assert court.storage.calls.made["HeadObject"] == 0
+
+
+def test_every_version_of_an_object_gets_a_verdict_of_its_own(court: Court) -> None:
+    _version(court)
+    first, second, third = (court.upload("cat.jpg", body) for body in (b"1", b"2", b"3"))
+    court.claim([third, first, second])
+
+    court.settle(court.look({first: BLOCKED, second: CLEAN, third: REVIEWED}, size=1))
+
+    statuses = [court.storage.item(upload)["status"] for upload in (first, second, third)]
+    assert statuses == ["BLOCKED", "APPROVED", "REVIEW"]
+
+
+@pytest.mark.parametrize("suspended", [False, True])
+def test_an_approval_on_an_unpinned_analysis_is_confirmed_by_a_look_at_the_key_as_it_is(
+    court: Court, suspended: bool
+) -> None:
+    if suspended:
+        _version(court, "Suspended")
+    court.upload("a b.jpg", b"what a manifest could be taken to mean")
+    found = [court.upload("a+b.jpg"), court.upload("cat.jpg", b"bad"), court.upload("gone.jpg")]
+    found.append(replace(court.upload("large.jpg"), etag="9b2cf535f27731c974343645a3985328-2"))
+    if suspended:
+        found = [replace(upload, version_id="null") for upload in found]
+    court.claim(found)
+    court.upload("cat.jpg", b"clean")
+    court.storage.s3.delete_object(Bucket=UPLOADS, Key="gone.jpg")
+
+    court.settle(court.look(dict.fromkeys(found, CLEAN)))
+
+    kept, overwritten, gone, multipart = found
+    assert court.storage.item(kept)["status"] == "APPROVED"
+    assert (court.code(overwritten), court.code(gone), court.code(multipart)) == (
+        "Superseded",
+        "Superseded",
+        "Unconfirmable",
+    )
+
+
+def test_bytes_put_back_after_the_claim_are_not_approved_by_the_image_engine_either(court: Court) -> None:
+    upload = court.upload("cat.jpg")
+    court.claim([upload], age=10)
+
+    court.settle(court.look({upload: CLEAN}))
+
+    assert court.code(upload) == "Superseded"
+
+
+def test_uploads_of_a_chunk_without_a_result_file_fail_alone(court: Court) -> None:
+    found = [court.upload(f"{n}.jpg") for n in range(5)]
+    court.claim(found)
+    request = court.look(dict.fromkeys(found[:2] + found[4:], CLEAN), size=2)
+
+    settled = court.settle(request)
+
+    assert list(court.statuses().values()) == ["APPROVED", "APPROVED", "FAILED", "FAILED", "APPROVED"]
+    assert settled.missing == 2
+
+
+def test_uploads_of_a_failed_chunk_fail_with_its_words_unless_they_had_been_analysed(court: Court) -> None:
+    found = [court.upload(f"{n}.jpg") for n in range(6)]
+    court.claim(found)
+    answered = dict.fromkeys(found[:3] + found[5:], CLEAN)
+
+    court.settle(court.look(answered, size=3, failures={3: Failure("ChunkFailed", "five runs")}))
+
+    assert list(court.statuses().values()) == ["APPROVED"] * 3 + ["FAILED"] * 2 + ["APPROVED"]
+    assert court.storage.item(found[3])["error"] == {"code": "ChunkFailed", "message": "five runs"}
+
+
+def test_a_chunk_file_that_may_not_be_read_decides_nothing(court: Court) -> None:
+    upload = court.upload("cat.jpg")
+    court.claim([upload])
+    request = court.look({upload: CLEAN})
+    denied = an_error("AccessDenied", "Access Denied", 403)
+    court.storage.calls.answer_always("GetObject", lambda asked: denied if "analysis/image" in asked["url"] else None)
+
+    with pytest.raises(ClientError):
+        court.settle(request)
+    assert court.statuses() == {"cat.jpg": "PENDING"}
+
+
+def test_a_line_of_another_object_under_an_uploads_number_is_not_believed(court: Court) -> None:
+    mine, other = court.upload("mine.jpg"), court.upload("other.jpg")
+    court.claim([mine, other])
+    request = court.look({other: CLEAN})
+    assert isinstance(request.analysis, ImageRun)
+    (chunk,) = request.analysis.chunks
+    court.storage.work.write_results(
+        chunk, [answer_line(other.object, 0, an_answer()), answer_line(mine.object, 1, an_answer(BLOCKED))]
+    )
+
+    court.settle(request)
+
+    assert court.statuses() == {"mine.jpg": "FAILED", "other.jpg": "FAILED"}
+    assert court.flags() == []
+
+
+def test_lines_that_name_no_upload_are_counted_whichever_engine_wrote_them(court: Court) -> None:
+    upload = court.upload("cat.jpg")
+    court.claim([upload])
+    request = court.look({upload: CLEAN})
+    assert isinstance(request.analysis, ImageRun)
+    (chunk,) = request.analysis.chunks
+    court.storage.work.write_results(chunk, [answer_line(upload.object, 0, an_answer()), "{", result_line("s3://a/b")])
+
+    settled = court.settle(request)
+
+    assert court.statuses() == {"cat.jpg": "APPROVED"}
+    assert settled.unmatched_lines == 2
+
+
+def test_an_adapter_the_image_engine_ignores_approves_nothing(court: Court) -> None:
+    court.lane = {"adapter": ADAPTER}
+    clean, blocked = court.upload("0.jpg"), court.upload("1.jpg")
+    court.claim([clean, blocked])
+
+    settled = court.settle(court.look({clean: CLEAN, blocked: BLOCKED}))
+
+    assert court.statuses() == {"0.jpg": "FAILED", "1.jpg": "BLOCKED"}
+    assert court.code(clean) == "AdapterIgnored"
+    assert (settled.adapter_ignored, settled.leftovers) == (2, 0)
+    for upload in (clean, blocked):
+        assert court.storage.item(upload)["adapter"] == {"asked": ADAPTER, "answered": None}
+
+
+def test_an_adapter_that_answers_the_image_engine_may_approve(court: Court) -> None:
+    court.lane = {"adapter": ADAPTER}
+    upload = court.upload("cat.jpg")
+    court.claim([upload])
+
+    settled = court.settle(court.look({upload: CLEAN}, adapter=ADAPTER))
+
+    assert court.statuses() == {"cat.jpg": "APPROVED"}
+    assert settled.adapter_ignored == 0
+
+
+def test_what_bulk_has_no_definite_answer_for_is_left_to_the_image_engine(court: Court) -> None:
+    _version(court)
+    answered, bad_format, empty = court.upload("answered.jpg"), court.upload("cat.gif"), court.upload("empty.jpg", b"")
+    lost, odd, unreadable, aliased = (court.upload(key) for key in ("lost.jpg", "odd.jpg", "unreadable.jpg", "a+b.jpg"))
+    older, newer = court.upload("twice.jpg", b"1"), court.upload("twice.jpg", b"2")
+    superseded = court.upload("superseded.jpg", b"uploaded")
+    court.upload("a b.jpg")
+    batch = court.claim([answered, bad_format, empty, lost, odd, unreadable, aliased, older, newer, superseded])
+    court.upload("superseded.jpg", b"of a later batch")
+    errors = [
+        {"source-ref": bad_format.object, "code": "InvalidImageFormatException", "message": "no image"},
+        {"source-ref": odd.object, "code": "ERROR_X", "message": "odd"},
+    ]
+
+    settled = court.settle(
+        court.answer(
+            [
+                *(result_line(upload.object) for upload in (answered, aliased, newer, superseded)),
+                json.dumps({"source-ref": unreadable.object, "detect-moderation-labels": {}}),
+            ],
+            {"version": "1.0", "errors": errors},
+        )
+    )
+
+    left = [lost, odd, unreadable, aliased, older, superseded]
+    assert court.index(ImagePass.LEFTOVERS) == [entry for entry in batch.uploads if entry.claim.upload in left]
+    assert {court.storage.item(upload)["status"] for upload in left} == {"PENDING"}
+    assert [court.storage.item(upload)["status"] for upload in (answered, newer)] == ["APPROVED"] * 2
+    assert (court.code(bad_format), court.code(empty)) == ("InvalidImageFormatException", "EmptyObject")
+    assert (settled.leftovers, settled.missing, settled.to_document()["leftovers"]) == (6, 0, 6)
+    assert (settled.to_document()["failed"], settled.skipped) == (0, 0)
+
+
+def test_the_image_engine_settles_the_leftovers_on_the_uploads_own_bytes(court: Court) -> None:
+    _version(court)
+    aliased = court.upload("a+b.jpg")
+    court.upload("a b.jpg")
+    older, newer = court.upload("twice.jpg", b"1"), court.upload("twice.jpg", b"2")
+    superseded = court.upload("superseded.jpg", b"uploaded")
+    court.claim([aliased, older, newer, superseded])
+    court.upload("superseded.jpg", b"of a later batch")
+    court.settle(court.answer([result_line(upload.object) for upload in (aliased, newer, superseded)]))
+
+    court.settle(court.look({aliased: CLEAN, older: CLEAN, superseded: BLOCKED}, ImagePass.LEFTOVERS))
+
+    statuses = [court.storage.item(upload)["status"] for upload in (aliased, older, newer, superseded)]
+    assert statuses == ["APPROVED", "APPROVED", "APPROVED", "BLOCKED"]
+    assert [court.storage.item(upload)["engine"] for upload in (older, newer)] == ["image", "bulk"]
+    assert [flag["object"]["version_id"] for flag in court.flags()] == [superseded.version_id]
+
+
+def test_the_older_of_two_uploads_is_not_approved_on_the_newer_ones_bytes_by_the_image_engine_either(
+    court: Court,
+) -> None:
+    older, newer = court.upload("cat.jpg", b"first"), court.upload("cat.jpg", b"second")
+    court.claim([older, newer])
+    court.settle(court.answer([result_line(newer.object)]))
+
+    court.settle(court.look({older: CLEAN}, ImagePass.LEFTOVERS))
+
+    assert court.code(older) == "Superseded"
+    assert court.storage.item(newer)["status"] == "APPROVED"
+
+
+def test_a_key_bulk_cannot_be_trusted_with_is_approved_by_the_image_engine_without_versioning(court: Court) -> None:
+    upload = court.upload("a+b.jpg")
+    court.claim([upload])
+    court.settle(court.answer([result_line(upload.object)]))
+    assert court.leftovers() == [upload]
+
+    court.settle(court.look({upload: CLEAN}, ImagePass.LEFTOVERS))
+
+    assert court.statuses() == {"a+b.jpg": "APPROVED"}
+
+
+def test_what_the_image_engine_says_of_a_leftover_is_final(court: Court) -> None:
+    lost, broken, failed = (court.upload(f"{n}.jpg") for n in range(3))
+    court.claim([lost, broken, failed])
+    court.settle(court.answer([]))
+    written = court.storage.calls.made["PutObject"]
+
+    request = court.look(
+        {broken: ImageError("ImageTooLargeException", "no"), failed: ImageError("InternalServerError", "five times")},
+        ImagePass.LEFTOVERS,
+    )
+    settled = court.settle(request)
+
+    assert court.statuses() == {"0.jpg": "FAILED", "1.jpg": "UNSUPPORTED", "2.jpg": "FAILED"}
+    assert (court.code(lost), court.code(failed)) == ("NotAnalyzed", "InternalServerError")
+    assert (settled.uploads, settled.leftovers) == (3, 0)
+    assert court.storage.calls.made["PutObject"] == written + 1  # the chunk's file: no more leftovers
+
+
+def test_a_chunk_of_leftovers_fails_the_uploads_on_its_own_lines(court: Court) -> None:
+    found = [court.upload(f"{n}.jpg") for n in range(5)]
+    court.claim(found)
+    court.settle(court.answer([result_line(found[n].object) for n in (0, 2)]))
+    failures = {1: Failure("ChunkFailed", "five runs")}
+
+    court.settle(court.look({found[1]: CLEAN, found[4]: CLEAN}, ImagePass.LEFTOVERS, size=1, failures=failures))
+
+    assert list(court.statuses().values()) == ["APPROVED"] * 3 + ["FAILED", "APPROVED"]
+    assert court.code(found[3]) == "ChunkFailed"
+
+
+def test_a_job_that_answers_for_all_leaves_no_file_of_leftovers(court: Court) -> None:
+    found = [court.upload(f"{n}.jpg") for n in range(3)]
+    court.claim(found)
+
+    settled = court.settle(court.answer([result_line(upload.object) for upload in found]))
+
+    assert settled.leftovers == 0
+    assert court.storage.work.read_optional(WORK, leftovers_key("batch-1")) is None
+
+
+def test_a_lost_claim_is_not_left_to_the_image_engine(court: Court) -> None:
+    mine, lost = court.upload("mine.jpg"), court.upload("lost.jpg")
+    batch = court.claim([mine, lost])
+    other = Claim(lost, "batch-2", iso(datetime.now(UTC)), "default", 2)
+    court.storage.table.reclaim([(batch.uploads[1].claim, other)])
+
+    settled = court.settle(court.answer([]))
+
+    assert court.leftovers() == [mine]
+    assert (settled.leftovers, settled.skipped) == (1, 1)
+
+
+def test_a_second_run_of_either_pass_repeats_nothing(court: Court) -> None:
+    found = [court.upload(f"{n}.jpg") for n in range(4)]
+    court.claim(found)
+    bulk = court.answer([result_line(upload.object, BLOCKED) for upload in found[:2]])
+    first = court.settle(bulk)
+    items, left = court.storage.items(), court.index(ImagePass.LEFTOVERS)
+    assert len(court.flags()) == 2
+
+    again = court.settle(bulk)
+
+    assert court.storage.items() == items
+    assert court.index(ImagePass.LEFTOVERS) == left
+    assert court.flags() == []
+    assert (first.leftovers, again.leftovers, again.skipped, again.verdicts) == (2, 2, 2, [])
+
+    images = court.look({found[2]: BLOCKED, found[3]: CLEAN}, ImagePass.LEFTOVERS)
+    court.settle(images)
+    items = court.storage.items()
+    assert len(court.flags()) == 1
+
+    again = court.settle(images)
+
+    assert court.storage.items() == items
+    assert court.flags() == []
+    assert (again.uploads, again.skipped, again.verdicts) == (2, 2, [])
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("in_pass", [ImagePass.FIRST, ImagePass.LEFTOVERS])
+@pytest.mark.parametrize("operation", ["GetObject", "BatchGetItem", "PutObject", "PublishBatch", "TransactWriteItems"])
+def test_a_crash_in_either_pass_loses_no_leftover_and_repeats_no_flag(
+    court: Court, in_pass: ImagePass, operation: str, when: Any
+) -> None:
+    found = [court.upload(f"{n}.jpg") for n in range(6)]
+    court.claim(found)
+    answered, left = found[:3], found[3:]
+    flags: list[dict[str, Any]] = []
+
+    def settle_through_a_crash(request: Request, crashes: bool) -> None:
+        if crashes:
+            court.storage.calls.kill(operation, when)
+            with suppress(Killed):  # the second pass writes no file
+                court.settle(request)
+            flags.extend(court.flags())
+        court.settle(request)
+        flags.extend(court.flags())
+
+    bulk = court.answer([result_line(upload.object, BLOCKED) for upload in answered])
+    settle_through_a_crash(bulk, in_pass is ImagePass.FIRST)
+    assert court.leftovers() == left
+    assert list(court.statuses().values()) == ["BLOCKED"] * 3 + ["PENDING"] * 3
+
+    images = court.look({left[0]: BLOCKED, left[1]: CLEAN}, ImagePass.LEFTOVERS)
+    settle_through_a_crash(images, in_pass is ImagePass.LEFTOVERS)
+
+    assert list(court.statuses().values()) == ["BLOCKED"] * 4 + ["APPROVED", "FAILED"]
+    assert {flag["object"]["key"] for flag in flags} == {"0.jpg", "1.jpg", "2.jpg", "3.jpg"}
+    assert len({flag["id"] for flag in flags}) == 4

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.moderation.analysis import CONFIDENCE_DECIMALS, Analysis, ContentType, Label
+from lambdas.moderation.engine import Engine
 from lambdas.moderation.verdict import (
     DECISION_ATTRIBUTES,
     FINAL,
@@ -47,7 +48,7 @@ JUDGED = st.builds(
     reasons=st.lists(REASONS, max_size=3).map(tuple),
     analysis=ANALYSES,
     policy=st.builds(PolicyReference, TEXT, TEXT, TEXT),
-    engine=st.sampled_from(["bulk", "image"]),
+    engine=st.sampled_from([Engine.BULK, Engine.IMAGE]),
     job_id=st.none() | TEXT,
     min_confidence=st.none() | CONFIDENCES,
     decided_by=st.none() | TEXT,
@@ -58,7 +59,7 @@ FAILED = st.builds(
     status=st.sampled_from([Status.FAILED, Status.UNSUPPORTED]),
     decided_at=st.just("2026-11-22T12:01:00.000Z"),
     failure=st.builds(Failure, TEXT, TEXT),
-    engine=st.none() | st.just("bulk"),
+    engine=st.none() | st.just(Engine.BULK),
     job_id=st.none() | TEXT,
 )
 

@@ -1,0 +1,176 @@
+"""Analysis of a chunk: ask about each image that nobody has asked about yet, write the answers down, report.
+
+The result file is the memory. A chunk that comes again (a worker died, a message came twice, an execution was
+redriven) goes on where its file ends; so a killed worker costs the answers it had not written yet, of one chunk
+at most.
+"""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from lambdas.analyzer.pace import Pace
+from lambdas.aws.chunk_queue import ChunkQueue
+from lambdas.aws.image_moderation import CallFailedError, CallThrottledError, ImageModeration
+from lambdas.aws.task_tokens import TaskTokens
+from lambdas.aws.work_bucket import WorkBucket
+from lambdas.moderation.analysis import ImageError, answer_line, error_line
+from lambdas.moderation.chunk import Chunk, ChunkImage, ChunkMessage
+
+#: Calls in flight. AWS publishes no latency; at 6 seconds this many keep up with 5 calls a second.
+PARALLEL_CALLS = 32
+
+#: Deliveries of a message after which its chunk is given up: each of them ended in a crash or an error of ours.
+MAX_DELIVERIES = 5
+
+#: Calls about one image that fail for reasons other than throttling, before the error is taken for the answer.
+MAX_FAILED_CALLS = 5
+
+#: Error that a chunk is given up with; the workflow knows it.
+CHUNK_FAILED = "ChunkFailed"
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 20.0
+
+
+class Outcome(Enum):
+    """What became of a chunk's message. In every case the message is done with."""
+
+    ANALYSED = "analysed"
+    PUT_BACK = "put back"  # out of time: the rest under a new message
+    GIVEN_UP = "given up"
+    NOT_AWAITED = "not awaited"  # the workflow has stopped waiting; what was analysed is kept
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRun:
+    """What one run did.
+
+    Attributes:
+        analysed: images that Rekognition answered for, in this run.
+        refused: images that it has an error for, in this run.
+        known: images that an earlier run had a line for.
+        throttled: calls that were refused because the account's rate was used up.
+    """
+
+    chunk: Chunk
+    outcome: Outcome
+    analysed: int = 0
+    refused: int = 0
+    known: int = 0
+    throttled: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What came of asking about an image: the answer, its error, or neither because the time was up."""
+
+    answer: dict[str, Any] | ImageError | None
+    throttled: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkAnalysis:
+    """Analyses chunks.
+
+    Attributes:
+        clock: seconds, monotonic; the same as the pace's.
+        pause: waits the given number of seconds.
+    """
+
+    work: WorkBucket
+    tokens: TaskTokens
+    queue: ChunkQueue
+    moderation: ImageModeration
+    pace: Pace
+    clock: Callable[[], float]
+    pause: Callable[[float], None]
+
+    def analyse(self, body: str, deliveries: int, until: float) -> ChunkRun:
+        """Analyse the chunk of a message.
+
+        Args:
+            body: of the message.
+            deliveries: how often the message was received, this time included.
+            until: when to make no more calls, by the clock. What is not answered then goes on under a new message.
+
+        Raises:
+            ChunkMessageError: the message is not the workflow's.
+            ClientError: S3, SQS or Step Functions did not answer; deliver the message again.
+        """
+        message = ChunkMessage.parse(body)
+        if deliveries > MAX_DELIVERIES:
+            cause = f"{MAX_DELIVERIES} runs of the Analyzer ended without a result; its log says why"
+            is_awaited = self.tokens.fail(message.token, CHUNK_FAILED, cause)
+            return ChunkRun(message.chunk, Outcome.GIVEN_UP if is_awaited else Outcome.NOT_AWAITED)
+        if not self.tokens.is_awaited(message.token):
+            return ChunkRun(message.chunk, Outcome.NOT_AWAITED)
+        images = self.work.read_images(message.chunk)
+        known = self.work.read_analysed(message.chunk)
+        unknown = [image for image in images if image.n not in known]
+        asked = self._ask(unknown, message, until)
+        answered = {
+            image.n: _line(image, one.answer)
+            for image, one in zip(unknown, asked, strict=True)
+            if one.answer is not None
+        }
+        is_done = self._keep(message.chunk, images, known, answered)
+        refused = sum(isinstance(one.answer, ImageError) for one in asked)
+        return ChunkRun(
+            message.chunk,
+            outcome=self._report(message, body, is_done=is_done),
+            analysed=len(answered) - refused,
+            refused=refused,
+            known=len(images) - len(unknown),
+            throttled=sum(one.throttled for one in asked),
+        )
+
+    def _keep(
+        self, chunk: Chunk, images: Sequence[ChunkImage], known: Mapping[int, str], answered: Mapping[int, str]
+    ) -> bool:
+        """Write the chunk's result file. Returns whether it has a line for every image now."""
+        lines = {**known, **answered}
+        if answered:
+            if len(lines) < len(images):  # a twin of the message may have brought another worker further meanwhile
+                lines = {**self.work.read_analysed(chunk), **lines}
+            self.work.write_results(chunk, lines.values())
+        return len(lines) == len(images)
+
+    def _report(self, message: ChunkMessage, body: str, *, is_done: bool) -> Outcome:
+        if is_done:
+            is_awaited = self.tokens.succeed(message.token, {"first": message.chunk.first})
+            return Outcome.ANALYSED if is_awaited else Outcome.NOT_AWAITED
+        if not self.tokens.is_awaited(message.token):
+            return Outcome.NOT_AWAITED
+        self.queue.put_back(body)
+        return Outcome.PUT_BACK
+
+    def _ask(self, images: Sequence[ChunkImage], message: ChunkMessage, until: float) -> list[_Asked]:
+        if not images:
+            return []
+        with ThreadPoolExecutor(min(PARALLEL_CALLS, len(images))) as threads:
+            return list(threads.map(lambda image: self._ask_about(image, message, until), images))
+
+    def _ask_about(self, image: ChunkImage, message: ChunkMessage, until: float) -> _Asked:
+        failed = throttled = 0
+        while self.pace.take_turn(until):
+            try:
+                return _Asked(self.moderation.detect(image.upload, message.min_confidence, message.adapter), throttled)
+            except CallThrottledError:
+                throttled += 1
+            except CallFailedError as failure:
+                failed += 1
+                if failed == MAX_FAILED_CALLS:
+                    return _Asked(failure.error, throttled)
+            # Full jitter: images that were refused together do not come back together.
+            longest = min(_FIRST_PAUSE * 2 ** (failed + throttled), _LONGEST_PAUSE)
+            self.pause(random.uniform(0, min(longest, max(0.0, until - self.clock()))))  # noqa: S311 - no secret
+        return _Asked(None, throttled)
+
+
+def _line(image: ChunkImage, answer: dict[str, Any] | ImageError) -> str:
+    if isinstance(answer, ImageError):
+        return error_line(image.upload.object, image.n, answer)
+    return answer_line(image.upload.object, image.n, answer)

@@ -1,0 +1,88 @@
+"""The Analyzer: from a chunk of a batch to its result lines."""
+
+import os
+import time
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.config import Config
+
+from lambdas.analyzer.chunk_analysis import PARALLEL_CALLS, ChunkAnalysis, ChunkRun, Outcome
+from lambdas.analyzer.environment import Environment
+from lambdas.analyzer.pace import Pace
+from lambdas.aws.chunk_queue import ChunkQueue
+from lambdas.aws.image_moderation import ImageModeration
+from lambdas.aws.task_tokens import TaskTokens
+from lambdas.aws.work_bucket import WorkBucket
+
+logger = Logger()
+metrics = Metrics()
+tracer = Tracer(auto_patch=False)  # a segment for each of a hundred calls would drown the trace
+
+#: Seconds that Rekognition is given for one answer. Planning figures in AWS's own guidance are 5 to 15.
+_ANSWER_SECONDS = 20
+
+#: Seconds at the end of a run for the last answers and for writing everything down.
+_CLOSING_SECONDS = _ANSWER_SECONDS + 5
+
+_CONFIG = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=3, read_timeout=10)
+_REKOGNITION_CONFIG = Config(
+    retries={"mode": "standard", "total_max_attempts": 1},  # a retry that botocore makes would run past the pace
+    connect_timeout=3,
+    read_timeout=_ANSWER_SECONDS,
+    max_pool_connections=PARALLEL_CALLS,
+)
+
+
+@cache
+def _environment() -> Environment:
+    return Environment.read(os.environ)
+
+
+@cache
+def _analysis() -> ChunkAnalysis:
+    environment = _environment()
+    return ChunkAnalysis(
+        work=WorkBucket(boto3.client("s3", config=_CONFIG), environment.work_bucket),
+        tokens=TaskTokens(boto3.client("stepfunctions", config=_CONFIG)),
+        queue=ChunkQueue(boto3.client("sqs", config=_CONFIG), environment.chunk_queue_url),
+        moderation=ImageModeration(boto3.client("rekognition", config=_REKOGNITION_CONFIG)),
+        pace=Pace(environment.calls_per_second, time.monotonic, time.sleep),
+        clock=time.monotonic,
+        pause=time.sleep,
+    )
+
+
+@logger.inject_lambda_context
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+def handler(event: Mapping[str, Any], context: LambdaContext) -> None:
+    """Analyse the chunk of the one message there is (the mapping's batch size).
+
+    Raises:
+        ClientError: an outage; the message comes back.
+    """
+    (record,) = event["Records"]
+    until = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - _CLOSING_SECONDS
+    run = _analysis().analyse(record["body"], int(record["attributes"]["ApproximateReceiveCount"]), until)
+    _report(run)
+
+
+def _report(run: ChunkRun) -> None:
+    metrics.add_dimension("priority", _environment().priority)
+    counts = {
+        "ImagesAnalysed": run.analysed,
+        "ImagesRefused": run.refused,
+        "CallsThrottled": run.throttled,
+        "ChunksPutBack": int(run.outcome is Outcome.PUT_BACK),
+        "ChunksGivenUp": int(run.outcome is Outcome.GIVEN_UP),
+    }
+    for name, count in counts.items():
+        metrics.add_metric(name, MetricUnit.Count, count)
+    chunk = {"batch_id": run.chunk.batch_id, "pass": run.chunk.image_pass.value, "first": run.chunk.first}
+    logger.info("chunk", extra={**chunk, "outcome": run.outcome.value, "known": run.known, "counts": counts})

@@ -1,0 +1,51 @@
+"""Task tokens: what a step of a workflow waits for."""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+
+class TaskTokens:
+    """Gives steps back to their workflows.
+
+    A step may be over before it is given back: its heartbeat was missed, its execution stopped, or another worker was
+    faster. Step Functions then answers TaskTimedOut, TaskDoesNotExist or InvalidToken, and nobody waits any more.
+
+    Args:
+        client: a Step Functions client.
+    """
+
+    def __init__(self, client: "SFNClient") -> None:
+        self._client = client
+        self._over = (
+            client.exceptions.TaskTimedOut,
+            client.exceptions.TaskDoesNotExist,
+            client.exceptions.InvalidToken,
+        )
+
+    def is_awaited(self, token: str) -> bool:
+        """Whether the step still waits; if it does, this is its heartbeat."""
+        try:
+            self._client.send_task_heartbeat(taskToken=token)
+        except self._over:
+            return False
+        return True
+
+    def succeed(self, token: str, output: Mapping[str, Any]) -> bool:
+        """End the step well. Returns whether it was still waiting."""
+        try:
+            self._client.send_task_success(taskToken=token, output=json.dumps(output))
+        except self._over:
+            return False
+        return True
+
+    def fail(self, token: str, error: str, cause: str) -> bool:
+        """End the step with an error. Returns whether it was still waiting."""
+        try:
+            self._client.send_task_failure(taskToken=token, error=error, cause=cause)
+        except self._over:
+            return False
+        return True

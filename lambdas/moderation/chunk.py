@@ -1,0 +1,135 @@
+"""A chunk: 25 to 100 uploads of a batch that one run of the Analyzer handles in the image engine.
+
+A chunk is a stretch of lines of an uploads index, and has one result file with a name made of its first line. So
+whoever is given the chunk again, by a redelivered message, a redriven execution or a retry, finds what was analysed.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+from typing import Any, TypeVar
+
+from lambdas.moderation.analysis import ResultLineError, parse_result_line
+from lambdas.moderation.batch import batch_prefix, leftovers_key, uploads_key
+from lambdas.moderation.upload import Upload
+
+_Value = TypeVar("_Value")
+
+
+class ChunkMessageError(ValueError):
+    """A message in the chunk queue that is not the workflow's."""
+
+
+class ImagePass(StrEnum):
+    """Which uploads of a batch the image engine goes through."""
+
+    FIRST = "first"  # all of them
+    LEFTOVERS = "leftovers"  # those that bulk gave no definite answer for
+
+
+def image_output_prefix(batch_id: str) -> str:
+    """Where the image engine writes."""
+    return f"{batch_prefix(batch_id)}analysis/image/"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Uploads on the lines `first` (from 0) to `first + size - 1` of an index; the last chunk may have fewer."""
+
+    batch_id: str
+    image_pass: ImagePass
+    first: int
+    size: int
+
+    @property
+    def index_key(self) -> str:
+        """Key of the index that lists the chunk's uploads."""
+        return (uploads_key if self.image_pass is ImagePass.FIRST else leftovers_key)(self.batch_id)
+
+    @property
+    def results_key(self) -> str:
+        """Key of the chunk's result file."""
+        return f"{image_output_prefix(self.batch_id)}{self.image_pass}/{self.first}.jsonl"
+
+    def images(self, index: Iterable[bytes]) -> Iterator["ChunkImage"]:
+        """The chunk's uploads that are worth analysing, read from the lines of its index."""
+        for line in islice(index, self.first, self.first + self.size):
+            document: dict[str, Any] = json.loads(line)
+            if "error" not in document:
+                yield ChunkImage(document["n"], Upload.from_document(document))
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkImage:
+    """An upload to analyse, with its number in the batch."""
+
+    n: int
+    upload: Upload
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkMessage:
+    """What the workflow puts into the chunk queue.
+
+    Attributes:
+        token: gives the chunk's end back to the workflow.
+        min_confidence: 0-100, asked of Rekognition.
+        adapter: ARN of a project version, or None.
+    """
+
+    token: str
+    chunk: Chunk
+    min_confidence: float
+    adapter: str | None
+
+    @classmethod
+    def parse(cls, body: str) -> "ChunkMessage":
+        """Read a message's body.
+
+        Raises:
+            ChunkMessageError: it is not the workflow's.
+        """
+        try:
+            document = json.loads(body)
+            return cls(
+                token=_typed(document["token"], str),
+                chunk=Chunk(
+                    batch_id=_typed(document["batch_id"], str),
+                    image_pass=ImagePass(document["pass"]),
+                    first=_whole(document["first"]),
+                    size=_whole(document["size"]),
+                ),
+                min_confidence=float(document["min_confidence"]),
+                adapter=None if document["adapter"] is None else _typed(document["adapter"], str),
+            )
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+            raise ChunkMessageError(f"not a message of the workflow: {error!r}") from error
+
+
+def analysed_lines(lines: Iterable[bytes]) -> dict[int, str]:
+    """The lines of a chunk's result file that need not be paid for again, by the upload's number."""
+    found = {}
+    for line in lines:
+        try:
+            text = line.decode()
+            result = parse_result_line(text)
+        except (UnicodeDecodeError, ResultLineError):
+            continue
+        if result.n is not None and (result.analysis is not None or result.error is not None):
+            found[result.n] = text
+    return found
+
+
+def _typed(value: object, kind: type[_Value]) -> _Value:
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise TypeError(f"{value!r} is no {kind.__name__}")
+    return value
+
+
+def _whole(value: object) -> int:
+    """A whole number; JSONata may write one with a point."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return _typed(value, int)

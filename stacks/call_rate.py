@@ -1,0 +1,64 @@
+"""How the account's calls of DetectModerationLabels are shared out: by priority, worker and chunk."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from lambdas.moderation.lane import Priority
+
+#: AWS's default quota (General Reference, Amazon Rekognition endpoints and quotas).
+DEFAULT_CALLS_PER_SECOND = 5
+LARGE_REGION_CALLS_PER_SECOND = 50
+LARGE_REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
+
+#: A worker that makes few calls a second spends little of its time on the last answers of a chunk, when it makes none.
+_CALLS_PER_WORKER = 5
+
+#: An event source mapping's MaximumConcurrency is 2 at least (Lambda API reference, ScalingConfig). An inline Map has
+#: 40 chunks under way at most (Step Functions Developer Guide, state-map-inline.html): more workers would idle.
+_WORKERS = (2, 40)
+
+#: A chunk has to be done well within a run of the Analyzer, which makes calls for 95 of its 120 seconds.
+_CHUNK_SECONDS = 80
+_MAX_CHUNK = 100
+
+#: Uploads in a chunk at least, where a batch has so many: each chunk costs a few calls of its own, and eight of the
+#: 25,000 events that an execution may have.
+LEAST_CHUNK = 25
+
+
+@dataclass(frozen=True, slots=True)
+class CallRate:
+    """The part of a quota that the lanes of one priority may use.
+
+    Attributes:
+        calls_per_second: of all workers together.
+    """
+
+    calls_per_second: float
+
+    @property
+    def workers(self) -> int:
+        """Analyzers that run at the same time at most."""
+        least, most = _WORKERS
+        return max(least, min(most, math.ceil(self.calls_per_second / _CALLS_PER_WORKER)))
+
+    @property
+    def calls_per_worker(self) -> float:
+        """Calls a second of one worker."""
+        return round(self.calls_per_second / self.workers, 6)
+
+    @property
+    def chunk_size(self) -> int:
+        """Uploads in a chunk at most."""
+        return min(_MAX_CHUNK, math.floor(self.calls_per_worker * _CHUNK_SECONDS))
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether a worker can have a whole chunk done in a run."""
+        return self.chunk_size >= LEAST_CHUNK
+
+
+def share_of(priority: Priority, shares: Mapping[Priority, int], used: Iterable[Priority]) -> float:
+    """The part (0-1) of the quota that a priority has, where those nobody uses are shared out among the others."""
+    return shares[priority] / sum(shares[other] for other in set(used))

@@ -1,0 +1,176 @@
+"""The image engine: the chunk queue and the function behind it, for the lanes of one priority."""
+
+from collections.abc import Sequence
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from lambdas.moderation.lane import Priority
+from stacks.constructs.accepted_findings import accept_finding
+from stacks.constructs.alarm import PERIOD, create_alarm
+from stacks.constructs.regional_rate import RegionalRate
+from stacks.constructs.service_function import METRICS_NAMESPACE, ServiceFunction
+from stacks.constructs.upload_bucket import UploadBucket
+from stacks.constructs.work_bucket import WorkBucket
+
+#: The longest a run may take. A worker that died is replaced when its message comes back, after six times as long.
+_TIMEOUT = cdk.Duration.seconds(120)
+
+
+def memory_size(priority: Priority) -> int:
+    """The Analyzer's memory in MB.
+
+    Waiting for turns and answers is nearly all it does, and is paid by the megabyte. Where seconds count, so does the
+    start of an instance, which is faster with more.
+    """
+    return 1024 if priority is Priority.FAST else 256
+
+
+class ImageAnalyzer(Construct):
+    """Chunk queue, Analyzer and the mapping between them, whose MaximumConcurrency is the brake.
+
+    At most `rate.workers` Analyzers run at a time, each at its part of the rate, whatever number of batches is open:
+    the rate is kept without counting anything. A chunk that nobody can take yet waits in the queue.
+
+    The queue has no dead-letter queue. A chunk belongs to a step of an execution: the Analyzer gives it up after some
+    deliveries, and drops it when the step is over. What is left is gone when the retention ends, which is longer than
+    any step waits.
+
+    Args:
+        rate: the calls a second that the lanes of this priority may make.
+    """
+
+    #: How long a step waits for its chunk without a sign of life. A chunk may wait in the queue for hours, and nobody
+    #: sends a sign for it then. So this only ends what was lost; an Analyzer that died is replaced long before.
+    HEARTBEAT = cdk.Duration.days(1)
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        priority: Priority,
+        rate: RegionalRate,
+        code: lambda_.Code,
+        uploads: UploadBucket,
+        work: WorkBucket,
+        log_retention_days: int,
+    ) -> None:
+        super().__init__(scope, id)
+        self.priority = priority
+        self.rate = rate
+        self.queue = sqs.Queue(
+            self,
+            "ChunkQueue",
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            # Six times the function's timeout, as Lambda's guide asks (services-sqs-configure.html).
+            visibility_timeout=cdk.Duration.seconds(6 * _TIMEOUT.to_seconds()),
+            retention_period=cdk.Duration.seconds(2 * self.HEARTBEAT.to_seconds()),
+        )
+        accept_finding(
+            self.queue, "SQS3", "A chunk is given up by its Analyzer or its workflow; a dead letter would outlive both."
+        )
+        self._service = ServiceFunction(
+            self,
+            "Analyzer",
+            service="analyzer",
+            code=code,
+            memory_size=memory_size(priority),
+            timeout=_TIMEOUT,
+            log_retention_days=log_retention_days,
+            environment={
+                "CALLS_PER_SECOND": rate.calls_per_worker,
+                "CHUNK_QUEUE_URL": self.queue.queue_url,
+                "PRIORITY": priority.value,
+                "WORK_BUCKET": work.bucket.bucket_name,
+            },
+        )
+        self.function = self._service.function
+        self._grant(uploads, work)
+        self.function.add_event_source_mapping(
+            "Chunks",
+            event_source_arn=self.queue.queue_arn,
+            batch_size=1,
+            max_concurrency=rate.max_concurrency,  # reserved concurrency would break small new accounts
+        )
+
+    def grant_answer(self, state_machine_arn: str) -> None:
+        """Let the Analyzer tell a workflow how its chunks are doing."""
+        iam.Grant.add_to_principal(
+            grantee=self.function,
+            actions=["states:SendTaskHeartbeat", "states:SendTaskSuccess", "states:SendTaskFailure"],
+            resource_arns=[state_machine_arn],
+        )
+
+    def metric(self, name: str) -> cloudwatch.Metric:
+        """A metric that the function's code writes."""
+        return cloudwatch.Metric(
+            namespace=METRICS_NAMESPACE,
+            metric_name=name,
+            dimensions_map={"service": "analyzer", "priority": self.priority.value},
+            statistic="Sum",
+            period=PERIOD,
+        )
+
+    def metric_oldest_chunk(self) -> cloudwatch.Metric:
+        """Seconds the oldest chunk has been waiting for an Analyzer."""
+        return self.queue.metric_approximate_age_of_oldest_message(period=PERIOD, statistic="Maximum")
+
+    def create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
+        """The engine's alarms, made in another scope."""
+        return [
+            create_alarm(
+                scope,
+                "AnalyzerKeepsFailing",
+                self._service.metric_errors(),
+                section="The Analyzer keeps failing",
+                meaning=f"Priority {self.priority}: the function that analyses images has failed again and again.",
+                periods=9,
+                breaching=3,
+            ),
+            create_alarm(
+                scope,
+                "ChunksPutBack",
+                self.metric("ChunksPutBack"),
+                section="Analysis is throttled",
+                meaning=f"Priority {self.priority}: Rekognition lets fewer calls through than Gatehouse counts on.",
+                periods=6,
+                breaching=3,
+            ),
+            create_alarm(
+                scope,
+                "ChunksWait",
+                self.metric_oldest_chunk(),
+                section="Chunks wait too long",
+                meaning=f"Priority {self.priority}: images have waited over six hours for the image engine.",
+                threshold=cdk.Duration.hours(6).to_seconds(),
+            ),
+        ]
+
+    def _grant(self, uploads: UploadBucket, work: WorkBucket) -> None:
+        uploads.grant_read_versions(self.function)
+        work.grant_analyse_chunks(self.function)
+        work.grant_tell_missing(self.function)
+        iam.Grant.add_to_principal(
+            grantee=self.function, actions=["rekognition:DetectModerationLabels"], resource_arns=["*"]
+        )
+        iam.Grant.add_to_principal(
+            grantee=self.function,
+            actions=["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:SendMessage"],
+            resource_arns=[self.queue.queue_arn],
+        )
+        reason = "Batches get their ids as they are made."
+        for ending in ("/uploads.jsonl", "/leftovers.jsonl", "/analysis/image/*"):
+            accept_finding(self, "IAM5", reason, ending=f"/batches/*{ending}")
+        accept_finding(self, "IAM5", "Rekognition reads whatever upload a chunk names.", ending=uploads.objects_finding)
+        accept_finding(
+            self,
+            "IAM5",
+            "Without an adapter DetectModerationLabels has no resource (Service Authorization Reference).",
+            ending="::*",
+        )

@@ -1,0 +1,138 @@
+"""The image engine in the workflow: a pass's chunks, one after the other into the chunk queue."""
+
+from aws_cdk import aws_stepfunctions as sfn
+from aws_cdk import aws_stepfunctions_tasks as tasks
+from constructs import Construct
+
+from lambdas.analyzer.chunk_analysis import CHUNK_FAILED
+from lambdas.moderation.chunk import ImagePass
+from lambdas.moderation.engine import Engine
+from lambdas.moderation.lane import Priority
+from stacks.call_rate import LEAST_CHUNK
+from stacks.constructs.image_analyzer import ImageAnalyzer
+from stacks.constructs.workflow_states import ERROR_CODE, ERROR_MESSAGE, condition, give_up, retry
+
+#: `auto` takes the image engine for a batch that it can have done in this time, with what waits before it.
+SOON_SECONDS = 60
+
+#: A batch is let in while what waits before it takes no longer than this. So no chunk waits for as long as its
+#: heartbeat, and what there is no room for waits as an execution.
+ROOM_SECONDS = 3600
+
+#: In a fast lane, a few uploads are split among all workers: the calls that each chunk costs are worth the seconds.
+LEAST_FAST_CHUNK = 1
+
+#: Iterations of an inline Map that run at the same time at most (Developer Guide, state-map-inline.html).
+CHUNKS_UNDER_WAY = 40
+
+#: Enough of a chunk's error to know it by: those of all chunks together have to fit an execution's 256 KiB.
+_LONGEST_MESSAGE = 200
+
+_BACKLOG = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+
+
+class ImageEngineStates(Construct):
+    """Cut a pass into chunks, have each analysed, and remember which were given up.
+
+    A fast lane's batches go to the queue at once. Others look first whether there is room, and where `auto` has not
+    tried bulk yet, whether they are soon done; if not, they go back for it.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, analyzer: ImageAnalyzer) -> None:
+        super().__init__(scope, id)
+        self._analyse = self._analyse_images(analyzer)
+        self._choice: sfn.Choice | None = None
+        self.start: sfn.IChainable = self._analyse
+        if analyzer.priority is not Priority.FAST:
+            self._choice, self.start = self._look_first(analyzer)
+
+    def next(self, following: sfn.IChainable) -> None:
+        """What comes after a pass."""
+        self._analyse.next(following)
+
+    def when_long(self, bulk: sfn.IChainable) -> None:
+        """What `auto` does first, if the image engine would take long."""
+        assert self._choice is not None, "a fast lane does not look"  # noqa: S101 - narrows the type
+        self._choice.when(self._is_long, bulk)
+        self._choice.when(self._is_room, self._analyse)
+
+    def _look_first(self, analyzer: ImageAnalyzer) -> tuple[sfn.Choice, sfn.IChainable]:
+        rate = analyzer.rate
+        queued = f"$backlog * {rate.chunk_size} / {rate.calls_per_second}"
+        own = f"$passSize / {rate.calls_per_second}"
+        tried = f"$batch.engine != '{Engine.AUTO}' or $pass != '{ImagePass.FIRST}' or $fallback != null"
+        self._is_long = condition(f"$not({tried}) and {queued} + {own} > {SOON_SECONDS}")
+        self._is_room = condition(f"{queued} <= {ROOM_SECONDS}")
+        choice = sfn.Choice.jsonata(self, "How soon?")
+        # At random, so that not all find the same room; and ever longer, since an hour's work is there anyway.
+        pause = "$min([1800, 120 * $looks]) * (0.5 + $random())"
+        wait = sfn.Wait.jsonata(self, "Wait for room", time=sfn.WaitTime.seconds(f"{{% $ceil({pause}) %}}"))
+        waiting, taken = (f"$number($states.result.Attributes.{name})" for name in _BACKLOG)
+        look = tasks.CallAwsService.jsonata(
+            self,
+            "Look at chunk queue",
+            service="sqs",
+            action="getQueueAttributes",
+            iam_action="sqs:GetQueueAttributes",
+            iam_resources=[analyzer.queue.queue_arn],
+            parameters={"QueueUrl": analyzer.queue.queue_url, "AttributeNames": list(_BACKLOG)},
+            assign={"backlog": f"{{% {waiting} + {taken} %}}", "looks": "{% $looks + 1 %}"},
+            outputs={},
+        )
+        retry(look, ["States.TaskFailed"], interval=2, longest=300, attempts=100)
+        choice.otherwise(wait)
+        wait.next(look)
+        return choice, look.next(choice)
+
+    def _analyse_images(self, analyzer: ImageAnalyzer) -> sfn.Map:
+        rate = analyzer.rate
+        least = LEAST_FAST_CHUNK if analyzer.priority is Priority.FAST else LEAST_CHUNK
+        size = f"$min([{rate.chunk_size}, $max([{least}, $ceil($passSize / {rate.workers})])])"
+        chunks = f"($size := {size}; [[0..$ceil($passSize / $size) - 1].{{'first': $ * $size, 'size': $size}}])"
+        failures = "[$filter($states.result, function($chunk) { $exists($chunk.code) })]"
+        images = f"{{'pass': $pass, 'uploads': $passSize, 'size': {size}, 'failures': {failures}}}"
+        failure = f"($failures := {failures}; $count($failures) = 0 ? null : $failures[0])"
+        analyse = sfn.Map.jsonata(
+            self,
+            "Analyse images",
+            items=sfn.ProvideItems.jsonata(f"{{% {chunks} %}}"),
+            max_concurrency=CHUNKS_UNDER_WAY,
+            assign={"images": f"{{% {images} %}}", "failure": f"{{% {failure} %}}"},
+            outputs={},
+        )
+        analyse.item_processor(self._analyse_chunk(analyzer))
+        return analyse
+
+    def _analyse_chunk(self, analyzer: ImageAnalyzer) -> sfn.IChainable:
+        task = tasks.SqsSendMessage.jsonata(
+            self,
+            "Analyse chunk",
+            queue=analyzer.queue,
+            integration_pattern=sfn.IntegrationPattern.WAIT_FOR_TASK_TOKEN,
+            heartbeat_timeout=sfn.Timeout.duration(analyzer.HEARTBEAT),
+            message_body=sfn.TaskInput.from_object(
+                {
+                    "token": "{% $states.context.Task.Token %}",
+                    "batch_id": "{% $batchId %}",
+                    "pass": "{% $pass %}",
+                    "first": "{% $states.input.first %}",
+                    "size": "{% $states.input.size %}",
+                    "min_confidence": "{% $batch.minConfidence %}",
+                    "adapter": "{% $batch.adapter %}",
+                }
+            ),
+            outputs={},
+        )
+        give_up(task, [CHUNK_FAILED])
+        retry(task, ["States.TaskFailed"], interval=2, longest=300, attempts=50)
+        given_up = sfn.Pass.jsonata(self, "Chunk given up")
+        task.add_catch(
+            given_up,
+            errors=["States.ALL"],
+            outputs={
+                "first": "{% $states.input.first %}",
+                "code": f"{{% {ERROR_CODE} %}}",
+                "message": f"{{% $substring({ERROR_MESSAGE}, 0, {_LONGEST_MESSAGE}) %}}",
+            },
+        )
+        return task

@@ -1,0 +1,45 @@
+"""What the states of the analysis workflow have in common: conditions, retries, and how an error is remembered."""
+
+from collections.abc import Sequence
+
+import aws_cdk as cdk
+from aws_cdk import aws_stepfunctions as sfn
+
+#: An error's name and cause. Not every error has a cause.
+ERROR_CODE = "$states.errorOutput.Error"
+ERROR_MESSAGE = "($states.errorOutput.Cause ? $states.errorOutput.Cause : $states.errorOutput.Error)"
+
+NULL = "{% null %}"
+
+#: Variables of a media analysis job, where there is none.
+NO_JOB = {"waited": 0, "jobId": NULL, "results": NULL, "summary": NULL, "failure": NULL}
+
+
+def condition(expression: str) -> sfn.Condition:
+    """A condition in JSONata."""
+    return sfn.Condition.jsonata(f"{{% {expression} %}}")
+
+
+def give_up(task: sfn.TaskStateBase, errors: Sequence[str]) -> None:
+    """Do not try again after these."""
+    task.add_retry(errors=list(errors), max_attempts=0)
+
+
+def retry(
+    task: sfn.TaskStateBase | sfn.CustomState,
+    errors: Sequence[str],
+    *,
+    interval: int,
+    longest: int,
+    attempts: int,
+    growth: float = 2,
+) -> None:
+    """Try again at random within a time that grows from `interval` to `longest` seconds, so that batches spread out."""
+    task.add_retry(
+        errors=list(errors),
+        interval=cdk.Duration.seconds(interval),
+        backoff_rate=growth,
+        max_delay=cdk.Duration.seconds(longest),
+        max_attempts=attempts,
+        jitter_strategy=sfn.JitterType.FULL,
+    )

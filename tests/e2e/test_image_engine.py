@@ -1,0 +1,220 @@
+"""The image engine: each version judged by its own bytes, nothing lost and little paid twice whatever dies."""
+
+import io
+import json
+import random
+from collections.abc import Iterator, Mapping
+
+import pytest
+from PIL import Image
+
+from lambdas.analyzer.chunk_analysis import CHUNK_FAILED, MAX_DELIVERIES
+from lambdas.moderation.batch import uploads_key
+from lambdas.moderation.verdict import Status
+from local.pipeline import Upload
+from tests.e2e.conftest import Deploy
+from tests.e2e.events import created_event
+from tests.e2e.images import BLOCKED, CLEAN, REVIEW, image
+from tests.e2e.pipeline import Pipeline
+
+#: A quota so large that the pace costs the tests no time.
+SETTINGS = """
+image_engine: {calls_per_second: 1000}
+lanes: {default: {engine: image}}
+"""
+
+#: As many as the smallest chunk holds.
+CHUNK = 25
+
+DETECT, WRITE, REPORT = "rekognition:DetectModerationLabels", "s3:PutObject", "states:SendTaskSuccess"
+
+
+@pytest.fixture(scope="module")
+def pipeline(deployed: Deploy) -> Iterator[Pipeline]:
+    """On a faster clock: a dead Analyzer's message comes back after twelve minutes of AWS's."""
+    with deployed(SETTINGS, time_scale=0.002) as pipeline:
+        yield pipeline
+
+
+@pytest.fixture(autouse=True)
+def no_chunk_is_left(pipeline: Pipeline) -> Iterator[None]:
+    """No message may outlive its step: what is left would be analysed, or waited for, in vain."""
+    yield
+    pipeline.cloud.clear_faults()
+    pipeline.wait_until(lambda: pipeline.queued("ChunkQueueUrl") == 0, why="an empty chunk queue")
+    assert pipeline.cloud.rekognition_counters()["jobs_started"] == 0
+
+
+def death(call: str, when: str, nth: int = 1, times: int = 1) -> dict[str, object]:
+    return {"function": "Analyzer", "call": call, "when": when, "nth": nth, "times": times, "action": "kill"}
+
+
+def expected(prefix: str, uploads: int) -> dict[str, Status]:
+    """Every other upload is flagged."""
+    return {f"{prefix}{n:02}.jpg": Status.BLOCKED if n % 2 else Status.APPROVED for n in range(uploads)}
+
+
+def upload(pipeline: Pipeline, prefix: str, uploads: int = CHUNK) -> None:
+    """Put the uploads into one batch."""
+    with pipeline.gathered():
+        pipeline.upload_many(
+            Upload(key, BLOCKED if status is Status.BLOCKED else CLEAN)
+            for key, status in expected(prefix, uploads).items()
+        )
+
+
+def assert_settled(pipeline: Pipeline, prefix: str, uploads: int = CHUNK) -> None:
+    """All verdicts and flags are there, and right."""
+    statuses = expected(prefix, uploads)
+    verdicts = pipeline.wait_for_verdicts(uploads, prefix)
+    assert {item["key"]: item["status"] for item in verdicts} == statuses
+    assert {item["engine"] for item in verdicts} == {"image"}
+    flagged = {key for key, status in statuses.items() if status is Status.BLOCKED}
+    flags = pipeline.wait_for_flags(len(flagged), prefix)
+    assert {flag["object"]["key"] for flag in flags} == flagged
+
+
+def batch_order(pipeline: Pipeline, prefix: str) -> list[str]:
+    """The keys under `prefix` as their batch lists them; all are in one."""
+    (batch_id,) = {item["batch_id"] for item in pipeline.verdicts(prefix)}
+    index = pipeline.work_object(uploads_key(batch_id)).splitlines()
+    return [json.loads(line)["key"] for line in index]
+
+
+def picture(size: int) -> bytes:
+    """A square picture."""
+    body = io.BytesIO()
+    Image.new("L", (size, size), 200).save(body, "JPEG")
+    return body.getvalue()
+
+
+def test_each_version_of_an_overwritten_object_gets_the_verdict_of_its_own_bytes(
+    pipeline: Pipeline, prefix: str
+) -> None:
+    key = f"{prefix}picture.jpg"
+    with pipeline.gathered():
+        versions = [pipeline.upload(key, body) for body in (BLOCKED, CLEAN, REVIEW, image(shade=7))]
+        pipeline.cloud.client("s3").delete_object(Bucket=pipeline.upload_bucket, Key=key)
+
+    verdicts = {item["version_id"]: item["status"] for item in pipeline.wait_for_verdicts(4, prefix)}
+
+    assert [verdicts[version] for version in versions] == [
+        Status.BLOCKED,
+        Status.APPROVED,
+        Status.REVIEW,
+        Status.APPROVED,
+    ]
+    assert pipeline.analysed(prefix) == {key: 4}
+
+
+def test_an_image_that_cannot_be_analysed_ends_by_itself_with_what_rekognition_said(
+    pipeline: Pipeline, prefix: str
+) -> None:
+    bodies = {"good": CLEAN, "flagged": BLOCKED, "text": b"not an image", "small": picture(79), "least": picture(80)}
+    with pipeline.gathered():
+        pipeline.upload_many(Upload(prefix + name, body) for name, body in bodies.items())
+        gone = pipeline.upload(f"{prefix}gone", CLEAN)
+        pipeline.cloud.client("s3").delete_object(Bucket=pipeline.upload_bucket, Key=f"{prefix}gone", VersionId=gone)
+
+    verdicts = {item["key"].removeprefix(prefix): item for item in pipeline.wait_for_verdicts(6, prefix)}
+
+    assert {name: item["status"] for name, item in verdicts.items()} == {
+        "good": Status.APPROVED,
+        "flagged": Status.BLOCKED,
+        "least": Status.APPROVED,
+        "text": Status.UNSUPPORTED,
+        "small": Status.UNSUPPORTED,
+        "gone": Status.FAILED,
+    }
+    errors: dict[str, Mapping[str, str]] = {name: item["error"] for name, item in verdicts.items() if "error" in item}
+    assert {name: error["code"] for name, error in errors.items()} == {
+        "text": "InvalidImageFormatException",
+        "small": "InvalidParameterException",
+        "gone": "InvalidS3ObjectException",
+    }
+    assert all(error["message"] for error in errors.values())
+
+
+def test_throttling_only_takes_time(pipeline: Pipeline, prefix: str) -> None:
+    pipeline.cloud.rekognition(requests_per_second={"DetectModerationLabels": 15}, throttle_calls=20)
+    before = pipeline.cloud.rekognition_counters()["calls"]["DetectModerationLabels"]
+
+    upload(pipeline, prefix, 2 * CHUNK)
+    assert_settled(pipeline, prefix, 2 * CHUNK)
+
+    after = pipeline.cloud.rekognition_counters()["calls"]["DetectModerationLabels"]
+    assert after["ThrottlingException"] - before.get("ThrottlingException", 0) > 0
+    assert after["ProvisionedThroughputExceededException"] > 0
+    assert after["OK"] - before["OK"] == 2 * CHUNK
+    assert set(pipeline.analysed(prefix).values()) == {1}
+
+
+def test_an_error_that_passes_is_not_taken_for_the_answer(pipeline: Pipeline, prefix: str) -> None:
+    failure = {"operation": "DetectModerationLabels", "error": "InternalServerError", "times": 2}
+    pipeline.cloud.rekognition(fail_next_calls=[failure])
+    pipeline.upload(f"{prefix}picture.jpg", BLOCKED)
+
+    (verdict,) = pipeline.wait_for_verdicts(1, prefix)
+
+    assert verdict["status"] == Status.BLOCKED
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("call", [DETECT, WRITE, REPORT])
+def test_an_analyzer_that_dies_loses_nothing_and_costs_its_chunk_again_at_most(
+    pipeline: Pipeline, prefix: str, call: str, when: str
+) -> None:
+    nth = random.randint(1, CHUNK) if call == DETECT else random.randint(1, 2)
+    pipeline.cloud.faults(death(call, when, nth))
+
+    upload(pipeline, prefix, 2 * CHUNK)
+    assert_settled(pipeline, prefix, 2 * CHUNK)
+
+    assert not pipeline.cloud.armed_faults(), f"nothing was killed at call {nth}"
+    paid = pipeline.analysed(prefix)
+    again = [key for key, count in paid.items() if count > 1]
+    known = (call, when) not in ((DETECT, "before"), (DETECT, "after"), (WRITE, "before"))
+    assert set(paid.values()) <= {1, 2}, f"killed at call {nth}"
+    assert len(again) <= (0 if known else CHUNK), f"killed at call {nth}"
+    chunks = {place // CHUNK for place, key in enumerate(batch_order(pipeline, prefix)) if key in again}
+    assert len(chunks) <= 1, "another chunk was analysed again"
+
+
+def test_a_redriven_execution_pays_for_nothing_again(pipeline: Pipeline, prefix: str) -> None:
+    pipeline.cloud.faults(death(REPORT, "before", nth=2, times=1000))
+    upload(pipeline, prefix, 3 * CHUNK)
+    pipeline.wait_until(lambda: pipeline.cloud.armed_faults()[0]["fired"] > 1, why="two Analyzers to die")
+    pipeline.wait_until(lambda: len(pipeline.analysed(prefix)) == 3 * CHUNK, why="all analyses")
+    items = pipeline.pending(prefix)
+    assert len(items) == 3 * CHUNK
+    (execution,) = pipeline.executions("RUNNING")
+    pipeline.cloud.client("stepfunctions").stop_execution(executionArn=execution["executionArn"])
+    pipeline.cloud.clear_faults()
+
+    pipeline.send([created_event(item) for item in items])
+
+    assert_settled(pipeline, prefix, 3 * CHUNK)
+    (redriven,) = [each for each in pipeline.executions() if each["name"] == execution["name"]]
+    assert redriven["redriveCount"] == 1
+    assert pipeline.analysed(prefix) == dict.fromkeys(expected(prefix, 3 * CHUNK), 1)
+
+
+def test_a_chunk_that_kills_every_analyzer_is_given_up_and_its_uploads_fail(pipeline: Pipeline, prefix: str) -> None:
+    pipeline.cloud.faults(death(DETECT, "before", times=1000))
+    upload(pipeline, prefix, 3)
+
+    verdicts = pipeline.wait_for_verdicts(3, prefix)
+
+    assert {item["status"] for item in verdicts} == {Status.FAILED}
+    assert {item["error"]["code"] for item in verdicts} == {CHUNK_FAILED}
+    assert all(item["error"]["message"] for item in verdicts)
+    assert pipeline.cloud.armed_faults()[0]["fired"] == MAX_DELIVERIES
+    assert pipeline.analysed(prefix) == {}
+    name = verdicts[0]["batch_id"]
+    pipeline.wait_until(
+        lambda: (
+            {"name": name, "status": "FAILED"}
+            in [{"name": each["name"], "status": each["status"]} for each in pipeline.executions()]
+        ),
+        why="the execution to fail",
+    )

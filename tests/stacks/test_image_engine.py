@@ -1,0 +1,412 @@
+"""The image engine in the analysis workflow: when it is taken, that it leaves no upload out, and what it hands on."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from lambdas.analyzer.chunk_analysis import CHUNK_FAILED
+from lambdas.moderation.chunk import Chunk, ChunkMessage, ImagePass
+from lambdas.results.request import ImageRun, Job, Request
+from tests.stacks.workflow import (
+    ADAPTER,
+    ID,
+    JOB,
+    QUEUE_URL,
+    Workflow,
+    answering,
+    batch_document,
+    failed_job,
+    failing_chunks,
+    patience,
+    retrier_of,
+    settled,
+    waiting,
+)
+from tests.stacks.workflow_run import Run, TaskError, render
+
+#: What the image engine does in a minute, by the fixture: 60 seconds of 5 and of 50 calls.
+A_MINUTE = {"live": 300, "live_in_large_region": 3000}
+
+#: So many uploads are no work for the image engine, so `auto` asks for a job.
+MANY = 10_000
+
+#: A step gives up an Analyzer that gave up its chunk.
+GIVEN_UP = TaskError(CHUNK_FAILED, "5 runs of the Analyzer ended without a result; its log says why")
+
+
+def messages(run: Run) -> list[ChunkMessage]:
+    """What the Analyzer was sent, in order."""
+    return [ChunkMessage.parse(json.dumps(call["MessageBody"])) for call in run.calls.get("Analyse chunk", ())]
+
+
+def requests(run: Run) -> list[Request]:
+    """What Results was told, in order."""
+    return [Request.parse(call["Payload"]) for call in run.calls["Write verdicts"]]
+
+
+def image_run(run: Run) -> ImageRun:
+    """What Results was told of the one pass there was."""
+    (request,) = requests(run)
+    assert isinstance(request.analysis, ImageRun)
+    return request.analysis
+
+
+def assert_each_upload_once(chunks: list[Chunk], uploads: int) -> None:
+    covered = [n for chunk in chunks for n in range(chunk.first, min(chunk.first + chunk.size, uploads))]
+    assert covered == list(range(uploads))
+    assert all(chunk.first < uploads for chunk in chunks)
+
+
+# Which engine
+
+
+@pytest.mark.parametrize("priority", A_MINUTE)
+def test_auto_takes_the_image_engine_for_what_it_can_do_in_a_minute(
+    request: pytest.FixtureRequest, priority: str
+) -> None:
+    workflow: Workflow = request.getfixturevalue(priority)
+
+    done = workflow.run(batch_document("auto", A_MINUTE[priority]))
+
+    assert done.states == [
+        *("Read batch", "Which engine?", "Look at chunk queue", "How soon?", "Analyse images"),
+        *("Write verdicts", "Analysed?", "Done"),
+    ]
+    assert requests(done)[0].fallback is None
+    assert done.output == settled()["Payload"]
+
+
+@pytest.mark.parametrize("priority", A_MINUTE)
+def test_auto_takes_bulk_for_more(request: pytest.FixtureRequest, priority: str) -> None:
+    workflow: Workflow = request.getfixturevalue(priority)
+
+    done = workflow.run(batch_document("auto", A_MINUTE[priority] + 1))
+
+    assert done.states[4:6] == ["Try to start job", "Wait for job"]
+    assert isinstance(requests(done)[0].analysis, Job)
+    assert messages(done) == []
+
+
+@pytest.mark.parametrize(("chunks", "taken"), [(2, 0), (1, 1), (0, 2)])
+def test_auto_counts_what_waits_before_a_batch_and_what_is_being_analysed(
+    live: Workflow, chunks: int, taken: int
+) -> None:
+    """Two chunks of 100 take 40 of the 60 seconds at 5 calls a second, which leaves 100 uploads."""
+    look = waiting(chunks, taken)
+
+    soon = live.run(batch_document("auto", 100), Look_at_chunk_queue=answering(look))
+    late = live.run(batch_document("auto", 101), Look_at_chunk_queue=answering(look))
+
+    assert "Try to start job" not in soon.calls
+    assert "Analyse images" not in late.states
+
+
+def test_a_batch_that_bulk_refused_is_not_offered_to_it_again(live: Workflow, backfill: Workflow) -> None:
+    for workflow in (live, backfill):
+        done = workflow.run(
+            batch_document("auto", MANY),
+            Try_to_start_job=answering(TaskError("Rekognition.AccessDeniedException", "closed")),
+            Look_at_chunk_queue=answering(waiting(100)),
+        )
+
+        assert len(done.calls["Try to start job"]) == 1
+        assert done.states.count("Look at chunk queue") == 2
+        assert image_run(done).failures == {}
+        assert done.states[-1] == "Done"
+
+
+@pytest.mark.parametrize("uploads", [1, MANY])
+@pytest.mark.parametrize("priority", ["live", "backfill"])
+def test_a_forced_image_engine_never_asks_for_a_job(
+    request: pytest.FixtureRequest, priority: str, uploads: int
+) -> None:
+    workflow: Workflow = request.getfixturevalue(priority)
+
+    done = workflow.run(batch_document("image", uploads), Look_at_chunk_queue=answering(waiting(30)))
+
+    assert not {"Start job", "Try to start job", "Get job"} & set(done.states)
+    assert_each_upload_once([message.chunk for message in messages(done)], uploads)
+
+
+@pytest.mark.parametrize("uploads", [1, MANY])
+def test_a_forced_bulk_engine_has_no_business_with_the_chunk_queue(live: Workflow, uploads: int) -> None:
+    done = live.run(batch_document("bulk", uploads))
+
+    assert not {"Look at chunk queue", "Analyse images"} & set(done.states)
+
+
+def test_a_fast_lane_has_its_images_analysed_at_once(fast: Workflow) -> None:
+    done = fast.run(batch_document("image", 10))
+
+    assert done.states == [
+        *("Read batch", "Which engine?", "Analyse images", "Write verdicts", "Analysed?", "Done"),
+    ]
+    assert done.waits == []
+
+
+def test_a_fast_workflow_knows_neither_bulk_nor_waiting(fast: Workflow, live: Workflow) -> None:
+    assert {state["Type"] for state in fast.states.values()} == {"Task", "Choice", "Map", "Pass", "Succeed", "Fail"}
+    assert not any("rekognition" in json.dumps(state) for state in fast.states.values())
+    assert {"Start job", "Try to start job", "Get job", "Look at chunk queue"} < set(live.states) - set(fast.states)
+
+
+# Room
+
+
+#: An hour of 5 calls a second, in chunks of 100.
+FULL = 180
+
+
+@pytest.mark.parametrize("engine", ["image", "auto"])
+def test_a_batch_that_there_is_no_room_for_waits_and_looks_again(live: Workflow, engine: str) -> None:
+    refusal = TaskError("Rekognition.AccessDeniedException", "closed")
+    full = waiting(FULL, 1)
+
+    done = live.run(
+        batch_document(engine, MANY),
+        Try_to_start_job=answering(refusal),
+        Look_at_chunk_queue=answering(full, full, full, waiting(FULL)),
+    )
+
+    assert done.states.count("Look at chunk queue") == 4
+    assert done.states.count("Wait for room") == (3 if engine == "image" else 2)
+    assert done.states.count("Analyse images") == 1
+    looks = range(1, 4) if engine == "image" else range(2, 4)  # `auto` looked once before it asked for a job
+    for wait, typical in zip(done.waits, (120 * n for n in looks), strict=True):
+        assert isinstance(wait, int)
+        assert typical / 2 <= wait <= 1.5 * typical + 1
+    assert done.states[-1] == "Done"
+
+
+def test_waiting_for_room_never_takes_hours_at_a_time(live: Workflow) -> None:
+    looks = [waiting(FULL + 1)] * 40
+
+    waits = live.run(batch_document("image", MANY), Look_at_chunk_queue=answering(*looks, waiting(0))).waits
+
+    assert len(waits) == len(looks)
+    assert 1800 / 2 <= waits[-1] <= 1.5 * 1800 + 1
+
+
+def test_auto_rather_asks_for_a_job_than_to_wait_for_room(live: Workflow) -> None:
+    done = live.run(batch_document("auto", 1), Look_at_chunk_queue=answering(waiting(FULL + 1)))
+
+    assert "Wait for room" not in done.states
+    assert isinstance(requests(done)[0].analysis, Job)
+
+
+def test_what_is_let_in_is_done_long_before_its_heartbeat_is_missed(live: Workflow, backfill: Workflow) -> None:
+    for workflow in (live, backfill):
+        heartbeat = workflow.states["Analyse chunk"]["HeartbeatSeconds"]
+
+        assert heartbeat > 10 * 3600
+
+
+# Chunks
+
+
+@pytest.mark.parametrize("priority", ["live", "live_in_large_region", "fast", "backfill"])
+@given(uploads=st.integers(1, 10_000))
+@hypothesis_settings(max_examples=60)
+def test_chunks_hold_each_upload_once_and_results_reads_what_was_written(
+    request: pytest.FixtureRequest, priority: str, uploads: int
+) -> None:
+    workflow: Workflow = request.getfixturevalue(priority)
+
+    done = workflow.run(batch_document("image", uploads))
+
+    sent = [message.chunk for message in messages(done)]
+    assert_each_upload_once(sent, uploads)
+    assert image_run(done).chunks == tuple(sent)
+    assert {chunk.image_pass for chunk in sent} == {ImagePass.FIRST}
+    assert max(chunk.size for chunk in sent) <= 100
+
+
+@given(uploads=st.integers(1, 10_000), workers=st.integers(2, 40), chunk_size=st.integers(1, 100))
+def test_chunks_hold_each_upload_once_at_every_rate(
+    live: Workflow, fast: Workflow, uploads: int, workers: int, chunk_size: int
+) -> None:
+    for workflow, rendered_workers, rendered_size in ((live, 2, 100), (fast, 2, 100)):
+        items: str = workflow.states["Analyse images"]["Items"]
+        items = _replaced(items, f"$min([{rendered_size},", f"$min([{chunk_size},")
+        items = _replaced(items, f"$passSize / {rendered_workers})", f"$passSize / {workers})")
+
+        chunks = [Chunk(ID, ImagePass.FIRST, **item) for item in render(items, {"passSize": uploads}, {})]
+
+        assert_each_upload_once(chunks, uploads)
+        assert len({chunk.size for chunk in chunks}) == 1
+        assert chunks[0].size <= chunk_size
+
+
+def _replaced(text: str, old: str, new: str) -> str:
+    assert text.count(old) == 1, f"{old} is not once in {text}"
+    return text.replace(old, new)
+
+
+@pytest.mark.parametrize(("priority", "least"), [("live", 25), ("live_in_large_region", 25), ("fast", 1)])
+def test_a_small_batch_is_split_among_the_workers_but_into_no_crumbs_where_nobody_waits(
+    request: pytest.FixtureRequest, priority: str, least: int
+) -> None:
+    workflow: Workflow = request.getfixturevalue(priority)
+
+    sizes = {
+        uploads: messages(workflow.run(batch_document("image", uploads)))[0].chunk.size for uploads in (2, 50, 1000)
+    }
+
+    assert sizes[2] == least
+    assert sizes[50] == 25
+    assert sizes[1000] == 100
+
+
+@pytest.mark.parametrize("adapter", [None, ADAPTER])
+@pytest.mark.parametrize("priority", ["live", "fast", "backfill"])
+def test_the_analyzer_is_told_what_to_ask(request: pytest.FixtureRequest, priority: str, adapter: str | None) -> None:
+    workflow: Workflow = request.getfixturevalue(priority)
+
+    done = workflow.run(batch_document("image", 300, adapter=adapter, min_confidence=12.5))
+
+    told = messages(done)
+    assert {(message.chunk.batch_id, message.min_confidence, message.adapter) for message in told} == {
+        (ID, 12.5, adapter)
+    }
+    assert len({message.token for message in told}) == len(told)  # each step has its own
+    assert {call["QueueUrl"] for call in done.calls["Analyse chunk"]} == {QUEUE_URL}
+
+
+@pytest.mark.parametrize("priority", ["live", "fast", "backfill"])
+def test_a_chunk_that_was_given_up_fails_its_uploads_and_the_execution_after_the_verdicts_are_written(
+    request: pytest.FixtureRequest, priority: str
+) -> None:
+    workflow: Workflow = request.getfixturevalue(priority)
+    errors = {200: GIVEN_UP, 100: TaskError("States.HeartbeatTimeout")}
+
+    done = workflow.run(batch_document("image", 450), Analyse_chunk=failing_chunks(errors))
+
+    assert [states[-1] == "Chunk given up" for states in done.iterations] == [False, True, True, False, False]
+    failures = image_run(done).failures
+    assert {first: failure.code for first, failure in failures.items()} == {
+        100: "States.HeartbeatTimeout",
+        200: CHUNK_FAILED,
+    }
+    assert failures[100].message == "States.HeartbeatTimeout"  # there is no cause
+    assert failures[200].message == GIVEN_UP.cause
+    assert done.states[-3:] == ["Write verdicts", "Analysed?", "Analysis failed"]
+    assert done.failure == ("States.HeartbeatTimeout", "States.HeartbeatTimeout")  # the first in order
+
+
+def test_a_pass_whose_every_chunk_failed_fits_an_execution(live: Workflow) -> None:
+    long = TaskError(CHUNK_FAILED, "x" * 32_768)  # the longest cause (Step Functions API reference, SendTaskFailure)
+
+    done = live.run(batch_document("image", MANY), Analyse_chunk=answering(long))
+
+    assert len(image_run(done).failures) == len(done.iterations) == 100
+    assert len(json.dumps(done.variables["images"])) < 200_000  # of 262,144
+    assert len(json.dumps(done.calls["Write verdicts"])) < 200_000
+
+
+def test_an_analyzers_answer_is_not_gathered(live: Workflow) -> None:
+    """A batch's answers together could be more than an execution carries."""
+    done = live.run(batch_document("image", MANY), Analyse_chunk=answering({"whatever": "x" * 10_000}))
+
+    assert len(json.dumps(done.variables)) < 5000
+    assert "whatever" not in json.dumps(done.calls["Write verdicts"])
+
+
+def test_a_chunk_that_was_given_up_is_not_sent_again_but_an_outage_is_waited_for(
+    live: Workflow, fast: Workflow, backfill: Workflow
+) -> None:
+    for workflow in (live, fast, backfill):
+        state = workflow.states["Analyse chunk"]
+
+        assert retrier_of(state, CHUNK_FAILED)["MaxAttempts"] == 0
+        assert state["Retry"].index(retrier_of(state, CHUNK_FAILED)) == 0
+        assert patience(state, "States.TaskFailed") > 3600
+
+
+def test_a_queue_that_cannot_be_looked_at_is_waited_for(live: Workflow, backfill: Workflow) -> None:
+    for workflow in (live, backfill):
+        assert patience(workflow.states["Look at chunk queue"], "States.TaskFailed") > 3 * 3600
+
+
+def test_chunks_under_way_keep_every_worker_busy(live_in_large_region: Workflow) -> None:
+    assert live_in_large_region.states["Analyse images"]["MaxConcurrency"] == 40  # more an inline Map does not do
+
+
+# Leftovers
+
+
+def leftover_run(workflow: Workflow, engine: str, leftovers: int, **tasks: Any) -> Run:
+    """A bulk job that left so many uploads without an answer."""
+    results = answering(settled(leftovers), settled())
+    return workflow.run(batch_document(engine, MANY), Write_verdicts=results, **tasks)
+
+
+@pytest.mark.parametrize("engine", ["auto", "bulk"])
+@pytest.mark.parametrize("leftovers", [1, 2500])
+def test_leftovers_of_bulk_go_through_the_image_engine_once(
+    live: Workflow, backfill: Workflow, engine: str, leftovers: int
+) -> None:
+    for workflow in (live, backfill):
+        done = leftover_run(workflow, engine, leftovers)
+
+        first, second = requests(done)
+        assert isinstance(first.analysis, Job)
+        assert isinstance(second.analysis, ImageRun)
+        assert second.fallback is None
+        sent = [message.chunk for message in messages(done)]
+        assert {chunk.image_pass for chunk in sent} == {ImagePass.LEFTOVERS}
+        assert_each_upload_once(sent, leftovers)
+        assert second.analysis.chunks == tuple(sent)
+        assert second.analysis.image_pass is ImagePass.LEFTOVERS
+        assert done.states[-3:] == ["Write verdicts", "Analysed?", "Done"]
+        assert done.states.count("Analyse images") == 1
+        assert [call["JobId"] for call in done.calls["Get job"]] == [JOB]  # no second job
+
+
+def test_leftovers_wait_for_room_and_ask_for_no_job(live: Workflow) -> None:
+    done = leftover_run(
+        live,
+        "auto",
+        9000,
+        Look_at_chunk_queue=answering(waiting(0), waiting(FULL + 1), waiting(FULL)),
+    )
+
+    assert len(done.calls["Try to start job"]) == 1
+    assert done.states.count("Wait for room") == 1
+    assert done.states[-1] == "Done"
+
+
+def test_leftovers_that_the_image_engine_gave_up_fail_the_execution_after_the_verdicts_are_written(
+    live: Workflow,
+) -> None:
+    done = leftover_run(live, "bulk", 60, Analyse_chunk=failing_chunks({30: GIVEN_UP}))
+
+    _, second = requests(done)
+    assert isinstance(second.analysis, ImageRun)
+    assert set(second.analysis.failures) == {30}
+    assert done.failure == (GIVEN_UP.error, GIVEN_UP.cause)
+
+
+def test_a_job_without_leftovers_is_done(live: Workflow) -> None:
+    done = leftover_run(live, "auto", 0)
+
+    assert "Analyse images" not in done.states
+    assert len(requests(done)) == 1
+
+
+def test_a_batch_that_bulk_failed_is_told_so_to_results_once_its_images_are_analysed(live: Workflow) -> None:
+    done = live.run(
+        batch_document("auto", MANY),
+        Get_job=answering(failed_job("INVALID_MANIFEST", "line 3")),
+        Analyse_chunk=failing_chunks({100: GIVEN_UP}),
+    )
+
+    (call,) = done.calls["Write verdicts"]
+    told: Mapping[str, Any] = call["Payload"]
+    assert told["fallback"] == {"code": "INVALID_MANIFEST", "message": "line 3", "is_refusal": False}
+    assert [failure["first"] for failure in told["images"]["failures"]] == [100]
+    assert done.failure == (GIVEN_UP.error, GIVEN_UP.cause)

@@ -1,0 +1,678 @@
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from lambdas.analyzer import chunk_analysis
+from lambdas.analyzer.chunk_analysis import (
+    MAX_DELIVERIES,
+    MAX_FAILED_CALLS,
+    PARALLEL_CALLS,
+    ChunkAnalysis,
+    ChunkRun,
+    Outcome,
+)
+from lambdas.analyzer.pace import Pace
+from lambdas.aws.chunk_queue import ChunkQueue
+from lambdas.aws.image_moderation import ImageModeration
+from lambdas.aws.task_tokens import TaskTokens
+from lambdas.moderation.analysis import ImageError, ResultLine, answer_line, parse_answer, parse_result_line
+from lambdas.moderation.chunk import Chunk, ChunkMessageError, ImagePass
+from lambdas.moderation.upload import Upload
+from tests.unit.aws_calls import Killed, an_error
+from tests.unit.builders import ADAPTER, a_batch, a_claim, an_answer, an_upload, uploads
+from tests.unit.clock import Clock
+from tests.unit.conftest import Storage
+
+DETECT, HEARTBEAT, SUCCEED, FAIL = "DetectModerationLabels", "SendTaskHeartbeat", "SendTaskSuccess", "SendTaskFailure"
+
+CALLS_PER_SECOND = 4.0  # whose interval floating point can add up exactly
+
+#: Enough for everything that does not wait for ever.
+HOURS = 36_000.0
+
+
+@dataclass
+class Workshop:
+    """A written batch, a workflow that waits for one of its chunks, and a Rekognition that answers as it is told.
+
+    Attributes:
+        answers: key -> what Rekognition says to each call about it; the last one again and again. Else: nothing found.
+        starved: keys that are throttled as long as a run lasts, once all the others have their answers.
+        asked: what Rekognition was asked about, in order.
+        is_waiting: whether the workflow still waits for the chunk.
+        ends: what the workflow was told of the chunk's end.
+    """
+
+    storage: Storage
+    queue_url: str
+    clock: Clock = field(default_factory=Clock)
+    answers: dict[str, list[dict[str, Any] | Exception]] = field(default_factory=dict)
+    starved: frozenset[str] = frozenset()
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    is_waiting: bool = True
+    ends: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    chunk: Chunk = field(default_factory=lambda: Chunk("batch-1", ImagePass.FIRST, 0, 100))
+    _keys: frozenset[str] = frozenset()
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def __post_init__(self) -> None:
+        calls = self.storage.calls
+        calls.answer_always(DETECT, self._detect)
+        calls.answer_always(HEARTBEAT, lambda _: self._step_functions())
+        calls.answer_always(SUCCEED, lambda asked: self._step_functions((SUCCEED, json.loads(asked["body"]))))
+        calls.answer_always(FAIL, lambda asked: self._step_functions((FAIL, json.loads(asked["body"]))))
+
+    def batch_of(self, found: Sequence[Upload]) -> None:
+        """The batch's files are written."""
+        self._keys = frozenset(upload.key for upload in found)
+        self.storage.work.write(a_batch([*map(a_claim, found)]))
+        self.storage.calls.made.clear()
+
+    def message(self, **fields: Any) -> str:
+        """The workflow's message for the chunk."""
+        document = {
+            "token": "token-1",
+            "batch_id": self.chunk.batch_id,
+            "pass": self.chunk.image_pass.value,
+            "first": self.chunk.first,
+            "size": self.chunk.size,
+            "min_confidence": 30,
+            "adapter": None,
+        }
+        return json.dumps(document | fields)
+
+    def analyse(self, body: str | None = None, deliveries: int = 1, seconds: float = HOURS) -> ChunkRun:
+        """One run of the Analyzer, which has this time for its calls."""
+        states, sqs = boto3.client("stepfunctions"), boto3.client("sqs")
+        rekognition = boto3.client("rekognition", config=Config(retries={"total_max_attempts": 1}))
+        self.storage.calls.watch(states, sqs, rekognition)
+        clock = self.clock
+        return ChunkAnalysis(
+            work=self.storage.work,
+            tokens=TaskTokens(states),
+            queue=ChunkQueue(sqs, self.queue_url),
+            moderation=ImageModeration(rekognition),
+            pace=Pace(CALLS_PER_SECOND, clock.monotonic, clock.sleep),
+            clock=clock.monotonic,
+            pause=clock.sleep,
+        ).analyse(self.message() if body is None else body, deliveries, clock.monotonic() + seconds)
+
+    def results(self, chunk: Chunk | None = None) -> dict[int, ResultLine]:
+        """What the chunk's result file says, by the uploads' numbers."""
+        found = [parse_result_line(line) for line in self.storage.work.read_results(chunk or self.chunk)]
+        results = {line.n: line for line in found if line.n is not None}
+        assert len(results) == len(found)  # one line each
+        return results
+
+    def keys_asked(self) -> list[str]:
+        """The keys Rekognition was asked about since the last look, sorted."""
+        keys = sorted(asked["Image"]["S3Object"]["Name"] for asked in self.asked)
+        self.asked.clear()
+        return keys
+
+    def messages(self) -> list[tuple[str, int]]:
+        """The messages put into the queue since the last look: body, and how often each was received by now."""
+        sqs = boto3.client("sqs")
+        found = sqs.receive_message(
+            QueueUrl=self.queue_url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["ApproximateReceiveCount"]
+        ).get("Messages", [])
+        for message in found:
+            sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
+        return [(message["Body"], int(message["Attributes"]["ApproximateReceiveCount"])) for message in found]
+
+    def _detect(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        asked = json.loads(request["body"])
+        key = asked["Image"]["S3Object"]["Name"]
+        with self._changed:
+            self.asked.append(asked)
+            self._changed.notify_all()
+            if key in self.starved:
+                assert self._changed.wait_for(self._have_others_answers, timeout=60)
+                return dict(THROTTLED)
+            script = self.answers.get(key, [an_answer()])
+            answer = script.pop(0) if len(script) > 1 else script[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return dict(answer)
+
+    def _have_others_answers(self) -> bool:
+        return self._keys - self.starved <= {asked["Image"]["S3Object"]["Name"] for asked in self.asked}
+
+    def _step_functions(self, end: tuple[str, dict[str, Any]] | None = None) -> dict[str, Any]:
+        if not self.is_waiting:
+            return an_error("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")
+        if end:
+            self.ends.append(end)
+            self.is_waiting = False
+        return {}
+
+
+@pytest.fixture
+def workshop(storage: Storage) -> Workshop:
+    return Workshop(storage, boto3.client("sqs").create_queue(QueueName="chunks")["QueueUrl"])
+
+
+THROTTLED = an_error("ProvisionedThroughputExceededException", "Provisioned rate exceeded")
+FAILED = an_error("InternalServerError", "Internal server error", 500)
+BROKEN = an_error("InvalidImageFormatException", "Request has invalid image format")
+SUCCESS = (SUCCEED, {"taskToken": "token-1", "output": '{"first": 0}'})
+
+
+def test_each_image_of_a_chunk_gets_a_line_of_its_own(workshop: Workshop) -> None:
+    found = uploads(3)
+    workshop.batch_of(found)
+    violent = an_answer({"Violence": 95.0})
+    workshop.answers = {found[1].key: [violent], found[2].key: [BROKEN]}
+
+    run = workshop.analyse()
+
+    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=2, refused=1)
+    assert workshop.results() == {
+        0: ResultLine(found[0].object, parse_answer(an_answer()), 0),
+        1: ResultLine(found[1].object, parse_answer(violent), 1),
+        2: ResultLine(found[2].object, None, 2, ImageError(BROKEN["Error"]["Code"], BROKEN["Error"]["Message"])),
+    }
+    assert workshop.ends == [SUCCESS]
+    assert workshop.messages() == []
+
+
+def test_rekognition_is_asked_what_the_message_says_about_the_version_that_was_uploaded(workshop: Workshop) -> None:
+    versions = [an_upload(sequencer=f"{n}", version_id=f"version-{n}") for n in range(2)]
+    workshop.batch_of([*versions, an_upload("dog.jpg", version_id="null")])
+
+    workshop.analyse(workshop.message(min_confidence=12.5, adapter=ADAPTER))
+
+    images = [asked.pop("Image")["S3Object"] for asked in workshop.asked]
+    assert sorted(images, key=lambda image: image.get("Version", "")) == [
+        {"Bucket": "uploads", "Name": "dog.jpg"},
+        {"Bucket": "uploads", "Name": "cat.jpg", "Version": "version-0"},
+        {"Bucket": "uploads", "Name": "cat.jpg", "Version": "version-1"},
+    ]
+    assert workshop.asked == [{"MinConfidence": 12.5, "ProjectVersion": ADAPTER}] * 3
+    assert set(workshop.results()) == {0, 1, 2}
+
+
+def test_a_chunk_is_its_own_stretch_of_the_batch_without_the_refused(workshop: Workshop) -> None:
+    found = uploads(6)
+    found[2] = an_upload("empty.jpg", size=0)
+    workshop.batch_of(found)
+    workshop.chunk = Chunk("batch-1", ImagePass.FIRST, 1, 3)
+
+    run = workshop.analyse()
+
+    assert workshop.keys_asked() == [found[1].key, found[3].key]
+    assert set(workshop.results()) == {1, 3}
+    assert workshop.ends == [(SUCCEED, {"taskToken": "token-1", "output": '{"first": 1}'})]
+    assert run.analysed == 2
+
+
+def test_a_chunk_of_refused_uploads_costs_nothing_and_ends(workshop: Workshop) -> None:
+    workshop.batch_of(uploads(3, size=0))
+
+    run = workshop.analyse()
+
+    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED)
+    assert workshop.asked == []
+    assert workshop.storage.calls.made["PutObject"] == 0
+    assert workshop.ends == [SUCCESS]
+
+
+def test_leftovers_are_analysed_apart_from_the_first_pass(workshop: Workshop) -> None:
+    found = uploads(5)
+    workshop.batch_of(found)
+    settings = workshop.storage.work.read_settings("batch-1")
+    left = [entry for entry in workshop.storage.work.read_index(settings) if entry.n in (1, 4)]
+    workshop.storage.work.write_leftovers("batch-1", left)
+    first = workshop.chunk
+    workshop.storage.work.write_results(first, [answer_line(found[1].object, 1, an_answer())])
+    workshop.chunk = Chunk("batch-1", ImagePass.LEFTOVERS, 0, 100)
+
+    workshop.analyse()
+
+    assert workshop.keys_asked() == [found[1].key, found[4].key]
+    assert set(workshop.results()) == {1, 4}
+    assert set(workshop.results(first)) == {1}
+
+
+def test_a_chunk_that_comes_again_pays_only_for_what_has_no_line(workshop: Workshop) -> None:
+    found = uploads(6)
+    workshop.batch_of(found)
+    violent = an_answer({"Violence": 95.0})
+    known = [answer_line(found[4].object, 4, violent), answer_line(found[1].object, 1, an_answer())]
+    workshop.storage.work.write_results(workshop.chunk, [*known, '{"source-ref": "s3://uploads/image-00002.jpg", "n"'])
+
+    run = workshop.analyse(deliveries=2)
+
+    assert workshop.keys_asked() == [found[n].key for n in (0, 2, 3, 5)]
+    assert set(workshop.results()) == {0, 1, 2, 3, 4, 5}
+    assert workshop.results()[4].analysis == parse_answer(violent)
+    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=4, known=2)
+
+
+def test_a_chunk_whose_end_was_not_heard_of_ends_without_a_call(workshop: Workshop) -> None:
+    workshop.batch_of(uploads(3))
+    workshop.storage.calls.kill(SUCCEED, "before")
+    with pytest.raises(Killed):
+        workshop.analyse()
+    assert len(workshop.keys_asked()) == 3
+    written = workshop.storage.calls.made["PutObject"]
+
+    run = workshop.analyse(deliveries=2)
+
+    assert workshop.asked == []
+    assert workshop.storage.calls.made["PutObject"] == written
+    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, known=3)
+    assert workshop.ends == [SUCCESS]
+
+
+def test_a_chunk_nobody_waits_for_costs_nothing(workshop: Workshop) -> None:
+    workshop.batch_of(uploads(3))
+    workshop.is_waiting = False
+
+    run = workshop.analyse()
+
+    assert run == ChunkRun(workshop.chunk, Outcome.NOT_AWAITED)
+    assert workshop.storage.calls.made == {HEARTBEAT: 1}
+    assert workshop.messages() == []
+
+
+def test_an_outage_of_step_functions_costs_nothing_and_brings_the_message_back(workshop: Workshop) -> None:
+    workshop.batch_of(uploads(3))
+    workshop.storage.calls.answer_next(HEARTBEAT, an_error("ServiceUnavailable", "later", 400))
+
+    with pytest.raises(ClientError, match="ServiceUnavailable"):
+        workshop.analyse()
+    assert workshop.asked == []
+
+    assert workshop.analyse(deliveries=2).outcome is Outcome.ANALYSED
+
+
+def test_throttling_never_becomes_a_line(workshop: Workshop) -> None:
+    found = uploads(3)
+    workshop.batch_of(found)
+    workshop.answers = {found[1].key: [*[THROTTLED] * (4 * MAX_FAILED_CALLS), an_answer()]}
+
+    run = workshop.analyse()
+
+    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=3, throttled=4 * MAX_FAILED_CALLS)
+    assert all(line.error is None for line in workshop.results().values())
+
+
+def test_throttling_uses_up_no_try_of_an_image_that_fails_as_well(workshop: Workshop) -> None:
+    (upload,) = uploads(1)
+    workshop.batch_of([upload])
+    workshop.answers = {upload.key: [*[THROTTLED, FAILED] * (MAX_FAILED_CALLS - 1), an_answer()]}
+
+    run = workshop.analyse()
+
+    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=1, throttled=MAX_FAILED_CALLS - 1)
+    assert workshop.results()[0].analysis is not None
+
+
+def test_what_is_throttled_until_time_is_up_goes_on_under_a_new_message(workshop: Workshop) -> None:
+    found = uploads(5)
+    workshop.batch_of(found)
+    workshop.starved = frozenset({found[1].key, found[3].key})
+    body = workshop.message()
+
+    run = workshop.analyse(body, deliveries=MAX_DELIVERIES, seconds=600.0)
+
+    assert set(workshop.results()) == {0, 2, 4}
+    assert (run.outcome, run.analysed, run.refused, run.known) == (Outcome.PUT_BACK, 3, 0, 0)
+    assert run.throttled > 2
+    assert workshop.ends == []
+    assert workshop.messages() == [(body, 1)]  # received by nobody before: being slow uses up no deliveries
+
+    workshop.starved = frozenset()
+    workshop.asked.clear()
+    run = workshop.analyse(body)
+
+    assert workshop.keys_asked() == [found[1].key, found[3].key]
+    assert set(workshop.results()) == {0, 1, 2, 3, 4}
+    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=2, known=3)
+    assert workshop.ends == [SUCCESS]
+
+
+def test_a_run_without_time_makes_no_call_and_loses_nothing(workshop: Workshop) -> None:
+    found = uploads(3)
+    workshop.batch_of(found)
+    workshop.storage.work.write_results(workshop.chunk, [answer_line(found[0].object, 0, an_answer())])
+    written = workshop.storage.calls.made["PutObject"]
+
+    run = workshop.analyse(seconds=-1.0)
+
+    assert run == ChunkRun(workshop.chunk, Outcome.PUT_BACK, known=1)
+    assert workshop.asked == []
+    assert workshop.storage.calls.made["PutObject"] == written
+    assert set(workshop.results()) == {0}
+    assert workshop.messages() == [(workshop.message(), 1)]
+
+
+def test_no_call_is_made_after_its_time(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunk_analysis, "PARALLEL_CALLS", 1)  # so that the clock of the test is one of a real time
+    workshop.batch_of(uploads(20))
+    start = workshop.clock.monotonic()
+    calls: list[float] = []
+
+    def detect(_request: Mapping[str, Any]) -> dict[str, Any]:
+        calls.append(workshop.clock.monotonic() - start)
+        return an_answer()
+
+    workshop.storage.calls.answer_always(DETECT, detect)
+
+    run = workshop.analyse(seconds=2.0)
+
+    assert calls == [n / CALLS_PER_SECOND for n in range(9)]
+    assert (run.outcome, run.analysed) == (Outcome.PUT_BACK, 9)
+    assert set(workshop.results()) == set(range(9))
+
+
+@pytest.mark.parametrize("seconds", [0.1, 3.0, 1000.0])
+def test_a_run_ends_in_time_however_long_it_is_throttled(workshop: Workshop, seconds: float) -> None:
+    (upload,) = uploads(1)
+    workshop.batch_of([upload])
+    workshop.answers = {upload.key: [THROTTLED]}
+    until = workshop.clock.monotonic() + seconds
+
+    run = workshop.analyse(seconds=seconds)
+
+    assert workshop.clock.monotonic() <= until
+    assert run == ChunkRun(workshop.chunk, Outcome.PUT_BACK, throttled=len(workshop.asked))
+    assert workshop.results() == {}
+
+
+@pytest.mark.parametrize("failure", [FAILED, ReadTimeoutError(endpoint_url="https://rekognition.aws.invalid")])
+def test_an_error_that_does_not_pass_becomes_the_images_answer(
+    workshop: Workshop, failure: dict[str, Any] | Exception
+) -> None:
+    found = uploads(2)
+    workshop.batch_of(found)
+    workshop.answers = {found[1].key: [failure]}
+
+    run = workshop.analyse()
+
+    assert workshop.keys_asked() == [found[0].key] + [found[1].key] * MAX_FAILED_CALLS
+    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=1, refused=1)
+    error = workshop.results()[1].error
+    assert error is not None
+    if isinstance(failure, Exception):
+        assert error == ImageError("ReadTimeoutError", str(failure))
+    else:
+        assert error == ImageError(failure["Error"]["Code"], failure["Error"]["Message"])
+
+
+def test_an_error_that_passes_leaves_no_trace(workshop: Workshop) -> None:
+    (upload,) = uploads(1)
+    workshop.batch_of([upload])
+    workshop.answers = {upload.key: [*[FAILED] * (MAX_FAILED_CALLS - 1), an_answer()]}
+
+    run = workshop.analyse()
+
+    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=1)
+    assert workshop.results() == {0: ResultLine(upload.object, parse_answer(an_answer()), 0)}
+
+
+def test_an_error_about_the_image_itself_costs_one_call(workshop: Workshop) -> None:
+    (upload,) = uploads(1)
+    workshop.batch_of([upload])
+    workshop.answers = {upload.key: [BROKEN]}
+
+    workshop.analyse()
+
+    assert workshop.keys_asked() == [upload.key]
+
+
+def test_an_error_that_time_did_not_allow_to_repeat_is_no_answer_yet(workshop: Workshop) -> None:
+    (upload,) = uploads(1)
+    workshop.batch_of([upload])
+    workshop.answers = {upload.key: [FAILED]}
+
+    run = workshop.analyse(seconds=0.0)
+
+    assert workshop.keys_asked() == [upload.key]
+    assert run == ChunkRun(workshop.chunk, Outcome.PUT_BACK)
+    assert workshop.results() == {}
+
+
+def test_a_chunk_that_came_too_often_is_given_up_with_what_it_has(workshop: Workshop) -> None:
+    found = uploads(3)
+    workshop.batch_of(found)
+    workshop.storage.work.write_results(workshop.chunk, [answer_line(found[0].object, 0, an_answer())])
+
+    run = workshop.analyse(deliveries=MAX_DELIVERIES + 1)
+
+    assert run == ChunkRun(workshop.chunk, Outcome.GIVEN_UP)
+    assert workshop.asked == []
+    assert set(workshop.results()) == {0}
+    ((operation, end),) = workshop.ends
+    assert (operation, end["taskToken"], end["error"]) == (FAIL, "token-1", "ChunkFailed")
+    assert "5 runs" in end["cause"]
+
+
+def test_the_last_delivery_is_still_a_try(workshop: Workshop) -> None:
+    workshop.batch_of(uploads(1))
+
+    assert workshop.analyse(deliveries=MAX_DELIVERIES).outcome is Outcome.ANALYSED
+
+
+def test_a_chunk_that_came_too_often_and_is_not_awaited_is_dropped(workshop: Workshop) -> None:
+    workshop.batch_of(uploads(1))
+    workshop.is_waiting = False
+
+    assert workshop.analyse(deliveries=MAX_DELIVERIES + 1).outcome is Outcome.NOT_AWAITED
+    assert workshop.ends == []
+
+
+@pytest.mark.parametrize("nth", [1, 15, 30])
+def test_a_worker_killed_among_its_calls_costs_the_lines_it_had_not_written(workshop: Workshop, nth: int) -> None:
+    found = uploads(40)
+    workshop.batch_of(found)
+    known = {n: answer_line(found[n].object, n, an_answer({"Violence": 95.0})) for n in range(0, 40, 4)}
+    workshop.storage.work.write_results(workshop.chunk, known.values())
+    workshop.storage.calls.kill(DETECT, "before", nth)
+
+    with pytest.raises(Killed):
+        workshop.analyse()
+
+    assert set(workshop.results()) == set(known)
+    assert workshop.ends == []
+    unknown = sorted(upload.key for n, upload in enumerate(found) if n not in known)
+    assert set(workshop.keys_asked()) <= set(unknown)
+
+    run = workshop.analyse(deliveries=2)
+
+    assert workshop.keys_asked() == unknown
+    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=30, known=10)
+    assert set(workshop.results()) == set(range(40))
+    assert workshop.results()[4].analysis == parse_answer(an_answer({"Violence": 95.0}))
+
+
+@pytest.mark.parametrize(
+    ("operation", "when", "paid_again"),
+    [
+        (HEARTBEAT, "after", 0),
+        ("PutObject", "before", 3),
+        ("PutObject", "after", 0),
+        (SUCCEED, "before", 0),
+    ],
+)
+def test_a_worker_killed_anywhere_ends_its_chunk_the_next_time(
+    workshop: Workshop, operation: str, when: Literal["before", "after"], paid_again: int
+) -> None:
+    workshop.batch_of(uploads(3))
+    workshop.storage.calls.kill(operation, when)
+    with pytest.raises(Killed):
+        workshop.analyse()
+    paid = len(workshop.keys_asked())
+    assert workshop.ends == []
+
+    run = workshop.analyse(deliveries=2)
+
+    assert run.outcome is Outcome.ANALYSED
+    assert paid + len(workshop.keys_asked()) == 3 + paid_again
+    assert set(workshop.results()) == {0, 1, 2}
+    assert workshop.ends == [SUCCESS]
+
+
+def test_a_worker_killed_once_the_workflow_knows_leaves_nothing_to_do(workshop: Workshop) -> None:
+    workshop.batch_of(uploads(3))
+    workshop.storage.calls.kill(SUCCEED, "after")
+    with pytest.raises(Killed):
+        workshop.analyse()
+    workshop.asked.clear()
+
+    assert workshop.analyse(deliveries=2).outcome is Outcome.NOT_AWAITED
+    assert workshop.asked == []
+    assert workshop.ends == [SUCCESS]
+
+
+def test_a_worker_killed_between_file_and_message_is_followed_by_its_own_message(workshop: Workshop) -> None:
+    found = uploads(3)
+    workshop.batch_of(found)
+    workshop.starved = frozenset({found[1].key})
+    workshop.storage.calls.kill("SendMessage", "before")
+    with pytest.raises(Killed):
+        workshop.analyse(seconds=60.0)
+    assert set(workshop.results()) == {0, 2}
+    assert workshop.messages() == []
+    workshop.starved = frozenset()
+    workshop.asked.clear()
+
+    workshop.analyse(deliveries=2)
+
+    assert workshop.keys_asked() == [found[1].key]
+    assert workshop.ends == [SUCCESS]
+
+
+@pytest.mark.parametrize("operation", ["PutObject", SUCCEED])
+def test_the_workflow_hears_of_nothing_that_is_not_written(workshop: Workshop, operation: str) -> None:
+    workshop.batch_of(uploads(3))
+    workshop.storage.calls.kill(operation, "before")
+
+    with pytest.raises(Killed):
+        workshop.analyse()
+
+    assert workshop.ends == []
+    assert set(workshop.results()) == (set() if operation == "PutObject" else {0, 1, 2})
+
+
+def test_a_file_that_cannot_be_written_brings_the_message_back(workshop: Workshop) -> None:
+    workshop.batch_of(uploads(3))
+    workshop.storage.calls.answer_next("PutObject", an_error("AccessDenied", "no", 403))
+
+    with pytest.raises(ClientError, match="AccessDenied"):
+        workshop.analyse()
+
+    assert workshop.ends == []
+    assert workshop.messages() == []
+
+
+def test_a_file_that_may_not_be_read_is_not_taken_for_absent(workshop: Workshop) -> None:
+    workshop.batch_of(uploads(3))
+    denied = an_error("AccessDenied", "no", 403)
+    workshop.storage.calls.answer_always("GetObject", lambda asked: denied if "analysis" in asked["url"] else None)
+
+    with pytest.raises(ClientError, match="AccessDenied"):
+        workshop.analyse()
+    assert workshop.asked == []
+
+
+def test_a_workflow_that_stops_waiting_during_the_run_finds_the_answers_later(workshop: Workshop) -> None:
+    found = uploads(3)
+    workshop.batch_of(found)
+    workshop.storage.calls.interrupt("PutObject", lambda: setattr(workshop, "is_waiting", False))
+
+    run = workshop.analyse()
+
+    assert run == ChunkRun(workshop.chunk, Outcome.NOT_AWAITED, analysed=3)
+    assert workshop.ends == []
+    assert workshop.messages() == []
+    workshop.asked.clear()
+    workshop.is_waiting = True  # the execution was redriven: another message, another token
+
+    run = workshop.analyse(workshop.message(token="token-2"))
+
+    assert workshop.asked == []
+    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, known=3)
+    assert workshop.ends == [(SUCCEED, {"taskToken": "token-2", "output": '{"first": 0}'})]
+
+
+def test_a_rest_nobody_waits_for_any_more_is_not_put_back(workshop: Workshop) -> None:
+    found = uploads(3)
+    workshop.batch_of(found)
+    workshop.starved = frozenset({found[1].key})
+    workshop.storage.calls.interrupt("PutObject", lambda: setattr(workshop, "is_waiting", False))
+
+    run = workshop.analyse(seconds=60.0)
+
+    assert (run.outcome, run.analysed) == (Outcome.NOT_AWAITED, 2)
+    assert set(workshop.results()) == {0, 2}
+    assert workshop.messages() == []
+
+
+def test_two_workers_with_the_same_chunk_end_it_once(workshop: Workshop) -> None:
+    workshop.batch_of(uploads(3))
+    workshop.storage.calls.interrupt("PutObject", lambda: workshop.analyse(deliveries=2))
+
+    run = workshop.analyse()
+
+    assert run.outcome is Outcome.NOT_AWAITED
+    assert workshop.ends == [SUCCESS]
+    assert set(workshop.results()) == {0, 1, 2}
+
+
+def test_a_worker_out_of_time_loses_no_line_of_another_one_with_the_same_chunk(workshop: Workshop) -> None:
+    found = uploads(5)
+    workshop.batch_of(found)
+    workshop.starved = frozenset({found[1].key, found[3].key})
+    line = answer_line(found[1].object, 1, an_answer({"Violence": 95.0}))
+    workshop.storage.calls.interrupt(DETECT, lambda: workshop.storage.work.write_results(workshop.chunk, [line]))
+
+    run = workshop.analyse(seconds=60.0)
+
+    assert set(workshop.results()) == {0, 1, 2, 4}
+    assert workshop.results()[1].analysis == parse_answer(an_answer({"Violence": 95.0}))
+    assert (run.outcome, run.analysed) == (Outcome.PUT_BACK, 3)
+    assert len(workshop.messages()) == 1
+
+
+def test_what_another_worker_has_completed_is_not_put_back(workshop: Workshop) -> None:
+    found = uploads(3)
+    workshop.batch_of(found)
+    workshop.starved = frozenset({found[1].key})
+    line = answer_line(found[1].object, 1, an_answer())
+    workshop.storage.calls.interrupt(DETECT, lambda: workshop.storage.work.write_results(workshop.chunk, [line]))
+
+    run = workshop.analyse(seconds=60.0)
+
+    assert run.outcome is Outcome.ANALYSED
+    assert set(workshop.results()) == {0, 1, 2}
+    assert workshop.ends == [SUCCESS]
+    assert workshop.messages() == []
+
+
+@pytest.mark.parametrize("body", ["", "{}", '{"token": "token-1"}'])
+def test_a_message_that_is_not_the_workflows_costs_nothing(workshop: Workshop, body: str) -> None:
+    with pytest.raises(ChunkMessageError):
+        workshop.analyse(body)
+
+    assert workshop.storage.calls.made == {}
+
+
+def test_a_full_chunk_is_analysed_whole_however_many_of_its_calls_are_throttled(workshop: Workshop) -> None:
+    found = uploads(100)
+    workshop.batch_of(found)
+    workshop.answers = {upload.key: [THROTTLED, an_answer()] for upload in found[::3]}
+
+    run = workshop.analyse()
+
+    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=100, throttled=34)
+    assert workshop.keys_asked() == sorted([upload.key for upload in found] + [upload.key for upload in found[::3]])
+    assert len(workshop.results()) == 100 > PARALLEL_CALLS
