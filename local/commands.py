@@ -71,7 +71,7 @@ def aws_commands(outputs: Mapping[str, str], sample: str) -> tuple[Command, ...]
             f" --output-config 'S3Bucket={work},S3KeyPrefix=by-hand/results' --query JobId --output text)",
         ),
         Command("look at it", f"{AWS_CLI} rekognition get-media-analysis-job --job-id $JOB_ID"),
-        Command("list all jobs, also those that the pipeline starts for large batches", f"{AWS_CLI} rekognition list-media-analysis-jobs"),
+        Command("list the jobs, the pipeline's among them", f"{AWS_CLI} rekognition list-media-analysis-jobs"),
         Command(
             "read the job's results, once it has SUCCEEDED",
             f"{AWS_CLI} s3 cp s3://{work}/by-hand/results/$JOB_ID-results.jsonl -",

@@ -18,8 +18,8 @@ _CALLS_PER_WORKER = 5
 #: 40 chunks under way at most (Step Functions Developer Guide, state-map-inline.html): more workers would idle.
 _WORKERS = (2, 40)
 
-#: A chunk has to be done well within a run of the Analyzer, which makes calls for 95 of its 120 seconds.
-_CHUNK_SECONDS = 80
+#: A chunk has to be done well within a run of the Analyzer, which makes calls for 85 of its 120 seconds.
+_CHUNK_SECONDS = 70
 _MAX_CHUNK = 100
 
 #: Uploads in a chunk at least, where a batch has so many: each chunk costs a few calls of its own, and eight of the
@@ -46,7 +46,7 @@ class CallRate:
     @property
     def calls_per_worker(self) -> float:
         """Calls a second of one worker."""
-        return round(self.calls_per_second / self.workers, 6)
+        return math.floor(self.calls_per_second / self.workers * 1e6) / 1e6
 
     @property
     def chunk_size(self) -> int:

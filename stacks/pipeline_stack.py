@@ -49,6 +49,7 @@ class PipelineStack(cdk.Stack):
                     work=storage.work,
                     results=self.results,
                     analyzer=analyzer,
+                    knows_bulk=settings.knows_bulk(priority),
                     backfill_batches=settings.backfill_batches,
                     log_retention_days=settings.log_retention_days,
                 )

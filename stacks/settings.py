@@ -51,8 +51,9 @@ _PARAMETER_BYTES = 90
 MAX_FAST_WINDOW_SECONDS = 5
 
 _SHARES = (5, 100)
-#: An inline Map feeds 40 workers at most, each of which can make some 25 calls a second.
-_MAX_CALLS_PER_SECOND = 1000
+#: An inline Map feeds 40 workers at most. At more than 6 calls a second each, they would wait for a chunk's last
+#: answers for a good part of their time.
+_MAX_CALLS_PER_SECOND = 250
 
 _MAX_OBJECT_SIZE = 50 * 1024**4
 _MAX_KEY_BYTES = 1024
@@ -132,6 +133,11 @@ class Settings:
     def policies(self) -> tuple[str, ...]:
         """Names of the policies that may judge an upload, each once, sorted."""
         return tuple(sorted({name for lane in self.lanes for name in lane.lane.policies}))
+
+    def knows_bulk(self, priority: Priority) -> bool:
+        """Whether a lane of this priority may use bulk."""
+        lanes = (entry.lane for entry in self.lanes)
+        return any(lane.priority is priority and lane.engine is not Engine.IMAGE for lane in lanes)
 
     @property
     def priorities(self) -> tuple[Priority, ...]:
@@ -270,8 +276,12 @@ def _lane(name: str, section: Section, policies: PolicyCatalog) -> LaneSettings:
     if priority is Priority.FAST and max_wait > MAX_FAST_WINDOW_SECONDS:
         problem = f"a fast lane does not wait {max_wait} seconds for company"
         raise section.error("max_wait", problem, f"write 0 (or {MAX_FAST_WINDOW_SECONDS} at most), or priority: live")
-    default_batch_size = _LANE_DEFAULTS.batch_size if max_wait else MAX_BATCH_SIZE_WITHOUT_WINDOW
+    has_long_batches = max_wait > 0 and priority is not Priority.FAST
+    default_batch_size = _LANE_DEFAULTS.batch_size if has_long_batches else MAX_BATCH_SIZE_WITHOUT_WINDOW
     batch_size = section.integer("batch_size", default_batch_size, 1, MAX_BATCH_SIZE, "uploads")
+    if priority is Priority.FAST and batch_size > MAX_BATCH_SIZE_WITHOUT_WINDOW:
+        problem = f"{batch_size} uploads are no batch for a fast lane"
+        raise section.error("batch_size", problem, f"write at most {MAX_BATCH_SIZE_WITHOUT_WINDOW}, or priority: live")
     if batch_size > MAX_BATCH_SIZE_WITHOUT_WINDOW and not max_wait:
         problem = f"{batch_size} uploads can't be gathered with max_wait: 0"
         raise section.error("batch_size", problem, f"write batch_size: {MAX_BATCH_SIZE_WITHOUT_WINDOW} or max_wait: 1")

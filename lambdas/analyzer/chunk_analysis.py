@@ -8,7 +8,7 @@ at most.
 import random
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -23,11 +23,16 @@ from lambdas.moderation.chunk import Chunk, ChunkImage, ChunkMessage
 #: Calls in flight. AWS publishes no latency; at 6 seconds this many keep up with 5 calls a second.
 PARALLEL_CALLS = 32
 
-#: Deliveries of a message after which its chunk is given up: each of them ended in a crash or an error of ours.
-MAX_DELIVERIES = 5
+#: Deliveries of a message after which its chunk is given up. Each ended in a crash, in an error of ours, or in want of
+#: concurrency in the account (Lambda's guide asks for five or more for that, services-sqs-configure.html).
+MAX_DELIVERIES = 10
 
-#: Calls about one image that fail for reasons other than throttling, before the error is taken for the answer.
-MAX_FAILED_CALLS = 5
+#: Runs, half an hour of them, that end with images which only failed calls came back for, before such a failure is
+#: taken for the answer. It is not the image's fault, but its batch waits for it. They are counted by chunk.
+MAX_FAILED_RUNS = 20
+
+#: Calls about one image that fail as a missing permission does, some 40 seconds of them, before that is the answer.
+MAX_DOUBTFUL_CALLS = 8
 
 #: Error that a chunk is given up with; the workflow knows it.
 CHUNK_FAILED = "ChunkFailed"
@@ -53,6 +58,7 @@ class ChunkRun:
         refused: images that it has an error for, in this run.
         known: images that an earlier run had a line for.
         throttled: calls that were refused because the account's rate was used up.
+        failed: calls that failed for another reason that is not the image's.
     """
 
     chunk: Chunk
@@ -61,14 +67,22 @@ class ChunkRun:
     refused: int = 0
     known: int = 0
     throttled: int = 0
+    failed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Asked:
-    """What came of asking about an image: the answer, its error, or neither because the time was up."""
+    """What came of asking about an image.
 
-    answer: dict[str, Any] | ImageError | None
-    throttled: int
+    Attributes:
+        answer: Rekognition's, or its error about the image, or None if the time was up before.
+        failure: of the last call, where it failed for a reason that is not the image's.
+    """
+
+    answer: dict[str, Any] | ImageError | None = None
+    failure: ImageError | None = None
+    throttled: int = 0
+    failed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,21 +124,26 @@ class ChunkAnalysis:
         images = self.work.read_images(message.chunk)
         known = self.work.read_analysed(message.chunk)
         unknown = [image for image in images if image.n not in known]
-        asked = self._ask(unknown, message, until)
+        asked, trouble = self._ask(unknown, message, until)
         answered = {
             image.n: _line(image, one.answer)
             for image, one in zip(unknown, asked, strict=True)
             if one.answer is not None
         }
         is_done = self._keep(message.chunk, images, known, answered)
+        if trouble is not None:
+            raise trouble  # what was paid is written down
+        if any(one.answer is None and one.failure for one in asked):
+            message = replace(message, failed_runs=message.failed_runs + 1)
         refused = sum(isinstance(one.answer, ImageError) for one in asked)
         return ChunkRun(
             message.chunk,
-            outcome=self._report(message, body, is_done=is_done),
+            outcome=self._report(message, is_done=is_done),
             analysed=len(answered) - refused,
             refused=refused,
             known=len(images) - len(unknown),
             throttled=sum(one.throttled for one in asked),
+            failed=sum(one.failed for one in asked),
         )
 
     def _keep(
@@ -138,36 +157,47 @@ class ChunkAnalysis:
             self.work.write_results(chunk, lines.values())
         return len(lines) == len(images)
 
-    def _report(self, message: ChunkMessage, body: str, *, is_done: bool) -> Outcome:
+    def _report(self, message: ChunkMessage, *, is_done: bool) -> Outcome:
         if is_done:
             is_awaited = self.tokens.succeed(message.token, {"first": message.chunk.first})
             return Outcome.ANALYSED if is_awaited else Outcome.NOT_AWAITED
         if not self.tokens.is_awaited(message.token):
             return Outcome.NOT_AWAITED
-        self.queue.put_back(body)
+        self.queue.put_back(message.to_body())
         return Outcome.PUT_BACK
 
-    def _ask(self, images: Sequence[ChunkImage], message: ChunkMessage, until: float) -> list[_Asked]:
+    def _ask(
+        self, images: Sequence[ChunkImage], message: ChunkMessage, until: float
+    ) -> tuple[list[_Asked], BaseException | None]:
+        """Ask about all images at once; if something unforeseen happens with one, the others count all the same."""
         if not images:
-            return []
+            return [], None
         with ThreadPoolExecutor(min(PARALLEL_CALLS, len(images))) as threads:
-            return list(threads.map(lambda image: self._ask_about(image, message, until), images))
+            futures = [threads.submit(self._ask_about, image, message, until) for image in images]
+        trouble = next((error for future in futures if (error := future.exception())), None)
+        return [_Asked() if future.exception() else future.result() for future in futures], trouble
 
     def _ask_about(self, image: ChunkImage, message: ChunkMessage, until: float) -> _Asked:
-        failed = throttled = 0
+        asked, doubtful = _Asked(), 0
         while self.pace.take_turn(until):
             try:
-                return _Asked(self.moderation.detect(image.upload, message.min_confidence, message.adapter), throttled)
+                asked.answer = self.moderation.detect(image.upload, message.min_confidence, message.adapter)
+                return asked
             except CallThrottledError:
-                throttled += 1
-            except CallFailedError as failure:
-                failed += 1
-                if failed == MAX_FAILED_CALLS:
-                    return _Asked(failure.error, throttled)
+                asked.throttled += 1
+                asked.failure = None
+            except CallFailedError as error:
+                asked.failed += 1
+                asked.failure = error.error
+                doubtful += error.is_doubtful
+                if doubtful == MAX_DOUBTFUL_CALLS:
+                    break
             # Full jitter: images that were refused together do not come back together.
-            longest = min(_FIRST_PAUSE * 2 ** (failed + throttled), _LONGEST_PAUSE)
+            longest = min(_FIRST_PAUSE * 2 ** (asked.failed + asked.throttled), _LONGEST_PAUSE)
             self.pause(random.uniform(0, min(longest, max(0.0, until - self.clock()))))  # noqa: S311 - no secret
-        return _Asked(None, throttled)
+        if doubtful == MAX_DOUBTFUL_CALLS or message.failed_runs + 1 >= MAX_FAILED_RUNS:
+            asked.answer = asked.failure
+        return asked
 
 
 def _line(image: ChunkImage, answer: dict[str, Any] | ImageError) -> str:

@@ -19,6 +19,7 @@ from lambdas.aws.chunk_queue import ChunkQueue
 from lambdas.aws.image_moderation import ImageModeration
 from lambdas.aws.task_tokens import TaskTokens
 from lambdas.aws.work_bucket import WorkBucket
+from lambdas.moderation.chunk import ChunkMessageError
 
 logger = Logger()
 metrics = Metrics()
@@ -28,9 +29,9 @@ tracer = Tracer(auto_patch=False)  # a segment for each of a hundred calls would
 _ANSWER_SECONDS = 20
 
 #: Seconds at the end of a run for the last answers and for writing everything down.
-_CLOSING_SECONDS = _ANSWER_SECONDS + 5
+_CLOSING_SECONDS = _ANSWER_SECONDS + 15
 
-_CONFIG = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=3, read_timeout=10)
+_CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=2, read_timeout=5)
 _REKOGNITION_CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 1},  # a retry that botocore makes would run past the pace
     connect_timeout=3,
@@ -64,21 +65,29 @@ def _analysis() -> ChunkAnalysis:
 def handler(event: Mapping[str, Any], context: LambdaContext) -> None:
     """Analyse the chunk of the one message there is (the mapping's batch size).
 
+    A message that is not the workflow's is dropped: it names no step that could be told.
+
     Raises:
         ClientError: an outage; the message comes back.
     """
     (record,) = event["Records"]
     until = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - _CLOSING_SECONDS
-    run = _analysis().analyse(record["body"], int(record["attributes"]["ApproximateReceiveCount"]), until)
+    metrics.add_dimension("priority", _environment().priority)
+    try:
+        run = _analysis().analyse(record["body"], int(record["attributes"]["ApproximateReceiveCount"]), until)
+    except ChunkMessageError as error:
+        metrics.add_metric("MessagesMalformed", MetricUnit.Count, 1)
+        logger.error("malformed message", extra={"message_id": record["messageId"], "problem": str(error)[:1000]})
+        return
     _report(run)
 
 
 def _report(run: ChunkRun) -> None:
-    metrics.add_dimension("priority", _environment().priority)
     counts = {
         "ImagesAnalysed": run.analysed,
         "ImagesRefused": run.refused,
         "CallsThrottled": run.throttled,
+        "CallsFailed": run.failed,
         "ChunksPutBack": int(run.outcome is Outcome.PUT_BACK),
         "ChunksGivenUp": int(run.outcome is Outcome.GIVEN_UP),
     }

@@ -94,6 +94,11 @@ class BatchUpload:
     refusal: Refusal | None
     in_manifest: bool
 
+    @property
+    def is_overwritten(self) -> bool:
+        """Whether its bytes can be asked for no more: a newer upload of the object, and no version id to name it."""
+        return not self.in_manifest and self.refusal is None and self.claim.upload.pin is None
+
     def refused_as(self, status: Status) -> bool:
         """Whether it was refused before any analysis, and ends with this status."""
         return self.refusal is not None and self.refusal.status is status

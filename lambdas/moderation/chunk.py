@@ -54,11 +54,16 @@ class Chunk:
         return f"{image_output_prefix(self.batch_id)}{self.image_pass}/{self.first}.jsonl"
 
     def images(self, index: Iterable[bytes]) -> Iterator["ChunkImage"]:
-        """The chunk's uploads that are worth analysing, read from the lines of its index."""
+        """The chunk's uploads that are worth analysing, read from the lines of its index.
+
+        Not worth it are those that were refused before, and those whose bytes are gone (`BatchUpload.is_overwritten`).
+        """
         for line in islice(index, self.first, self.first + self.size):
             document: dict[str, Any] = json.loads(line)
-            if "error" not in document:
-                yield ChunkImage(document["n"], Upload.from_document(document))
+            image = ChunkImage(document["n"], Upload.from_document(document))
+            is_overwritten = not document.get("in_manifest", True) and image.upload.pin is None
+            if "error" not in document and not is_overwritten:
+                yield image
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,7 @@ class ChunkMessage:
 
     Attributes:
         token: gives the chunk's end back to the workflow.
+        failed_runs: how many runs ended with images that only errors came back for, which were not theirs.
         min_confidence: 0-100, asked of Rekognition.
         adapter: ARN of a project version, or None.
     """
@@ -83,6 +89,22 @@ class ChunkMessage:
     chunk: Chunk
     min_confidence: float
     adapter: str | None
+    failed_runs: int = 0
+
+    def to_body(self) -> str:
+        """The message's body, to be sent anew."""
+        return json.dumps(
+            {
+                "token": self.token,
+                "batch_id": self.chunk.batch_id,
+                "pass": self.chunk.image_pass.value,
+                "first": self.chunk.first,
+                "size": self.chunk.size,
+                "min_confidence": self.min_confidence,
+                "adapter": self.adapter,
+                "failed_runs": self.failed_runs,
+            }
+        )
 
     @classmethod
     def parse(cls, body: str) -> "ChunkMessage":
@@ -103,6 +125,7 @@ class ChunkMessage:
                 ),
                 min_confidence=float(document["min_confidence"]),
                 adapter=None if document["adapter"] is None else _typed(document["adapter"], str),
+                failed_runs=_whole(document.get("failed_runs", 0)),
             )
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise ChunkMessageError(f"not a message of the workflow: {error!r}") from error

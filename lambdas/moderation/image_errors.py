@@ -9,9 +9,10 @@ _UNSUPPORTED = frozenset({"InvalidImageFormatException", "ImageTooLargeException
 
 #: Which error carries wrong dimensions is not documented. Reported were `Input image dimensions 10800 x 5400 exceed
 #: maximum dimension size of 10000 pixels`, and for images under 80 pixels (boto/botocore issue 1366) a mere `Request
-#: has invalid parameters`; of ours, all others are checked before they are sent.
+#: has invalid parameters`. All others are checked before they are sent, but for the adapter.
 _INVALID_PARAMETER = "InvalidParameterException"
-_ABOUT_DIMENSIONS = ("dimension", "pixel", "image height", "image width", "request has invalid parameters")
+_ABOUT_DIMENSIONS = ("dimension", "pixel", "image height", "image width")
+_ANY_PARAMETER = "request has invalid parameters"
 
 #: The rate is used up, the account's or S3's for Rekognition: says nothing of the image, however often it comes.
 _THROTTLED = frozenset(
@@ -28,22 +29,29 @@ _THROTTLED = frozenset(
     }
 )
 
-#: May go away: the service's own trouble, an adapter that is not ready, a permission that is not known everywhere yet.
+#: The service's own trouble.
 _PASSING = frozenset(
-    {"InternalServerError", "ServiceUnavailable", "ServiceUnavailableException", "ResourceNotReadyException"}
-    | {"AccessDeniedException", "InternalFailure", "RequestTimeout"}
+    {"InternalServerError", "ServiceUnavailable", "ServiceUnavailableException", "InternalFailure", "RequestTimeout"}
 )
+
+#: May be a permission that is not known everywhere yet, or an adapter that is nearly ready; or stay as it is.
+_DOUBTFUL = frozenset({"AccessDeniedException", "ResourceNotReadyException"})
 
 #: HTTP statuses that mean the same under any name: `ThrottlingException` comes as 400 and as 500.
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 
 
-def is_unsupported(code: str, message: str) -> bool:
-    """Whether the image itself is the reason, so that it could be analysed by nobody and never."""
+def is_unsupported(code: str, message: str, adapter: str | None) -> bool:
+    """Whether the image itself is the reason, so that it could be analysed by nobody and never.
+
+    Args:
+        adapter: that was asked for, or None. An invalid parameter may be the adapter then.
+    """
     if code in _UNSUPPORTED:
         return True
-    return code == _INVALID_PARAMETER and any(word in message.lower() for word in _ABOUT_DIMENSIONS)
+    words = _ABOUT_DIMENSIONS if adapter else (*_ABOUT_DIMENSIONS, _ANY_PARAMETER)
+    return code == _INVALID_PARAMETER and any(word in message.lower() for word in words)
 
 
 def is_throttling(code: str, http_status: int) -> bool:
@@ -51,6 +59,11 @@ def is_throttling(code: str, http_status: int) -> bool:
     return code in _THROTTLED or http_status == _TOO_MANY_REQUESTS
 
 
-def may_pass(code: str, http_status: int) -> bool:
-    """Whether asking again a few times may help."""
+def will_pass(code: str, http_status: int) -> bool:
+    """Whether to ask again for a long time: it is not the image's fault, nor ours."""
     return code in _PASSING or http_status >= _SERVER_ERROR
+
+
+def may_pass(code: str) -> bool:
+    """Whether asking again for a minute may help."""
+    return code in _DOUBTFUL

@@ -16,6 +16,7 @@ UNREADABLE = "UnreadableResult"
 CONTRADICTORY = Failure("ContradictoryResults", "two results for this upload disagree")
 NOT_ANALYZED = Failure("NotAnalyzed", "the analysis ended without a result for this upload")
 OLDER_UPLOAD = Failure("NotAnalyzed", "a newer upload of the same object was analysed in the same batch")
+OVERWRITTEN = Failure(SUPERSEDED, "the object was overwritten; the upload that did it is in the same batch")
 
 #: An expired adapter is ignored in silence and the base model answers (Developer Guide, managing-adapters.html). What
 #: it flags is flagged; what it finds nothing in was not looked at the way the lane asks.
@@ -187,7 +188,7 @@ def judge(
         if entry.refusal:
             yield Judgement(Verdict(entry.claim, entry.refusal.status, decided_at, failure=entry.refusal.failure))
             continue
-        found = answers.answer(entry)
+        found = OVERWRITTEN if entry.is_overwritten else answers.answer(entry)
         verdict = Verdict(
             entry.claim,
             Status.FAILED,
@@ -235,7 +236,7 @@ def is_leftover(verdict: Verdict) -> bool:
 def _failed(verdict: Verdict, failure: Failure) -> Verdict:
     return Verdict(
         verdict.claim,
-        Status.UNSUPPORTED if is_unsupported(failure.code, failure.message) else Status.FAILED,
+        Status.UNSUPPORTED if is_unsupported(failure.code, failure.message, verdict.adapter_asked) else Status.FAILED,
         verdict.decided_at,
         failure=failure,
         engine=verdict.engine,

@@ -26,6 +26,7 @@ class AnalysisWorkflow(Construct):
 
     Args:
         analyzer: the image engine of the workflow's priority.
+        knows_bulk: whether a lane of the priority may use bulk; if none does, the role may not either.
         backfill_batches: batches that are analysed at the same time, where the priority is backfill.
     """
 
@@ -38,6 +39,7 @@ class AnalysisWorkflow(Construct):
         work: WorkBucket,
         results: ResultsWriter,
         analyzer: ImageAnalyzer,
+        knows_bulk: bool,
         backfill_batches: int,
         log_retention_days: int,
     ) -> None:
@@ -50,6 +52,7 @@ class AnalysisWorkflow(Construct):
             work=work,
             results=results,
             analyzer=analyzer,
+            knows_bulk=knows_bulk,
             backfill_batches=backfill_batches,
         )
         self.state_machine = sfn.StateMachine(
@@ -61,14 +64,14 @@ class AnalysisWorkflow(Construct):
             tracing_enabled=True,
             logs=sfn.LogOptions(destination=log_group, level=sfn.LogLevel.ERROR, include_execution_data=False),
         )
-        analyzer.grant_answer(self.state_machine.state_machine_arn)
-        if self.priority is not Priority.FAST:
+        self.state_machine.grant_task_response(analyzer.function)
+        if knows_bulk:
             work.grant_read_batches(self.state_machine)
             work.grant_write_analyses(self.state_machine)
             uploads.grant_read_uploads(self.state_machine)
         if self.priority is Priority.BACKFILL:
             self._grant_list_executions()
-        self._accept_findings(uploads)
+        self._accept_findings(uploads, knows_bulk=knows_bulk)
 
     def grant_run(self, grantee: iam.IGrantable) -> None:
         """Allow starting an execution, looking how it is, and redriving one that stopped."""
@@ -112,7 +115,7 @@ class AnalysisWorkflow(Construct):
         policy = iam.Policy(self, "ListExecutions", statements=[statement])
         policy.attach_to_role(self.state_machine.role)
 
-    def _accept_findings(self, uploads: UploadBucket) -> None:
+    def _accept_findings(self, uploads: UploadBucket, *, knows_bulk: bool) -> None:
         accept_finding(
             self,
             "SF1",
@@ -126,7 +129,7 @@ class AnalysisWorkflow(Construct):
             ending="::*",
         )
         accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/batch.json")
-        if self.priority is not Priority.FAST:
+        if knows_bulk:
             reason = "Rekognition reads whatever upload a batch names."
             accept_finding(self, "IAM5", reason, ending=uploads.objects_finding)
             accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/*")

@@ -34,6 +34,12 @@ HOPELESS_LOOKS = (
 #: A permission that is missing, or was just granted and is not known everywhere yet; or the feature is closed.
 DENIED = ("Rekognition.AccessDeniedException",)
 
+#: What an error outside the API's model is called: anything, among others an operation that the Region does not have.
+UNKNOWN_ERROR = "Rekognition.RekognitionException"
+
+#: What says that this account, role or Region can't have bulk, rather than not this batch or not now.
+REFUSALS = (*DENIED, UNKNOWN_ERROR, "Rekognition.InvalidS3ObjectException")
+
 #: All of the account's jobs are running.
 NO_SLOT = "Rekognition.LimitExceededException"
 
@@ -44,9 +50,6 @@ TRANSIENT_ERRORS = (
     "Rekognition.ThrottlingException",
 )
 
-#: What an error outside the API's model is called: anything, among others an operation that the Region does not have.
-UNKNOWN_ERROR = "Rekognition.RekognitionException"
-
 #: Seconds until the next look: half of what was waited already, so a long job costs few looks and a short one little
 #: time. A look costs three transitions.
 _PAUSE = "$min([150, $max([20, $floor($waited / 2)])])"
@@ -56,7 +59,8 @@ _DEADLINE_EXCEEDED = (
     " & $waited & ' seconds'}"
 )
 _FAILURE = f"{{% {{'code': {ERROR_CODE}, 'message': {ERROR_MESSAGE}}} %}}"
-_REFUSAL = f"{{% {{'code': {ERROR_CODE}, 'message': {ERROR_MESSAGE}, 'is_refusal': {ERROR_CODE} != '{NO_SLOT}'}} %}}"
+_IS_REFUSAL = f"{ERROR_CODE} in [{', '.join(repr(error) for error in REFUSALS)}]"
+_REFUSAL = f"{{% {{'code': {ERROR_CODE}, 'message': {ERROR_MESSAGE}, 'is_refusal': {_IS_REFUSAL}}} %}}"
 
 
 class BulkEngineStates(Construct):
@@ -145,15 +149,15 @@ class BulkEngineStates(Construct):
         return task
 
     def _retry_for_slot(self, task: sfn.TaskStateBase, *, is_patient: bool) -> None:
-        """Wait for one of the account's jobs to end: about an hour, or a day and more where only bulk will do.
+        """Wait for one of the account's jobs to end: about an hour, or many where only bulk will do.
 
-        A live batch asks every few seconds at first, and after hours every few minutes. A backfill batch asks every few
-        minutes, and few of them are let on to ask at all: of a slot that becomes free a live batch hears first.
+        A live batch asks every few seconds at first, and after half an hour twice a minute. A backfill batch asks every
+        ten minutes, and few of them are let on to ask at all: of a slot that becomes free a live batch hears first.
         """
         if self._priority is Priority.BACKFILL:
-            retry(task, [NO_SLOT], interval=600, longest=600, attempts=400 if is_patient else 12)
+            retry(task, [NO_SLOT], interval=1200, longest=1200, attempts=100 if is_patient else 6)
         else:
-            retry(task, [NO_SLOT], interval=3, longest=600, attempts=520 if is_patient else 180, growth=1.02)
+            retry(task, [NO_SLOT], interval=3, longest=60, attempts=900 if is_patient else 220, growth=1.02)
 
     def _wait_for_job(self) -> sfn.Wait:
         return sfn.Wait.jsonata(

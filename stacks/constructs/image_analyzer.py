@@ -99,14 +99,6 @@ class ImageAnalyzer(Construct):
             max_concurrency=rate.max_concurrency,  # reserved concurrency would break small new accounts
         )
 
-    def grant_answer(self, state_machine_arn: str) -> None:
-        """Let the Analyzer tell a workflow how its chunks are doing."""
-        iam.Grant.add_to_principal(
-            grantee=self.function,
-            actions=["states:SendTaskHeartbeat", "states:SendTaskSuccess", "states:SendTaskFailure"],
-            resource_arns=[state_machine_arn],
-        )
-
     def metric(self, name: str) -> cloudwatch.Metric:
         """A metric that the function's code writes."""
         return cloudwatch.Metric(
@@ -138,7 +130,7 @@ class ImageAnalyzer(Construct):
                 "ChunksPutBack",
                 self.metric("ChunksPutBack"),
                 section="Analysis is throttled",
-                meaning=f"Priority {self.priority}: Rekognition lets fewer calls through than Gatehouse counts on.",
+                meaning=f"Priority {self.priority}: Rekognition lets fewer calls through than it should, or fails.",
                 periods=6,
                 breaching=3,
             ),
@@ -147,10 +139,13 @@ class ImageAnalyzer(Construct):
                 "ChunksWait",
                 self.metric_oldest_chunk(),
                 section="Chunks wait too long",
-                meaning=f"Priority {self.priority}: images have waited over six hours for the image engine.",
-                threshold=cdk.Duration.hours(6).to_seconds(),
+                meaning=f"Priority {self.priority}: images have waited for the image engine for far too long.",
+                threshold=self._too_long().to_seconds(),
             ),
         ]
+
+    def _too_long(self) -> cdk.Duration:
+        return cdk.Duration.minutes(15) if self.priority is Priority.FAST else cdk.Duration.hours(6)
 
     def _grant(self, uploads: UploadBucket, work: WorkBucket) -> None:
         uploads.grant_read_versions(self.function)

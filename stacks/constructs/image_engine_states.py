@@ -40,33 +40,35 @@ class ImageEngineStates(Construct):
 
     def __init__(self, scope: Construct, id: str, *, analyzer: ImageAnalyzer) -> None:
         super().__init__(scope, id)
+        least = LEAST_FAST_CHUNK if analyzer.priority is Priority.FAST else LEAST_CHUNK
+        #: Uploads in a chunk of this pass, in JSONata.
+        self._size = f"$min([{analyzer.rate.chunk_size}, $max([{least}, $ceil($passSize / {analyzer.rate.workers})])])"
         self._analyse = self._analyse_images(analyzer)
         self._choice: sfn.Choice | None = None
         self.start: sfn.IChainable = self._analyse
         if analyzer.priority is not Priority.FAST:
             self._choice, self.start = self._look_first(analyzer)
 
-    def next(self, following: sfn.IChainable) -> None:
-        """What comes after a pass."""
+    def next(self, following: sfn.IChainable, *, bulk: sfn.IChainable | None) -> None:
+        """What comes after a pass; and, where there is bulk, what `auto` does first if the image engine takes long."""
         self._analyse.next(following)
-
-    def when_long(self, bulk: sfn.IChainable) -> None:
-        """What `auto` does first, if the image engine would take long."""
-        assert self._choice is not None, "a fast lane does not look"  # noqa: S101 - narrows the type
-        self._choice.when(self._is_long, bulk)
-        self._choice.when(self._is_room, self._analyse)
+        if self._choice is not None:
+            if bulk is not None:
+                self._choice.when(self._is_long, bulk)
+            self._choice.when(self._is_room, self._analyse)
 
     def _look_first(self, analyzer: ImageAnalyzer) -> tuple[sfn.Choice, sfn.IChainable]:
         rate = analyzer.rate
-        queued = f"$backlog * {rate.chunk_size} / {rate.calls_per_second}"
-        own = f"$passSize / {rate.calls_per_second}"
+        # Nobody knows how large the chunks are that wait: as large as ours, for an estimate; or all of the largest.
+        soon = f"($backlog * {self._size} + $passSize) / {rate.calls_per_second} <= {SOON_SECONDS}"
+        room = f"$backlog * {rate.chunk_size} / {rate.calls_per_second} <= {ROOM_SECONDS}"
         tried = f"$batch.engine != '{Engine.AUTO}' or $pass != '{ImagePass.FIRST}' or $fallback != null"
-        self._is_long = condition(f"$not({tried}) and {queued} + {own} > {SOON_SECONDS}")
-        self._is_room = condition(f"{queued} <= {ROOM_SECONDS}")
+        self._is_long = condition(f"$not({tried}) and $not({soon})")
+        self._is_room = condition(room)
         choice = sfn.Choice.jsonata(self, "How soon?")
-        # At random, so that not all find the same room; and ever longer, since an hour's work is there anyway.
-        pause = "$min([1800, 120 * $looks]) * (0.5 + $random())"
-        wait = sfn.Wait.jsonata(self, "Wait for room", time=sfn.WaitTime.seconds(f"{{% $ceil({pause}) %}}"))
+        # At random, so that not all that wait find the same room; there is an hour's work meanwhile.
+        pause = "{% $ceil(300 + 600 * $random()) %}"
+        wait = sfn.Wait.jsonata(self, "Wait for room", time=sfn.WaitTime.seconds(pause))
         waiting, taken = (f"$number($states.result.Attributes.{name})" for name in _BACKLOG)
         look = tasks.CallAwsService.jsonata(
             self,
@@ -76,7 +78,7 @@ class ImageEngineStates(Construct):
             iam_action="sqs:GetQueueAttributes",
             iam_resources=[analyzer.queue.queue_arn],
             parameters={"QueueUrl": analyzer.queue.queue_url, "AttributeNames": list(_BACKLOG)},
-            assign={"backlog": f"{{% {waiting} + {taken} %}}", "looks": "{% $looks + 1 %}"},
+            assign={"backlog": f"{{% {waiting} + {taken} %}}"},
             outputs={},
         )
         retry(look, ["States.TaskFailed"], interval=2, longest=300, attempts=100)
@@ -85,12 +87,9 @@ class ImageEngineStates(Construct):
         return choice, look.next(choice)
 
     def _analyse_images(self, analyzer: ImageAnalyzer) -> sfn.Map:
-        rate = analyzer.rate
-        least = LEAST_FAST_CHUNK if analyzer.priority is Priority.FAST else LEAST_CHUNK
-        size = f"$min([{rate.chunk_size}, $max([{least}, $ceil($passSize / {rate.workers})])])"
-        chunks = f"($size := {size}; [[0..$ceil($passSize / $size) - 1].{{'first': $ * $size, 'size': $size}}])"
+        chunks = f"($size := {self._size}; [[0..$ceil($passSize / $size) - 1].{{'first': $ * $size, 'size': $size}}])"
         failures = "[$filter($states.result, function($chunk) { $exists($chunk.code) })]"
-        images = f"{{'pass': $pass, 'uploads': $passSize, 'size': {size}, 'failures': {failures}}}"
+        images = f"{{'pass': $pass, 'uploads': $passSize, 'size': {self._size}, 'failures': {failures}}}"
         failure = f"($failures := {failures}; $count($failures) = 0 ? null : $failures[0])"
         analyse = sfn.Map.jsonata(
             self,
@@ -123,7 +122,7 @@ class ImageEngineStates(Construct):
             ),
             outputs={},
         )
-        give_up(task, [CHUNK_FAILED])
+        give_up(task, [CHUNK_FAILED, "States.HeartbeatTimeout", "States.Timeout"])
         retry(task, ["States.TaskFailed"], interval=2, longest=300, attempts=50)
         given_up = sfn.Pass.jsonata(self, "Chunk given up")
         task.add_catch(

@@ -13,6 +13,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from lambdas.moderation.engine import Engine
+from lambdas.moderation.lane import Priority
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import PERIOD, create_alarm
 from stacks.constructs.analysis_workflow import AnalysisWorkflow
@@ -62,6 +63,8 @@ class IngestLane(Construct):
         self.name = settings.lane.name
         self._adapter = settings.lane.adapter
         self._engine = settings.lane.engine
+        is_fast = settings.lane.priority is Priority.FAST
+        self._too_long = cdk.Duration.minutes(5 if is_fast else 30)
         # What could not be moderated outlives the lane: renaming or removing one must not forget it.
         self.dead_letter_queue = self._queue("DeadLetterQueue", cdk.RemovalPolicy.RETAIN)
         # Lambda refuses a queue whose messages come back while their function may still run; the guide asks for six
@@ -156,8 +159,8 @@ class IngestLane(Construct):
                 "NotBatched",
                 self.metric_oldest_message(),
                 section="Uploads wait too long",
-                meaning=f"Lane {self.name}: an upload has waited over 30 minutes to be put into a batch.",
-                threshold=cdk.Duration.minutes(30).to_seconds(),
+                meaning=f"Lane {self.name}: an upload has waited for far too long to be put into a batch.",
+                threshold=self._too_long.to_seconds(),
             ),
             create_alarm(
                 scope,
@@ -179,12 +182,32 @@ class IngestLane(Construct):
             ),
             create_alarm(
                 scope,
+                "UploadsFailed",
+                self.metric_of_service("results", "UploadsFailed"),
+                section="Uploads failed",
+                meaning=f"Lane {self.name}: many uploads could not be analysed and are FAILED.",
+                threshold=10,
+                periods=3,
+                breaching=2,
+            ),
+            create_alarm(
+                scope,
                 "VerdictsMissing",
                 self.metric_of_service("results", "VerdictsMissing"),
                 section="Verdicts missing",
                 meaning=f"Lane {self.name}: a batch has fewer verdicts than uploads.",
             ),
         ]
+        if self._engine is not Engine.IMAGE:
+            alarms.append(
+                create_alarm(
+                    scope,
+                    "LinesUnmatched",
+                    self.metric_of_service("results", "UnmatchedResultLines"),
+                    section="Result lines unmatched",
+                    meaning=f"Lane {self.name}: a bulk job's results speak of other images than its batch has.",
+                )
+            )
         if self._engine is Engine.AUTO:
             alarms.append(
                 create_alarm(

@@ -12,8 +12,9 @@ from stacks.constructs.workflow_states import NULL, condition, retry
 #: Executions on a page of the list. An entry has some 500 bytes, and a result 256 KiB at most.
 _PAGE = 300
 
-#: Variables: batches of the same workflow that were started before and still run; where their list goes on, or null.
-VARIABLES: Mapping[str, Any] = {"ahead": 0, "more": NULL}
+#: Variables: batches of the same workflow that were started before and still run, -1 while our own entry was not found;
+#: where their list goes on, or null; how often it was read in vain.
+VARIABLES: Mapping[str, Any] = {"ahead": -1, "more": NULL, "looks": 0}
 
 
 class TurnStates(Construct):
@@ -29,7 +30,23 @@ class TurnStates(Construct):
 
     def __init__(self, scope: Construct, id: str, *, batches: int) -> None:
         super().__init__(scope, id)
-        self.start = sfn.CustomState(
+        self._batches = batches
+        self.start = self._count_batches_ahead()
+        wait = self._wait()
+        self._choice = sfn.Choice.jsonata(self, "Its turn?")
+        self._choice.when(condition(f"$ahead >= {batches}"), wait)
+        self._choice.when(condition("$more != null"), self.start)
+        self._choice.otherwise(wait)  # a list so old that our own entry is not in it
+        self.start.next(self._choice)
+        self.start.add_catch(wait, errors=["States.ALL"])
+        wait.next(self.start)
+
+    def next(self, following: sfn.IChainable) -> None:
+        """What comes once it is the batch's turn."""
+        self._choice.when(condition("$ahead >= 0"), following)
+
+    def _count_batches_ahead(self) -> sfn.CustomState:
+        count = sfn.CustomState(
             self,
             "Count batches ahead",
             state_json={
@@ -39,30 +56,27 @@ class TurnStates(Construct):
                     "{% $merge([{'StateMachineArn': $states.context.StateMachine.Id, 'StatusFilter': 'RUNNING',"
                     f" 'MaxResults': {_PAGE}}}, $more ? {{'NextToken': $more}} : {{}}]) %}}"
                 ),
-                # Newest first: what comes after our own entry is older; without one, so is all that was listed.
+                # Newest first: what comes after our own entry is older.
                 "Assign": {
                     "ahead": (
                         "{% $reduce($append([], $states.result.Executions.Name),"
-                        " function($count, $name) { $name = $batchId ? 0 : $count + 1 }, $ahead) %}"
+                        " function($older, $name) { $name = $batchId ? 0 : $older < 0 ? -1 : $older + 1 }, $ahead) %}"
                     ),
                     "more": "{% $exists($states.result.NextToken) ? $states.result.NextToken : null %}",
                 },
                 "Output": {},
             },
         )
-        retry(self.start, ["States.TaskFailed"], interval=5, longest=300, attempts=100)
-        # The further back, the longer: a thousand batches ask not much more often than a few.
-        pause = f"$min([3600, 120 * ($ahead - {batches - 1})]) * (0.5 + $random())"
-        wait = sfn.Wait.jsonata(
-            self, "Wait for turn", time=sfn.WaitTime.seconds(f"{{% $ceil({pause}) %}}"), assign=dict(VARIABLES)
-        )
-        self._choice = sfn.Choice.jsonata(self, "Its turn?")
-        self._is_next = condition(f"$ahead < {batches}")
-        self._choice.when(condition("$more != null"), self.start)
-        self.start.next(self._choice)
-        wait.next(self.start)
-        self._choice.otherwise(wait)
+        retry(count, ["States.TaskFailed"], interval=5, longest=300, attempts=5)
+        return count
 
-    def next(self, following: sfn.IChainable) -> None:
-        """What comes once it is the batch's turn."""
-        self._choice.when(self._is_next, following)
+    def _wait(self) -> sfn.Wait:
+        # The further back and the longer already, the rarer: neither the quota of ListExecutions nor the history of an
+        # execution is used up by waiting, which may take as long as the batch's files are kept.
+        pause = f"$min([3600, 120 * $max([1, $ahead - {self._batches - 1}]) + 30 * $looks]) * (0.5 + $random())"
+        return sfn.Wait.jsonata(
+            self,
+            "Wait for turn",
+            time=sfn.WaitTime.seconds(f"{{% $ceil({pause}) %}}"),
+            assign={**VARIABLES, "looks": "{% $looks + 1 %}"},
+        )

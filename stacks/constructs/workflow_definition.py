@@ -14,12 +14,11 @@ Variables, set by "Read batch" and changed as the batch goes on:
     failure   {code, message} why there is no analysis, of all uploads or of some; or null
     fallback  {code, message, is_refusal} why the image engine took over from bulk, or null
     backlog   chunks in the chunk queue when last seen
-    looks     how often it was looked at
     pass      what the image engine goes through: first (all uploads) or leftovers (of bulk)
     passSize  how many lines the pass's index has
     images    {pass, uploads, size, failures} of the pass that the image engine has ended, or null
     leftovers how many uploads the job gave no definite answer for
-    ahead, more   of backfill, see turn_states
+    ahead, more, looks   of backfill, see turn_states
 """
 
 import aws_cdk as cdk
@@ -54,10 +53,11 @@ LAMBDA_ERRORS = (
 class WorkflowDefinition(Construct):
     """The workflow's states for the lanes of one priority; `start` is the first.
 
-    A fast lane knows the image engine alone; a backfill waits for its turn first.
+    A backfill waits for its turn first.
 
     Args:
         analyzer: the image engine of the same priority.
+        knows_bulk: whether a lane of the priority may use bulk.
         backfill_batches: batches that are analysed at the same time, where the priority is backfill.
     """
 
@@ -69,19 +69,21 @@ class WorkflowDefinition(Construct):
         work: WorkBucket,
         results: ResultsWriter,
         analyzer: ImageAnalyzer,
+        knows_bulk: bool,
         backfill_batches: int,
     ) -> None:
         super().__init__(scope, id)
         write = self._write_verdicts(results)
         images = ImageEngineStates(self, "ImageEngine", analyzer=analyzer)
-        images.next(write)
         # One state for both questions: each costs a transition for every batch.
         engine = sfn.Choice.jsonata(self, "Which engine?").when(condition("$batch.analysable = 0"), write)
-        if analyzer.priority is not Priority.FAST:
+        attempt: sfn.IChainable | None = None
+        if knows_bulk:
             bulk = BulkEngineStates(self, "BulkEngine", priority=analyzer.priority, done=write, otherwise=images.start)
-            images.when_long(bulk.attempt)
+            attempt = bulk.attempt
             engine.when(condition(f"$batch.engine = '{Engine.BULK}'"), bulk.start)
         engine.otherwise(images.start)
+        images.next(write, bulk=attempt)
         self.start = self._read_batch(work)
         if analyzer.priority is Priority.BACKFILL:
             turn = TurnStates(self, "Turn", batches=backfill_batches)
@@ -128,7 +130,6 @@ class WorkflowDefinition(Construct):
                 "pass": ImagePass.FIRST.value,
                 "passSize": "{% $parse($states.result.Body).uploads %}",
                 "images": NULL,
-                "looks": 0,
                 "leftovers": 0,
                 **turn_states.VARIABLES,
             },

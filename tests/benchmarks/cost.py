@@ -83,7 +83,7 @@ class Case:
         s3_reads = 3 + (3 + n * (1 - FLAGGED) if is_bulk else 3 * chunks) + n
         a_batch = {
             "EventBridge": n * EVENT,
-            "SQS": (1.2 * n + 3 * chunks) * QUEUE_REQUEST,
+            "SQS": (n + 2 * math.ceil(n / 10) + 3 * chunks) * QUEUE_REQUEST,
             "Lambda": (2 + chunks) * FUNCTION_REQUEST
             + FUNCTION_GIGABYTE_SECOND
             * (

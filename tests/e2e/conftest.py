@@ -24,7 +24,7 @@ Deploy = Callable[..., AbstractContextManager[Pipeline]]
 BULK = "lanes: {default: {engine: bulk}}"
 
 #: The shipped settings on an account with a large quota: the image engine's pace costs the tests no time.
-QUICK = "{image_engine: {calls_per_second: 1000}, lanes: {default: {}}}"
+QUICK = "{image_engine: {calls_per_second: 250}, lanes: {default: {}}}"
 
 
 @pytest.fixture(scope="session")

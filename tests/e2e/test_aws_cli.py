@@ -85,7 +85,7 @@ def test_every_printed_line_works_when_pasted_in_order(pipeline: Pipeline) -> No
     pipeline.wait_until(
         lambda: json.loads(terminal.paste("look at it", JOB_ID=job_id))["Status"] == "SUCCEEDED", why="the job's end"
     )
-    jobs = json.loads(terminal.paste("list the jobs, the pipeline's own among them"))["MediaAnalysisJobs"]
+    jobs = json.loads(terminal.paste("list the jobs, the pipeline's among them"))["MediaAnalysisJobs"]
     results = terminal.paste("read the job's results, once it has SUCCEEDED", JOB_ID=job_id).splitlines()
 
     assert verdict["Count"] == 1

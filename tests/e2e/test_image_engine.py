@@ -19,7 +19,7 @@ from tests.e2e.pipeline import Pipeline
 
 #: A quota so large that the pace costs the tests no time.
 SETTINGS = """
-image_engine: {calls_per_second: 1000}
+image_engine: {calls_per_second: 250}
 lanes: {default: {engine: image}}
 """
 
@@ -136,8 +136,8 @@ def test_an_image_that_cannot_be_analysed_ends_by_itself_with_what_rekognition_s
 
 
 def test_throttling_only_takes_time(pipeline: Pipeline, prefix: str) -> None:
-    pipeline.cloud.rekognition(requests_per_second={"DetectModerationLabels": 15}, throttle_calls=20)
-    before = pipeline.cloud.rekognition_counters()["calls"]["DetectModerationLabels"]
+    pipeline.cloud.rekognition(requests_per_second={"DetectModerationLabels": 8}, throttle_calls=20)
+    before = pipeline.cloud.rekognition_counters()["calls"].get("DetectModerationLabels", {})
 
     upload(pipeline, prefix, 2 * CHUNK)
     assert_settled(pipeline, prefix, 2 * CHUNK)
@@ -145,7 +145,7 @@ def test_throttling_only_takes_time(pipeline: Pipeline, prefix: str) -> None:
     after = pipeline.cloud.rekognition_counters()["calls"]["DetectModerationLabels"]
     assert after["ThrottlingException"] - before.get("ThrottlingException", 0) > 0
     assert after["ProvisionedThroughputExceededException"] > 0
-    assert after["OK"] - before["OK"] == 2 * CHUNK
+    assert after["OK"] - before.get("OK", 0) == 2 * CHUNK
     assert set(pipeline.analysed(prefix).values()) == {1}
 
 

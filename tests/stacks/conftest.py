@@ -57,6 +57,13 @@ lanes:
     max_wait: 300
 """
 
+#: Settings of an account that has no bulk, and says so.
+IMAGE_ONLY = """
+lanes:
+  default: {engine: image}
+  archive: {prefixes: [archive/], priority: backfill, engine: image}
+"""
+
 Template = dict[str, Any]
 
 
@@ -124,6 +131,12 @@ def shipped(synthesized: Callable[[str], Assembly]) -> Assembly:
 def elaborate(synthesized: Callable[[str], Assembly]) -> Assembly:
     """The stacks of settings that use everything."""
     return synthesized(ELABORATE)
+
+
+@pytest.fixture(scope="session")
+def image_only(synthesized: Callable[[str], Assembly]) -> Assembly:
+    """The stacks of settings where no lane may use bulk."""
+    return synthesized(IMAGE_ONLY)
 
 
 @pytest.fixture(scope="session")

@@ -23,9 +23,9 @@ from stacks.constructs.regional_rate import AccountRate
 from stacks.settings import ImageEngineSettings
 from tests.stacks.conftest import Assembly, only
 
-#: Of the settings: 1 to 1000 calls, and the least part of them that shares allow.
+#: Of the settings: 1 to 250 calls, and the least part of them that shares allow.
 LEAST = 5 / (5 + 100 + 100)
-RATES = st.floats(LEAST, 1000)
+RATES = st.floats(LEAST, 250)
 SHARES = st.fixed_dictionaries({priority: st.integers(5, 100) for priority in Priority})
 USED = st.sets(st.sampled_from(list(Priority)), min_size=1)
 
@@ -35,7 +35,7 @@ LEAST_WORKERS, MOST_WORKERS = 2, 40
 
 
 #: Seconds of a run in which the Analyzer makes calls: its timeout, less some for the last answers and to write it down.
-CALL_SECONDS = 95
+CALL_SECONDS = 85
 
 
 @given(calls_per_second=RATES)
@@ -45,7 +45,7 @@ def test_all_workers_together_make_the_calls_of_the_rate_and_no_more(calls_per_s
     made = rate.workers * rate.calls_per_worker
 
     assert made == pytest.approx(calls_per_second, rel=1e-4)
-    assert made <= calls_per_second * (1 + 1e-4)  # figures are rounded
+    assert made <= calls_per_second  # figures are rounded, and never up
 
 
 @given(calls_per_second=RATES)
@@ -58,13 +58,13 @@ def test_a_chunk_is_done_within_a_run(calls_per_second: float) -> None:
     rate = CallRate(calls_per_second)
 
     assert rate.chunk_size <= 100
-    assert rate.chunk_size / rate.calls_per_worker <= CALL_SECONDS
+    assert rate.chunk_size / rate.calls_per_worker <= CALL_SECONDS - 15  # the first heartbeat and reads take some
 
 
 def test_a_rate_is_enough_if_each_worker_can_do_the_smallest_chunk_in_a_run() -> None:
-    assert CallRate(0.625).is_enough
-    assert CallRate(0.625).chunk_size == LEAST_CHUNK
-    assert not CallRate(0.62).is_enough
+    assert CallRate(0.715).is_enough
+    assert CallRate(0.715).chunk_size == LEAST_CHUNK
+    assert not CallRate(0.71).is_enough
 
 
 def test_a_run_makes_calls_for_as_long_as_that(elaborate: Assembly) -> None:
@@ -86,9 +86,9 @@ def test_a_higher_rate_has_no_fewer_workers(lower: float, higher: float) -> None
     [
         (DEFAULT_CALLS_PER_SECOND, 2, 2.5, 100),
         (LARGE_REGION_CALLS_PER_SECOND, 10, 5, 100),
-        (1, 2, 0.5, 40),
-        (10.1, 3, 3.366667, 100),
-        (1000, 40, 25, 100),
+        (1, 2, 0.5, 35),
+        (10.1, 3, 3.366666, 100),
+        (250, 40, 6.25, 100),
     ],
 )
 def test_the_figures_that_the_documentation_gives(
@@ -111,7 +111,7 @@ def test_what_is_used_shares_all_there_is_in_the_parts_of_the_settings(
             assert parts[one] * shares[other] == pytest.approx(parts[other] * shares[one])
 
 
-@given(shares=SHARES, used=USED, calls_per_second=st.floats(1, 1000))
+@given(shares=SHARES, used=USED, calls_per_second=st.floats(1, 250))
 def test_all_priorities_together_keep_the_accounts_rate(
     shares: Mapping[Priority, int], used: set[Priority], calls_per_second: float
 ) -> None:
@@ -163,7 +163,7 @@ def test_without_a_setting_the_region_decides() -> None:
         "CallsPerWorker": either("5", "0.5"),
         "Workers": "2",
         "MaxConcurrency": 2,
-        "ChunkSize": either("100", "40"),
+        "ChunkSize": either("100", "35"),
     }
     assert set(conditions) == {"IsLargeRegion"}
 

@@ -1,7 +1,8 @@
 """The image engine in the analysis workflow: when it is taken, that it leaves no upload out, and what it hands on."""
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -12,6 +13,9 @@ from hypothesis import strategies as st
 from lambdas.analyzer.chunk_analysis import CHUNK_FAILED
 from lambdas.moderation.chunk import Chunk, ChunkMessage, ImagePass
 from lambdas.results.request import ImageRun, Job, Request
+from tests.stacks.conftest import Assembly
+from tests.stacks.conftest import workflow as workflow_of
+from tests.stacks.test_workflow import HISTORY, events
 from tests.stacks.workflow import (
     ADAPTER,
     ID,
@@ -25,6 +29,7 @@ from tests.stacks.workflow import (
     patience,
     retrier_of,
     settled,
+    tries_again,
     waiting,
 )
 from tests.stacks.workflow_run import Run, TaskError, render
@@ -96,14 +101,39 @@ def test_auto_takes_bulk_for_more(request: pytest.FixtureRequest, priority: str)
 def test_auto_counts_what_waits_before_a_batch_and_what_is_being_analysed(
     live: Workflow, chunks: int, taken: int
 ) -> None:
-    """Two chunks of 100 take 40 of the 60 seconds at 5 calls a second, which leaves 100 uploads."""
+    """150 uploads are two chunks of 75. So are two that wait, by the estimate: 60 seconds of 5 calls together."""
     look = waiting(chunks, taken)
 
-    soon = live.run(batch_document("auto", 100), Look_at_chunk_queue=answering(look))
-    late = live.run(batch_document("auto", 101), Look_at_chunk_queue=answering(look))
+    soon = live.run(batch_document("auto", 150), Look_at_chunk_queue=answering(look))
+    late = live.run(batch_document("auto", 151), Look_at_chunk_queue=answering(look))
 
     assert "Try to start job" not in soon.calls
     assert "Analyse images" not in late.states
+
+
+@given(uploads=st.integers(1, 10_000), chunks=st.integers(0, 300))
+@hypothesis_settings(max_examples=60)
+def test_auto_takes_the_chunks_that_wait_to_be_as_large_as_the_batchs_own(
+    live: Workflow, uploads: int, chunks: int
+) -> None:
+    """Small batches have small chunks: counted as the largest, a few of them would send every batch to bulk."""
+    own = min(100, max(25, math.ceil(uploads / 2)))
+
+    done = live.run(batch_document("auto", uploads), Look_at_chunk_queue=answering(waiting(chunks)))
+
+    assert ("Try to start job" not in done.states) is ((chunks * own + uploads) / 5 <= 60)
+    assert {message.chunk.size for message in messages(done)} <= {own}
+
+
+@given(uploads=st.integers(1, 10_000))
+@hypothesis_settings(max_examples=30)
+def test_room_is_reckoned_by_the_largest_chunks_whatever_the_batchs_own(live: Workflow, uploads: int) -> None:
+    for chunks, looks in ((FULL, 1), (FULL + 1, 2)):
+        queue = answering(waiting(chunks), waiting(0))
+
+        done = live.run(batch_document("image", uploads), Look_at_chunk_queue=queue)
+
+        assert done.states.count("Look at chunk queue") == looks
 
 
 def test_a_batch_that_bulk_refused_is_not_offered_to_it_again(live: Workflow, backfill: Workflow) -> None:
@@ -155,6 +185,33 @@ def test_a_fast_workflow_knows_neither_bulk_nor_waiting(fast: Workflow, live: Wo
     assert {"Start job", "Try to start job", "Get job", "Look at chunk queue"} < set(live.states) - set(fast.states)
 
 
+@pytest.mark.parametrize("priority", ["Live", "Backfill"])
+@pytest.mark.parametrize("uploads", [1, MANY])
+def test_where_no_lane_of_a_priority_may_use_bulk_its_workflow_knows_only_the_image_engine(
+    image_only: Assembly, priority: str, uploads: int
+) -> None:
+    workflow = workflow_of(image_only, priority)
+
+    assert "rekognition" not in json.dumps(workflow.definition).lower()
+    assert not {"Start job", "Try to start job", "Wait for job", "Get job", "Next attempt"} & set(workflow.states)
+    queue = answering(waiting(1000), waiting(0))
+    done = workflow.run(batch_document("image", uploads), Look_at_chunk_queue=queue)
+    assert done.states.count("Wait for room") == 1  # it looks for room all the same
+    assert_each_upload_once([message.chunk for message in messages(done)], uploads)
+    assert done.states[-1] == "Done"
+
+
+@pytest.mark.parametrize("engine", ["auto", "bulk"])
+def test_one_lane_that_may_use_bulk_is_enough_for_its_priority_to_know_it(
+    synthesized: Callable[[str], Assembly], engine: str
+) -> None:
+    lanes = f"lanes: {{default: {{engine: image}}, other: {{prefixes: [other/], engine: {engine}}}}}\n"
+
+    known = workflow_of(synthesized(lanes), "Live")
+
+    assert {"Start job", "Try to start job", "Get job"} < set(known.states)
+
+
 # Room
 
 
@@ -176,20 +233,36 @@ def test_a_batch_that_there_is_no_room_for_waits_and_looks_again(live: Workflow,
     assert done.states.count("Look at chunk queue") == 4
     assert done.states.count("Wait for room") == (3 if engine == "image" else 2)
     assert done.states.count("Analyse images") == 1
-    looks = range(1, 4) if engine == "image" else range(2, 4)  # `auto` looked once before it asked for a job
-    for wait, typical in zip(done.waits, (120 * n for n in looks), strict=True):
-        assert isinstance(wait, int)
-        assert typical / 2 <= wait <= 1.5 * typical + 1
     assert done.states[-1] == "Done"
 
 
-def test_waiting_for_room_never_takes_hours_at_a_time(live: Workflow) -> None:
-    looks = [waiting(FULL + 1)] * 40
+def test_room_is_looked_for_every_five_to_fifteen_minutes_at_random_however_often_it_was(
+    live: Workflow, backfill: Workflow
+) -> None:
+    """Less than the hour's work that waits meanwhile, so the queue never runs dry; and not all at the same time."""
+    looks = [waiting(1000)] * 100
 
-    waits = live.run(batch_document("image", MANY), Look_at_chunk_queue=answering(*looks, waiting(0))).waits
+    for workflow in (live, backfill):
+        queue = answering(*looks, waiting(0))
+        waits = workflow.run(batch_document("image", MANY), Look_at_chunk_queue=queue).waits
 
-    assert len(waits) == len(looks)
-    assert 1800 / 2 <= waits[-1] <= 1.5 * 1800 + 1
+        assert len(waits) == len(looks)
+        assert all(isinstance(wait, int) and 300 <= wait <= 900 for wait in waits)
+        assert len(set(waits)) > 50
+        first, last = waits[:50], waits[50:]
+        assert 400 < sum(first) / 50 < 800
+        assert 400 < sum(last) / 50 < 800
+
+
+def test_waiting_for_room_for_two_weeks_stays_within_an_executions_history(live: Workflow) -> None:
+    def run(looks: int) -> Run:
+        queue = answering(*[waiting(FULL + 1)] * looks, waiting(0))
+        return live.run(batch_document("image", MANY), Look_at_chunk_queue=queue)
+
+    a_look = events(run(2)) - events(run(1))
+    typical = render(_replaced(live.states["Wait for room"]["Seconds"], "$random()", "0.5"), {}, {})
+
+    assert events(run(0)) + a_look * 14 * 24 * 3600 / typical < HISTORY
 
 
 def test_auto_rather_asks_for_a_job_than_to_wait_for_room(live: Workflow) -> None:
@@ -325,6 +398,21 @@ def test_a_chunk_that_was_given_up_is_not_sent_again_but_an_outage_is_waited_for
         assert retrier_of(state, CHUNK_FAILED)["MaxAttempts"] == 0
         assert state["Retry"].index(retrier_of(state, CHUNK_FAILED)) == 0
         assert patience(state, "States.TaskFailed") > 3600
+
+
+@pytest.mark.parametrize("error", ["States.HeartbeatTimeout", "States.Timeout"])
+def test_a_chunk_whose_heartbeat_was_missed_is_not_sent_again(
+    live: Workflow, fast: Workflow, backfill: Workflow, error: str
+) -> None:
+    """Its message was there for a day. Another would wait for another day, behind all others."""
+    for workflow in (live, fast, backfill):
+        assert tries_again(workflow.states["Analyse chunk"], error) == 0
+        assert tries_again(workflow.states["Analyse chunk"], "Sqs.SqsException") == 50
+
+        done = workflow.run(batch_document("image", 10), Analyse_chunk=answering(TaskError(error)))
+
+        assert all(states[-1] == "Chunk given up" for states in done.iterations)
+        assert {failure.code for failure in image_run(done).failures.values()} == {error}
 
 
 def test_a_queue_that_cannot_be_looked_at_is_waited_for(live: Workflow, backfill: Workflow) -> None:

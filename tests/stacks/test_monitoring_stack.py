@@ -25,6 +25,8 @@ def test_what_can_lose_or_delay_a_verdict_is_watched(shipped: Assembly) -> None:
         "PoliciesUnknown",
         "ChunksPutBack",
         "BulkRefused",
+        "UploadsFailed",
+        "UnmatchedResultLines",
     }
 
 
@@ -56,6 +58,65 @@ def test_a_refused_job_is_noticed_in_every_lane_that_would_not_say_so_otherwise(
     found = {dimensions(alarm)["lane"] for alarm in alarms_about(elaborate, "BulkRefused")}
 
     assert found == {"default", "profile-pictures", "archive"}
+
+
+LANES = {"default", "profile-pictures", "chat", "archive"}
+
+
+def sections(assembly: Assembly, metric: str) -> set[str]:
+    return {
+        alarm["AlarmDescription"].partition(' See docs/operations.md, "')[2].removesuffix('".')
+        for alarm in alarms_about(assembly, metric)
+    }
+
+
+def test_many_failed_uploads_are_noticed_in_every_lane_and_a_few_are_not(elaborate: Assembly) -> None:
+    found = alarms_about(elaborate, "UploadsFailed")
+
+    assert [dimensions(alarm)["service"] for alarm in found] == ["results"] * len(LANES)
+    assert {dimensions(alarm)["lane"] for alarm in found} == LANES
+    assert {(alarm["Threshold"], alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) for alarm in found} == {
+        (10, 2, 3)
+    }
+    assert {alarm["Statistic"] for alarm in found} == {"Sum"}
+    assert sections(elaborate, "UploadsFailed") == {"Uploads failed"}
+
+
+def test_a_result_line_of_no_upload_is_noticed_wherever_there_may_be_bulk_jobs(
+    elaborate: Assembly, image_only: Assembly
+) -> None:
+    found = alarms_about(elaborate, "UnmatchedResultLines")
+
+    assert {dimensions(alarm)["lane"] for alarm in found} == LANES - {"chat"}
+    assert {(dimensions(alarm)["service"], alarm["Threshold"], alarm["Statistic"]) for alarm in found} == {
+        ("results", 1, "Sum")
+    }
+    assert sections(elaborate, "UnmatchedResultLines") == {"Result lines unmatched"}
+    assert alarms_about(image_only, "UnmatchedResultLines") == []
+    assert len(alarms_about(image_only, "UploadsFailed")) == 2
+
+
+def test_the_new_alarms_watch_what_results_writes(elaborate: Assembly) -> None:
+    source = (ROOT / "lambdas" / "results" / "handler.py").read_text("utf-8")
+
+    for metric in ("UploadsFailed", "UnmatchedResultLines"):
+        assert f'"{metric}": ' in source
+
+
+def test_a_fast_lane_is_late_after_minutes_where_others_are_after_half_an_hour_and_hours(elaborate: Assembly) -> None:
+    ages = [
+        (alarm["AlarmDescription"].partition(":")[0], alarm["Threshold"])
+        for alarm in alarms_about(elaborate, "ApproximateAgeOfOldestMessage")
+    ]
+
+    assert sorted(ages) == sorted(
+        [
+            *(("Lane " + lane, (5 if lane == "chat" else 30) * 60) for lane in LANES),
+            ("Priority fast", 15 * 60),
+            ("Priority live", 6 * 3600),
+            ("Priority backfill", 6 * 3600),
+        ]
+    )
 
 
 def test_every_dead_letter_queue_of_every_lane_is_watched(elaborate: Assembly) -> None:

@@ -158,6 +158,16 @@ def test_a_fast_machine_has_nothing_to_do_with_bulk(elaborate: Assembly) -> None
     assert not {"s3:PutObject", "sqs:GetQueueAttributes", "states:ListExecutions"} & actions
 
 
+@pytest.mark.parametrize("priority", ["Live", "Backfill"])
+def test_a_machine_whose_lanes_may_not_use_bulk_has_nothing_to_do_with_it_either(
+    image_only: Assembly, priority: str
+) -> None:
+    look = {("sqs:GetQueueAttributes", "<ChunkQueue>")}
+    turn = BACKFILL_WORKFLOW - WORKFLOW if priority == "Backfill" else set()
+
+    assert permissions(image_only, f"{priority}AnalysisStateMachineRole") == FAST_WORKFLOW | look | turn
+
+
 @pytest.mark.parametrize("priority", ["Fast", "Live", "Backfill"])
 def test_each_priority_has_a_queue_and_a_machine_of_its_own(elaborate: Assembly, priority: str) -> None:
     roles_of = {"machine": f"{priority}AnalysisStateMachineRole", "analyzer": f"{priority}ImagesAnalyzerRole"}

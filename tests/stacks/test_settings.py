@@ -189,7 +189,37 @@ def test_a_fast_lane_is_the_image_engines_and_waits_for_nothing_unless_told_othe
 
     assert (fast.lane.priority, fast.lane.engine) == (Priority.FAST, Engine.IMAGE)
     assert (fast.max_wait, fast.batch_size) == (0, 10)
-    assert (told.max_wait, told.batch_size) == (5, 10_000)
+    assert (told.max_wait, told.batch_size) == (5, 10)
+
+
+@pytest.mark.parametrize("max_wait", range(6))
+def test_a_fast_lanes_batches_are_small_whatever_it_waits(tmp_path: Path, max_wait: int) -> None:
+    """A batch's verdicts come together: the first upload of many would wait for the last."""
+    sizes = [
+        load(tmp_path, lane(f"{{priority: fast, max_wait: {max_wait}{given}}}")).lanes[0].batch_size
+        for given in ("", ", batch_size: 1", ", batch_size: 10")
+    ]
+
+    assert sizes == [10, 1, 10]
+    with pytest.raises(SettingsError, match="are no batch for a fast lane"):
+        load(tmp_path, lane(f"{{priority: fast, max_wait: {max_wait}, batch_size: 11}}"))
+
+
+@pytest.mark.parametrize("engine", Engine)
+@pytest.mark.parametrize("priority", [Priority.LIVE, Priority.BACKFILL])
+def test_a_priority_knows_bulk_if_a_lane_of_it_may_use_it(tmp_path: Path, priority: Priority, engine: Engine) -> None:
+    other = Priority.BACKFILL if priority is Priority.LIVE else Priority.LIVE
+    lanes = (
+        f"lanes: {{a: {{prefixes: [a/], priority: {priority}, engine: image}},"
+        f" b: {{prefixes: [b/], priority: {priority}, engine: {engine}}},"
+        f" c: {{prefixes: [c/], priority: {other}, engine: image}}, d: {{prefixes: [d/], priority: fast}}}}"
+    )
+
+    settings = load(tmp_path, lanes)
+
+    assert settings.knows_bulk(priority) is (engine is not Engine.IMAGE)
+    assert not settings.knows_bulk(other)
+    assert not settings.knows_bulk(Priority.FAST)
 
 
 @pytest.mark.parametrize("priority", [Priority.LIVE, Priority.BACKFILL])
@@ -307,8 +337,10 @@ MISTAKES = {
     "so engine auto is not for it; write engine: image, or priority: live",
     lane("{priority: fast, max_wait: 6}"): "gatehouse.yaml:3: lanes.default.max_wait: a fast lane does not wait 6 "
     "seconds for company; write 0 (or 5 at most), or priority: live",
-    lane("{priority: fast, batch_size: 11}"): "gatehouse.yaml:3: lanes.default.batch_size: 11 uploads can't be "
-    "gathered with max_wait: 0; write batch_size: 10 or max_wait: 1",
+    lane("{priority: fast, batch_size: 11}"): "gatehouse.yaml:3: lanes.default.batch_size: 11 uploads are no batch for "
+    "a fast lane; write at most 10, or priority: live",
+    lane("{priority: fast, max_wait: 5, batch_size: 10000}"): "gatehouse.yaml:3: lanes.default.batch_size: 10000 "
+    "uploads are no batch for a fast lane; write at most 10, or priority: live",
     # the account's calls
     "lanes: {default: }\nimage_engine: 50": "gatehouse.yaml:2: image_engine: 50 is not a mapping; write its keys "
     "indented below it",
@@ -317,11 +349,11 @@ MISTAKES = {
     "lanes: {default: }\nimage_engine: {calls_per_seconds: 50}": "gatehouse.yaml:2: image_engine.calls_per_seconds: "
     "unknown key; did you mean calls_per_second?",
     "lanes: {default: }\nimage_engine: {calls_per_second: 0}": "gatehouse.yaml:2: image_engine.calls_per_second: 0 is "
-    "not from 1 to 1000; write calls a second within that range",
-    "lanes: {default: }\nimage_engine: {calls_per_second: 1001}": "gatehouse.yaml:2: image_engine.calls_per_second: "
-    "1001 is not from 1 to 1000; write calls a second within that range",
+    "not from 1 to 250; write calls a second within that range",
+    "lanes: {default: }\nimage_engine: {calls_per_second: 251}": "gatehouse.yaml:2: image_engine.calls_per_second: "
+    "251 is not from 1 to 250; write calls a second within that range",
     'lanes: {default: }\nimage_engine: {calls_per_second: "5"}': "gatehouse.yaml:2: image_engine.calls_per_second: "
-    '"5" is not a number; write calls a second from 1 to 1000',
+    '"5" is not a number; write calls a second from 1 to 250',
     "lanes: {default: }\nimage_engine: {shares: [20, 60, 20]}": "gatehouse.yaml:2: image_engine.shares: a list is not "
     "a mapping; write its keys indented below it",
     "lanes: {default: }\nimage_engine:\n  shares:\n    live: 4": "gatehouse.yaml:4: image_engine.shares.live: 4 is "

@@ -212,17 +212,22 @@ def test_a_refused_start_ends_in_results_and_a_failed_execution_where_only_bulk_
     assert done.failure == ("Rekognition.AccessDeniedException", message)
 
 
+#: Errors of a start, and whether they say that the account, the role or the Region can't have bulk.
 REFUSALS = {
     "Rekognition.AccessDeniedException": True,
-    "Rekognition.IdempotentParameterMismatchException": True,
-    "Rekognition.InvalidManifestException": True,
-    "Rekognition.InvalidParameterException": True,
-    "Rekognition.InvalidS3ObjectException": True,
-    "Rekognition.ResourceNotFoundException": True,
+    "Rekognition.InvalidS3ObjectException": True,  # the role can't read the manifest or write the results
     "Rekognition.RekognitionException": True,  # what the API's model does not know
-    "Rekognition.ThrottlingException": True,
-    "States.Timeout": True,
+    "Rekognition.IdempotentParameterMismatchException": False,
+    "Rekognition.InternalServerErrorException": False,
+    "Rekognition.InvalidManifestException": False,
+    "Rekognition.InvalidParameterException": False,
     "Rekognition.LimitExceededException": False,  # all slots were taken for as long as it was tried
+    "Rekognition.ProvisionedThroughputExceededException": False,
+    "Rekognition.ResourceNotFoundException": False,
+    "Rekognition.ResourceNotReadyException": False,
+    "Rekognition.ThrottlingException": False,
+    "States.QueryEvaluationError": False,
+    "States.Timeout": False,
 }
 
 
@@ -355,8 +360,8 @@ def test_three_jobs_of_a_day_each_stay_within_an_executions_history(
     assert len(done.calls["Get job"]) == MAX_JOBS * day
     assert bool(done.iterations) == (engine == "auto")
     slots = retrier_of(workflow.states[start], "Rekognition.LimitExceededException")["MaxAttempts"]
-    tries_again = len(done.calls[start]) * slots
-    assert events(done) + 3 * tries_again < HISTORY
+    again = len(done.calls[start]) * slots
+    assert events(done) + 3 * again < HISTORY
 
 
 def events(run: Run) -> int:
@@ -403,16 +408,21 @@ def test_a_live_batch_asks_for_a_slot_within_seconds_and_a_backfill_batch_within
         patient = retrier_of(backfill.states[name], "Rekognition.LimitExceededException")
 
         assert urgent["IntervalSeconds"] < 10
-        assert urgent["MaxDelaySeconds"] <= 600
-        assert patient["IntervalSeconds"] >= 300
+        assert urgent["MaxDelaySeconds"] <= 60
+        assert patient["IntervalSeconds"] == patient["MaxDelaySeconds"] == 1200
         assert patient["BackoffRate"] >= 1
 
 
-def test_a_batch_that_only_bulk_will_do_for_waits_a_day_while_all_of_the_accounts_jobs_run(
+def test_a_batch_that_only_bulk_will_do_for_waits_for_hours_while_all_of_the_accounts_jobs_run(
     live: Workflow, backfill: Workflow
 ) -> None:
-    for workflow in (live, backfill):
-        assert patience(workflow.states["Start job"], "Rekognition.LimitExceededException") > 24 * 3600
+    """Each try leaves three events in the history, which the jobs themselves need, too."""
+    urgent, patient = (
+        patience(workflow.states["Start job"], "Rekognition.LimitExceededException") for workflow in (live, backfill)
+    )
+
+    assert 6 * 3600 < urgent < 8 * 3600  # docs/operations.md speaks of seven hours
+    assert 2 * urgent < patient < 24 * 3600
 
 
 def test_a_batch_that_the_image_engine_can_do_waits_about_an_hour_for_a_slot(

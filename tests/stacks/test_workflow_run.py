@@ -78,6 +78,29 @@ def test_a_caught_error_is_the_output_unless_the_catcher_gives_one(fields: dict[
     assert run({"Begin": a_task(Catch=[catcher])}, Begin=failing).output == output
 
 
+@pytest.mark.parametrize(
+    ("error", "takers"),
+    [
+        ("Some.Error", {"Some.Error", "States.TaskFailed", "States.ALL"}),
+        ("States.Timeout", {"States.Timeout", "States.ALL"}),
+        ("States.HeartbeatTimeout", {"States.HeartbeatTimeout", "States.Timeout", "States.ALL"}),
+    ],
+)
+def test_a_time_that_ran_out_is_no_failed_task(error: str, takers: set[str]) -> None:
+    names = {"Some.Error", "States.TaskFailed", "States.Timeout", "States.HeartbeatTimeout", "States.ALL"}
+
+    def fail(arguments: Mapping[str, Any]) -> Any:
+        raise TaskError(error)
+
+    caught = {
+        name
+        for name in names
+        if run({"Begin": a_task(Catch=[{"ErrorEquals": [name], "Next": "End"}])}, Begin=fail).failure is None
+    }
+
+    assert caught == takers
+
+
 def test_an_error_nobody_catches_ends_the_execution_inside_a_map_too() -> None:
     inner = a_task(End=True, Catch=[{"ErrorEquals": ["Other.Error"], "Next": "End"}])
     del inner["Next"]

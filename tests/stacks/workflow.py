@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambdas.moderation.batch import SCHEMA, bulk_output_prefix, manifest_key
-from tests.stacks.workflow_run import Run, Task, TaskError, run_workflow
+from tests.stacks.workflow_run import Run, Task, TaskError, matching, run_workflow
 
 ID = "5f1c3a9e"
 JOB = "ab" * 32
@@ -48,7 +48,7 @@ class Workflow:
         """
         by_default = {
             "Read_batch": answering({"Body": json.dumps(batch), "ETag": '"e"'}),
-            "Count_batches_ahead": answering({"Executions": []}),
+            "Count_batches_ahead": answering({"Executions": [{"Name": ID}]}),
             "Look_at_chunk_queue": answering(waiting(0)),
             "Start_job": answering({"JobId": JOB}),
             "Try_to_start_job": answering({"JobId": JOB}),
@@ -146,6 +146,13 @@ def retrier_of(state: Mapping[str, Any], error: str) -> Mapping[str, Any]:
     """What a state does about an error: its first retrier that names it."""
     found: Mapping[str, Any] = next(retrier for retrier in state["Retry"] if error in retrier["ErrorEquals"])
     return found
+
+
+def tries_again(state: Mapping[str, Any], error: str) -> int:
+    """How often a state that always ends with an error is tried again: by the first retrier that takes the error."""
+    names = matching(error)
+    attempts = (retrier["MaxAttempts"] for retrier in state["Retry"] if names & set(retrier["ErrorEquals"]))
+    return int(next(attempts, 0))
 
 
 def patience(state: Mapping[str, Any], error: str) -> float:

@@ -171,12 +171,22 @@ class _Scope:
         return results
 
 
+def matching(error: str) -> set[str]:
+    """The names in `ErrorEquals` that take an error. A time that ran out, a heartbeat's too, is no failed task."""
+    match error:
+        case "States.Timeout":
+            return {error, "States.ALL"}
+        case "States.HeartbeatTimeout":
+            return {error, "States.Timeout", "States.ALL"}
+    return {error, "States.TaskFailed", "States.ALL"}
+
+
 def _catcher(name: str, state: Mapping[str, Any], error: TaskError) -> Mapping[str, Any]:
     """The first catcher that takes an error."""
-    wildcards = {"States.ALL"} if error.error == "States.Timeout" else {"States.ALL", "States.TaskFailed"}
+    names = matching(error.error)
     for catcher in state.get("Catch", ()):
         _only(catcher, _FOLLOWED_CATCHER, name)
-        if {error.error, *wildcards} & set(catcher["ErrorEquals"]):
+        if names & set(catcher["ErrorEquals"]):
             found: Mapping[str, Any] = catcher
             return found
     raise _ExecutionFailedError((error.error, error.cause or ""))

@@ -14,8 +14,9 @@ from botocore.exceptions import ClientError
 from moto.core.models import botocore_stubber
 
 from lambdas.analyzer import handler as analyzer
+from lambdas.analyzer.chunk_analysis import MAX_DELIVERIES, MAX_DOUBTFUL_CALLS
 from lambdas.moderation.analysis import answer_line
-from lambdas.moderation.chunk import Chunk, ChunkMessageError, ImagePass
+from lambdas.moderation.chunk import Chunk, ChunkMessage, ImagePass
 from tests.unit.aws_calls import AwsCalls, an_error
 from tests.unit.builders import a_batch, a_claim, an_answer, an_upload, uploads
 from tests.unit.clock import Clock
@@ -62,6 +63,11 @@ class Deployed:
             return dict(answers.get(key, an_answer()))
 
         self.calls.answer_always(DETECT, detect)
+
+    def put_back(self) -> list[ChunkMessage]:
+        """The messages in the chunk queue."""
+        found = boto3.client("sqs").receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10)
+        return [ChunkMessage.parse(message["Body"]) for message in found.get("Messages", [])]
 
     def waiting(self) -> int:
         """Messages in the chunk queue."""
@@ -134,6 +140,8 @@ def test_metrics_tell_what_became_of_the_images(deployed: Deployed, capsys: pyte
     deployed.answers({found[0].key: an_error("InvalidImageFormatException", "no image")})
     throttled = an_error("ThrottlingException", "slow down")
     deployed.calls.answer_next(DETECT, throttled, 400)
+    for code, status in (("InternalServerError", 500), ("AccessDeniedException", 400)):
+        deployed.calls.answer_next(DETECT, an_error(code, "later", status))
 
     deployed.invoke()
 
@@ -142,29 +150,42 @@ def test_metrics_tell_what_became_of_the_images(deployed: Deployed, capsys: pyte
         "ImagesAnalysed": [2],
         "ImagesRefused": [1],
         "CallsThrottled": [1],
+        "CallsFailed": [2],
         "ChunksPutBack": [0],
         "ChunksGivenUp": [0],
     }
     assert dimensions_in(output) == {("priority", "service", "live")}
 
 
+@pytest.mark.parametrize(("seconds", "calls"), [(34.0, 0), (36.0, 3), (120.0, 3)])
 def test_a_run_keeps_time_for_the_last_answers_and_for_the_file(
-    deployed: Deployed, capsys: pytest.CaptureFixture[str]
+    deployed: Deployed, capsys: pytest.CaptureFixture[str], seconds: float, calls: int
 ) -> None:
     deployed.storage.work.write(a_batch([*map(a_claim, uploads(3))]))
 
-    deployed.invoke(seconds=24.0)
+    deployed.invoke(seconds=seconds)
 
-    assert deployed.calls.made[DETECT] == 0
-    assert deployed.waiting() == 1
+    assert deployed.calls.made[DETECT] == calls
+    assert deployed.waiting() == (0 if calls else 1)
     counts = metrics_in(capsys.readouterr().out)
-    assert (counts["ChunksPutBack"], counts["ImagesAnalysed"]) == ([1], [0])
+    assert (counts["ChunksPutBack"], counts["ImagesAnalysed"]) == ([0 if calls else 1], [calls])
+
+
+def test_calls_are_made_until_there_is_only_time_to_close(deployed: Deployed) -> None:
+    deployed.storage.work.write(a_batch([a_claim()]))
+    deployed.answers({"cat.jpg": an_error("InternalServerError", "later", 500)})
+    start = deployed.clock.monotonic()
+
+    deployed.invoke(seconds=120.0)
+
+    assert 84.0 < deployed.clock.monotonic() - start <= 85.0
+    assert deployed.put_back() == [ChunkMessage("token-1", CHUNK, 30.0, None, failed_runs=1)]
 
 
 def test_a_chunk_that_came_too_often_is_counted(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
     deployed.storage.work.write(a_batch([a_claim()]))
 
-    deployed.invoke(deliveries=6)
+    deployed.invoke(deliveries=MAX_DELIVERIES + 1)
 
     assert (deployed.calls.made[FAIL], deployed.calls.made[DETECT]) == (1, 0)
     assert metrics_in(capsys.readouterr().out)["ChunksGivenUp"] == [1]
@@ -233,8 +254,10 @@ def test_botocore_makes_no_call_that_the_pace_does_not_know_of(
 
     deployed.invoke()
 
-    assert len(sent) == deployed.calls.made[DETECT] == 5
-    assert metrics_in(capsys.readouterr().out)["ImagesRefused"] == [1]
+    counts = metrics_in(capsys.readouterr().out)
+    assert [len(sent)] == [deployed.calls.made[DETECT]] == counts["CallsFailed"]
+    assert len(sent) > MAX_DOUBTFUL_CALLS
+    assert (counts["ChunksPutBack"], counts["ImagesRefused"]) == ([1], [0])
 
 
 def test_an_outage_brings_the_message_back(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
@@ -246,9 +269,64 @@ def test_an_outage_brings_the_message_back(deployed: Deployed, capsys: pytest.Ca
     assert metrics_in(capsys.readouterr().out) == {}
 
 
-def test_a_message_that_is_not_the_workflows_is_refused(deployed: Deployed) -> None:
-    with pytest.raises(ChunkMessageError):
-        deployed.deliver("no chunk")
+def test_something_unforeseen_brings_the_message_back_and_costs_no_other_image(
+    deployed: Deployed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = uploads(3)
+    deployed.storage.work.write(a_batch([*map(a_claim, found)]))
+
+    def detect(request: Mapping[str, Any]) -> dict[str, Any]:
+        if json.loads(request["body"])["Image"]["S3Object"]["Name"] == found[1].key:
+            raise RuntimeError("odd")
+        return an_answer()
+
+    deployed.calls.answer_always(DETECT, detect)
+
+    with pytest.raises(RuntimeError, match="odd"):
+        deployed.invoke()
+
+    assert set(deployed.storage.work.read_analysed(CHUNK)) == {0, 2}
+    assert metrics_in(capsys.readouterr().out) == {}
+    assert deployed.waiting() == 0
+    deployed.answers({})
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        deployed.invoke(deliveries=2)
+
+    output = capsys.readouterr().out
+    assert metrics_in(output)["ImagesAnalysed"] == [1]
+    assert dimensions_in(output) == {("priority", "service", "live")}
+
+
+@pytest.mark.parametrize(
+    "body", ["no chunk", "", "[]", '{"token": "token-1"}', '{"Records": [{"eventName": "ObjectCreated:Put"}]}']
+)
+def test_a_message_that_is_not_the_workflows_is_dropped_and_told_of(
+    deployed: Deployed, capsys: pytest.CaptureFixture[str], body: str
+) -> None:
+    deployed.deliver(body)
+
+    output = capsys.readouterr().out
+    assert metrics_in(output) == {"MessagesMalformed": [1]}
+    assert dimensions_in(output) == {("priority", "service", "live")}
+    (line,) = [json.loads(line) for line in deployed.log.getvalue().splitlines()]
+    assert (line["level"], line["message"], line["message_id"]) == ("ERROR", "malformed message", "m0")
+    assert line["problem"].startswith("not a message of the workflow")
+    assert not deployed.calls.made
+    assert deployed.waiting() == 0
+
+
+def test_a_malformed_message_does_not_keep_the_next_one(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+    deployed.storage.work.write(a_batch([a_claim()]))
+    deployed.deliver("no chunk")
+    capsys.readouterr()
+
+    deployed.invoke()
+
+    counts = metrics_in(capsys.readouterr().out)
+    assert counts["ImagesAnalysed"] == [1]
+    assert "MessagesMalformed" not in counts
 
 
 @pytest.mark.parametrize("name", ["CALLS_PER_SECOND", "CHUNK_QUEUE_URL", "PRIORITY", "WORK_BUCKET"])

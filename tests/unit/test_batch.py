@@ -91,6 +91,34 @@ def test_the_newest_upload_of_an_object_alone_is_in_the_manifest() -> None:
     assert [entry.refusal for entry in batch.uploads] == [None, None, None]
 
 
+@pytest.mark.parametrize(
+    ("version_ids", "overwritten"),
+    [
+        ((None, None, None), [True, False, True]),
+        (("null", "null", "null"), [True, False, True]),
+        (("version-1", "version-2", "version-3"), [False, False, False]),
+    ],
+)
+def test_an_older_upload_is_overwritten_unless_its_version_is_kept(
+    version_ids: tuple[str | None, ...], overwritten: list[bool]
+) -> None:
+    found = [
+        an_upload(sequencer=sequencer, version_id=version_id)
+        for sequencer, version_id in zip(("9", "10", "a"), version_ids, strict=True)
+    ]
+    batch = a_batch([*map(a_claim, found)])
+
+    assert [entry.is_overwritten for entry in batch.uploads] == overwritten
+    read = read_index(read_settings(batch.settings("work")), batch.index().splitlines())
+    assert [entry.is_overwritten for entry in read] == overwritten
+
+
+def test_a_refused_upload_is_not_overwritten() -> None:
+    batch = a_batch([a_claim(an_upload(sequencer="1", size=0)), a_claim(an_upload(sequencer="2"))])
+
+    assert [entry.is_overwritten for entry in batch.uploads] == [False, False]
+
+
 def test_a_refused_upload_does_not_keep_an_older_one_from_its_analysis() -> None:
     batch = a_batch([a_claim(an_upload(sequencer="1")), a_claim(an_upload(sequencer="2", size=0))])
 

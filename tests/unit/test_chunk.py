@@ -24,7 +24,7 @@ MESSAGE: dict[str, Any] = {
     "min_confidence": 30,
     "adapter": None,
 }
-FIELDS = st.sampled_from(sorted(MESSAGE))
+FIELDS = st.sampled_from([*sorted(MESSAGE), "failed_runs"])
 TEXT = st.text(st.characters())  # half a surrogate pair among others: JSON can escape it
 OUTSIDERS = JSON.map(json.dumps) | st.text() | st.integers().map(lambda exponent: f"1{'0' * (exponent % 5000)}")
 
@@ -56,10 +56,39 @@ def test_a_refused_upload_is_not_worth_a_call() -> None:
     assert [image.n for image in _chunk(4, 3).images(_index())] == [4, 6]
 
 
-def test_an_older_upload_of_an_object_is_worth_one() -> None:
-    batch = a_batch([a_claim(an_upload(sequencer=sequencer)) for sequencer in ("1", "2")])
+@pytest.mark.parametrize("version_id", [None, "null"])
+def test_an_older_upload_whose_bytes_are_gone_is_not_worth_one(version_id: str | None) -> None:
+    batch = a_batch([a_claim(an_upload(sequencer=sequencer, version_id=version_id)) for sequencer in ("2", "1")])
+
+    assert [image.n for image in _chunk(0, 2).images(batch.index().encode().splitlines())] == [0]
+
+
+def test_an_older_version_of_an_object_is_worth_one() -> None:
+    batch = a_batch([a_claim(an_upload(sequencer=f"{n}", version_id=f"version-{n}")) for n in range(2)])
 
     assert [image.n for image in _chunk(0, 2).images(batch.index().encode().splitlines())] == [0, 1]
+
+
+@given(
+    found=st.lists(
+        st.builds(
+            an_upload,
+            st.sampled_from(["cat.jpg", "dog.jpg"]),
+            sequencer=st.sampled_from("123456789"),
+            version_id=st.sampled_from([None, "null", "version-1"]),
+            size=st.sampled_from([0, 1000]),
+        ),
+        min_size=1,
+        max_size=8,
+        unique_by=lambda upload: upload.identity,
+    )
+)
+def test_a_chunk_asks_about_the_uploads_that_are_neither_refused_nor_overwritten(found: list[Upload]) -> None:
+    batch = a_batch([*map(a_claim, found)])
+
+    images = [image.n for image in _chunk(0, 8).images(batch.index().encode().splitlines())]
+
+    assert images == [entry.n for entry in batch.uploads if not entry.refusal and not entry.is_overwritten]
 
 
 def test_leftovers_keep_their_numbers_in_the_batch() -> None:
@@ -79,7 +108,27 @@ def test_chunks_of_any_size_cover_a_batch_once(size: int) -> None:
 def test_the_workflows_message_is_read(adapter: str | None) -> None:
     message = ChunkMessage.parse(json.dumps(MESSAGE | {"adapter": adapter, "min_confidence": 12.5}))
 
-    assert message == ChunkMessage("token-1", _chunk(100, 50), 12.5, adapter)
+    assert message == ChunkMessage("token-1", _chunk(100, 50), 12.5, adapter, failed_runs=0)
+
+
+@given(
+    message=st.builds(
+        ChunkMessage,
+        token=TEXT,
+        chunk=st.builds(Chunk, TEXT, st.sampled_from(ImagePass), st.integers(0), st.integers(1, 100)),
+        min_confidence=st.floats(0, 100),
+        adapter=st.none() | TEXT,
+        failed_runs=st.integers(0, 1000),
+    )
+)
+def test_a_message_survives_being_put_back(message: ChunkMessage) -> None:
+    assert ChunkMessage.parse(message.to_body()) == message
+
+
+def test_a_message_that_is_put_back_says_what_the_workflow_said() -> None:
+    body = ChunkMessage.parse(json.dumps(MESSAGE | {"adapter": ADAPTER})).to_body()
+
+    assert json.loads(body) == MESSAGE | {"adapter": ADAPTER, "failed_runs": 0}
 
 
 @pytest.mark.parametrize(
@@ -101,6 +150,10 @@ def test_the_workflows_message_is_read(adapter: str | None) -> None:
         {"min_confidence": {}},
         {"adapter": 1},
         {"adapter": []},
+        {"failed_runs": None},
+        {"failed_runs": "1"},
+        {"failed_runs": 1.5},
+        {"failed_runs": True},
     ],
 )
 def test_a_message_with_a_field_of_another_kind_is_refused(fields: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 import json
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import boto3
@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from lambdas.analyzer import chunk_analysis
 from lambdas.analyzer.chunk_analysis import (
     MAX_DELIVERIES,
-    MAX_FAILED_CALLS,
+    MAX_DOUBTFUL_CALLS,
+    MAX_FAILED_RUNS,
     PARALLEL_CALLS,
     ChunkAnalysis,
     ChunkRun,
@@ -23,7 +24,7 @@ from lambdas.aws.chunk_queue import ChunkQueue
 from lambdas.aws.image_moderation import ImageModeration
 from lambdas.aws.task_tokens import TaskTokens
 from lambdas.moderation.analysis import ImageError, ResultLine, answer_line, parse_answer, parse_result_line
-from lambdas.moderation.chunk import Chunk, ChunkMessageError, ImagePass
+from lambdas.moderation.chunk import Chunk, ChunkMessage, ChunkMessageError, ImagePass
 from lambdas.moderation.upload import Upload
 from tests.unit.aws_calls import Killed, an_error
 from tests.unit.builders import ADAPTER, a_batch, a_claim, an_answer, an_upload, uploads
@@ -44,7 +45,7 @@ class Workshop:
 
     Attributes:
         answers: key -> what Rekognition says to each call about it; the last one again and again. Else: nothing found.
-        starved: keys that are throttled as long as a run lasts, once all the others have their answers.
+        starved: keys that are answered when all the others were asked about, and throttled unless `answers` has them.
         asked: what Rekognition was asked about, in order.
         is_waiting: whether the workflow still waits for the chunk.
         ends: what the workflow was told of the chunk's end.
@@ -53,7 +54,7 @@ class Workshop:
     storage: Storage
     queue_url: str
     clock: Clock = field(default_factory=Clock)
-    answers: dict[str, list[dict[str, Any] | Exception]] = field(default_factory=dict)
+    answers: dict[str, list[dict[str, Any] | BaseException]] = field(default_factory=dict)
     starved: frozenset[str] = frozenset()
     asked: list[dict[str, Any]] = field(default_factory=list)
     is_waiting: bool = True
@@ -117,6 +118,10 @@ class Workshop:
         self.asked.clear()
         return keys
 
+    def put_back(self) -> list[ChunkMessage]:
+        """The messages put into the queue since the last look."""
+        return [ChunkMessage.parse(body) for body, _ in self.messages()]
+
     def messages(self) -> list[tuple[str, int]]:
         """The messages put into the queue since the last look: body, and how often each was received by now."""
         sqs = boto3.client("sqs")
@@ -135,10 +140,9 @@ class Workshop:
             self._changed.notify_all()
             if key in self.starved:
                 assert self._changed.wait_for(self._have_others_answers, timeout=60)
-                return dict(THROTTLED)
-            script = self.answers.get(key, [an_answer()])
+            script = self.answers.get(key, [THROTTLED if key in self.starved else an_answer()])
             answer = script.pop(0) if len(script) > 1 else script[0]
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return dict(answer)
 
@@ -161,8 +165,18 @@ def workshop(storage: Storage) -> Workshop:
 
 THROTTLED = an_error("ProvisionedThroughputExceededException", "Provisioned rate exceeded")
 FAILED = an_error("InternalServerError", "Internal server error", 500)
+DENIED = an_error("AccessDeniedException", "User is not authorized to perform this operation")
+NOT_READY = an_error("ResourceNotReadyException", "The project version is not ready")
 BROKEN = an_error("InvalidImageFormatException", "Request has invalid image format")
+TIMEOUT = ReadTimeoutError(endpoint_url="https://rekognition.aws.invalid")
 SUCCESS = (SUCCEED, {"taskToken": "token-1", "output": '{"first": 0}'})
+
+
+def _error(answer: Mapping[str, Any] | Exception) -> ImageError:
+    """What a line says of an image that got this answer."""
+    if isinstance(answer, Exception):
+        return ImageError(type(answer).__name__, str(answer))
+    return ImageError(answer["Error"]["Code"], answer["Error"]["Message"])
 
 
 def test_each_image_of_a_chunk_gets_a_line_of_its_own(workshop: Workshop) -> None:
@@ -177,7 +191,7 @@ def test_each_image_of_a_chunk_gets_a_line_of_its_own(workshop: Workshop) -> Non
     assert workshop.results() == {
         0: ResultLine(found[0].object, parse_answer(an_answer()), 0),
         1: ResultLine(found[1].object, parse_answer(violent), 1),
-        2: ResultLine(found[2].object, None, 2, ImageError(BROKEN["Error"]["Code"], BROKEN["Error"]["Message"])),
+        2: ResultLine(found[2].object, None, 2, _error(BROKEN)),
     }
     assert workshop.ends == [SUCCESS]
     assert workshop.messages() == []
@@ -222,6 +236,16 @@ def test_a_chunk_of_refused_uploads_costs_nothing_and_ends(workshop: Workshop) -
     assert workshop.asked == []
     assert workshop.storage.calls.made["PutObject"] == 0
     assert workshop.ends == [SUCCESS]
+
+
+def test_an_overwritten_upload_costs_nothing_and_keeps_no_chunk_from_its_end(workshop: Workshop) -> None:
+    workshop.batch_of([an_upload(sequencer="1"), an_upload(sequencer="2"), an_upload("dog.jpg")])
+
+    run = workshop.analyse()
+
+    assert workshop.keys_asked() == ["cat.jpg", "dog.jpg"]
+    assert set(workshop.results()) == {1, 2}
+    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=2)
 
 
 def test_leftovers_are_analysed_apart_from_the_first_pass(workshop: Workshop) -> None:
@@ -297,22 +321,25 @@ def test_an_outage_of_step_functions_costs_nothing_and_brings_the_message_back(w
 def test_throttling_never_becomes_a_line(workshop: Workshop) -> None:
     found = uploads(3)
     workshop.batch_of(found)
-    workshop.answers = {found[1].key: [*[THROTTLED] * (4 * MAX_FAILED_CALLS), an_answer()]}
+    workshop.answers = {found[1].key: [*[THROTTLED] * 50, an_answer()]}
 
     run = workshop.analyse()
 
-    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=3, throttled=4 * MAX_FAILED_CALLS)
+    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=3, throttled=50)
     assert all(line.error is None for line in workshop.results().values())
 
 
-def test_throttling_uses_up_no_try_of_an_image_that_fails_as_well(workshop: Workshop) -> None:
+@pytest.mark.parametrize("other", [THROTTLED, FAILED, TIMEOUT])
+def test_only_doubtful_errors_use_up_the_tries_for_them(workshop: Workshop, other: dict[str, Any] | Exception) -> None:
     (upload,) = uploads(1)
     workshop.batch_of([upload])
-    workshop.answers = {upload.key: [*[THROTTLED, FAILED] * (MAX_FAILED_CALLS - 1), an_answer()]}
+    tries = MAX_DOUBTFUL_CALLS - 1
+    workshop.answers = {upload.key: [*[other, DENIED] * tries, *[other] * 3, an_answer()]}
 
     run = workshop.analyse()
 
-    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=1, throttled=MAX_FAILED_CALLS - 1)
+    throttled, failed = (tries + 3, tries) if other is THROTTLED else (0, 2 * tries + 3)
+    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=1, throttled=throttled, failed=failed)
     assert workshop.results()[0].analysis is not None
 
 
@@ -328,11 +355,13 @@ def test_what_is_throttled_until_time_is_up_goes_on_under_a_new_message(workshop
     assert (run.outcome, run.analysed, run.refused, run.known) == (Outcome.PUT_BACK, 3, 0, 0)
     assert run.throttled > 2
     assert workshop.ends == []
-    assert workshop.messages() == [(body, 1)]  # received by nobody before: being slow uses up no deliveries
+    ((again, deliveries),) = workshop.messages()
+    assert deliveries == 1  # received by nobody before: being slow uses up no deliveries
+    assert ChunkMessage.parse(again) == ChunkMessage.parse(body)
 
     workshop.starved = frozenset()
     workshop.asked.clear()
-    run = workshop.analyse(body)
+    run = workshop.analyse(again)
 
     assert workshop.keys_asked() == [found[1].key, found[3].key]
     assert set(workshop.results()) == {0, 1, 2, 3, 4}
@@ -352,7 +381,7 @@ def test_a_run_without_time_makes_no_call_and_loses_nothing(workshop: Workshop) 
     assert workshop.asked == []
     assert workshop.storage.calls.made["PutObject"] == written
     assert set(workshop.results()) == {0}
-    assert workshop.messages() == [(workshop.message(), 1)]
+    assert workshop.put_back() == [ChunkMessage.parse(workshop.message())]
 
 
 def test_no_call_is_made_after_its_time(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -388,35 +417,251 @@ def test_a_run_ends_in_time_however_long_it_is_throttled(workshop: Workshop, sec
     assert workshop.results() == {}
 
 
-@pytest.mark.parametrize("failure", [FAILED, ReadTimeoutError(endpoint_url="https://rekognition.aws.invalid")])
-def test_an_error_that_does_not_pass_becomes_the_images_answer(
+@pytest.mark.parametrize("failure", [FAILED, TIMEOUT])
+@pytest.mark.parametrize("failed_runs", [0, 7, MAX_FAILED_RUNS - 2])
+def test_an_error_that_is_not_the_images_is_no_answer_and_its_run_is_counted(
+    workshop: Workshop, failure: dict[str, Any] | Exception, failed_runs: int
+) -> None:
+    found = uploads(2)
+    workshop.batch_of(found)
+    workshop.answers = {found[1].key: [failure]}
+    workshop.starved = frozenset({found[1].key})
+    body = workshop.message(failed_runs=failed_runs, adapter=ADAPTER, min_confidence=12.5)
+
+    run = workshop.analyse(body, seconds=1000.0)
+
+    assert run == ChunkRun(workshop.chunk, Outcome.PUT_BACK, analysed=1, failed=len(workshop.asked) - 1)
+    assert run.failed > 3 * MAX_DOUBTFUL_CALLS  # for as long as there is time
+    assert set(workshop.results()) == {0}
+    assert workshop.ends == []
+    assert workshop.put_back() == [replace(ChunkMessage.parse(body), failed_runs=failed_runs + 1)]
+
+
+@pytest.mark.parametrize("failure", [FAILED, TIMEOUT, DENIED])
+def test_the_last_failed_run_takes_the_error_for_the_answer(
     workshop: Workshop, failure: dict[str, Any] | Exception
 ) -> None:
     found = uploads(2)
     workshop.batch_of(found)
     workshop.answers = {found[1].key: [failure]}
+    workshop.starved = frozenset({found[1].key})
 
-    run = workshop.analyse()
+    run = workshop.analyse(workshop.message(failed_runs=MAX_FAILED_RUNS - 1), seconds=2.0)
 
-    assert workshop.keys_asked() == [found[0].key] + [found[1].key] * MAX_FAILED_CALLS
-    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=1, refused=1)
-    error = workshop.results()[1].error
-    assert error is not None
-    if isinstance(failure, Exception):
-        assert error == ImageError("ReadTimeoutError", str(failure))
-    else:
-        assert error == ImageError(failure["Error"]["Code"], failure["Error"]["Message"])
+    failed = len(workshop.asked) - 1
+    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=1, refused=1, failed=failed)
+    assert workshop.results()[1] == ResultLine(found[1].object, None, 1, _error(failure))
+    assert workshop.ends == [SUCCESS]
+    assert workshop.messages() == []
+
+
+def test_the_last_failed_run_asks_for_as_long_as_any_other(workshop: Workshop) -> None:
+    (upload,) = uploads(1)
+    workshop.batch_of([upload])
+    workshop.answers = {upload.key: [*[FAILED] * (3 * MAX_DOUBTFUL_CALLS), an_answer()]}
+
+    run = workshop.analyse(workshop.message(failed_runs=MAX_FAILED_RUNS - 1))
+
+    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=1, failed=3 * MAX_DOUBTFUL_CALLS)
+
+
+def test_an_image_that_fails_in_run_after_run_is_given_its_error_in_the_last_of_them(
+    workshop: Workshop,
+) -> None:
+    found = uploads(2)
+    workshop.batch_of(found)
+    workshop.answers = {found[1].key: [FAILED]}
+    workshop.starved = frozenset({found[1].key})
+    body, runs = workshop.message(), 0
+
+    while workshop.is_waiting:
+        assert 1 not in workshop.results()
+        workshop.analyse(body, seconds=2.0)
+        runs += 1
+        body = next((body for body, _ in workshop.messages()), "")
+
+    assert runs == MAX_FAILED_RUNS
+    assert workshop.keys_asked().count(found[0].key) == 1
+    assert workshop.results()[1].error == _error(FAILED)
+
+
+@pytest.mark.parametrize("failed_runs", [0, MAX_FAILED_RUNS - 1])
+@pytest.mark.parametrize("answers", [[THROTTLED], [FAILED, THROTTLED], [DENIED, FAILED, TIMEOUT, THROTTLED]])
+def test_a_run_that_ends_throttled_is_no_failed_one(
+    workshop: Workshop, answers: list[dict[str, Any] | BaseException], failed_runs: int
+) -> None:
+    (upload,) = uploads(1)
+    workshop.batch_of([upload])
+    workshop.answers = {upload.key: [*answers]}
+    body = workshop.message(failed_runs=failed_runs)
+
+    run = workshop.analyse(body, seconds=1000.0)
+
+    assert (run.outcome, run.refused, run.failed) == (Outcome.PUT_BACK, 0, len(answers) - 1)
+    assert run.throttled > 0
+    assert workshop.results() == {}
+    assert workshop.put_back() == [ChunkMessage.parse(body)]
+
+
+def test_a_run_that_ends_with_a_failure_after_a_throttle_is_a_failed_one(workshop: Workshop) -> None:
+    (upload,) = uploads(1)
+    workshop.batch_of([upload])
+    workshop.answers = {upload.key: [THROTTLED, FAILED]}
+
+    run = workshop.analyse(seconds=1000.0)
+
+    assert (run.outcome, run.throttled) == (Outcome.PUT_BACK, 1)
+    assert [message.failed_runs for message in workshop.put_back()] == [1]
+
+
+def test_a_failure_that_passed_does_not_make_its_run_a_failed_one(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunk_analysis, "PARALLEL_CALLS", 1)  # the one that passes has its time before the other
+    found = uploads(2)
+    workshop.batch_of(found)
+    workshop.answers = {found[0].key: [FAILED, an_answer()], found[1].key: [THROTTLED]}
+
+    run = workshop.analyse(seconds=1000.0)
+
+    assert (run.outcome, run.analysed, run.failed) == (Outcome.PUT_BACK, 1, 1)
+    assert [message.failed_runs for message in workshop.put_back()] == [0]
+
+
+def test_one_image_that_failed_makes_its_run_a_failed_one(workshop: Workshop) -> None:
+    found = uploads(3)
+    workshop.batch_of(found)
+    workshop.answers = {found[1].key: [FAILED]}
+    workshop.starved = frozenset({found[0].key, found[1].key})
+
+    workshop.analyse(seconds=1000.0)
+
+    assert set(workshop.results()) == {2}
+    assert [message.failed_runs for message in workshop.put_back()] == [1]
+
+
+def test_the_last_failed_run_ends_no_image_that_was_only_throttled(workshop: Workshop) -> None:
+    found = uploads(3)
+    workshop.batch_of(found)
+    workshop.answers = {found[1].key: [FAILED]}
+    workshop.starved = frozenset({found[0].key, found[1].key})
+    body = workshop.message(failed_runs=MAX_FAILED_RUNS - 1)
+
+    run = workshop.analyse(body, seconds=1000.0)
+
+    assert (run.outcome, run.analysed, run.refused) == (Outcome.PUT_BACK, 1, 1)
+    assert {n: line.error for n, line in workshop.results().items()} == {1: _error(FAILED), 2: None}
+    assert workshop.put_back() == [ChunkMessage.parse(body)]
+
+
+def test_a_run_without_time_is_no_failed_one(workshop: Workshop) -> None:
+    workshop.batch_of(uploads(1))
+    body = workshop.message(failed_runs=MAX_FAILED_RUNS - 1)
+
+    assert workshop.analyse(body, seconds=-1.0).outcome is Outcome.PUT_BACK
+    assert workshop.results() == {}
+    assert workshop.put_back() == [ChunkMessage.parse(body)]
 
 
 def test_an_error_that_passes_leaves_no_trace(workshop: Workshop) -> None:
     (upload,) = uploads(1)
     workshop.batch_of([upload])
-    workshop.answers = {upload.key: [*[FAILED] * (MAX_FAILED_CALLS - 1), an_answer()]}
+    workshop.answers = {upload.key: [*[FAILED] * 30, an_answer()]}
 
     run = workshop.analyse()
 
-    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=1)
+    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=1, failed=30)
     assert workshop.results() == {0: ResultLine(upload.object, parse_answer(an_answer()), 0)}
+
+
+@pytest.mark.parametrize("doubtful", [DENIED, NOT_READY])
+def test_a_doubtful_error_that_stays_becomes_the_images_answer(workshop: Workshop, doubtful: dict[str, Any]) -> None:
+    found = uploads(2)
+    workshop.batch_of(found)
+    workshop.answers = {found[1].key: [FAILED, THROTTLED, FAILED, doubtful]}
+
+    run = workshop.analyse()
+
+    failed = MAX_DOUBTFUL_CALLS + 2
+    assert workshop.keys_asked() == [found[0].key] + [found[1].key] * (failed + 1)
+    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=1, refused=1, throttled=1, failed=failed)
+    assert workshop.results()[1] == ResultLine(found[1].object, None, 1, _error(doubtful))
+    assert workshop.messages() == []
+
+
+def test_doubtful_errors_of_several_kinds_count_together(workshop: Workshop) -> None:
+    (upload,) = uploads(1)
+    workshop.batch_of([upload])
+    workshop.answers = {upload.key: [*[NOT_READY] * (MAX_DOUBTFUL_CALLS - 1), DENIED]}
+
+    run = workshop.analyse()
+
+    assert (run.refused, run.failed) == (1, MAX_DOUBTFUL_CALLS)
+    assert workshop.results()[0].error == _error(DENIED)
+
+
+def test_a_doubtful_error_may_pass_before_its_last_try(workshop: Workshop) -> None:
+    (upload,) = uploads(1)
+    workshop.batch_of([upload])
+    workshop.answers = {upload.key: [*[DENIED] * (MAX_DOUBTFUL_CALLS - 1), an_answer()]}
+
+    run = workshop.analyse()
+
+    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=1, failed=MAX_DOUBTFUL_CALLS - 1)
+    assert workshop.results()[0].error is None
+
+
+@pytest.mark.parametrize("failure", [FAILED, DENIED, NOT_READY])
+def test_an_error_that_time_did_not_allow_to_repeat_is_no_answer_yet(
+    workshop: Workshop, failure: dict[str, Any]
+) -> None:
+    (upload,) = uploads(1)
+    workshop.batch_of([upload])
+    workshop.answers = {upload.key: [failure]}
+
+    run = workshop.analyse(seconds=0.0)
+
+    assert workshop.keys_asked() == [upload.key]
+    assert run == ChunkRun(workshop.chunk, Outcome.PUT_BACK, failed=1)
+    assert workshop.results() == {}
+    assert [message.failed_runs for message in workshop.put_back()] == [1]
+
+
+@pytest.mark.parametrize("unforeseen", [RuntimeError("odd"), Killed("in a thread")])
+def test_something_unforeseen_with_one_image_costs_no_other_its_answer(
+    workshop: Workshop, unforeseen: BaseException
+) -> None:
+    found = uploads(40)
+    workshop.batch_of(found)
+    workshop.storage.work.write_results(workshop.chunk, [answer_line(found[3].object, 3, an_answer())])
+    workshop.answers = {found[2].key: [unforeseen], found[5].key: [FAILED, an_answer()], found[39].key: [unforeseen]}
+
+    with pytest.raises(type(unforeseen), match=str(unforeseen)):
+        workshop.analyse()
+
+    assert set(workshop.results()) == set(range(40)) - {2, 39}
+    assert workshop.ends == []
+    assert workshop.messages() == []  # the message itself comes back
+
+    workshop.asked.clear()
+    workshop.answers.clear()
+    run = workshop.analyse(deliveries=2)
+
+    assert workshop.keys_asked() == [found[2].key, found[39].key]
+    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=2, known=38)
+    assert workshop.ends == [SUCCESS]
+
+
+def test_something_unforeseen_with_the_only_image_is_raised(workshop: Workshop) -> None:
+    (upload,) = uploads(1)
+    workshop.batch_of([upload])
+    workshop.answers = {upload.key: [RuntimeError("odd")]}
+
+    with pytest.raises(RuntimeError, match="odd"):
+        workshop.analyse()
+
+    assert workshop.results() == {}
+    assert workshop.ends == []
 
 
 def test_an_error_about_the_image_itself_costs_one_call(workshop: Workshop) -> None:
@@ -427,18 +672,6 @@ def test_an_error_about_the_image_itself_costs_one_call(workshop: Workshop) -> N
     workshop.analyse()
 
     assert workshop.keys_asked() == [upload.key]
-
-
-def test_an_error_that_time_did_not_allow_to_repeat_is_no_answer_yet(workshop: Workshop) -> None:
-    (upload,) = uploads(1)
-    workshop.batch_of([upload])
-    workshop.answers = {upload.key: [FAILED]}
-
-    run = workshop.analyse(seconds=0.0)
-
-    assert workshop.keys_asked() == [upload.key]
-    assert run == ChunkRun(workshop.chunk, Outcome.PUT_BACK)
-    assert workshop.results() == {}
 
 
 def test_a_chunk_that_came_too_often_is_given_up_with_what_it_has(workshop: Workshop) -> None:
@@ -453,7 +686,7 @@ def test_a_chunk_that_came_too_often_is_given_up_with_what_it_has(workshop: Work
     assert set(workshop.results()) == {0}
     ((operation, end),) = workshop.ends
     assert (operation, end["taskToken"], end["error"]) == (FAIL, "token-1", "ChunkFailed")
-    assert "5 runs" in end["cause"]
+    assert f"{MAX_DELIVERIES} runs" in end["cause"]
 
 
 def test_the_last_delivery_is_still_a_try(workshop: Workshop) -> None:
@@ -477,6 +710,7 @@ def test_a_worker_killed_among_its_calls_costs_the_lines_it_had_not_written(work
     known = {n: answer_line(found[n].object, n, an_answer({"Violence": 95.0})) for n in range(0, 40, 4)}
     workshop.storage.work.write_results(workshop.chunk, known.values())
     workshop.storage.calls.kill(DETECT, "before", nth)
+    workshop.storage.calls.kill("PutObject", "before")  # a killed process writes nothing down either
 
     with pytest.raises(Killed):
         workshop.analyse()

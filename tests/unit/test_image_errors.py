@@ -1,8 +1,10 @@
 import pytest
 
-from lambdas.moderation.image_errors import is_throttling, is_unsupported, may_pass
+from lambdas.moderation.image_errors import is_throttling, is_unsupported, may_pass, will_pass
+from tests.unit.builders import ADAPTER
 
 
+@pytest.mark.parametrize("adapter", [None, ADAPTER])
 @pytest.mark.parametrize(
     ("code", "message"),
     [
@@ -13,15 +15,21 @@ from lambdas.moderation.image_errors import is_throttling, is_unsupported, may_p
             "InvalidParameterException",
             "Input image dimensions 10800 x 5400 exceed maximum dimension size of 10000 pixels",
         ),
-        ("InvalidParameterException", "Request has invalid parameters"),
         ("InvalidParameterException", "Minimum image height is 80 pixels"),
         ("InvalidParameterException", "IMAGE WIDTH is too small"),
     ],
 )
-def test_an_image_nobody_could_analyse_is_unsupported(code: str, message: str) -> None:
-    assert is_unsupported(code, message)
+def test_an_image_nobody_could_analyse_is_unsupported(code: str, message: str, adapter: str | None) -> None:
+    assert is_unsupported(code, message, adapter)
 
 
+@pytest.mark.parametrize("message", ["Request has invalid parameters", "request has INVALID parameters."])
+def test_an_invalid_parameter_without_a_name_is_the_image_only_where_it_cannot_be_the_adapter(message: str) -> None:
+    assert is_unsupported("InvalidParameterException", message, None)
+    assert not is_unsupported("InvalidParameterException", message, ADAPTER)
+
+
+@pytest.mark.parametrize("adapter", [None, ADAPTER])
 @pytest.mark.parametrize(
     ("code", "message"),
     [
@@ -34,8 +42,8 @@ def test_an_image_nobody_could_analyse_is_unsupported(code: str, message: str) -
         ("", "dimension"),
     ],
 )
-def test_what_is_not_the_images_own_fault_is_a_failure(code: str, message: str) -> None:
-    assert not is_unsupported(code, message)
+def test_what_is_not_the_images_own_fault_is_a_failure(code: str, message: str, adapter: str | None) -> None:
+    assert not is_unsupported(code, message, adapter)
 
 
 @pytest.mark.parametrize(
@@ -60,17 +68,25 @@ def test_a_rate_that_is_used_up_is_throttling_under_any_name(code: str, status: 
     [
         ("InternalServerError", 500),
         ("InternalServerError", 400),
+        ("InternalFailure", 400),
         ("ServiceUnavailable", 503),
-        ("ResourceNotReadyException", 400),
-        ("AccessDeniedException", 400),
+        ("ServiceUnavailableException", 400),
         ("RequestTimeout", 408),
         ("502", 502),
+        ("AccessDeniedException", 500),
         ("Unknown", 500),
     ],
 )
-def test_trouble_of_the_services_own_may_pass(code: str, status: int) -> None:
-    assert may_pass(code, status)
+def test_trouble_of_the_services_own_passes(code: str, status: int) -> None:
+    assert will_pass(code, status)
     assert not is_throttling(code, status)
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceNotReadyException"])
+def test_what_waits_for_somebody_else_may_pass_or_stay(code: str) -> None:
+    assert may_pass(code)
+    assert not will_pass(code, 400)
+    assert not is_throttling(code, 400)
 
 
 @pytest.mark.parametrize(
@@ -88,4 +104,5 @@ def test_trouble_of_the_services_own_may_pass(code: str, status: int) -> None:
 )
 def test_an_error_about_the_request_itself_is_an_answer(code: str) -> None:
     assert not is_throttling(code, 400)
-    assert not may_pass(code, 400)
+    assert not will_pass(code, 400)
+    assert not may_pass(code)

@@ -34,7 +34,8 @@ class Meaning(Enum):
 
     ANSWER = "the error is the answer"
     THROTTLED = "wait, for as long as it takes"
-    PASSING = "ask again a few times"
+    PASSING = "ask again for a long time"
+    DOUBTFUL = "ask again a few times"
 
 
 #: Every error in the operation's model, with each status it is documented to come with.
@@ -45,8 +46,8 @@ DOCUMENTED = [
     ("InvalidS3ObjectException", 400, Meaning.ANSWER),
     ("ResourceNotFoundException", 400, Meaning.ANSWER),
     ("HumanLoopQuotaExceededException", 400, Meaning.ANSWER),
-    ("ResourceNotReadyException", 400, Meaning.PASSING),
-    ("AccessDeniedException", 400, Meaning.PASSING),
+    ("ResourceNotReadyException", 400, Meaning.DOUBTFUL),
+    ("AccessDeniedException", 400, Meaning.DOUBTFUL),
     ("InternalServerError", 500, Meaning.PASSING),
     ("ProvisionedThroughputExceededException", 400, Meaning.THROTTLED),
     ("ThrottlingException", 400, Meaning.THROTTLED),
@@ -61,6 +62,7 @@ UNDOCUMENTED = [
     ("RequestLimitExceeded", 503, Meaning.THROTTLED),
     ("SomethingNew", 429, Meaning.THROTTLED),
     ("SomethingNew", 500, Meaning.PASSING),
+    ("AccessDeniedException", 503, Meaning.PASSING),
     ("SomethingNew", 400, Meaning.ANSWER),
 ]
 
@@ -84,7 +86,7 @@ def _meaning(client: "RekognitionClient", upload: Upload, adapter: str | None = 
     except CallThrottledError as throttled:
         return Meaning.THROTTLED, str(throttled)
     except CallFailedError as failed:
-        return Meaning.PASSING, failed.error.code
+        return Meaning.DOUBTFUL if failed.is_doubtful else Meaning.PASSING, failed.error.code
     assert isinstance(answer, ImageError)
     return Meaning.ANSWER, answer.code
 
@@ -141,18 +143,19 @@ def test_every_documented_error_has_a_meaning(client: "RekognitionClient") -> No
     assert {code for code, _, _ in DOCUMENTED} == {shape.name for shape in model.error_shapes}
 
 
+@pytest.mark.parametrize("passing", ["InternalServerError", "AccessDeniedException"])
 def test_an_answered_error_and_a_passing_one_keep_their_words(
-    client: "RekognitionClient", rekognition: Stubber
+    client: "RekognitionClient", rekognition: Stubber, passing: str
 ) -> None:
-    for code in ("InvalidS3ObjectException", "InternalServerError"):
+    for code in ("InvalidS3ObjectException", passing):
         rekognition.add_client_error("detect_moderation_labels", code, "in its own words")
 
     assert ImageModeration(client).detect(an_upload(), 30.0, None) == ImageError(
         "InvalidS3ObjectException", "in its own words"
     )
-    with pytest.raises(CallFailedError, match="InternalServerError: in its own words") as caught:
+    with pytest.raises(CallFailedError, match=f"{passing}: in its own words") as caught:
         ImageModeration(client).detect(an_upload(), 30.0, None)
-    assert caught.value.error == ImageError("InternalServerError", "in its own words")
+    assert caught.value.error == ImageError(passing, "in its own words")
 
 
 def test_an_error_without_a_message_is_one_all_the_same(client: "RekognitionClient") -> None:

@@ -215,8 +215,8 @@ def test_a_refused_upload_keeps_its_refusal_whatever_came_back() -> None:
     assert verdict.engine is None
 
 
-def test_an_older_upload_of_an_object_does_not_get_the_newer_ones_answer() -> None:
-    older, newer = an_upload(sequencer="1"), an_upload(sequencer="2")
+def test_an_older_version_of_an_object_does_not_get_the_newer_ones_answer() -> None:
+    older, newer = (an_upload(sequencer=f"{n}", version_id=f"version-{n}") for n in range(2))
     settings, index = settings_and_index(a_batch([a_claim(older), a_claim(newer)]))
 
     verdicts = [entry.verdict for entry in judge(settings, index, _answers(result_line(newer.object)), DECIDED_AT)]
@@ -224,6 +224,40 @@ def test_an_older_upload_of_an_object_does_not_get_the_newer_ones_answer() -> No
     assert [verdict.status for verdict in verdicts] == [Status.FAILED, Status.APPROVED]
     assert verdicts[0].failure is not None
     assert "newer upload" in verdicts[0].failure.message
+
+
+@pytest.mark.parametrize("version_id", [None, "null"])
+@pytest.mark.parametrize("confidences", [{}, {"Violence": 95}])
+@pytest.mark.parametrize("engine", [Engine.BULK, Engine.IMAGE])
+def test_an_overwritten_upload_is_superseded_whatever_either_engine_says(
+    engine: Engine, confidences: dict[str, float], version_id: str | None
+) -> None:
+    older, newer = (an_upload(sequencer=sequencer, version_id=version_id) for sequencer in ("1", "2"))
+    settings, index = settings_and_index(a_batch([a_claim(older), a_claim(newer)]))
+    answers: Answers = (
+        _answers(result_line(CAT.object, confidences))
+        if engine is Engine.BULK
+        else _image_answers(*(answer_line(CAT.object, n, an_answer(confidences)) for n in range(2)))
+    )
+
+    first, second = (entry.verdict for entry in judge(settings, index, answers, DECIDED_AT))
+
+    assert first.failure is not None
+    assert (first.status, first.failure.code, first.engine) == (Status.FAILED, "Superseded", engine)
+    assert (first.analysis, first.policy, first.reasons) == (None, None, ())
+    assert second.status is (Status.BLOCKED if confidences else Status.APPROVED)
+    assert not is_leftover(first)
+
+
+def test_an_overwritten_upload_is_superseded_even_if_the_job_failed() -> None:
+    found = [a_claim(an_upload(sequencer=sequencer)) for sequencer in ("1", "2")]
+    settings, index = settings_and_index(a_batch(found))
+    failure = Failure("INTERNAL_ERROR", "try later")
+
+    verdicts = [entry.verdict for entry in judge(settings, index, _answers(job_failure=failure), DECIDED_AT)]
+
+    assert [verdict.failure.code for verdict in verdicts if verdict.failure] == ["Superseded", "INTERNAL_ERROR"]
+    assert [is_leftover(verdict) for verdict in verdicts] == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -357,6 +391,24 @@ def test_an_error_of_an_image_is_its_uploads_end(code: str, message: str, status
     assert (verdict.status, verdict.failure, verdict.engine) == (status, Failure(code, message), Engine.IMAGE)
 
 
+@pytest.mark.parametrize(("adapter", "status"), [(None, Status.UNSUPPORTED), (ADAPTER, Status.FAILED)])
+@pytest.mark.parametrize("engine", [Engine.BULK, Engine.IMAGE])
+def test_an_invalid_parameter_is_the_images_only_if_no_adapter_was_asked_for(
+    engine: Engine, adapter: str | None, status: Status
+) -> None:
+    code, message = "InvalidParameterException", "Request has invalid parameters"
+    answers: Answers = (
+        _answers(summary=_errors({"source-ref": CAT.object, "code": code, "message": message}))
+        if engine is Engine.BULK
+        else _image_answers(error_line(CAT.object, 0, ImageError(code, message)))
+    )
+
+    verdict = _verdicts(answers, a_batch([a_claim(CAT)], lane=a_lane(adapter=adapter)))["cat.jpg"]
+
+    assert (verdict.status, verdict.failure, verdict.adapter_asked) == (status, Failure(code, message), adapter)
+    assert is_leftover(verdict) is (engine is Engine.BULK and adapter is not None)
+
+
 def test_a_chunk_that_was_given_up_fails_what_it_had_not_analysed() -> None:
     _, index = settings_and_index(a_batch([a_claim(CAT), a_claim(DOG), a_claim(an_upload("bird.jpg"))]))
     answers = _image_answers(
@@ -415,8 +467,8 @@ def test_a_judged_or_refused_upload_is_no_leftover() -> None:
     assert not any(is_leftover(a_verdict(status)) for status in (Status.APPROVED, Status.REVIEW, Status.BLOCKED))
 
 
-def test_an_older_upload_of_an_object_is_left_to_the_image_engine() -> None:
-    older, newer = an_upload(sequencer="1"), an_upload(sequencer="2")
+def test_an_older_version_of_an_object_is_left_to_the_image_engine() -> None:
+    older, newer = (an_upload(sequencer=f"{n}", version_id=f"version-{n}") for n in range(2))
     settings, index = settings_and_index(a_batch([a_claim(older), a_claim(newer)]))
 
     verdicts = [entry.verdict for entry in judge(settings, index, _answers(result_line(newer.object)), DECIDED_AT)]
