@@ -67,7 +67,7 @@ class ImageEngineStates(Construct):
         self._is_room = condition(room)
         choice = sfn.Choice.jsonata(self, "How soon?")
         # At random, so that not all that wait find the same room; there is an hour's work meanwhile.
-        pause = "{% $ceil(300 + 600 * $random()) %}"
+        pause = "{% $ceil(600 + 1200 * $random()) %}"
         wait = sfn.Wait.jsonata(self, "Wait for room", time=sfn.WaitTime.seconds(pause))
         waiting, taken = (f"$number($states.result.Attributes.{name})" for name in _BACKLOG)
         look = tasks.CallAwsService.jsonata(

@@ -73,7 +73,8 @@ class TurnStates(Construct):
     def _wait(self) -> sfn.Wait:
         # The further back and the longer already, the rarer: neither the quota of ListExecutions nor the history of an
         # execution is used up by waiting, which may take as long as the batch's files are kept.
-        pause = f"$min([3600, 120 * $max([1, $ahead - {self._batches - 1}]) + 30 * $looks]) * (0.5 + $random())"
+        distance = f"$max([1, $ahead - {self._batches - 1}])"
+        pause = f"($min([3600, 120 * {distance}]) + $min([3600, 30 * $looks])) * (0.5 + $random())"
         return sfn.Wait.jsonata(
             self,
             "Wait for turn",
