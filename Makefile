@@ -30,7 +30,7 @@ local: ## the same pipeline, left running for you to try (PORT=4566)
 
 test: lint ## every check and every test
 	$(SET_UP) test aws-cli
-	@$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 benchmark: ## rates, latencies and costs on this machine, as ratios (ARGS='rate', 'auto', 'kill' or 'fast'; minutes each)
 	$(SET_UP) test

@@ -18,10 +18,16 @@ from lambdas.aws.image_moderation import CallFailedError, CallThrottledError, Im
 from lambdas.aws.task_tokens import TaskTokens
 from lambdas.aws.work_bucket import WorkBucket
 from lambdas.moderation.analysis import ImageError, answer_line, error_line
-from lambdas.moderation.chunk import Chunk, ChunkImage, ChunkMessage
+from lambdas.moderation.chunk import CHUNK_FAILED, Chunk, ChunkImage, ChunkMessage
 
 #: Calls in flight. AWS publishes no latency; at 6 seconds this many keep up with 5 calls a second.
 PARALLEL_CALLS = 32
+
+#: Seconds that Rekognition is given for one answer. Planning figures in AWS's own guidance are 5 to 15.
+ANSWER_SECONDS = 20
+
+#: Seconds at the end of a run for the last answers and for writing everything down.
+CLOSING_SECONDS = ANSWER_SECONDS + 15
 
 #: Deliveries of a message after which its chunk is given up. Each ended in a crash, in an error of ours, or in want of
 #: concurrency in the account (Lambda's guide asks for five or more for that, services-sqs-configure.html).
@@ -33,9 +39,6 @@ MAX_FAILED_RUNS = 20
 
 #: Calls about one image that fail as a missing permission does, some 40 seconds of them, before that is the answer.
 MAX_DOUBTFUL_CALLS = 8
-
-#: Error that a chunk is given up with; the workflow knows it.
-CHUNK_FAILED = "ChunkFailed"
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 20.0
 

@@ -12,7 +12,14 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
-from lambdas.analyzer.chunk_analysis import PARALLEL_CALLS, ChunkAnalysis, ChunkRun, Outcome
+from lambdas.analyzer.chunk_analysis import (
+    ANSWER_SECONDS,
+    CLOSING_SECONDS,
+    PARALLEL_CALLS,
+    ChunkAnalysis,
+    ChunkRun,
+    Outcome,
+)
 from lambdas.analyzer.environment import Environment
 from lambdas.analyzer.pace import Pace
 from lambdas.aws.chunk_queue import ChunkQueue
@@ -25,17 +32,11 @@ logger = Logger()
 metrics = Metrics()
 tracer = Tracer(auto_patch=False)  # a segment for each of a hundred calls would drown the trace
 
-#: Seconds that Rekognition is given for one answer. Planning figures in AWS's own guidance are 5 to 15.
-_ANSWER_SECONDS = 20
-
-#: Seconds at the end of a run for the last answers and for writing everything down.
-_CLOSING_SECONDS = _ANSWER_SECONDS + 15
-
 _CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=2, read_timeout=5)
 _REKOGNITION_CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 1},  # a retry that botocore makes would run past the pace
     connect_timeout=3,
-    read_timeout=_ANSWER_SECONDS,
+    read_timeout=ANSWER_SECONDS,
     max_pool_connections=PARALLEL_CALLS,
 )
 
@@ -71,7 +72,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> None:
         ClientError: an outage; the message comes back.
     """
     (record,) = event["Records"]
-    until = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - _CLOSING_SECONDS
+    until = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - CLOSING_SECONDS
     metrics.add_dimension("priority", _environment().priority)
     try:
         run = _analysis().analyse(record["body"], int(record["attributes"]["ApproximateReceiveCount"]), until)

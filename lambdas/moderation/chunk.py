@@ -15,6 +15,9 @@ from lambdas.moderation.analysis import ResultLineError, parse_result_line
 from lambdas.moderation.batch import batch_prefix, leftovers_key, uploads_key
 from lambdas.moderation.upload import Upload
 
+#: Error that the Analyzer gives a chunk up with; the workflow knows it, and it is the code of the chunk's uploads.
+CHUNK_FAILED = "ChunkFailed"
+
 _Value = TypeVar("_Value")
 
 

@@ -4,8 +4,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
-from lambdas.analyzer.chunk_analysis import CHUNK_FAILED
-from lambdas.moderation.chunk import ImagePass
+from lambdas.moderation.chunk import CHUNK_FAILED, ImagePass
 from lambdas.moderation.engine import Engine
 from lambdas.moderation.lane import Priority
 from stacks.call_rate import LEAST_CHUNK

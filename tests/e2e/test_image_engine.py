@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 import pytest
 from PIL import Image
 
-from lambdas.analyzer.chunk_analysis import CHUNK_FAILED, MAX_DELIVERIES
+from lambdas.analyzer.chunk_analysis import MAX_DELIVERIES
 from lambdas.moderation.batch import uploads_key
+from lambdas.moderation.chunk import CHUNK_FAILED
 from lambdas.moderation.verdict import Status
 from local.pipeline import Upload
 from tests.e2e.conftest import Deploy

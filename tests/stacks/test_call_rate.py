@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from lambdas.analyzer import handler
+from lambdas.analyzer.chunk_analysis import CLOSING_SECONDS
 from lambdas.moderation.lane import Priority
 from stacks.call_rate import (
     DEFAULT_CALLS_PER_SECOND,
@@ -71,7 +71,7 @@ def test_a_run_makes_calls_for_as_long_as_that(elaborate: Assembly) -> None:
     for priority in ("Fast", "Live", "Backfill"):
         timeout = only(elaborate.pipeline, "AWS::Lambda::Function", f"{priority}Images")["Properties"]["Timeout"]
 
-        assert timeout - handler._CLOSING_SECONDS == CALL_SECONDS
+        assert timeout - CLOSING_SECONDS == CALL_SECONDS
 
 
 @given(lower=RATES, higher=RATES)

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from lambdas.analyzer.chunk_analysis import CHUNK_FAILED
-from lambdas.moderation.chunk import Chunk, ChunkMessage, ImagePass
+from lambdas.moderation.chunk import CHUNK_FAILED, Chunk, ChunkMessage, ImagePass
 from lambdas.results.request import ImageRun, Job, Request
 from tests.stacks.conftest import Assembly
 from tests.stacks.conftest import workflow as workflow_of
