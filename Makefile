@@ -1,7 +1,7 @@
 # Everything Gatehouse can be asked to do. Needs make and Python 3.11 or newer; installs the rest, once, inside this folder.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo local test benchmark lint synth bootstrap deploy diff clean
+.PHONY: help demo local test benchmark cost lint synth bootstrap deploy diff clean
 
 # The first Python that is new enough; `make PYTHON=/path/to/python3.12 demo` uses another.
 ifndef PYTHON
@@ -26,15 +26,19 @@ demo: ## watch sample images go from upload to verdict on this machine (IMAGES=f
 
 local: ## the same pipeline, left running for you to try (PORT=4566)
 	$(SET_UP) runtime aws-cli
-	@$(RUN) -m local --port $(PORT)
+	@$(IN_VENV) exec .venv/bin/python -m local --port $(PORT)
 
 test: lint ## every check and every test
 	$(SET_UP) test aws-cli
 	@$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-benchmark: ## rates, latencies and costs on this machine, as ratios (ARGS='rate', 'auto', 'kill' or 'fast'; minutes each)
+benchmark: ## the image engine on this machine, as ratios (ARGS=rate, auto, kill or fast; minutes each)
 	$(SET_UP) test
 	@$(RUN) -m tests.benchmarks.image_engine $(ARGS)
+
+cost: ## what a million images cost beside Rekognition: prices times counted calls (docs/cost.md)
+	$(SET_UP) test
+	@$(RUN) -m tests.benchmarks.cost
 
 lint: ## style and types only
 	$(SET_UP) test

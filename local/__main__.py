@@ -14,10 +14,10 @@ from rich.console import Console
 
 from local.assembly import AssemblyError
 from local.cloud import CloudError, LocalCloud, PortTakenError
-from local.commands import SAMPLES_FOLDER, aws_commands, environment_line
+from local.commands import SAMPLES_FOLDER, aws_commands, bulk_commands, environment_line
 from local.deployer import DeployError, Outputs
 from local.launcher import DEFAULT_PORT
-from local.rekognition.settings import switches
+from local.rekognition.settings import PREFIX, switches
 from local.report import console_for
 from local.samples import write_samples
 from local.synthesis import ROOT, SynthesisError, synthesize
@@ -77,9 +77,12 @@ def _explain(console: Console, endpoint: str, outputs: Outputs) -> None:
     say(f"\nThe local cloud is {endpoint}. In another terminal, first point it there:\n")
     say(environment_line(endpoint), style="cyan")
     say("\nThen try, in this order:")
-    for command in aws_commands(flat, _SAMPLE):
+    is_bulk_refused = bool(os.environ.get(f"{PREFIX}REFUSE_BULK"))
+    for command in (*aws_commands(flat, _SAMPLE), *(() if is_bulk_refused else bulk_commands(flat, _SAMPLE))):
         say(f"\n# {command.about}", style="dim")
         say(command.line, style="cyan")
+    if is_bulk_refused:
+        say("\nBulk Analysis is refused here, as you asked, so there are no lines about jobs.")
     say("\nIn that terminal `make diff` and `make deploy` run the stock CDK CLI against the local cloud, too.")
     say(f"More images to upload are in {SAMPLES_FOLDER}. Everything is gone when this ends. Ctrl-C ends it.")
 

@@ -35,7 +35,7 @@ def aws_commands(outputs: Mapping[str, str], sample: str) -> tuple[Command, ...]
 
     `sample` is the name of a file in SAMPLES_FOLDER. The calls are the ones of Amazon's documentation.
     """
-    uploads, work, table = outputs["UploadBucketName"], outputs["WorkBucketName"], outputs["VerdictTableName"]
+    uploads, table = outputs["UploadBucketName"], outputs["VerdictTableName"]
     object_uri = f"s3://{uploads}/{sample}"
     image = f'{{"S3Object": {{"Bucket": "{uploads}", "Name": "{sample}"}}}}'
     partition_value = '{\\":day\\": {\\"S\\": \\"REVIEW#$(date -u +%F)#$digit\\"}}'
@@ -59,6 +59,13 @@ def aws_commands(outputs: Mapping[str, str], sample: str) -> tuple[Command, ...]
             "ask Rekognition about one image",
             f"{AWS_CLI} rekognition detect-moderation-labels --image '{image}' --min-confidence 50",
         ),
+    )
+
+
+def bulk_commands(outputs: Mapping[str, str], sample: str) -> tuple[Command, ...]:
+    """Lines to go on with, about a media analysis job of one's own; of use where Bulk Analysis is not refused."""
+    work, object_uri = outputs["WorkBucketName"], f"s3://{outputs['UploadBucketName']}/{sample}"
+    return (
         Command(
             "write a manifest for a media analysis job of your own",
             f"""printf '{{"source-ref": "%s"}}\\n' {object_uri} | {AWS_CLI} s3 cp - s3://{work}/by-hand/manifest.jsonl""",
@@ -71,7 +78,10 @@ def aws_commands(outputs: Mapping[str, str], sample: str) -> tuple[Command, ...]
             f" --output-config 'S3Bucket={work},S3KeyPrefix=by-hand/results' --query JobId --output text)",
         ),
         Command("look at it", f"{AWS_CLI} rekognition get-media-analysis-job --job-id $JOB_ID"),
-        Command("list the jobs, the pipeline's among them", f"{AWS_CLI} rekognition list-media-analysis-jobs"),
+        Command(
+            "list the jobs: yours, and the pipeline's if a batch was large enough for one",
+            f"{AWS_CLI} rekognition list-media-analysis-jobs",
+        ),
         Command(
             "read the job's results, once it has SUCCEEDED",
             f"{AWS_CLI} s3 cp s3://{work}/by-hand/results/$JOB_ID-results.jsonl -",

@@ -192,7 +192,9 @@ def _check_rates(settings: Settings, section: Section) -> None:
         rate = CallRate(quota * share_of(priority, engine.shares, settings.priorities))
         if not rate.is_enough:
             problem = f"{priority} lanes would have {rate.calls_per_second:.2g} of {quota:g} calls a second"
-            raise section.error("shares", problem, "give them more parts, others fewer, or use fewer priorities")
+            raise section.error(
+                "shares", problem, "give them more parts, raise calls_per_second, or use fewer priorities"
+            )
 
 
 def _lanes(section: Section, policies: PolicyCatalog) -> tuple[LaneSettings, ...]:
@@ -327,8 +329,8 @@ def _engine(section: Section, priority: Priority) -> Engine:
     if name not in list(Engine):
         raise section.error("engine", f"{quoted(name)} is no engine", f"write one of {', '.join(Engine)}")
     if priority is Priority.FAST and name != Engine.IMAGE:
-        problem = f"a fast lane can't wait for jobs, so engine {name} is not for it"
-        raise section.error("engine", problem, "write engine: image, or priority: live")
+        problem = f"a fast lane is always analysed image by image, not by {name}"
+        raise section.error("engine", problem, "leave engine out, or write priority: live")
     return Engine(name)
 
 

@@ -1,6 +1,6 @@
 """What a million images cost beside Rekognition: documented prices times counted calls.
 
-    python -m tests.benchmarks.cost
+    make cost
 
 prints the table of docs/cost.md. The calls are those that tests/unit/test_call_counts.py counts, the transitions those
 of the workflow's definition, sizes and durations come from the code's own figures; what is assumed says so.

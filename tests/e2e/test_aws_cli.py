@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lambdas.moderation.verdict import Status
-from local.commands import AWS_CLI, SAMPLES_FOLDER, aws_commands, environment_line
+from local.commands import AWS_CLI, SAMPLES_FOLDER, aws_commands, bulk_commands, environment_line
 from local.endpoint import command_line_environment
 from local.samples import write_samples
 from local.synthesis import ROOT
@@ -30,7 +30,10 @@ class Terminal:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._first_line = environment_line(pipeline.cloud.endpoint)
-        self.lines = {command.about: command.line for command in aws_commands(pipeline.outputs, SAMPLE)}
+        self.lines = {
+            command.about: command.line
+            for command in (*aws_commands(pipeline.outputs, SAMPLE), *bulk_commands(pipeline.outputs, SAMPLE))
+        }
 
     def run(self, line: str, **variables: str) -> str:
         """What `line` prints; AssertionError if it fails."""
@@ -85,7 +88,9 @@ def test_every_printed_line_works_when_pasted_in_order(pipeline: Pipeline) -> No
     pipeline.wait_until(
         lambda: json.loads(terminal.paste("look at it", JOB_ID=job_id))["Status"] == "SUCCEEDED", why="the job's end"
     )
-    jobs = json.loads(terminal.paste("list the jobs, the pipeline's among them"))["MediaAnalysisJobs"]
+    jobs = json.loads(terminal.paste("list the jobs: yours, and the pipeline's if a batch was large enough for one"))[
+        "MediaAnalysisJobs"
+    ]
     results = terminal.paste("read the job's results, once it has SUCCEEDED", JOB_ID=job_id).splitlines()
 
     assert verdict["Count"] == 1

@@ -331,10 +331,10 @@ MISTAKES = {
     "live, backfill",
     lane("priority: [fast]"): "gatehouse.yaml:3: lanes.default.priority: a list is not text; write text",
     lane("prority: fast"): "gatehouse.yaml:3: lanes.default.prority: unknown key; did you mean priority?",
-    lane("{priority: fast, engine: bulk}"): "gatehouse.yaml:3: lanes.default.engine: a fast lane can't wait for jobs, "
-    "so engine bulk is not for it; write engine: image, or priority: live",
-    lane("{priority: fast, engine: auto}"): "gatehouse.yaml:3: lanes.default.engine: a fast lane can't wait for jobs, "
-    "so engine auto is not for it; write engine: image, or priority: live",
+    lane("{priority: fast, engine: bulk}"): "gatehouse.yaml:3: lanes.default.engine: a fast lane is always analysed "
+    "image by image, not by bulk; leave engine out, or write priority: live",
+    lane("{priority: fast, engine: auto}"): "gatehouse.yaml:3: lanes.default.engine: a fast lane is always analysed "
+    "image by image, not by auto; leave engine out, or write priority: live",
     lane("{priority: fast, max_wait: 6}"): "gatehouse.yaml:3: lanes.default.max_wait: a fast lane does not wait 6 "
     "seconds for company; write 0 (or 5 at most), or priority: live",
     lane("{priority: fast, batch_size: 11}"): "gatehouse.yaml:3: lanes.default.batch_size: 11 uploads are no batch for "
@@ -368,11 +368,11 @@ MISTAKES = {
     "unknown key; the keys are backfill, fast, live",
     "lanes: {default: , old: {prefixes: [old/], priority: backfill}}\nimage_engine: {shares: {backfill: 5}}": (
         "gatehouse.yaml:2: image_engine.shares: backfill lanes would have 0.38 of 5 calls a second; give them more "
-        "parts, others fewer, or use fewer priorities"
+        "parts, raise calls_per_second, or use fewer priorities"
     ),
     "lanes: {default: , now: {prefixes: [now/], priority: fast}}\nimage_engine: {calls_per_second: 2}": (
         "gatehouse.yaml:2: image_engine.shares: fast lanes would have 0.5 of 2 calls a second; give them more parts, "
-        "others fewer, or use fewer priorities"
+        "raise calls_per_second, or use fewer priorities"
     ),
     "lanes: {default: }\nbackfill_batches: 0": "gatehouse.yaml:2: backfill_batches: 0 is not from 1 to 20; write "
     "batches within that range",
