@@ -1,7 +1,7 @@
 """Task tokens: what a step of a workflow waits for."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,24 +28,19 @@ class TaskTokens:
 
     def is_awaited(self, token: str) -> bool:
         """Whether the step still waits; if it does, this is its heartbeat."""
-        try:
-            self._client.send_task_heartbeat(taskToken=token)
-        except self._over:
-            return False
-        return True
+        return self._was_awaited(lambda: self._client.send_task_heartbeat(taskToken=token))
 
     def succeed(self, token: str, output: Mapping[str, Any]) -> bool:
         """End the step well. Returns whether it was still waiting."""
-        try:
-            self._client.send_task_success(taskToken=token, output=json.dumps(output))
-        except self._over:
-            return False
-        return True
+        return self._was_awaited(lambda: self._client.send_task_success(taskToken=token, output=json.dumps(output)))
 
     def fail(self, token: str, error: str, cause: str) -> bool:
         """End the step with an error. Returns whether it was still waiting."""
+        return self._was_awaited(lambda: self._client.send_task_failure(taskToken=token, error=error, cause=cause))
+
+    def _was_awaited(self, call: Callable[[], object]) -> bool:
         try:
-            self._client.send_task_failure(taskToken=token, error=error, cause=cause)
+            call()
         except self._over:
             return False
         return True

@@ -167,11 +167,17 @@ class Settlement:
 
         Those written down are PENDING until then, so a retry finds them again, and possibly more.
         """
-        leftovers = [entry for entry, verdict in zip(held, verdicts, strict=True) if is_leftover(verdict)]
+        leftovers: list[BatchUpload] = []
+        definite: list[Verdict] = []
+        for entry, verdict in zip(held, verdicts, strict=True):
+            if is_leftover(verdict):
+                leftovers.append(entry)
+            else:
+                definite.append(verdict)
         settled.leftovers = len(leftovers)
         if leftovers:
             self.work.write_leftovers(batch_id, leftovers)
-        return [verdict for verdict in verdicts if not is_leftover(verdict)]
+        return definite
 
     def _confirm(self, judgements: Sequence[Judgement]) -> list[Verdict]:
         """Withdraw the approvals whose object is no longer, or not surely, the one that was analysed."""

@@ -3,7 +3,7 @@
 Variables, set by "Read batch" and changed as the batch goes on:
 
     batchId   id of the batch and name of the execution
-    batch     what the workflow needs of batch.json: uploads, analysable, engine, minConfidence, adapter, deadline,
+    batch     what the workflow needs of batch.json: analysable, engine, minConfidence, adapter, deadline,
               manifest, output
     attempt   number of the media analysis job, from 1
     waited    seconds waited for this job. The deadline counts them rather than reading a clock, so that a redriven
@@ -106,7 +106,7 @@ class WorkflowDefinition(Construct):
     def _read_batch(self, work: WorkBucket) -> tasks.CallAwsService:
         batch = (
             "($document := $parse($states.result.Body);"
-            " {'uploads': $document.uploads, 'analysable': $document.analysable, 'engine': $document.engine,"
+            " {'analysable': $document.analysable, 'engine': $document.engine,"
             " 'minConfidence': $document.min_confidence, 'adapter': $document.adapter,"
             " 'deadline': $document.job_deadline_seconds, 'manifest': $document.manifest, 'output': $document.output})"
         )
