@@ -24,6 +24,9 @@ _BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}")
 #: S3 gives every object of a bucket with suspended versioning this version id, and overwrites it in place.
 UNVERSIONED = (None, "null")
 
+#: Name of what we add to an event that is put into a queue again.
+_OURS = "gatehouse"
+
 #: Far beyond any S3 object, and within the 38 digits of a DynamoDB number.
 _SIZE_LIMIT = 2**63
 
@@ -137,6 +140,36 @@ def parse_message(body: str) -> Upload | None:
         sequencer=_sequencer(stored),
         uploaded_at=_time(event),
     )
+
+
+def readmission_message(upload: Upload, resubmit_of: str | None = None) -> str:
+    """The upload's event once more, for its lane's queue; `parse_message` reads the same upload from it.
+
+    Args:
+        resubmit_of: the batch in which the upload ended FAILED, where that is to be undone. EventBridge passes events
+            of S3 on as they are, and no uploader can add to them: only who may send to the queue can ask for this.
+    """
+    stored = {"key": upload.key, "size": upload.size, "etag": upload.etag, "sequencer": upload.sequencer}
+    if upload.version_id is not None:
+        stored["version-id"] = upload.version_id
+    event: dict[str, Any] = {
+        "source": "aws.s3",
+        "detail-type": "Object Created",
+        "time": upload.uploaded_at,
+        "detail": {"bucket": {"name": upload.bucket}, "object": stored},
+    }
+    if resubmit_of is not None:
+        event[_OURS] = {"resubmit_of": resubmit_of}
+    return json.dumps(event, separators=(",", ":"))
+
+
+def resubmitted_batch(body: str) -> str | None:
+    """The batch whose failed verdict a message that `parse_message` could read asks to replace; None for an event."""
+    if f'"{_OURS}"' not in body:
+        return None
+    ours = json.loads(body).get(_OURS)
+    batch_id = ours.get("resubmit_of") if isinstance(ours, dict) else None
+    return batch_id if isinstance(batch_id, str) else None
 
 
 def _mapping(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:

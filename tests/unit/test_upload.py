@@ -6,7 +6,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lambdas.moderation.upload import MAX_TEXT_BYTES, MalformedMessageError, Upload, parse_message
+from lambdas.moderation.upload import (
+    MAX_TEXT_BYTES,
+    MalformedMessageError,
+    Upload,
+    parse_message,
+    readmission_message,
+    resubmitted_batch,
+)
 from tests.unit.builders import an_upload, s3_event
 
 HEX = "0123456789abcdefABCDEF"
@@ -210,3 +217,31 @@ def test_an_event_with_anything_in_a_field_is_stored_or_malformed(path: tuple[st
     assert upload is not None
     assert json.dumps(upload.to_document(), ensure_ascii=False).encode()
     assert isinstance(upload.size, int)
+
+
+@given(
+    key=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=200),
+    version_id=st.one_of(st.none(), st.just("null"), st.text(st.characters(exclude_categories=["Cs"]), min_size=1)),
+    batch_id=st.one_of(st.none(), st.text(min_size=1)),
+)
+def test_a_readmitted_upload_is_the_same_upload(key: str, version_id: str | None, batch_id: str | None) -> None:
+    upload = an_upload(key, version_id=version_id)
+
+    message = readmission_message(upload, resubmit_of=batch_id)
+
+    assert parse_message(message) == upload
+    assert resubmitted_batch(message) == batch_id
+
+
+def test_no_upload_can_ask_for_another_verdict_by_its_name() -> None:
+    key = '"gatehouse":{"resubmit_of":"0123"}}'
+
+    assert resubmitted_batch(json.dumps(s3_event(an_upload(key)))) is None
+
+
+@pytest.mark.parametrize("ours", [None, 7, [], {}, {"resubmit_of": 7}, {"resubmit_of": None}, "resubmit_of"])
+def test_what_asks_for_nothing_we_know_is_an_event_like_any_other(ours: Any) -> None:
+    body = json.dumps(s3_event(an_upload()) | {"gatehouse": ours})
+
+    assert parse_message(body) == an_upload()
+    assert resubmitted_batch(body) is None

@@ -1,0 +1,56 @@
+"""A lane's queue, as seen by who puts an upload back into it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+#: SendMessageBatch: at most ten messages, and 256 KiB for all of them (SQS API reference; since 2025 it takes more).
+_MESSAGES_A_CALL = 10
+_BYTES_A_CALL = 262_144
+
+
+class MessageNotSentError(RuntimeError):
+    """SQS refused messages. What was sent stays sent; sending it again does no harm."""
+
+
+class IngestQueue:
+    """Sends messages, ten a call.
+
+    Args:
+        client: an SQS client.
+        url: of the queue.
+    """
+
+    def __init__(self, client: "SQSClient", url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def send(self, bodies: Iterable[str]) -> None:
+        """Send all of them.
+
+        Raises:
+            MessageNotSentError: SQS took some and refused others, which it answers with a 200.
+            ClientError: it did not answer, or not us.
+        """
+        for batch in _batches(bodies):
+            entries: list[Any] = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(batch)]
+            answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
+            if failed := answer.get("Failed"):
+                codes = ", ".join(sorted({failure.get("Code", "unknown") for failure in failed}))
+                raise MessageNotSentError(f"{len(failed)} of {len(batch)} messages were refused: {codes}")
+
+
+def _batches(bodies: Iterable[str]) -> Iterator[Sequence[str]]:
+    batch: list[str] = []
+    size = 0
+    for body in bodies:
+        length = len(body.encode())
+        if batch and (len(batch) == _MESSAGES_A_CALL or size + length > _BYTES_A_CALL):
+            yield batch
+            batch, size = [], 0
+        batch.append(body)
+        size += length
+    if batch:
+        yield batch
