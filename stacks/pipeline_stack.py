@@ -16,6 +16,7 @@ from stacks.constructs.image_analyzer import ImageAnalyzer
 from stacks.constructs.ingest_lane import IngestLane
 from stacks.constructs.regional_rate import AccountRate
 from stacks.constructs.results_writer import ResultsWriter
+from stacks.constructs.sweeper import Sweeper
 from stacks.pascal_case import pascal_case
 from stacks.policies import PolicyCatalog
 from stacks.settings import Settings
@@ -70,12 +71,21 @@ class PipelineStack(cdk.Stack):
                 )
                 for lane in settings.lanes
             ]
+            self.sweeper = Sweeper(
+                self,
+                "Sweeper",
+                code=code,
+                work=storage.work,
+                verdicts=storage.verdicts,
+                lanes=self.lanes,
+                log_retention_days=settings.log_retention_days,
+            )
         self._output(settings)
 
     @property
-    def alarm_owners(self) -> Sequence[ResultsWriter | AnalysisWorkflow | ImageAnalyzer | IngestLane]:
+    def alarm_owners(self) -> Sequence[ResultsWriter | AnalysisWorkflow | ImageAnalyzer | IngestLane | Sweeper]:
         """The constructs that define alarms."""
-        return [self.results, *self.workflows.values(), *self.analyzers.values(), *self.lanes]
+        return [self.results, *self.workflows.values(), *self.analyzers.values(), *self.lanes, self.sweeper]
 
     def _image_analyzers(
         self, settings: Settings, storage: StorageStack, code: lambda_.Code

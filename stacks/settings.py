@@ -50,6 +50,9 @@ _PARAMETER_BYTES = 90
 #: Developer Guide, with-sqs.html), which is what a fast lane is there to avoid. Longer ones make no sense in it.
 MAX_FAST_WINDOW_SECONDS = 5
 
+#: A rule's target is told at most 8,192 characters (EventBridge API reference, Target): the sweeper's, of its lanes.
+MAX_LANES = 20
+
 _SHARES = (5, 100)
 #: An inline Map feeds 40 workers at most. At more than 6 calls a second each, they would wait for a chunk's last
 #: answers for a good part of their time.
@@ -198,6 +201,9 @@ def _check_rates(settings: Settings, section: Section) -> None:
 
 
 def _lanes(section: Section, policies: PolicyCatalog) -> tuple[LaneSettings, ...]:
+    if len(section.names) > MAX_LANES:
+        problem = f"{len(section.names)} lanes are more than a deployment can have"
+        raise section.error(None, problem, f"keep to {MAX_LANES}, or make another deployment with another name")
     sections = {name: section.section(name) for name in section.names}
     for name in sections:
         if not _NAME.fullmatch(name) or len(name) > 24:

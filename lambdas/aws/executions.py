@@ -14,6 +14,7 @@ class Progress(Enum):
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     STOPPED = "stopped"  # failed, timed out or aborted: it may be redriven
+    ABSENT = "absent"  # never started, or forgotten: Step Functions keeps an execution for 90 days
 
 
 class Executions:
@@ -54,6 +55,20 @@ class Executions:
         except self._client.exceptions.ExecutionNotRedrivable:
             return self._progress(batch_id)
         return Progress.RUNNING
+
+    def running(self) -> set[str]:
+        """Batch ids of the executions that run, as far as Step Functions lists them yet: 1,000 a call."""
+        pages = self._client.get_paginator("list_executions").paginate(
+            stateMachineArn=self._state_machine_arn, statusFilter="RUNNING"
+        )
+        return {execution["name"] for page in pages for execution in page["executions"]}
+
+    def look(self, batch_id: str) -> Progress:
+        """Where a batch's execution stands."""
+        try:
+            return self._progress(batch_id)
+        except self._client.exceptions.ExecutionDoesNotExist:
+            return Progress.ABSENT
 
     def _progress(self, batch_id: str) -> Progress:
         status = self._client.describe_execution(executionArn=self._arn(batch_id))["status"]

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
@@ -79,16 +79,21 @@ class VerdictTable:
         taken = [Taken(claims[n], item or self._get(claims[n].upload)) for n, item in items.items()]
         return [claim for n, claim in enumerate(claims) if n not in items], taken
 
-    def reclaim(self, replacements: Sequence[tuple[Claim, Claim]]) -> list[Claim]:
-        """Replace claims of batches that will never finish.
+    def reclaim(
+        self,
+        replacements: Sequence[tuple[Claim, Claim]],
+        status: Literal[Status.PENDING, Status.FAILED] = Status.PENDING,
+    ) -> list[Claim]:
+        """Replace claims of batches that will never finish, or that ended FAILED.
 
         Args:
             replacements: pairs of the claim that stands and the one to put in its place.
+            status: of the items with the claims that stand.
 
         Returns:
             The new claims that hold now; the others' uploads changed hands or became final meanwhile.
         """
-        rejected = self._write([self._held(new.to_item(), old) for old, new in replacements])
+        rejected = self._write([self._held(new.to_item(), old, status) for old, new in replacements])
         return [new for n, (_, new) in enumerate(replacements) if n not in rejected]
 
     def pending(self, claims: Iterable[Claim]) -> set[tuple[str, str]]:
@@ -115,9 +120,9 @@ class VerdictTable:
         rejected = self._write([self._held(verdict.to_item(expires_at), verdict.claim) for verdict in verdicts])
         return [verdict for n, verdict in enumerate(verdicts) if n not in rejected]
 
-    def _held(self, item: dict[str, Any], claim: Claim) -> _Put:
-        condition = f"#{STATUS} = :pending AND #{BATCH_ID} = :batch AND #{CLAIMED_AT} = :claimed"
-        values = {":pending": Status.PENDING.value, ":batch": claim.batch_id, ":claimed": claim.claimed_at}
+    def _held(self, item: dict[str, Any], claim: Claim, status: Status = Status.PENDING) -> _Put:
+        condition = f"#{STATUS} = :status AND #{BATCH_ID} = :batch AND #{CLAIMED_AT} = :claimed"
+        values = {":status": status.value, ":batch": claim.batch_id, ":claimed": claim.claimed_at}
         return _Put(item, condition, values, return_item=False)
 
     def _write(self, puts: Sequence[_Put]) -> dict[int, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -19,6 +20,7 @@ from lambdas.moderation.batch import (
     uploads_key,
 )
 from lambdas.moderation.chunk import Chunk, ChunkImage, analysed_lines
+from lambdas.moderation.open_batch import OPEN_PREFIX, OpenBatch, named_by
 from lambdas.moderation.policy import Policy
 from lambdas.moderation.policy_pointer import PolicyPointer, PolicyPointerError, policy_key, read_recorded_policy
 
@@ -43,6 +45,36 @@ class WorkBucket:
         self._put(manifest_key(batch.batch_id), batch.manifest(), "application/jsonlines")
         self._put(uploads_key(batch.batch_id), batch.index(), "application/jsonlines")
         self._put(settings_key(batch.batch_id), batch.settings(self._name), "application/json")
+
+    def open(self, batch: OpenBatch) -> None:
+        """Register a batch as open."""
+        self._put(batch.key, batch.to_text(), "application/json")
+
+    def close(self, key: str) -> None:
+        """Remove an entry from the register of open batches; it need not be there."""
+        self._client.delete_object(Bucket=self._name, Key=key)
+
+    def open_since(self, moment: datetime) -> Iterator[tuple[str, str, datetime]]:
+        """Lane, id and time of registration of the batches that have been open since `moment` or longer."""
+        for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=OPEN_PREFIX):
+            for entry in page.get("Contents", []):
+                named = named_by(entry["Key"])
+                if named and entry["LastModified"] <= moment:
+                    yield *named, entry["LastModified"]
+
+    def read_open(self, key: str) -> OpenBatch | None:
+        """Read an entry of the register; None if it is gone.
+
+        Raises:
+            ValueError: what lies there is no entry.
+        """
+        text = self.read_optional(self._name, key)
+        if text is None:
+            return None
+        batch = OpenBatch.parse(text)
+        if batch.key != key:
+            raise ValueError(f"the entry {key} speaks of another batch")
+        return batch
 
     def has(self, batch_id: str) -> bool:
         """Whether a batch's files are complete."""
@@ -84,6 +116,13 @@ class WorkBucket:
         """Stream the lines of a JSON Lines object; who stops early lets the rest be."""
         with closing(self._client.get_object(Bucket=bucket, Key=key)["Body"]) as body:
             yield from body.iter_lines(chunk_size=64 * 1024)
+
+    def optional_lines(self, bucket: str, key: str) -> Iterator[bytes]:
+        """Stream the lines of a JSON Lines object; none if it does not exist."""
+        try:
+            yield from self.lines(bucket, key)
+        except self._client.exceptions.NoSuchKey:
+            return
 
     def read_optional(self, bucket: str, key: str) -> bytes | None:
         """Read a small object that may be absent."""

@@ -1,21 +1,24 @@
-"""Admission: claim a queue batch's uploads, write them down as a batch, start its execution.
+"""Admission: register a batch as open, claim its uploads, write them down, start its execution.
 
-Claim, write, start: a crash between any two of these leaves something the next delivery of the same messages finds and
-finishes. No upload is lost by it, and none is analysed twice.
+Register, claim, write, start: a crash between any two of these leaves something the next delivery of the same messages
+finds and finishes. No upload is lost by it, and none is analysed twice. Should there be no next delivery, the register
+tells the sweeper.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from lambdas.aws.executions import Executions, Progress
 from lambdas.aws.verdict_table import Taken, VerdictTable
 from lambdas.aws.work_bucket import WorkBucket
 from lambdas.moderation.batch import Batch, new_batch_id
 from lambdas.moderation.lane import Lane
+from lambdas.moderation.open_batch import OpenBatch
 from lambdas.moderation.policy import Policy
 from lambdas.moderation.upload import Upload, iso
-from lambdas.moderation.verdict import STATUS, Claim, Status, claim_from_item
+from lambdas.moderation.verdict import BATCH_ID, STATUS, Claim, Status, claim_from_item
 
 #: Clocks differ, and a function is not stopped to the millisecond.
 _GRACE = timedelta(seconds=5)
@@ -31,6 +34,7 @@ class Admitted:
         redriven: executions of earlier batches that had stopped and were resumed.
         reclaimed: uploads taken over from batches that will never finish.
         stuck_after_success: those of them whose batch had ended well and left them without a verdict.
+        resubmitted: uploads whose FAILED verdict gave way to this batch, because somebody asked for it.
     """
 
     batch: Batch | None = None
@@ -38,6 +42,7 @@ class Admitted:
     redriven: int = 0
     reclaimed: int = 0
     stuck_after_success: int = 0
+    resubmitted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +62,19 @@ class Admission:
     executions: Executions
     now: Callable[[], datetime]
 
-    def admit(self, uploads: Iterable[Upload], timeout: timedelta) -> Admitted:
+    def admit(
+        self,
+        uploads: Iterable[Upload],
+        timeout: timedelta,
+        resubmitted: Mapping[tuple[str, str], str] = MappingProxyType({}),
+    ) -> Admitted:
         """Admit uploads; duplicates among them count once.
 
         Args:
             uploads: of this lane.
             timeout: how long a batcher may run. A claim older than this whose batch has no files belongs to a batcher
                 that is dead.
+            resubmitted: identity of an upload -> the batch whose FAILED verdict on it is to give way to a new analysis.
 
         Raises:
             VerdictTableBusyError, ClientError, and whatever `policies` raises: deliver the messages again; what was
@@ -71,16 +82,37 @@ class Admission:
         """
         batch_id, moment = new_batch_id(), iso(self.now())
         unique = {upload.identity: upload for upload in uploads}
-        claims = [Claim(upload, batch_id, moment, self.lane.name) for upload in unique.values()]
         admitted = Admitted()
+        if not unique:
+            return admitted
+        opened = OpenBatch(self.lane.name, batch_id, moment, tuple(unique.values()))
+        self.work.open(opened)
+        claims = [Claim(upload, batch_id, moment, self.lane.name) for upload in unique.values()]
         held, taken = self.table.claim(claims)
         held += self._take_over(taken, iso(self.now() - timeout - _GRACE), admitted)
+        held += self._resubmit(taken, resubmitted, admitted)
         if held:
             batch = Batch.of(batch_id, self.lane, self.policies(), moment, held)
             self.work.write(batch)
             self.executions.ensure_started(batch_id)
             admitted.batch = batch
+        else:
+            self.work.close(opened.key)
         return admitted
+
+    def _resubmit(
+        self, taken: Sequence[Taken], resubmitted: Mapping[tuple[str, str], str], admitted: Admitted
+    ) -> list[Claim]:
+        """Claim uploads whose analysis failed, and whose verdict says so still, for another try from the start."""
+        failed = [
+            (claim_from_item(entry.item), entry.claim)
+            for entry in taken
+            if entry.item[STATUS] == Status.FAILED.value
+            and entry.item[BATCH_ID] == resubmitted.get(entry.claim.upload.identity)
+        ]
+        claimed = self.table.reclaim(failed, Status.FAILED)
+        admitted.resubmitted = len(claimed)
+        return claimed
 
     def _take_over(self, taken: Sequence[Taken], dead_before: str, admitted: Admitted) -> list[Claim]:
         """See to uploads that are known already; return those this batch holds now in another one's place."""

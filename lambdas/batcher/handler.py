@@ -65,7 +65,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     timeout = timedelta(milliseconds=context.get_remaining_time_in_millis())
     admission = _admission()
     messages = Messages.read(admission.lane, event["Records"])
-    admitted = admission.admit(messages.uploads.values(), timeout)
+    admitted = admission.admit(messages.uploads.values(), timeout, messages.resubmitted)
     _report(admission.lane.name, messages, admitted)
     return messages.response(admitted.come_back)
 
@@ -78,6 +78,7 @@ def _report(lane: str, messages: Messages, admitted: Admitted) -> None:
         "UploadsUnsupported": sum(entry.refused_as(Status.UNSUPPORTED) for entry in uploads),
         "UploadsIgnored": messages.ignored,
         "UploadsReclaimed": admitted.reclaimed,
+        "UploadsResubmitted": admitted.resubmitted,
         "MessagesMalformed": len(messages.malformed),
         "BatchesStarted": int(admitted.batch is not None),
         "BatchesRedriven": admitted.redriven,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lambdas.moderation.lane import Lane
-from lambdas.moderation.upload import MalformedMessageError, Upload, parse_message
+from lambdas.moderation.upload import MalformedMessageError, Upload, parse_message, resubmitted_batch
 
 
 @dataclass(slots=True)
@@ -16,11 +16,13 @@ class Messages:
         uploads: message id -> upload.
         ignored: how many speak of nothing to moderate here: test events, deletes, another lane's uploads.
         malformed: message id -> what is wrong with it.
+        resubmitted: identity of an upload -> the batch whose FAILED verdict on it somebody asks to replace.
     """
 
     uploads: dict[str, Upload] = field(default_factory=dict)
     ignored: int = 0
     malformed: dict[str, str] = field(default_factory=dict)
+    resubmitted: dict[tuple[str, str], str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, lane: Lane, records: Iterable[Mapping[str, Any]]) -> "Messages":
@@ -35,8 +37,10 @@ class Messages:
                 continue
             if upload is None or not lane.matches(upload.key, upload.size):
                 messages.ignored += 1
-            else:
-                messages.uploads[identity] = upload
+                continue
+            messages.uploads[identity] = upload
+            if batch_id := resubmitted_batch(record["body"]):
+                messages.resubmitted[upload.identity] = batch_id
         return messages
 
     def response(self, come_back: set[tuple[str, str]]) -> dict[str, Any]:

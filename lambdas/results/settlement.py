@@ -21,6 +21,7 @@ from lambdas.aws.work_bucket import WorkBucket
 from lambdas.moderation.batch import BatchSettings, BatchUpload
 from lambdas.moderation.chunk import ImagePass
 from lambdas.moderation.flag import MAX_MESSAGES, Flag, in_batches
+from lambdas.moderation.open_batch import open_key
 from lambdas.moderation.reconciliation import (
     ADAPTER_IGNORED,
     NOT_ANALYZED,
@@ -136,6 +137,8 @@ class Settlement:
                 verdicts = self._set_leftovers_aside(request.batch_id, held, verdicts, settled)
             settled.verdicts = self._publish_and_finalize(verdicts, settled.refusals)
             settled.skipped = len(index) - len(settled.verdicts) - settled.leftovers
+        if not settled.leftovers and not settled.refusals:
+            self.work.close(open_key(settings.lane, request.batch_id))
         return settled
 
     def _index(self, settings: BatchSettings, analysis: Job | ImageRun) -> Iterator[BatchUpload]:
@@ -146,7 +149,8 @@ class Settlement:
     def _bulk_answers(self, job: Job) -> BulkAnswers:
         answers = BulkAnswers(job.job_id, job.failure)
         if job.results and not job.failure:
-            answers.add_results(self.work.lines(job.results.bucket, job.results.key))
+            # A file that is gone leaves every upload without an answer: the image engine gives them one.
+            answers.add_results(self.work.optional_lines(job.results.bucket, job.results.key))
         if job.summary:
             answers.add_summary(self.work.read_optional(job.summary.bucket, job.summary.key) or b"")
         return answers

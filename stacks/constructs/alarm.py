@@ -8,6 +8,29 @@ from constructs import Construct
 PERIOD = cdk.Duration.minutes(5)
 
 
+def create_silence_alarm(
+    scope: Construct, id: str, metric: cloudwatch.IMetric, *, section: str, meaning: str
+) -> cloudwatch.Alarm:
+    """An alarm that rises when something that happens all the time does not.
+
+    CloudWatch takes what is not there yet for silence, too: after the first deployment it rises until the first time.
+
+    Args:
+        metric: counts what is to happen, over a time in which it happens for sure.
+        section, meaning: as for `create_alarm`.
+    """
+    return cloudwatch.Alarm(
+        scope,
+        id,
+        metric=metric,
+        threshold=1,
+        evaluation_periods=1,
+        comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+        treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
+        alarm_description=_description(meaning, section),
+    )
+
+
 def create_alarm(
     scope: Construct,
     id: str,
@@ -36,5 +59,9 @@ def create_alarm(
         datapoints_to_alarm=breaching,
         comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
         treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,  # an idle pipeline sends no metrics
-        alarm_description=f'{meaning} See docs/operations.md, "{section}".',
+        alarm_description=_description(meaning, section),
     )
+
+
+def _description(meaning: str, section: str) -> str:
+    return f'{meaning} See docs/operations.md, "{section}".'

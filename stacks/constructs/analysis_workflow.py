@@ -78,6 +78,13 @@ class AnalysisWorkflow(Construct):
         self.state_machine.grant_start_execution(grantee)
         self.state_machine.grant_execution(grantee, "states:DescribeExecution", "states:RedriveExecution")
 
+    def grant_sweep(self, grantee: iam.IGrantable) -> None:
+        """Allow listing what runs, looking how a batch's execution is, and redriving one that stopped."""
+        iam.Grant.add_to_principal(
+            grantee=grantee, actions=["states:ListExecutions"], resource_arns=[self.state_machine.state_machine_arn]
+        )
+        self.state_machine.grant_execution(grantee, "states:DescribeExecution", "states:RedriveExecution")
+
     def metric_failed(self) -> cloudwatch.Metric:
         """Batches whose analysis or whose verdicts failed."""
         return self.state_machine.metric_failed(period=PERIOD, statistic="Sum")

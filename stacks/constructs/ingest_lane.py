@@ -61,6 +61,7 @@ class IngestLane(Construct):
     ) -> None:
         super().__init__(scope, id)
         self.name = settings.lane.name
+        self.workflow = workflow
         self._adapter = settings.lane.adapter
         self._engine = settings.lane.engine
         is_fast = settings.lane.priority is Priority.FAST
@@ -100,6 +101,7 @@ class IngestLane(Construct):
         verdicts.grant_claim(batcher)
         work.grant_write_batches(batcher)
         work.grant_read_settings(batcher)
+        work.grant_register(batcher, self.name)
         work.grant_follow_policies(batcher)
         work.grant_tell_missing(batcher)
         for policy in policies.values():
@@ -107,9 +109,14 @@ class IngestLane(Construct):
         workflow.grant_run(batcher)
         accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/*")
         accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/batch.json")
+        accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending=f"/open/{self.name}/*.json")
         accept_finding(self, "IAM5", "A policy's file has its hash for a name.", ending="/policies/*")
         accept_finding(self, "IAM5", "An execution has its batch's name.", ending=":*")
         self._feed(batcher, settings)
+
+    def grant_admit(self, grantee: iam.IGrantable) -> None:
+        """Allow putting an upload's event into the lane's queue again."""
+        iam.Grant.add_to_principal(grantee=grantee, actions=["sqs:SendMessage"], resource_arns=[self.queue.queue_arn])
 
     def metric_uploads_in_dead_letter_queue(self) -> cloudwatch.Metric:
         """Messages the batcher gave up on."""

@@ -63,6 +63,7 @@ class ResultsWriter(Construct):
         verdicts.grant_finalize(self.function)
         work.grant_read_batches(self.function)
         work.grant_write_leftovers(self.function)
+        work.grant_close(self.function)
         work.grant_tell_missing(self.function)
         uploads.grant_read_uploads(self.function)
         uploads.grant_tell_missing(self.function)
@@ -75,6 +76,7 @@ class ResultsWriter(Construct):
         )
         accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/*")
         accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/leftovers.jsonl")
+        accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/open/*/*.json")
 
     def create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
         """The function's alarms, made in another scope."""

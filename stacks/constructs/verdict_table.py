@@ -46,6 +46,10 @@ class VerdictTable(Construct):
         """Allow reading a batch's items and writing final ones (transactions of puts)."""
         self._grant(grantee, "dynamodb:PutItem", "dynamodb:BatchGetItem")
 
+    def grant_read_claims(self, grantee: iam.IGrantable) -> None:
+        """Allow reading what a batch still holds."""
+        self._grant(grantee, "dynamodb:BatchGetItem")
+
     def _grant(self, grantee: iam.IGrantable, *actions: str) -> None:
         iam.Grant.add_to_principal(grantee=grantee, actions=list(actions), resource_arns=[self.table.table_arn])
 

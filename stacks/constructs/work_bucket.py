@@ -7,6 +7,7 @@ from constructs import Construct
 
 from lambdas.moderation.batch import batch_prefix, bulk_output_prefix, leftovers_key, settings_key, uploads_key
 from lambdas.moderation.chunk import image_output_prefix
+from lambdas.moderation.open_batch import open_key
 from lambdas.moderation.policy_pointer import POLICIES_PREFIX
 from stacks.constructs.accepted_findings import accept_finding
 
@@ -71,6 +72,21 @@ class WorkBucket(Construct):
     def grant_write_leftovers(self, grantee: iam.IGrantable) -> None:
         """Allow writing down which uploads the image engine is to look at."""
         self._grant(grantee, "s3:PutObject", leftovers_key("*"))
+
+    def grant_register(self, grantee: iam.IGrantable, lane: str) -> None:
+        """Allow registering a lane's batches as open, and taking back what held nothing."""
+        self._grant(grantee, "s3:PutObject", open_key(lane, "*"))
+        self._grant(grantee, "s3:DeleteObject", open_key(lane, "*"))
+
+    def grant_close(self, grantee: iam.IGrantable) -> None:
+        """Allow removing a settled batch from the register."""
+        self._grant(grantee, "s3:DeleteObject", open_key("*", "*"))
+
+    def grant_sweep(self, grantee: iam.IGrantable) -> None:
+        """Allow reading the register of open batches, and tidying it."""
+        self.grant_tell_missing(grantee)  # the same permission lists
+        self._grant(grantee, "s3:GetObject", open_key("*", "*"))
+        self.grant_close(grantee)
 
     def grant_follow_policies(self, grantee: iam.IGrantable) -> None:
         """Allow reading the policy that a pointer was moved to, and recording one that judges."""

@@ -76,8 +76,9 @@ class Case:
         """USD for a million images, by service."""
         n, chunks, is_bulk = self.uploads, self.chunks, self.engine is Engine.BULK
         analyzer_seconds = 0.0 if is_bulk else n / self.rate.calls_per_worker + chunks * ANALYZER_SECONDS
-        # The batch's three files; what the job writes, or a file for each chunk.
-        s3_writes = 3 + (2 if is_bulk else chunks)
+        # The batch's three files and its entry in the register, which is deleted for nothing; what the job writes, or a
+        # file for each chunk.
+        s3_writes = 4 + (2 if is_bulk else chunks)
         # batch.json twice and the index; the manifest, results and summary, or index and result file of each chunk and
         # its result file again; each image, by Rekognition; and a HEAD for each approval that bulk gave.
         s3_reads = 3 + (3 + n * (1 - FLAGGED) if is_bulk else 3 * chunks) + n

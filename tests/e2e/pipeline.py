@@ -77,6 +77,13 @@ class Pipeline(DeployedPipeline):
             for mapping in mappings:
                 functions.update_event_source_mapping(UUID=mapping, Enabled=True)
 
+    def let_batchers_run(self, seconds: int) -> None:
+        """Give batchers another timeout than the template's: a dead one's claims are taken over when it has passed."""
+        functions = self.cloud.client("lambda")
+        for function in functions.list_functions()["Functions"]:
+            if "Batcher" in function["FunctionName"]:
+                functions.update_function_configuration(FunctionName=function["FunctionName"], Timeout=seconds)
+
     def queued(self, queue: str = "IngestQueueUrl") -> int:
         """Messages of the default lane, or of the queue that another output names, that wait or are worked on."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]

@@ -12,10 +12,11 @@ UPLOADS = 24
 
 BATCHER_STEPS = {
     "claim": ("dynamodb:TransactWriteItems", 1),
-    "policy": ("s3:PutObject", 1),  # recorded by the first batch of all
-    "manifest": ("s3:PutObject", 1),
-    "index": ("s3:PutObject", 2),
-    "settings": ("s3:PutObject", 3),
+    "register": ("s3:PutObject", 1),
+    "policy": ("s3:PutObject", 2),  # recorded by the first batch of all
+    "manifest": ("s3:PutObject", 2),
+    "index": ("s3:PutObject", 3),
+    "settings": ("s3:PutObject", 4),
     "start": ("states:StartExecution", 1),
 }
 RESULTS_STEPS = {
@@ -23,6 +24,7 @@ RESULTS_STEPS = {
     "first flags": ("sns:Publish", 1),
     "last flags": ("sns:Publish", 2),
     "finalize": ("dynamodb:TransactWriteItems", 1),
+    "close": ("s3:DeleteObject", 1),
 }
 
 
@@ -57,6 +59,7 @@ def assert_settled(pipeline: Pipeline, prefix: str, deadline: float) -> None:
 
 def test_a_batcher_that_dies_at_any_step_loses_nothing_and_pays_once(pipeline: Pipeline) -> None:
     """A dead batcher's claims are taken over once the function's timeout has passed: all steps wait for it together."""
+    pipeline.let_batchers_run(seconds=8)
     prefixes = []
     for step, (call, nth) in BATCHER_STEPS.items():
         for when in ("before", "after"):

@@ -27,6 +27,9 @@ def test_what_can_lose_or_delay_a_verdict_is_watched(shipped: Assembly) -> None:
         "BulkRefused",
         "UploadsFailed",
         "UnmatchedResultLines",
+        "UploadsStuck",
+        "BatchesOverdue",
+        "Invocations",
     }
 
 
@@ -156,7 +159,18 @@ def test_every_alarm_says_what_it_means_and_names_its_section_of_the_operations_
 
 
 def test_an_idle_pipeline_raises_no_alarm(shipped: Assembly) -> None:
-    assert {alarm["TreatMissingData"] for alarm in alarms(shipped)} == {"notBreaching"}
+    """But one: a pipeline that is never swept is not idle."""
+    found = {alarm["MetricName"]: alarm["TreatMissingData"] for alarm in alarms(shipped)}
+
+    assert found.pop("Invocations") == "breaching"
+    assert set(found.values()) == {"notBreaching"}
+
+
+def test_a_sweeper_that_does_not_run_is_noticed(shipped: Assembly) -> None:
+    (alarm,) = alarms_about(shipped, "Invocations")
+
+    assert (alarm["ComparisonOperator"], alarm["Threshold"], alarm["Period"]) == ("LessThanThreshold", 1, 3600)
+    assert "Sweeper" in json.dumps(alarm["Dimensions"])
 
 
 def test_alarms_go_to_the_topic_of_the_settings_and_nowhere_without_one(shipped: Assembly, elaborate: Assembly) -> None:

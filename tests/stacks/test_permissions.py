@@ -21,6 +21,7 @@ RESULTS = TRACES | {
     ("dynamodb:PutItem", "<VerdictsTable>"),
     ("s3:GetObject", "<WorkBucket>/batches/*/*"),
     ("s3:PutObject", "<WorkBucket>/batches/*/leftovers.jsonl"),
+    ("s3:DeleteObject", "<WorkBucket>/open/*/*.json"),
     ("s3:ListBucket", "<WorkBucket>"),
     ("s3:GetObject", "<UploadsBucket>/*"),
     ("s3:ListBucket", "<UploadsBucket>"),
@@ -56,6 +57,8 @@ BATCHER = TRACES | {
     ("dynamodb:GetItem", "<VerdictsTable>"),
     ("dynamodb:PutItem", "<VerdictsTable>"),
     ("s3:PutObject", "<WorkBucket>/batches/*/*"),
+    ("s3:PutObject", "<WorkBucket>/open/default/*.json"),
+    ("s3:DeleteObject", "<WorkBucket>/open/default/*.json"),
     ("s3:GetObject", "<WorkBucket>/batches/*/batch.json"),
     ("s3:GetObject", "<WorkBucket>/policies/*"),
     ("s3:PutObject", "<WorkBucket>/policies/*"),
@@ -64,6 +67,19 @@ BATCHER = TRACES | {
     ("states:StartExecution", "<StateMachine>"),
     ("states:DescribeExecution", "arn:*:states:*:*:execution:<StateMachine>:*"),
     ("states:RedriveExecution", "arn:*:states:*:*:execution:<StateMachine>:*"),
+}
+
+SWEEPER = TRACES | {
+    ("logs:CreateLogStream", "<Logs>"),
+    ("logs:PutLogEvents", "<Logs>"),
+    ("s3:ListBucket", "<WorkBucket>"),
+    ("s3:GetObject", "<WorkBucket>/open/*/*.json"),
+    ("s3:DeleteObject", "<WorkBucket>/open/*/*.json"),
+    ("dynamodb:BatchGetItem", "<VerdictsTable>"),
+    ("states:ListExecutions", "<StateMachine>"),
+    ("states:DescribeExecution", "arn:*:states:*:*:execution:<StateMachine>:*"),
+    ("states:RedriveExecution", "arn:*:states:*:*:execution:<StateMachine>:*"),
+    ("sqs:SendMessage", "<Queue>"),
 }
 
 #: Step Functions and X-Ray document these for log delivery and tracing; none of them has resource types.
@@ -113,6 +129,7 @@ SHIPPED_ROLES = {
     "LiveImagesAnalyzerRole": ANALYZER,
     "DefaultLaneBatcherRole": BATCHER,
     "LiveAnalysisStateMachineRole": WORKFLOW,
+    "SweeperRole": SWEEPER,
 }
 
 #: Roles of an image engine and a workflow for each priority.
@@ -147,7 +164,7 @@ def test_no_other_role_is_made(shipped: Assembly, elaborate: Assembly) -> None:
     batchers = {f"{lane}LaneBatcherRole" for lane in ("Default", "ProfilePictures", "Chat", "Archive")}
 
     assert roles(shipped) == set(SHIPPED_ROLES)
-    assert roles(elaborate) == {*PRIORITY_ROLES, *batchers, "ResultsWriterResultsRole"}
+    assert roles(elaborate) == {*PRIORITY_ROLES, *batchers, "ResultsWriterResultsRole", "SweeperRole"}
 
 
 def test_a_fast_machine_has_nothing_to_do_with_bulk(elaborate: Assembly) -> None:
@@ -178,14 +195,14 @@ def test_each_priority_has_a_queue_and_a_machine_of_its_own(elaborate: Assembly,
     assert set(re.findall(r"(\w+?)AnalysisStateMachine", named["analyzer"])) == {priority}
 
 
-def test_only_backfill_may_list_executions_and_only_those_of_its_own_machine(elaborate: Assembly) -> None:
+def test_of_the_machines_only_backfill_may_list_executions_and_only_its_own(elaborate: Assembly) -> None:
     machines = resources(elaborate.pipeline, "AWS::StepFunctions::StateMachine")
     (own,) = (name for name in machines if name.startswith("BackfillAnalysisStateMachine"))
     allowed = [
         (policy["Properties"]["Roles"], _listed(statement["Resource"]))
-        for policy in resources(elaborate.pipeline, "AWS::IAM::Policy").values()
+        for name, policy in resources(elaborate.pipeline, "AWS::IAM::Policy").items()
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
-        if "states:ListExecutions" in _listed(statement["Action"])
+        if "states:ListExecutions" in _listed(statement["Action"]) and not name.startswith("Sweeper")
     ]
 
     ((granted, on),) = allowed

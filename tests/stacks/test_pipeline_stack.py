@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from lambdas.moderation.engine import Engine
 from lambdas.moderation.lane import Priority
 from lambdas.moderation.verdict import Status
 from lambdas.results.environment import Environment as ResultsEnvironment
+from lambdas.sweeper.schedule import Schedule
+from stacks.settings import MAX_LANES
 from tests.stacks.conftest import Assembly, only, resources, workflow
 
 
@@ -45,7 +48,7 @@ def part_name(part: Any) -> str:
     return re.sub(r"[0-9A-F]{16}$", "", name.removeprefix("PublishOutputRef"))
 
 
-@pytest.mark.parametrize(("fixture", "count"), [("shipped", 3), ("elaborate", 8)])
+@pytest.mark.parametrize(("fixture", "count"), [("shipped", 4), ("elaborate", 9)])
 def test_every_function_is_of_the_same_make(request: pytest.FixtureRequest, fixture: str, count: int) -> None:
     found = functions(request.getfixturevalue(fixture))
 
@@ -244,7 +247,7 @@ def test_what_a_lane_gives_up_on_is_kept_in_a_queue(shipped: Assembly) -> None:
         next(name for name in names if name.startswith(f"DefaultLane{kind}Queue"))
         for kind in ("DeadLetter", "", "Undelivered")
     )
-    (target,) = properties(shipped, "AWS::Events::Rule")["Targets"]
+    (target,) = properties(shipped, "AWS::Events::Rule", "DefaultLane")["Targets"]
 
     assert target["Arn"] == {"Fn::GetAtt": [queue, "Arn"]}
     assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": [undelivered, "Arn"]}}
@@ -256,7 +259,7 @@ def test_what_a_lane_gives_up_on_is_kept_in_a_queue(shipped: Assembly) -> None:
 
 
 def test_events_reach_the_queue_as_they_are(shipped: Assembly) -> None:
-    (target,) = properties(shipped, "AWS::Events::Rule")["Targets"]
+    (target,) = properties(shipped, "AWS::Events::Rule", "DefaultLane")["Targets"]
 
     assert not {"Input", "InputPath", "InputTransformer"} & set(target)
 
@@ -276,7 +279,7 @@ def test_queues_are_encrypted_and_want_tls(shipped: Assembly) -> None:
 
 
 def test_only_the_lanes_rule_may_send_to_its_queues(shipped: Assembly) -> None:
-    (rule,) = resources(shipped.pipeline, "AWS::Events::Rule")
+    (rule,) = (name for name in resources(shipped.pipeline, "AWS::Events::Rule") if name.startswith("DefaultLane"))
     allowed = [
         statement
         for policy in resources(shipped.pipeline, "AWS::SQS::QueuePolicy").values()
@@ -357,3 +360,35 @@ def test_the_outputs_tell_which_policy_judges_what_and_who_is_told(elaborate: As
         "archive": {"policy": "standard", "policy_overrides": {}, "min_confidence": 30.0},
     }
     assert named["NotifiedStatuses"] == "APPROVED,FAILED"
+
+
+def test_the_sweeper_is_told_of_every_lane_each_quarter_of_an_hour(elaborate: Assembly) -> None:
+    rule = properties(elaborate, "AWS::Events::Rule", "Sweeper")
+    (target,) = rule["Targets"]
+    parts = target["Input"]["Fn::Join"][1]
+    text = "".join(part if isinstance(part, str) else json.dumps(part).replace('"', "'") for part in parts)
+    schedule = Schedule.parse(json.loads(text))
+    lanes = schedule.lanes
+
+    assert rule["ScheduleExpression"] == "rate(15 minutes)"
+    assert schedule.min_age == timedelta(minutes=30)
+    assert {name: lane.overdue_hours for name, lane in lanes.items()} == {
+        "default": 48,
+        "profile-pictures": 48,
+        "chat": 2,
+        "archive": None,
+    }
+    for name, machine in (("default", "Live"), ("chat", "Fast"), ("archive", "Backfill")):
+        assert f"{machine}AnalysisStateMachine" in lanes[name].state_machine_arn
+        assert f"'{name.capitalize()}LaneQueue" in lanes[name].queue_url
+
+
+def test_the_sweepers_event_has_room_for_as_many_lanes_as_settings_may_have() -> None:
+    """8,192 characters (EventBridge API reference, Target); names of queues and machines have 80 at most."""
+    lane = {
+        "queue_url": f"https://sqs.ap-southeast-1.amazonaws.com/000000000000/{'q' * 80}",
+        "state_machine_arn": f"arn:aws:states:ap-southeast-1:000000000000:stateMachine:{'m' * 80}",
+        "overdue_hours": 48,
+    }
+
+    assert len(json.dumps({"lanes": {f"{n:024}": lane for n in range(MAX_LANES)}, "min_age_minutes": 30})) <= 8192

@@ -248,6 +248,10 @@ MISTAKES = {
     # the file
     "": "gatehouse.yaml:1: lanes: no lanes; without one nothing is moderated; write default: {} under lanes",
     "lanes: {}": "gatehouse.yaml:1: lanes: no lanes; without one nothing is moderated; write default: {} under lanes",
+    f"lanes: {{{', '.join(f'l{n}: {{prefixes: [p{n:02}]}}' for n in range(21))}}}": (
+        "gatehouse.yaml:1: lanes: 21 lanes are more than a deployment can have; "
+        "keep to 20, or make another deployment with another name"
+    ),
     "- a": "gatehouse.yaml:1: a list is not a mapping; write its keys indented below it",
     "lanes: [a]": "gatehouse.yaml:1: lanes: a list is not a mapping; write its keys indented below it",
     "lanes: {default: 5}": "gatehouse.yaml:1: lanes.default: 5 is not a mapping; write its keys indented below it",
@@ -445,7 +449,7 @@ def test_a_pattern_that_eventbridge_would_refuse_is_refused(tmp_path: Path) -> N
 
 
 def test_prefixes_of_other_lanes_count_towards_the_pattern(tmp_path: Path) -> None:
-    others = "".join(f"  lane{number}: {{prefixes: [{'x' * 100}{number}/]}}\n" for number in range(20))
+    others = "".join(f"  lane{number}: {{prefixes: [{'x' * 100}{number}/]}}\n" for number in range(19))
 
     assert "EventBridge takes 2048; use fewer" in message(tmp_path, f"lanes:\n  default: {{}}\n{others}")
 

@@ -30,7 +30,7 @@ class AwsCalls:
     _done: Counter[str] = field(default_factory=Counter)
     _answers: dict[str, list[tuple[int, dict[str, Any]]]] = field(default_factory=dict)
     _standing_answers: dict[str, Answer] = field(default_factory=dict)
-    _interruptions: dict[str, Callable[[], object]] = field(default_factory=dict)
+    _interruptions: dict[tuple[str, int], Callable[[], object]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def watch(self, *clients: BaseClient) -> None:
@@ -55,14 +55,14 @@ class AwsCalls:
         """
         self._standing_answers[operation] = answer
 
-    def interrupt(self, operation: str, action: Callable[[], object]) -> None:
-        """Let something else happen, once, just before the next call of this operation."""
-        self._interruptions[operation] = action
+    def interrupt(self, operation: str, action: Callable[[], object], nth: int = 1) -> None:
+        """Let something else happen, once, just before the nth call of this operation from now on."""
+        self._interruptions[operation, self.made[operation] + nth] = action
 
     def _before(self, model: Any, params: Mapping[str, Any], **_: object) -> Any:
         """Returns what botocore takes for the answer, response and body, or None to let it ask AWS."""
         operation: str = model.name
-        if action := self._interruptions.pop(operation, None):
+        if action := self._interruptions.pop((operation, self.made[operation] + 1), None):
             action()
         with self._lock:
             self.made[operation] += 1

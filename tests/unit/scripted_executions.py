@@ -18,6 +18,7 @@ class ScriptedExecutions(Executions):
         redrivable: whether a stopped execution may be redriven.
         redrives: batch id -> how often it was redriven.
         refused: batch ids whose redrive was asked for in vain.
+        listed: how often what runs was listed.
     """
 
     def __init__(self) -> None:
@@ -26,6 +27,7 @@ class ScriptedExecutions(Executions):
         self.redrivable = True
         self.redrives: Counter[str] = Counter()
         self.refused: list[str] = []
+        self.listed = 0
         self._kill: Literal["before", "after"] | None = None
 
     def kill_start(self, when: Literal["before", "after"]) -> None:
@@ -48,3 +50,10 @@ class ScriptedExecutions(Executions):
         else:
             self.refused.append(batch_id)
         return self.progress[batch_id]
+
+    def running(self) -> set[str]:
+        self.listed += 1
+        return {batch_id for batch_id, progress in self.progress.items() if progress is Progress.RUNNING}
+
+    def look(self, batch_id: str) -> Progress:
+        return self.progress.get(batch_id, Progress.ABSENT)

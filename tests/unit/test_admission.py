@@ -3,21 +3,23 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from boto3.dynamodb.types import TypeSerializer
 
 from lambdas.aws import verdict_table
 from lambdas.aws.executions import Progress
 from lambdas.batcher.admission import Admission, Admitted
 from lambdas.moderation.batch import manifest_key, uploads_key
+from lambdas.moderation.open_batch import open_key
 from lambdas.moderation.policy import Policy
 from lambdas.moderation.policy_pointer import PolicyPointerError
 from lambdas.moderation.upload import Upload
 from lambdas.moderation.verdict import Status, claim_from_item
 from tests.unit.aws_calls import Killed
 from tests.unit.builders import NOON, a_lane, a_policy, a_verdict, an_upload, uploads
-from tests.unit.conftest import WORK, Storage
+from tests.unit.conftest import TABLE, WORK, Storage
 from tests.unit.scripted_executions import ScriptedExecutions
 
 TIMEOUT = timedelta(seconds=120)
@@ -32,13 +34,18 @@ class Batcher:
     time: datetime = NOON
     policies: Callable[[], Mapping[str, Policy]] = lambda: {"standard": a_policy()}
 
-    def admit(self, found: Iterable[Upload]) -> Admitted:
+    def admit(self, found: Iterable[Upload], resubmitted: Mapping[tuple[str, str], str] | None = None) -> Admitted:
         """One invocation. Returns what it says became of the uploads."""
         storage = self.storage
         admission = Admission(
             a_lane(), self.policies, storage.table, storage.work, self.executions, now=lambda: self.time
         )
-        return admission.admit(found, TIMEOUT)
+        return admission.admit(found, TIMEOUT, resubmitted or {})
+
+    def resubmit(self, found: Iterable[Upload], batch_id: str) -> Admitted:
+        """One invocation with messages that ask for another try of a batch."""
+        found = list(found)
+        return self.admit(found, {upload.identity: batch_id for upload in found})
 
     def admit_until_done(self, found: Iterable[Upload]) -> None:
         """Deliver messages as SQS does: all of them again after a crash, later those that came back."""
@@ -56,7 +63,7 @@ class Batcher:
 
     def lose_the_files(self, found: Iterable[Upload]) -> None:
         """A batcher claims uploads and dies before it writes them down."""
-        self.storage.calls.kill("PutObject", "before")
+        self.storage.calls.kill("PutObject", "before", nth=2)  # the first registers the batch
         with pytest.raises(Killed):
             self.admit(found)
 
@@ -72,6 +79,19 @@ class Batcher:
         """How often each object is in the manifest of a started execution."""
         started = self.executions.progress
         return Counter(line["source-ref"] for batch_id in started for line in self.lines(manifest_key(batch_id)))
+
+    def files(self) -> list[str]:
+        """Keys of the batches' files."""
+        listed = self.storage.s3.list_objects_v2(Bucket=WORK, Prefix="batches/")
+        return [entry["Key"] for entry in listed.get("Contents", [])]
+
+    def registered(self) -> dict[str, set[tuple[str, str]]]:
+        """Open batches -> identities of the uploads their entries name."""
+        entries = [
+            self.storage.work.read_open(open_key(lane, batch_id))
+            for lane, batch_id, _ in self.storage.work.open_since(datetime.now(UTC) + timedelta(days=1))
+        ]
+        return {entry.batch_id: _identities(entry.uploads) for entry in entries if entry}
 
     def holder(self, upload: Upload) -> str:
         """The batch that holds an upload."""
@@ -146,7 +166,7 @@ def test_uploads_whose_policy_cannot_be_read_are_taken_over_once_it_can(batcher:
     working, batcher.policies = batcher.policies, unreadable
     with pytest.raises(PolicyPointerError):
         batcher.admit(uploads(2))
-    assert (batcher.executions.progress, batcher.storage.calls.made["PutObject"]) == ({}, 0)
+    assert (batcher.executions.progress, batcher.files()) == ({}, [])
     assert {item["status"] for item in batcher.storage.items().values()} == {"PENDING"}
 
     batcher.policies = working
@@ -303,7 +323,7 @@ def test_two_batchers_at_once_share_the_uploads(batcher: Batcher) -> None:
 
 def test_a_batcher_does_not_start_what_another_is_about_to_write(batcher: Batcher) -> None:
     second: list[Admitted] = []
-    batcher.storage.calls.interrupt("PutObject", lambda: second.append(batcher.admit(uploads(3))))
+    batcher.storage.calls.interrupt("PutObject", lambda: second.append(batcher.admit(uploads(3))), nth=2)
 
     first = batcher.admit(uploads(2))
 
@@ -365,7 +385,7 @@ CRASHES: list[Callable[[Batcher], None]] = [
     *(
         lambda batcher, when=when, nth=nth: batcher.storage.calls.kill("PutObject", when, nth)
         for when in ("before", "after")
-        for nth in (1, 2, 3)
+        for nth in (1, 2, 3, 4)
     ),
     *(lambda batcher, when=when: batcher.executions.kill_start(when) for when in ("before", "after")),
 ]
@@ -381,6 +401,7 @@ def test_a_crash_anywhere_neither_loses_an_upload_nor_pays_twice(
     CRASHES[crash](batcher)
     with pytest.raises(Killed):
         batcher.admit(found)
+    assert held_by_nobody(batcher) == set(), "a sweeper could not find them"
 
     random.Random(crash + 1).shuffle(found)
     batcher.admit_until_done(found[:4])
@@ -417,3 +438,95 @@ def test_a_crash_while_taking_over_loses_nothing(batcher: Batcher, crash: int, e
     later = set(batcher.executions.progress) - earlier
     again = Counter(line["source-ref"] for batch_id in later for line in batcher.lines(manifest_key(batch_id)))
     assert again == {upload.object: 1 for upload in found}
+
+
+def held_by_nobody(batcher: Batcher) -> set[tuple[str, str]]:
+    """Pending uploads that the register's entry of their batch does not name."""
+    registered = batcher.registered()
+    return {
+        identity
+        for identity, item in batcher.storage.items().items()
+        if item["status"] == "PENDING" and identity not in registered.get(claim_from_item(item).batch_id, set())
+    }
+
+
+def test_a_batch_is_registered_as_open_before_it_claims(batcher: Batcher) -> None:
+    batcher.storage.calls.kill("TransactWriteItems", "before")
+    with pytest.raises(Killed):
+        batcher.admit(uploads(2))
+
+    assert [*batcher.registered().values()] == [_identities(uploads(2))]
+    assert batcher.storage.items() == {}
+
+
+def test_a_batch_that_cannot_be_registered_claims_nothing(batcher: Batcher) -> None:
+    batcher.storage.calls.answer_next("PutObject", {"Error": {"Code": "AccessDenied", "Message": ""}}, 403)
+    with pytest.raises(batcher.storage.s3.exceptions.ClientError):
+        batcher.admit(uploads(2))
+
+    assert batcher.storage.items() == {}
+
+
+def test_a_batch_that_holds_nothing_does_not_stay_open(batcher: Batcher) -> None:
+    batcher.admit(uploads(2))
+    (first,) = batcher.registered()
+
+    batcher.admit(uploads(2))
+
+    assert [*batcher.registered()] == [first]
+
+
+@pytest.fixture
+def failed(batcher: Batcher) -> str:
+    """A batch of two uploads: one is FAILED, the other one BLOCKED. Returns its id."""
+    batcher.admit(uploads(2))
+    first, second = (claim_from_item(batcher.storage.item(upload)) for upload in uploads(2))
+    batcher.storage.table.finalize([a_verdict(Status.FAILED, first), a_verdict(Status.BLOCKED, second)], None)
+    batcher.end(Progress.SUCCEEDED)
+    return first.batch_id
+
+
+def test_a_failed_upload_is_analysed_anew_if_somebody_asks(batcher: Batcher, failed: str) -> None:
+    admitted = batcher.resubmit(uploads(2), failed)
+
+    assert admitted.batch is not None
+    assert [entry.claim.upload for entry in admitted.batch.uploads] == uploads(1)
+    assert (admitted.resubmitted, admitted.come_back) == (1, set())
+    item = batcher.storage.item(uploads(1)[0])
+    assert (item["status"], item["attempt"], item["batch_id"]) == ("PENDING", 1, admitted.batch.batch_id)
+    assert "error" not in item
+    assert batcher.storage.item(uploads(2)[1])["status"] == "BLOCKED"
+    assert held_by_nobody(batcher) == set()
+
+
+def test_asking_twice_analyses_once(batcher: Batcher, failed: str) -> None:
+    batcher.resubmit(uploads(2), failed)
+    analysed = batcher.analysed()
+
+    again = batcher.resubmit(uploads(2), failed)
+
+    assert again == Admitted()
+    assert batcher.analysed() == analysed
+
+
+def test_a_failed_upload_stays_so_unless_its_own_batch_is_meant(batcher: Batcher, failed: str) -> None:
+    before = batcher.storage.items()
+
+    assert batcher.admit(uploads(2)) == Admitted()
+    assert batcher.resubmit(uploads(2), "0" * 32) == Admitted()
+    assert batcher.storage.items() == before
+
+
+def test_a_verdict_that_a_person_gives_meanwhile_is_not_undone(batcher: Batcher, failed: str) -> None:
+    claim = claim_from_item(batcher.storage.item(uploads(1)[0]))
+    verdict = a_verdict(Status.BLOCKED, claim).to_item()
+    storage = batcher.storage
+
+    def decide() -> None:
+        serialize = TypeSerializer().serialize
+        storage.dynamodb.put_item(TableName=TABLE, Item={name: serialize(value) for name, value in verdict.items()})
+
+    storage.calls.interrupt("TransactWriteItems", decide, nth=2)  # after it was found FAILED
+
+    assert batcher.resubmit(uploads(1), failed) == Admitted()
+    assert storage.item(uploads(1)[0])["status"] == "BLOCKED"

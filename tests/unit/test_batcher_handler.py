@@ -11,9 +11,10 @@ import pytest
 
 from lambdas.batcher import handler as batcher
 from lambdas.moderation.policy_pointer import PolicyPointer
-from lambdas.moderation.verdict import claim_from_item
+from lambdas.moderation.upload import readmission_message
+from lambdas.moderation.verdict import Status, claim_from_item
 from tests.unit.aws_calls import AwsCalls, Killed
-from tests.unit.builders import a_lane, a_policy, an_upload, s3_event, sqs_records, uploads
+from tests.unit.builders import a_lane, a_policy, a_verdict, an_upload, s3_event, sqs_records, uploads
 from tests.unit.conftest import TABLE, WORK, Storage
 from tests.unit.emitted import dimensions_in, metrics_in
 from tests.unit.lambda_context import a_context
@@ -156,6 +157,7 @@ def test_metrics_tell_what_became_of_the_messages(deployed: Deployed, capsys: py
         "UploadsUnsupported": [1],
         "UploadsIgnored": [1],
         "UploadsReclaimed": [0],
+        "UploadsResubmitted": [0],
         "MessagesMalformed": [2],
         "BatchesStarted": [1],
         "BatchesRedriven": [0],
@@ -163,6 +165,20 @@ def test_metrics_tell_what_became_of_the_messages(deployed: Deployed, capsys: py
         "PoliciesUnknown": [0],
     }
     assert dimensions_in(output) == {("lane", "service", "avatars")}
+
+
+def test_an_upload_that_failed_is_analysed_again_on_demand(
+    deployed: Deployed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployed.invoke(s3_event(an_upload()))
+    claim = claim_from_item(deployed.storage.item(an_upload()))
+    deployed.storage.table.finalize([a_verdict(Status.FAILED, claim)], None)
+    capsys.readouterr()
+
+    deployed.invoke(readmission_message(an_upload(), resubmit_of=claim.batch_id))
+
+    assert metrics_in(capsys.readouterr().out)["UploadsResubmitted"] == [1]
+    assert deployed.storage.item(an_upload())["status"] == "PENDING"
 
 
 def test_a_version_nobody_knows_is_counted_and_named(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:

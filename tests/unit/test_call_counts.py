@@ -69,7 +69,7 @@ def _client(calls: AwsCalls, service: Any) -> Any:
     return client
 
 
-def test_a_batcher_makes_40_transactions_3_files_and_1_start_of_4000_messages(calls: AwsCalls) -> None:
+def test_a_batcher_makes_40_transactions_4_files_and_1_start_of_4000_messages(calls: AwsCalls) -> None:
     for operation in ("TransactWriteItems", "HeadObject", "PutObject", "StartExecution"):
         calls.answer_always(operation, lambda _: {})
     policies = {name: replace(a_policy(), name=name) for name in ("standard", "strict")}
@@ -97,7 +97,7 @@ def test_a_batcher_makes_40_transactions_3_files_and_1_start_of_4000_messages(ca
         assert len(admitted.batch.uploads) == MESSAGES
         return Counter(calls.made)
 
-    every_batch = Counter(TransactWriteItems=MESSAGES // 100, PutObject=3, StartExecution=1)
+    every_batch = Counter(TransactWriteItems=MESSAGES // 100, PutObject=4, StartExecution=1)
     assert admit() == every_batch + Counter(GetParameters=1, HeadObject=len(policies))  # a new function looks around
     assert admit() == every_batch
 
@@ -148,7 +148,7 @@ def _answer_from(calls: AwsCalls, batch: _BatchInProgress) -> _BatchInProgress:
     calls.answer_always("GetObject", batch.get_object)
     calls.answer_always("HeadObject", batch.head_object)
     calls.answer_always("BatchGetItem", batch.batch_get_item)
-    for operation in ("TransactWriteItems", "PutObject", "SendTaskHeartbeat", "SendTaskSuccess"):
+    for operation in ("TransactWriteItems", "PutObject", "DeleteObject", "SendTaskHeartbeat", "SendTaskSuccess"):
         calls.answer_always(operation, lambda _: {})
     calls.answer_always("PublishBatch", lambda _: {"Successful": [], "Failed": []})
     calls.answer_always("DetectModerationLabels", lambda _: an_answer())
@@ -186,6 +186,7 @@ def test_results_makes_a_transaction_a_hundred_and_a_publish_ten_of_10000_lines(
         PublishBatch=ceil((LINES - APPROVALS) / 10),
         HeadObject=APPROVALS,
         GetObject=4,
+        DeleteObject=1,
     )
 
 
@@ -203,6 +204,7 @@ def test_results_reads_a_file_a_chunk_and_looks_at_no_object_whose_version_was_a
         TransactWriteItems=ceil(LINES / 100),
         PublishBatch=ceil((LINES - APPROVALS) / 10),
         GetObject=2 + ceil(LINES / CHUNK),  # settings and index
+        DeleteObject=1,
     )
 
 

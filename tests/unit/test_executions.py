@@ -86,3 +86,25 @@ def test_any_other_refusal_is_raised(states: tuple[Executions, Stubber], code: s
     stubber.add_client_error("redrive_execution", code)
     with pytest.raises(ClientError):
         executions.redrive("batch-1")
+
+
+def test_an_execution_that_was_never_started_or_is_forgotten_is_absent(states: tuple[Executions, Stubber]) -> None:
+    executions, stubber = states
+    stubber.add_client_error("describe_execution", "ExecutionDoesNotExist", expected_params={"executionArn": EXECUTION})
+    _add_description(stubber, "SUCCEEDED")
+
+    assert executions.look("batch-1") is Progress.ABSENT
+    assert executions.look("batch-1") is Progress.SUCCEEDED
+
+
+def test_what_runs_is_listed_page_by_page(states: tuple[Executions, Stubber]) -> None:
+    executions, stubber = states
+
+    def listed(name: str) -> dict[str, object]:
+        return {"executionArn": name, "stateMachineArn": MACHINE, "name": name, "status": "RUNNING", "startDate": 0}
+
+    asked = {"stateMachineArn": MACHINE, "statusFilter": "RUNNING"}
+    stubber.add_response("list_executions", {"executions": [listed("a")], "nextToken": "next"}, asked)
+    stubber.add_response("list_executions", {"executions": [listed("b")]}, asked | {"nextToken": "next"})
+
+    assert executions.running() == {"a", "b"}

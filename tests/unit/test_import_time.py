@@ -28,9 +28,9 @@ def _top_level_modules(name: str) -> set[str]:
     return loaded[0] - loaded[1]
 
 
-@pytest.mark.parametrize("handler", ["lambdas.analyzer.handler", "lambdas.batcher.handler", "lambdas.results.handler"])
-def test_a_handler_imports_nothing_heavy(handler: str) -> None:
-    assert not _top_level_modules(handler) & (HEAVY | {"difflib"})
+@pytest.mark.parametrize("function", ["analyzer", "batcher", "results", "sweeper"])
+def test_a_handler_imports_nothing_heavy(function: str) -> None:
+    assert not _top_level_modules(f"lambdas.{function}.handler") & (HEAVY | {"difflib"})
 
 
 def test_the_domain_is_made_of_the_standard_library_alone() -> None:

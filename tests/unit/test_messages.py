@@ -1,10 +1,12 @@
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.batcher.messages import Messages
+from lambdas.moderation.upload import readmission_message
 from tests.unit.builders import a_lane, an_upload, s3_event, sqs_records
 from tests.unit.test_upload import JSON
 
@@ -48,3 +50,23 @@ def test_every_message_ends_somewhere(bodies: list[str]) -> None:
     messages = Messages.read(a_lane(), sqs_records(bodies))
 
     assert len(messages.uploads) + messages.ignored + len(messages.malformed) == len(bodies)
+
+
+def test_a_message_may_ask_for_another_try_of_the_batch_it_names() -> None:
+    bodies: list[dict[str, Any] | str] = [
+        s3_event(an_upload("a")),
+        readmission_message(an_upload("b"), resubmit_of="batch-1"),
+    ]
+
+    messages = Messages.read(a_lane(), sqs_records(bodies))
+
+    assert messages.resubmitted == {an_upload("b").identity: "batch-1"}
+    assert set(messages.uploads.values()) == {an_upload("a"), an_upload("b")}
+
+
+def test_another_lanes_upload_is_not_tried_again_here() -> None:
+    body = readmission_message(an_upload("b"), resubmit_of="batch-1")
+
+    messages = Messages.read(a_lane(prefixes=("a",)), sqs_records([body]))
+
+    assert (messages.resubmitted, messages.ignored) == ({}, 1)

@@ -16,6 +16,7 @@ from lambdas.aws.verdict_table import VerdictTableBusyError
 from lambdas.moderation.analysis import ImageError, answer_line, error_line
 from lambdas.moderation.batch import Batch, BatchUpload, leftovers_key
 from lambdas.moderation.chunk import Chunk, ImagePass
+from lambdas.moderation.open_batch import OpenBatch, open_key
 from lambdas.moderation.policy import Policy
 from lambdas.moderation.upload import Upload, iso
 from lambdas.moderation.verdict import FLAGGED, Claim, Failure, Status
@@ -62,8 +63,13 @@ class Court:
         claims = [Claim(upload, batch_id, moment, "default") for upload in found]
         self.storage.table.claim(claims)
         batch = Batch.of(batch_id, a_lane(**self.lane), self.policies, moment, claims)
+        self.storage.work.open(OpenBatch("default", batch_id, moment, found))
         self.storage.work.write(batch)
         return batch
+
+    def is_open(self) -> bool:
+        """Whether the batch stands in the register of open ones."""
+        return self.storage.work.read_open(open_key("default", "batch-1")) is not None
 
     def answer(self, lines: Sequence[str], summary: Mapping[str, Any] | None = None) -> Request:
         """The job ends with these result lines."""
@@ -286,8 +292,67 @@ def test_an_unreadable_result_file_decides_nothing(court: Court) -> None:
     court.claim([court.upload("cat.jpg")])
 
     with pytest.raises(ClientError):
-        court.settle(Request("batch-1", Job("job-1", Location(WORK, "absent.jsonl"))))
+        court.settle(Request("batch-1", Job("job-1", Location("no-bucket", "results.jsonl"))))
     assert court.statuses() == {"cat.jpg": "PENDING"}
+
+
+def test_what_a_missing_result_file_should_have_told_is_left_to_the_image_engine(court: Court) -> None:
+    upload = court.upload("cat.jpg")
+    court.claim([upload])
+
+    settled = court.settle(Request("batch-1", Job("job-1", Location(WORK, "absent.jsonl"))))
+
+    assert (settled.leftovers, court.statuses()) == (1, {"cat.jpg": "PENDING"})
+    assert court.leftovers() == [upload]
+
+
+def test_a_settled_batch_is_open_no_more(court: Court) -> None:
+    upload = court.upload("cat.jpg")
+    court.claim([upload])
+
+    court.settle(court.answer([result_line(upload.object)]))
+
+    assert not court.is_open()
+
+
+def test_a_batch_is_open_until_its_leftovers_are_settled(court: Court) -> None:
+    upload, lost = court.upload("cat.jpg"), court.upload("lost.jpg")
+    court.claim([upload, lost])
+
+    court.settle(court.answer([result_line(upload.object)]))
+    assert court.is_open()
+
+    court.settle(court.look({lost: CLEAN}, ImagePass.LEFTOVERS))
+    assert not court.is_open()
+
+
+def test_a_batch_with_a_refused_flag_is_open_until_it_is_published(court: Court) -> None:
+    upload = court.upload("cat.jpg")
+    court.claim([upload])
+    refusal = {"Failed": [{"Id": "0", "Code": "InternalError", "SenderFault": True}], "Successful": []}
+    court.storage.calls.answer_next("PublishBatch", refusal)
+
+    assert court.settle(court.answer([result_line(upload.object, BLOCKED)])).refusals
+    assert court.is_open()
+
+    court.settle(court.answer([result_line(upload.object, BLOCKED)]))
+    assert not court.is_open()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_results_that_dies_before_it_closes_a_batch_closes_it_next_time(
+    court: Court, when: Literal["before", "after"]
+) -> None:
+    upload = court.upload("cat.jpg")
+    court.claim([upload])
+    court.storage.calls.kill("DeleteObject", when)
+
+    with pytest.raises(Killed):
+        court.settle(court.answer([result_line(upload.object)]))
+    assert court.statuses() == {"cat.jpg": "APPROVED"}
+
+    court.settle(court.answer([result_line(upload.object)]))
+    assert not court.is_open()
 
 
 def test_the_summary_tells_why_an_image_has_no_result(court: Court) -> None:

@@ -1,0 +1,77 @@
+"""The register of open batches: what was claimed and is not settled yet, however it got stuck.
+
+A batcher writes the entry before it claims, and Results removes it when the batch holds nothing more. So every PENDING
+upload stands in an entry, and what is open for too long is found by listing a few objects, without reading the table.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lambdas.moderation.upload import Upload
+from lambdas.moderation.verdict import Claim
+
+OPEN_PREFIX = "open/"
+
+_KEY = re.compile(rf"{OPEN_PREFIX}([a-z0-9-]+)/([0-9a-f]{{32}})\.json")
+
+
+def open_key(lane: str, batch_id: str) -> str:
+    """Key of a batch's entry in the work bucket."""
+    return f"{OPEN_PREFIX}{lane}/{batch_id}.json"
+
+
+def named_by(key: str) -> tuple[str, str] | None:
+    """Lane and batch id of an entry's key; None where the key is none of ours."""
+    matched = _KEY.fullmatch(key)
+    return (matched[1], matched[2]) if matched else None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBatch:
+    """An entry.
+
+    Attributes:
+        claimed_at: of all the batch's claims, ISO 8601 in UTC.
+        uploads: those the batcher was about to claim; some may have been another batch's already.
+    """
+
+    lane: str
+    batch_id: str
+    claimed_at: str
+    uploads: Sequence[Upload]
+
+    @property
+    def key(self) -> str:
+        """Where it lies in the work bucket."""
+        return open_key(self.lane, self.batch_id)
+
+    def claims(self) -> list[Claim]:
+        """What the batch holds at most."""
+        return [Claim(upload, self.batch_id, self.claimed_at, self.lane) for upload in self.uploads]
+
+    def to_text(self) -> str:
+        """The entry as it is stored."""
+        document = {
+            "batch_id": self.batch_id,
+            "lane": self.lane,
+            "claimed_at": self.claimed_at,
+            "uploads": [upload.to_document() for upload in self.uploads],
+        }
+        return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+
+    @classmethod
+    def parse(cls, text: str | bytes) -> "OpenBatch":
+        """Read an entry.
+
+        Raises:
+            ValueError: it is not one of ours.
+        """
+        try:
+            document: Mapping[str, Any] = json.loads(text)
+            uploads = tuple(Upload.from_document(entry) for entry in document["uploads"])
+            return cls(document["lane"], document["batch_id"], document["claimed_at"], uploads)
+        except (KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ValueError(f"not an entry of the open batches: {error!r}") from error

@@ -1,0 +1,79 @@
+"""The sweeper: on a schedule, gets uploads going again that are stuck."""
+
+import os
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache, partial
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.config import Config
+
+from lambdas.aws.executions import Executions
+from lambdas.aws.ingest_queue import IngestQueue
+from lambdas.aws.verdict_table import VerdictTable
+from lambdas.aws.work_bucket import WorkBucket
+from lambdas.sweeper.environment import Environment
+from lambdas.sweeper.schedule import Schedule
+from lambdas.sweeper.sweep import Sweep, Swept
+
+logger = Logger()
+metrics = Metrics()
+tracer = Tracer(auto_patch=False)
+
+#: Seconds that the last batch of a run may take: 10,000 uploads are 100 reads and 1,000 sends.
+_LAST_BATCH_SECONDS = 240
+
+_CONFIG = Config(retries={"mode": "standard", "max_attempts": 8}, connect_timeout=3, read_timeout=10)
+
+
+@cache
+def _client(service: Any) -> Any:
+    return boto3.client(service, config=_CONFIG)
+
+
+def _sweep(schedule: Schedule, until: float) -> Sweep:
+    environment = Environment.read(os.environ)
+    return Sweep(
+        schedule=schedule,
+        table=VerdictTable(_client("dynamodb"), environment.verdict_table),
+        work=WorkBucket(_client("s3"), environment.work_bucket),
+        executions=partial(Executions, _client("stepfunctions")),
+        queue=partial(IngestQueue, _client("sqs")),
+        now=lambda: datetime.now(UTC),
+        has_time=lambda: time.monotonic() < until,
+    )
+
+
+@logger.inject_lambda_context
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+def handler(event: Mapping[str, Any], context: LambdaContext) -> None:
+    """Sweep the lanes that the schedule names.
+
+    Raises:
+        MessageNotSentError, VerdictTableBusyError, ClientError: an outage; the next sweep starts over.
+    """
+    until = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - _LAST_BATCH_SECONDS
+    _report(_sweep(Schedule.parse(event), until).sweep())
+
+
+def _report(swept: Swept) -> None:
+    counts = {
+        "BatchesOpen": swept.open,
+        "BatchesOverdue": len(swept.overdue),
+        "BatchesRedriven": swept.redriven,
+        "UploadsReadmitted": swept.readmitted,
+        "UploadsStuck": swept.stuck,
+    }
+    for name, count in counts.items():
+        metrics.add_metric(name, MetricUnit.Count, count)
+    logger.info("swept", extra={"counts": counts, "closed": swept.closed, "is_complete": swept.is_complete})
+    for batch_id in swept.overdue:
+        logger.warning("batch overdue", extra={"batch_id": batch_id})
+    for batch_id, problem in swept.problems.items():
+        logger.error("batch stuck", extra={"batch_id": batch_id, "problem": problem})

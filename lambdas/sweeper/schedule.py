@@ -1,0 +1,48 @@
+"""What the schedule hands to the sweeper: the lanes there are, where each leads, and what counts as old."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class LaneRoute:
+    """A lane's ways.
+
+    Attributes:
+        queue_url: where an upload's event goes to be admitted.
+        state_machine_arn: what analyses the lane's batches.
+        overdue_hours: a batch that is still being analysed after so long is worth a look; None where it may wait.
+    """
+
+    name: str
+    queue_url: str
+    state_machine_arn: str
+    overdue_hours: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What to sweep.
+
+    Attributes:
+        lanes: by name.
+        min_age: younger batches are left alone. Their batcher may still run, and their messages come back unasked.
+    """
+
+    lanes: Mapping[str, LaneRoute]
+    min_age: timedelta
+
+    @classmethod
+    def parse(cls, event: Mapping[str, Any]) -> "Schedule":
+        """Read the schedule's event.
+
+        Raises:
+            KeyError, TypeError: the event is not the schedule's; template and code were not deployed together.
+        """
+        lanes = {
+            name: LaneRoute(name, lane["queue_url"], lane["state_machine_arn"], lane.get("overdue_hours"))
+            for name, lane in event["lanes"].items()
+        }
+        return cls(lanes, timedelta(minutes=event["min_age_minutes"]))

@@ -1,0 +1,142 @@
+"""The sweeper: a function on a schedule that gets uploads going again that are stuck."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from lambdas.moderation.lane import Priority
+from stacks.constructs.accepted_findings import accept_finding
+from stacks.constructs.alarm import create_alarm, create_silence_alarm
+from stacks.constructs.ingest_lane import IngestLane
+from stacks.constructs.service_function import METRICS_NAMESPACE, ServiceFunction
+from stacks.constructs.verdict_table import VerdictTable
+from stacks.constructs.work_bucket import WorkBucket
+
+#: Time between two sweeps. One costs a handful of calls where nothing is stuck.
+INTERVAL: Final = cdk.Duration.minutes(15)
+
+#: Age from which a batch is looked at: longer than a batcher may run, and than most batches take.
+_MIN_AGE: Final = cdk.Duration.minutes(30)
+
+#: Hours after which a batch that is still being analysed is worth a look. A job has a day, and so has a chunk; and a
+#: backfill may wait for its turn for weeks.
+_OVERDUE_HOURS: Final = {Priority.FAST: 2, Priority.LIVE: 48}
+
+
+class Sweeper(Construct):
+    """The function, its schedule and what it may touch.
+
+    The schedule's event names the lanes: it may have 8,192 characters (EventBridge API reference, Target), while a
+    function's environment has 4 KB for everything.
+
+    Args:
+        lanes: of the deployment.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        code: lambda_.Code,
+        work: WorkBucket,
+        verdicts: VerdictTable,
+        lanes: Sequence[IngestLane],
+        log_retention_days: int,
+    ) -> None:
+        super().__init__(scope, id)
+        self._service = ServiceFunction(
+            self,
+            "Sweeper",
+            service="sweeper",
+            code=code,
+            memory_size=512,
+            timeout=cdk.Duration.minutes(15),
+            log_retention_days=log_retention_days,
+            environment={"VERDICT_TABLE": verdicts.table.table_name, "WORK_BUCKET": work.bucket.bucket_name},
+        )
+        self.function = self._service.function
+        self._grant(work, verdicts, lanes)
+        routes = {
+            lane.name: {
+                "queue_url": lane.queue.queue_url,
+                "state_machine_arn": lane.workflow.state_machine.state_machine_arn,
+                "overdue_hours": _OVERDUE_HOURS.get(lane.workflow.priority),
+            }
+            for lane in lanes
+        }
+        rule = events.Rule(
+            self,
+            "Schedule",
+            description="Sweeps for uploads that are stuck in Gatehouse",
+            schedule=events.Schedule.rate(INTERVAL),
+        )
+        rule.add_target(
+            targets.LambdaFunction(
+                self.function,
+                event=events.RuleTargetInput.from_object(
+                    {"lanes": routes, "min_age_minutes": _MIN_AGE.to_minutes()},
+                ),
+            )
+        )
+
+    def metric(self, name: str) -> cloudwatch.Metric:
+        """A metric that the function's code writes at each sweep."""
+        return cloudwatch.Metric(
+            namespace=METRICS_NAMESPACE,
+            metric_name=name,
+            dimensions_map={"service": "sweeper"},
+            statistic="Maximum",
+            period=INTERVAL,
+        )
+
+    def create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
+        """The sweeper's alarms, made in another scope."""
+        return [
+            create_alarm(
+                scope,
+                "UploadsStuck",
+                self.metric("UploadsStuck"),
+                section="Uploads stuck",
+                meaning="Uploads have been PENDING for hours, and sweeping does not get them going.",
+            ),
+            create_alarm(
+                scope,
+                "BatchesOverdue",
+                self.metric("BatchesOverdue"),
+                section="Batches overdue",
+                meaning="A batch has been analysed for far longer than it should.",
+            ),
+            create_alarm(
+                scope,
+                "SweeperKeepsFailing",
+                self._service.metric_errors(),
+                section="The sweeper keeps failing",
+                meaning="The function that gets stuck uploads going has failed again and again.",
+                periods=9,
+                breaching=2,
+            ),
+            create_silence_alarm(
+                scope,
+                "SweeperSilent",
+                self.function.metric_invocations(period=cdk.Duration.hours(1), statistic="Sum"),
+                section="The sweeper does not run",
+                meaning="Nothing looked for stuck uploads for an hour.",
+            ),
+        ]
+
+    def _grant(self, work: WorkBucket, verdicts: VerdictTable, lanes: Sequence[IngestLane]) -> None:
+        work.grant_sweep(self.function)
+        verdicts.grant_read_claims(self.function)
+        for workflow in dict.fromkeys(lane.workflow for lane in lanes):
+            workflow.grant_sweep(self.function)
+        for lane in lanes:
+            lane.grant_admit(self.function)
+        accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/open/*/*.json")
+        accept_finding(self, "IAM5", "An execution has its batch's name.", ending=":*")

@@ -1,0 +1,48 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.moderation.open_batch import OPEN_PREFIX, OpenBatch, named_by, open_key
+from lambdas.moderation.verdict import Claim
+from tests.unit.builders import an_upload, uploads
+
+ID = "0123456789abcdef" * 2
+ENTRY = OpenBatch("default", ID, "2026-11-22T12:00:00.000Z", (*uploads(2), an_upload("é \u2028\n.jpg", version_id="v")))
+
+
+def test_an_entry_is_read_back_as_it_was_written() -> None:
+    assert OpenBatch.parse(ENTRY.to_text()) == ENTRY
+    assert OpenBatch.parse(ENTRY.to_text().encode()) == ENTRY
+
+
+def test_an_entry_tells_what_its_batch_holds_at_most() -> None:
+    assert ENTRY.claims() == [Claim(upload, ID, "2026-11-22T12:00:00.000Z", "default") for upload in ENTRY.uploads]
+
+
+def test_an_entrys_key_names_its_lane_and_batch() -> None:
+    assert named_by(ENTRY.key) == ("default", ID)
+    assert ENTRY.key.startswith(OPEN_PREFIX)
+
+
+@pytest.mark.parametrize(
+    "key", ["open/", "open/default/", f"open/{ID}.json", f"open/a/b/{ID}.json", f"open/a/{ID}.jsonl", "open/a/b.json"]
+)
+def test_a_key_of_something_else_names_no_batch(key: str) -> None:
+    assert named_by(key) is None
+
+
+@given(lane=st.text(), batch_id=st.text())
+def test_only_what_names_a_batch_is_read_from_a_key(lane: str, batch_id: str) -> None:
+    assert named_by(open_key(lane, batch_id)) in (None, (lane, batch_id))
+
+
+@given(st.one_of(st.text(), st.recursive(st.none() | st.text(), lambda inner: st.lists(inner)).map(str)))
+def test_what_is_no_entry_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - the error that is promised
+        OpenBatch.parse(text)
+
+
+@pytest.mark.parametrize("text", ["[]", "7", '{"uploads": 7}', '{"uploads": [7]}', '{"uploads": []}', "[" * 100_000])
+def test_json_that_is_no_entry_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - the error that is promised
+        OpenBatch.parse(text)

@@ -1,0 +1,362 @@
+"""Whatever is PENDING and left by everybody is got going again, by somebody who may decide nothing about it."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import boto3
+import pytest
+
+from lambdas.aws.executions import Executions, Progress
+from lambdas.aws.ingest_queue import IngestQueue
+from lambdas.batcher.admission import Admission
+from lambdas.moderation.batch import new_batch_id
+from lambdas.moderation.open_batch import OpenBatch, open_key
+from lambdas.moderation.upload import Upload, iso, parse_message
+from lambdas.moderation.verdict import Status, claim_from_item
+from lambdas.sweeper.schedule import LaneRoute, Schedule
+from lambdas.sweeper.sweep import STUCK_AGE, Sweep, Swept
+from tests.unit.aws_calls import Killed
+from tests.unit.builders import a_lane, a_policy, a_verdict, an_upload, uploads
+from tests.unit.conftest import WORK, Storage
+from tests.unit.scripted_executions import ScriptedExecutions
+
+MIN_AGE = timedelta(minutes=30)
+MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:live"
+
+
+@dataclass
+class House:
+    """Storage, executions, a queue with its batcher, and a sweeper. S3 stamps entries with the real time."""
+
+    storage: Storage
+    queue_url: str
+    executions: ScriptedExecutions = field(default_factory=ScriptedExecutions)
+    age: timedelta = MIN_AGE + timedelta(minutes=1)
+    lanes: tuple[str, ...] = ("default",)
+    overdue_hours: float | None = 48
+    batches: int | None = None
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.age
+
+    def admit(self, found: list[Upload]) -> str:
+        """What a batcher does. Returns the batch's id."""
+        admission = Admission(
+            a_lane(),
+            lambda: {"standard": a_policy()},
+            self.storage.table,
+            self.storage.work,
+            self.executions,
+            now=lambda: datetime.now(UTC),
+        )
+        admission.admit(found, timedelta(minutes=1))
+        return claim_from_item(self.storage.item(found[0])).batch_id
+
+    def admit_messages(self) -> None:
+        """Deliver what is in the queue to a batcher, long after the first one."""
+        found = [parse_message(body) for body in self.messages()]
+        admission = Admission(
+            a_lane(),
+            lambda: {"standard": a_policy()},
+            self.storage.table,
+            self.storage.work,
+            self.executions,
+            now=self.now,
+        )
+        admission.admit([upload for upload in found if upload], timedelta(minutes=1))
+
+    def sweep(self) -> Swept:
+        sqs = boto3.client("sqs")
+        self.storage.calls.watch(sqs)
+
+        def executions(machine: str) -> Executions:
+            assert machine == MACHINE
+            return self.executions
+
+        def has_time() -> bool:
+            if self.batches is None:
+                return True
+            self.batches -= 1
+            return self.batches >= 0
+
+        return Sweep(
+            schedule=Schedule(
+                {name: LaneRoute(name, self.queue_url, MACHINE, self.overdue_hours) for name in self.lanes}, MIN_AGE
+            ),
+            table=self.storage.table,
+            work=self.storage.work,
+            executions=executions,
+            queue=lambda url: IngestQueue(sqs, url),
+            now=self.now,
+            has_time=has_time,
+        ).sweep()
+
+    def messages(self) -> list[str]:
+        """What is in the queue, taken out of it."""
+        sqs = boto3.client("sqs")
+        bodies: list[str] = []
+        while messages := sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                bodies.append(message["Body"])
+                sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
+        return bodies
+
+    def readmitted(self) -> list[Upload | None]:
+        """The uploads in the queue, in order of their keys."""
+        return sorted(map(parse_message, self.messages()), key=lambda upload: upload.key if upload else "")
+
+    def is_open(self, batch_id: str) -> bool:
+        return self.storage.work.read_open(open_key("default", batch_id)) is not None
+
+    def decide(self, upload: Upload, status: Status = Status.BLOCKED) -> None:
+        claim = claim_from_item(self.storage.item(upload))
+        self.storage.table.finalize([a_verdict(status, claim)], None)
+
+
+@pytest.fixture
+def house(storage: Storage) -> House:
+    return House(storage, boto3.client("sqs").create_queue(QueueName="ingest")["QueueUrl"])
+
+
+def test_a_young_batch_is_left_alone(house: House) -> None:
+    house.admit(uploads(2))
+    house.executions.progress.clear()
+    house.age = MIN_AGE - timedelta(minutes=1)
+
+    assert house.sweep() == Swept()
+    assert house.messages() == []
+
+
+def test_a_batch_whose_execution_runs_is_left_alone(house: House) -> None:
+    house.admit(uploads(2))
+
+    assert house.sweep() == Swept(open=1)
+    assert house.messages() == []
+
+
+def test_an_execution_that_is_not_listed_yet_is_looked_at(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.admit(uploads(2))
+    monkeypatch.setattr(house.executions, "running", set)
+
+    assert house.sweep() == Swept(open=1)
+
+
+def test_a_stopped_execution_is_resumed_and_nothing_is_sent(house: House) -> None:
+    batch_id = house.admit(uploads(2))
+    house.executions.progress[batch_id] = Progress.STOPPED
+
+    assert house.sweep() == Swept(open=1, redriven=1)
+    assert house.executions.redrives == {batch_id: 1}
+    assert house.messages() == []
+    assert house.is_open(batch_id)
+
+
+def test_a_stopped_execution_whose_uploads_all_have_verdicts_is_not_resumed(house: House) -> None:
+    batch_id = house.admit(uploads(2))
+    for upload in uploads(2):
+        house.decide(upload)
+    house.executions.progress[batch_id] = Progress.STOPPED
+
+    assert house.sweep() == Swept(open=1, closed=1)
+    assert house.executions.redrives == {}
+    assert not house.is_open(batch_id)
+
+
+def test_what_can_be_resumed_no_more_is_readmitted_and_decided_by_the_batcher(house: House) -> None:
+    first, second = uploads(2)
+    batch_id = house.admit([first, second])
+    house.decide(first)
+    house.executions.progress[batch_id] = Progress.STOPPED
+    house.executions.redrivable = False
+
+    assert house.sweep() == Swept(open=1, readmitted=1)
+    house.admit_messages()
+
+    claim = claim_from_item(house.storage.item(second))
+    assert (claim.attempt, claim.batch_id != batch_id) == (2, True)
+    assert house.storage.item(first)["status"] == "BLOCKED"
+    house.age += timedelta(minutes=15)
+    assert house.sweep().closed == 1
+    assert not house.is_open(batch_id)
+
+
+def test_uploads_that_a_batch_left_pending_though_it_ended_well_are_readmitted(house: House) -> None:
+    batch_id = house.admit(uploads(2))
+    house.executions.progress[batch_id] = Progress.SUCCEEDED
+
+    assert house.sweep() == Swept(open=1, readmitted=2)
+    assert house.readmitted() == uploads(2)
+
+
+@pytest.mark.parametrize("nth", [2, 3, 4])
+def test_claims_of_a_batcher_whose_messages_never_come_back_are_readmitted(house: House, nth: int) -> None:
+    """It died before it wrote the batch down whole, and somebody emptied the queues."""
+    house.storage.calls.kill("PutObject", "before", nth)
+    with pytest.raises(Killed):
+        house.admit(uploads(2))
+
+    assert house.sweep() == Swept(open=1, readmitted=2)
+    house.admit_messages()
+
+    claims = [claim_from_item(house.storage.item(upload)) for upload in uploads(2)]
+    assert {(claim.attempt, house.executions.progress[claim.batch_id]) for claim in claims} == {(1, Progress.RUNNING)}
+
+
+def test_a_batch_that_was_never_started_is_started(house: House) -> None:
+    house.executions.kill_start("before")
+    with pytest.raises(Killed):
+        house.admit(uploads(2))
+
+    assert house.sweep() == Swept(open=1, readmitted=2)
+    house.admit_messages()
+
+    batch_id = claim_from_item(house.storage.item(uploads(1)[0])).batch_id
+    assert house.executions.progress == {batch_id: Progress.RUNNING}
+
+
+def test_a_batch_that_claimed_nothing_is_closed(house: House) -> None:
+    house.storage.calls.kill("TransactWriteItems", "before")
+    with pytest.raises(Killed):
+        house.admit(uploads(2))
+
+    assert house.sweep() == Swept(open=1, closed=1)
+    assert house.sweep() == Swept()
+
+
+def test_an_upload_that_another_batch_has_taken_over_is_not_readmitted_for_the_first(house: House) -> None:
+    first, second = uploads(2)
+    batch_id = house.admit([first, second])
+    house.executions.progress[batch_id] = Progress.STOPPED
+    house.executions.redrivable = False
+    house.admit([first])
+
+    assert house.sweep() == Swept(open=2, readmitted=1)
+    assert house.readmitted() == [second]
+
+
+def test_what_sweeping_does_not_get_going_is_told_after_hours(house: House) -> None:
+    batch_id = house.admit(uploads(2))
+    house.executions.progress[batch_id] = Progress.SUCCEEDED
+    house.age = STUCK_AGE - timedelta(minutes=1)
+    assert house.sweep().stuck == 0
+
+    house.age = STUCK_AGE + timedelta(minutes=1)
+
+    assert house.sweep() == Swept(open=1, readmitted=2, stuck=2)
+
+
+def test_uploads_of_a_lane_that_is_gone_are_told_and_kept(house: House) -> None:
+    batch_id = house.admit(uploads(2))
+    house.lanes, house.age = ("other",), STUCK_AGE + timedelta(minutes=1)
+
+    swept = house.sweep()
+
+    assert (swept.stuck, set(swept.problems)) == (2, {batch_id})
+    assert house.messages() == []
+    assert house.is_open(batch_id)
+
+
+@pytest.mark.parametrize("text", [b"", b"[]", b"\xff", json.dumps({"batch_id": "other"}).encode()])
+def test_an_entry_that_cannot_be_read_is_told_and_holds_up_no_other_one(house: House, text: bytes) -> None:
+    damaged, sound = new_batch_id(), house.admit(uploads(2))
+    house.storage.s3.put_object(Bucket=WORK, Key=open_key("default", damaged), Body=text)
+    house.executions.progress[sound] = Progress.STOPPED
+
+    swept = house.sweep()
+
+    assert (swept.open, swept.redriven, swept.stuck, set(swept.problems)) == (2, 1, 1, {damaged})
+
+
+def test_an_entry_of_another_batch_is_not_believed(house: House) -> None:
+    batch_id, other = house.admit(uploads(2)), new_batch_id()
+    entry = OpenBatch("default", batch_id, iso(datetime.now(UTC)), tuple(uploads(2)))
+    house.storage.s3.put_object(Bucket=WORK, Key=open_key("default", other), Body=entry.to_text().encode())
+
+    swept = house.sweep()
+
+    assert set(swept.problems) == {other}
+    assert house.messages() == []
+
+
+def test_what_is_no_entry_is_not_looked_at(house: House) -> None:
+    house.storage.s3.put_object(Bucket=WORK, Key="open/default/notes.txt", Body=b"")
+
+    assert house.sweep() == Swept()
+
+
+@pytest.mark.parametrize(("hours", "overdue"), [(48, 1), (50, 0), (None, 0)])
+def test_a_batch_that_runs_for_longer_than_its_lane_allows_is_told(
+    house: House, hours: float | None, overdue: int
+) -> None:
+    house.admit(uploads(1))
+    house.age, house.overdue_hours = timedelta(hours=49), hours
+
+    assert len(house.sweep().overdue) == overdue
+
+
+def test_a_sweep_that_runs_out_of_time_says_so_and_leaves_others_than_the_last_one(house: House) -> None:
+    batches = [house.admit([upload]) for upload in uploads(12)]
+    for batch_id in batches:
+        house.executions.progress[batch_id] = Progress.SUCCEEDED
+    seen: set[str] = set()
+    for _ in range(30):
+        house.batches = 1
+        swept = house.sweep()
+        assert (swept.is_complete, swept.readmitted, swept.open) == (False, 1, 12)
+        seen |= {upload.key for upload in house.readmitted() if upload}
+
+    assert len(seen) > 6
+
+
+def test_a_queue_that_refuses_is_an_error_and_the_next_sweep_sends_again(house: House) -> None:
+    batch_id = house.admit(uploads(2))
+    house.executions.progress[batch_id] = Progress.SUCCEEDED
+    failed = [{"Id": "1", "Code": "InternalError", "SenderFault": False}]
+    house.storage.calls.answer_next("SendMessageBatch", {"Successful": [{"Id": "0"}], "Failed": failed})
+    with pytest.raises(RuntimeError, match="refused"):
+        house.sweep()
+
+    assert house.sweep().readmitted == 2
+
+
+def test_sweeping_twice_and_admitting_twice_analyses_once(house: House) -> None:
+    batch_id = house.admit(uploads(3))
+    house.executions.progress[batch_id] = Progress.SUCCEEDED
+    house.sweep()
+    house.sweep()
+    house.admit_messages()
+    holder = claim_from_item(house.storage.item(uploads(1)[0])).batch_id
+
+    house.sweep()
+    house.admit_messages()
+
+    started = set(house.executions.progress) - {batch_id}
+    assert started == {holder}
+
+
+def test_a_newer_upload_of_an_object_is_not_touched(house: House) -> None:
+    old, new = an_upload(sequencer="1"), an_upload(sequencer="2")
+    batch_id = house.admit([old])
+    house.executions.progress[batch_id] = Progress.SUCCEEDED
+    house.admit([new])
+    house.decide(new)
+    before = house.storage.item(new)
+
+    house.sweep()
+    house.admit_messages()
+
+    assert house.storage.item(new) == before
+    assert claim_from_item(house.storage.item(old)).attempt == 2
+
+
+def test_a_look_at_batches_that_run_costs_two_calls_however_many_there_are(house: House) -> None:
+    for upload in uploads(20):
+        house.admit([upload])
+    made = house.storage.calls.made
+    before = made.copy()
+
+    house.sweep()
+
+    assert made - before == {"ListObjectsV2": 1}
+    assert house.executions.listed == 1

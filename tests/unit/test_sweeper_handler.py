@@ -1,0 +1,108 @@
+import io
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+
+from lambdas.moderation.open_batch import OpenBatch, open_key
+from lambdas.moderation.upload import iso, parse_message
+from lambdas.moderation.verdict import Claim
+from lambdas.sweeper import handler as sweeper
+from tests.unit.builders import uploads
+from tests.unit.conftest import TABLE, WORK, Storage
+from tests.unit.emitted import dimensions_in, metrics_in
+from tests.unit.lambda_context import a_context
+
+BATCH = "0123456789abcdef" * 2
+
+# A failed invocation reports none.
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")
+
+
+@dataclass
+class Deployed:
+    """The deployed function, its log, and the queue and the state machine of its one lane."""
+
+    storage: Storage
+    log: io.StringIO
+    queue_url: str
+    state_machine_arn: str
+
+    def invoke(self) -> None:
+        lane = {"queue_url": self.queue_url, "state_machine_arn": self.state_machine_arn, "overdue_hours": 48}
+        # S3 stamps entries with the real time: what is written now is old enough.
+        sweeper.handler({"lanes": {"default": lane}, "min_age_minutes": -1}, a_context(900))
+
+    def logged(self, message: str) -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in self.log.getvalue().splitlines() if line.startswith("{")]
+        return [line for line in lines if line.get("message") == message]
+
+
+@pytest.fixture
+def deployed(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> Deployed:
+    machine = boto3.client("stepfunctions").create_state_machine(
+        name="analysis",
+        definition='{"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}',
+        roleArn="arn:aws:iam::123456789012:role/analysis",
+    )["stateMachineArn"]
+    monkeypatch.setenv("VERDICT_TABLE", TABLE)
+    monkeypatch.setenv("WORK_BUCKET", WORK)
+    log = io.StringIO()
+    monkeypatch.setattr(sweeper.logger.registered_handler, "stream", log)
+    monkeypatch.setattr(sweeper, "_client", boto3.client)
+    queue_url = boto3.client("sqs").create_queue(QueueName="ingest")["QueueUrl"]
+    return Deployed(storage, log, queue_url, machine)
+
+
+def an_open_batch(storage: Storage, age: timedelta) -> None:
+    """A batch that was claimed this long ago and never started."""
+    moment = iso(datetime.now(UTC) - age)
+    storage.work.open(OpenBatch("default", BATCH, moment, tuple(uploads(2))))
+    storage.table.claim([Claim(upload, BATCH, moment, "default") for upload in uploads(2)])
+
+
+def test_what_is_stuck_goes_back_into_its_lanes_queue(deployed: Deployed) -> None:
+    an_open_batch(deployed.storage, timedelta(hours=1))
+
+    deployed.invoke()
+
+    messages = boto3.client("sqs").receive_message(QueueUrl=deployed.queue_url, MaxNumberOfMessages=10)["Messages"]
+    found = [upload for message in messages if (upload := parse_message(message["Body"]))]
+    assert sorted(found, key=lambda upload: upload.key) == uploads(2)
+
+
+def test_metrics_tell_what_was_found(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+    an_open_batch(deployed.storage, timedelta(hours=4))
+
+    deployed.invoke()
+
+    output = capsys.readouterr().out
+    assert metrics_in(output) == {
+        "BatchesOpen": [1],
+        "BatchesOverdue": [0],
+        "BatchesRedriven": [0],
+        "UploadsReadmitted": [2],
+        "UploadsStuck": [2],
+    }
+    assert dimensions_in(output) == {("service",)}
+    (line,) = deployed.logged("swept")
+    assert (line["counts"]["UploadsReadmitted"], line["closed"], line["is_complete"]) == (2, 0, True)
+
+
+def test_an_idle_pipeline_reports_zeros(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+    deployed.invoke()
+
+    assert set(map(tuple, metrics_in(capsys.readouterr().out).values())) == {(0,)}
+
+
+def test_a_batch_that_nothing_can_be_done_about_is_named_in_the_log(deployed: Deployed) -> None:
+    deployed.storage.s3.put_object(Bucket=WORK, Key=open_key("default", BATCH), Body=b"damaged")
+
+    deployed.invoke()
+
+    (line,) = deployed.logged("batch stuck")
+    assert (line["batch_id"], line["level"]) == (BATCH, "ERROR")
+    assert line["problem"]
