@@ -98,7 +98,7 @@ class LocalCloud:
         return deploy(assembly, self.endpoint, on_progress=on_progress)
 
     def faults(self, *faults: Mapping[str, object]) -> None:
-        """Arm each of `faults` (fields: see `local.faults`)."""
+        """Arm each of `faults` (fields: see `local.faults.call_fault` and `local.faults.delivery_fault`)."""
         for fault in faults:
             self._administer("POST", "/_gatehouse/faults", fault)
 

@@ -190,12 +190,13 @@ def _exists(pid: int) -> bool:
 def _application(port: int) -> Application:
     from ministack import app as ministack
 
-    from local import faults, patches
+    from local import patches
     from local.admin_path import at_path
+    from local.faults.injection import injected
     from local.rekognition import service as rekognition
 
     patches.install()
-    application = at_path(REKOGNITION_ADMIN_PATH, rekognition.handle_admin, faults.injected(ministack.app))
+    application = at_path(REKOGNITION_ADMIN_PATH, rekognition.handle_admin, injected(ministack.app))
     return guarded(application, port)
 
 

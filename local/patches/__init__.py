@@ -20,6 +20,7 @@ from local.patches import (
     lambda_workers,
     parameter_names,
     parameter_reads,
+    partial_batches,
     policy_wildcards,
     queue_batching,
     rekognition_service,
@@ -29,6 +30,7 @@ from local.patches import (
     state_assign,
     task_calls,
     task_errors,
+    task_faults,
     task_get_object,
     task_identity,
     task_put_object,
@@ -69,6 +71,7 @@ PATCHES: Sequence[Patch] = (
     global_tables,
     parameter_names,
     parameter_reads,
+    partial_batches,
     lambda_workers,
     lambda_errors,
     queue_batching,
@@ -84,6 +87,7 @@ PATCHES: Sequence[Patch] = (
     task_get_object,
     task_put_object,
     task_identity,
+    task_faults,
 )
 
 

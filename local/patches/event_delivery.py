@@ -6,12 +6,14 @@ queue, with the attributes RULE_ARN, TARGET_ARN, ERROR_CODE and ERROR_MESSAGE, o
 "Using dead-letter queues").
 ministack 1.5.33: delivers without looking at the policy, and knows no dead-letter queues of targets.
 
-Wraps `eventbridge._invoke_target`. Other targets than queues and functions are left as they are.
+Wraps `eventbridge._invoke_target`. Other targets than queues and functions are left as they are. Here armed faults
+(`local.faults.delivery_fault`) strike at deliveries.
 """
 
+import contextvars
 import json
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from ministack import app
@@ -19,6 +21,7 @@ from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import eventbridge, lambda_svc, sqs
 
+from local.faults import armed, deliveries
 from local.patches.seam import Seam, check
 
 SEAMS = (
@@ -43,13 +46,22 @@ def install() -> None:
     check(SEAMS)
     invoke = eventbridge._invoke_target
 
-    def invoke_target(target: Mapping[str, Any], event: Mapping[str, Any], rule: Mapping[str, Any], view: Any) -> None:
+    def deliver(target: Mapping[str, Any], event: Mapping[str, Any], rule: Mapping[str, Any], view: Any) -> None:
         view = view or eventbridge._pattern_event_view(event)
         error = _error(target["Arn"], rule["Arn"])
         if error is None:
             invoke(target, event, rule, view)
         else:
             _keep(json.dumps(view.event_with_detail()), target, rule["Arn"], *error)
+
+    def invoke_target(target: Mapping[str, Any], event: Mapping[str, Any], rule: Mapping[str, Any], view: Any) -> None:
+        fault = armed.at_delivery(lambda: json.dumps(event, ensure_ascii=False)) if armed.are_there() else None
+        if fault is None:
+            deliver(target, event, rule, view)
+        else:
+            # The context has the event's account and region.
+            run = contextvars.copy_context().run
+            deliveries.strike(fault, partial(run, deliver, target, event, rule, view))
 
     eventbridge._invoke_target = invoke_target
 

@@ -189,6 +189,12 @@ def current_role() -> str | None:
     return None if run is None else str(run.execution["_role"])
 
 
+def current_machine() -> str | None:
+    """The name of the state machine whose task runs in this thread; None outside of an execution."""
+    run = _current.get()
+    return None if run is None else str(run.execution["stateMachineArn"]).rsplit(":", 1)[-1]
+
+
 def current_scope() -> Scope:
     """What this thread's work ends with; outside of an execution, something that never ends."""
     return _scope.get() or Scope()

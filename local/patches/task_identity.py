@@ -5,8 +5,8 @@ AWS: every call of a task is made with the execution role's permissions. A refus
 `DynamoDb.DynamoDbException`). The optimized Lambda integration says `Lambda.AWSLambdaException`.
 ministack 1.5.33: calls the services inside the process, with no identity and no check.
 
-Wraps `stepfunctions._invoke_resource` and `_invoke_with_callback`. Checked are `aws-sdk` tasks and the optimized
-integrations of Lambda, SQS, SNS and DynamoDB; the other optimized integrations are not.
+Wraps `stepfunctions._invoke_resource`, which tasks with a token come through, too (`task_tokens`). Checked are
+`aws-sdk` tasks and the optimized integrations of Lambda, SQS, SNS and DynamoDB; other optimized ones are not.
 """
 
 import json
@@ -27,7 +27,6 @@ _IAM_ACTIONS = "ministack.core.iam_actions"
 SEAMS = (
     *authorisation.SEAMS,
     Seam(_STEP_FUNCTIONS, "_invoke_resource", ("resource", "input_data")),
-    Seam(_STEP_FUNCTIONS, "_invoke_with_callback", ("resource", "input_data", "token", "state_def")),
     Seam(_STEP_FUNCTIONS, "_ExecutionError", ("error", "cause")),
     Seam(_STEP_FUNCTIONS, "_AWS_SDK_SERVICE_MAP"),
     Seam(_STEP_FUNCTIONS, "_AWS_SDK_ERROR_PREFIX"),
@@ -49,7 +48,7 @@ _OPTIMIZED = "arn:aws:states:::"
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
+class TaskCall:
     """A call of a task: the permission it needs, and the error's name when it lacks it."""
 
     action: str
@@ -61,18 +60,12 @@ def install() -> None:
     """Check every call of a task with the execution's role."""
     check(SEAMS)
     invoke = stepfunctions._invoke_resource
-    invoke_with_callback = stepfunctions._invoke_with_callback
 
     def invoke_resource(resource: str, input_data: Any) -> Any:
         _authorise(resource, input_data)
         return invoke(resource, input_data)
 
-    def invoke_resource_with_callback(resource: str, input_data: Any, token: str, state_def: dict[str, Any]) -> Any:
-        _authorise(resource, input_data)
-        return invoke_with_callback(resource, input_data, token, state_def)
-
     stepfunctions._invoke_resource = invoke_resource
-    stepfunctions._invoke_with_callback = invoke_resource_with_callback
 
 
 def _authorise(resource: str, arguments: Any) -> None:
@@ -81,13 +74,13 @@ def _authorise(resource: str, arguments: Any) -> None:
     if role is None:
         return
     access_key = authorisation.role_access_key(role)
-    for call in _calls(resource, arguments if isinstance(arguments, Mapping) else {}):
+    for call in calls(resource, arguments if isinstance(arguments, Mapping) else {}):
         refused = authorisation.denial(access_key, call.action, call.resource)
         if refused:
             raise stepfunctions._ExecutionError(call.refusal, refused.message)
 
 
-def _calls(resource: str, arguments: Mapping[str, Any]) -> list[_Call]:
+def calls(resource: str, arguments: Mapping[str, Any]) -> list[TaskCall]:
     """What a task with this `Resource` and these `Arguments` calls."""
     resource = resource.removesuffix(".waitForTaskToken").removesuffix(".sync")
     if resource.startswith(f"{_OPTIMIZED}aws-sdk:"):
@@ -100,25 +93,25 @@ def _calls(resource: str, arguments: Mapping[str, Any]) -> list[_Call]:
         return [_lambda_call(resource)]
     if resource.startswith(f"{_OPTIMIZED}sqs:sendMessage"):
         owner, name = str(arguments.get("QueueUrl", "")).rstrip("/").split("/")[-2:]
-        return [_Call("sqs:SendMessage", f"arn:aws:sqs:{region}:{owner}:{name}", "SQS.AmazonSQSException")]
+        return [TaskCall("sqs:SendMessage", f"arn:aws:sqs:{region}:{owner}:{name}", "SQS.AmazonSQSException")]
     if resource.startswith(f"{_OPTIMIZED}sns:publish"):
-        return [_Call("sns:Publish", str(arguments.get("TopicArn", "*")), "SNS.AuthorizationErrorException")]
+        return [TaskCall("sns:Publish", str(arguments.get("TopicArn", "*")), "SNS.AuthorizationErrorException")]
     if resource.startswith(f"{_OPTIMIZED}dynamodb:"):
         operation = resource.rsplit(":", 1)[-1]
         table = f"arn:aws:dynamodb:{region}:{account}:table/{arguments.get('TableName', '')}"
         action = f"dynamodb:{operation[0].upper()}{operation[1:]}"
-        return [_Call(action, table, "DynamoDB.AmazonDynamoDBException")]
+        return [TaskCall(action, table, "DynamoDB.AmazonDynamoDBException")]
     return []
 
 
-def _lambda_call(function: str) -> _Call:
+def _lambda_call(function: str) -> TaskCall:
     arn = function
     if not arn.startswith("arn:"):
         arn = f"arn:aws:lambda:{get_region()}:{get_account_id()}:function:{function}"
-    return _Call("lambda:InvokeFunction", arn, "Lambda.AWSLambdaException")
+    return TaskCall("lambda:InvokeFunction", arn, "Lambda.AWSLambdaException")
 
 
-def _sdk_calls(sdk_name: str, operation: str, arguments: Mapping[str, Any]) -> list[_Call]:
+def _sdk_calls(sdk_name: str, operation: str, arguments: Mapping[str, Any]) -> list[TaskCall]:
     integration = stepfunctions._AWS_SDK_SERVICE_MAP.get(sdk_name, {})
     service = integration.get("service_key", sdk_name)
     refusal = _refusal_name(sdk_name, service, operation)
@@ -140,10 +133,10 @@ def _sdk_calls(sdk_name: str, operation: str, arguments: Mapping[str, Any]) -> l
     elif service == "dynamodb":
         checks = iam_actions.dynamodb_transaction_checks(action, body, region, account)
         if checks:
-            return [_Call(item_action, table, refusal) for item_action, table in checks]
+            return [TaskCall(item_action, table, refusal) for item_action, table in checks]
     headers = {"x-amz-target": f"target.{operation}"}
     arn = iam_actions.extract_resource_arn(service, method, path, headers, body, query, region, account)
-    return [_Call(action, arn, refusal)]
+    return [TaskCall(action, arn, refusal)]
 
 
 def _refusal_name(sdk_name: str, service: str, operation: str) -> str:

@@ -139,7 +139,7 @@ def kill(uploads: int, calls_per_second: float, kills: int, seed: int) -> None:
             if not pipeline.cloud.armed_faults() and died.total() < kills:
                 call, when = chance.choice(points), chance.choice(("before", "after"))
                 nth = chance.randint(1, _MAX_CHUNK if call.startswith("rekognition") else 2)
-                fault = {"function": "Analyzer", "call": call, "when": when, "nth": nth, "action": "kill"}
+                fault = {"caller": "Analyzer", "call": call, "when": when, "nth": nth, "action": "kill"}
                 pipeline.cloud.clear_faults()
                 pipeline.cloud.faults(fault)
                 died[f"{when} {call}"] += 1

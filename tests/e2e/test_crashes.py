@@ -34,8 +34,8 @@ def settings() -> str:
     return BULK
 
 
-def crash(function: str, call: str, nth: int, when: str) -> dict[str, object]:
-    return {"function": function, "call": call, "when": when, "nth": nth, "times": 1, "action": "kill"}
+def crash(caller: str, call: str, nth: int, when: str) -> dict[str, object]:
+    return {"caller": caller, "call": call, "when": when, "nth": nth, "times": 1, "action": "kill"}
 
 
 def upload(pipeline: Pipeline, prefix: str) -> None:

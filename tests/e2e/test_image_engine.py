@@ -47,7 +47,7 @@ def no_chunk_is_left(pipeline: Pipeline) -> Iterator[None]:
 
 
 def death(call: str, when: str, nth: int = 1, times: int = 1) -> dict[str, object]:
-    return {"function": "Analyzer", "call": call, "when": when, "nth": nth, "times": times, "action": "kill"}
+    return {"caller": "Analyzer", "call": call, "when": when, "nth": nth, "times": times, "action": "kill"}
 
 
 def expected(prefix: str, uploads: int) -> dict[str, Status]:

@@ -78,7 +78,7 @@ def test_a_quota_of_one_job_only_makes_batches_wait(pipeline: Pipeline, prefix: 
 
 def test_a_redriven_execution_resumes_without_a_second_job(pipeline: Pipeline, prefix: str) -> None:
     pipeline.cloud.faults(
-        {"function": "Results", "call": "sns:Publish", "when": "before", "nth": 1, "times": 1000, "action": "kill"}
+        {"caller": "Results", "call": "sns:Publish", "when": "before", "nth": 1, "times": 1000, "action": "kill"}
     )
     pipeline.upload_many(Upload(f"{prefix}{n}.jpg", BLOCKED) for n in range(12))
     pipeline.wait_until(lambda: len(pipeline.pending(prefix)) == 12, why="the claims")

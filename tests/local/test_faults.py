@@ -2,7 +2,6 @@
 
 import json
 import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -48,11 +47,7 @@ class Writer:
         )
 
     def faults(self, method: str = "GET", **fault: Any) -> list[dict[str, Any]]:
-        body = json.dumps({"function": self.function, **fault}).encode() if fault else None
-        request = urllib.request.Request(f"{self.workbench.endpoint}/_gatehouse/faults", data=body, method=method)
-        with urllib.request.urlopen(request, timeout=5) as answer:
-            found: list[dict[str, Any]] = json.loads(answer.read())["faults"]
-            return found
+        return self.workbench.faults(method, **({"caller": self.function, **fault} if fault else {}))
 
     def invoke(self) -> Any:
         """What the function returns, or its error's type."""
@@ -123,24 +118,51 @@ def test_cleared_faults_do_not_strike(writer: Writer) -> None:
     assert writer.invoke() == "done"
 
 
+PUT = {"caller": "f", "call": "s3:PutObject"}
+TRANSACT = {"caller": "f", "call": "dynamodb:TransactWriteItems", "action": "cancel"}
+PUBLISH = {"caller": "f", "call": "sns:Publish", "action": "partial"}
+
+
 @pytest.mark.parametrize(
-    "fault",
+    ("fault", "says"),
     [
-        {"call": "s3:PutObject"},
-        {"call": "s3:PutObject", "when": "during"},
-        {"call": "s3:PutObject", "when": "after", "nth": 0},
-        {"call": "", "when": "after"},
-        {"call": "s3:PutObject", "when": "after", "action": "pause"},
-        {"call": "s3:PutObject", "when": "after", "colour": "red"},
+        ({"call": "s3:PutObject", "when": "before"}, "Missing: caller"),
+        ({"caller": "f", "when": "before"}, "Missing: call"),
+        (PUT, "Missing: when"),
+        ({**PUT, "when": "during"}, "when must be one of before, after"),
+        ({**PUT, "when": "after", "nth": 0}, "nth must be a whole number from 1"),
+        ({**PUT, "when": "after", "times": True}, "times must be a whole number"),
+        ({**PUT, "when": "after", "call": ""}, "call must be a string"),
+        ({**PUT, "when": "after", "matching": 3}, "matching must be a string"),
+        ({**PUT, "when": "after", "action": "pause"}, "action must be one of kill, error"),
+        ({**PUT, "when": "after", "colour": "red"}, "Unknown: colour"),
+        ({**PUT, "when": "after", "function": "f"}, "Unknown: function"),
+        ({**PUT, "when": "after", "seconds": 1}, "Unknown: seconds"),
+        ({**PUT, "when": "after", "action": "error", "code": "SlowDown"}, "Missing: status"),
+        ({**PUT, "when": "after", "action": "error", "code": "SlowDown", "status": 200}, "from 400 to 599"),
+        ({**PUT, "when": "after", "action": "delay", "seconds": -1}, "a number of seconds"),
+        ({**PUT, "action": "cancel", "reasons": ["None"]}, "cancel is for dynamodb:TransactWriteItems"),
+        ({**TRANSACT, "reasons": []}, "a list that is not empty"),
+        ({**TRANSACT, "reasons": ["Conflict"]}, "Each of reasons must be one of None, ConditionalCheckFailed"),
+        ({**TRANSACT, "reasons": ["None"], "when": "after"}, "cancel has no when"),
+        ({**PUT, "action": "partial", "entries": [0]}, "partial is for dynamodb:BatchGetItem"),
+        ({**PUBLISH, "entries": [-1]}, "a whole number from 0"),
+        ({**PUBLISH, "entries": 1}, "entries must be a list"),
+        ({"delivery": "lose"}, "delivery must be one of duplicate, reorder, delay"),
+        ({"delivery": "reorder"}, "Missing: times"),
+        ({"delivery": "delay"}, "Missing: seconds"),
+        ({"delivery": "delay", "seconds": 1, "copies": 2}, "Unknown: copies"),
+        ({"delivery": "duplicate", "copies": 0}, "copies must be a whole number from 1"),
+        ({"delivery": "reorder", "times": 2, "seed": "x"}, "seed must be a whole number"),
     ],
     ids=str,
 )
-def test_a_fault_that_makes_no_sense_is_refused(writer: Writer, fault: dict[str, Any]) -> None:
+def test_a_fault_that_makes_no_sense_is_refused(workbench: Workbench, fault: dict[str, Any], says: str) -> None:
     with pytest.raises(urllib.error.HTTPError) as refusal:
-        writer.faults("POST", **fault)
+        workbench.faults("POST", **fault)
     assert refusal.value.code == 400
-    assert json.loads(refusal.value.read())["message"]
-    assert writer.faults() == []
+    assert says in json.loads(refusal.value.read())["message"]
+    assert workbench.faults() == []
 
 
 _CALLER = """

@@ -3,6 +3,7 @@
 import io
 import json
 import time
+import urllib.request
 import uuid
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -169,6 +170,14 @@ class Workbench:
     def run(self, definition: Mapping[str, Any], *statements: Statement, data: Any = None) -> dict[str, Any]:
         """Run a new state machine once. Returns DescribeExecution after its end."""
         return self.ended(self.start(self.state_machine(definition, *statements), data))
+
+    def faults(self, method: str = "GET", **fault: Any) -> list[dict[str, Any]]:
+        """The armed faults, after arming one (POST) or clearing all (DELETE)."""
+        body = json.dumps(fault).encode() if fault else None
+        request = urllib.request.Request(f"{self.endpoint}/_gatehouse/faults", data=body, method=method)
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            found: list[dict[str, Any]] = json.loads(answer.read())["faults"]
+            return found
 
     def deployed(self, template: Mapping[str, Any], stack: str | None = None) -> dict[str, str]:
         """The outputs of a template, deployed as a new stack or over the one of that name."""

@@ -1,0 +1,77 @@
+"""The armed faults: `POST /_gatehouse/faults` arms one, `GET` lists them with what they have seen and done, `DELETE`
+clears them all. `call_fault` and `delivery_fault` have the fields.
+
+While no fault is armed a call costs one look at an empty list.
+"""
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict
+from threading import Lock
+
+from local.faults import deliveries
+from local.faults.call_fault import Action, CallFault
+from local.faults.delivery_fault import DeliveryFault
+from local.faults.document import Document, FaultError
+
+ADMIN_PATH = "/_gatehouse/faults"
+
+_JSON = {"Content-Type": "application/json"}
+
+_faults: list[CallFault | DeliveryFault] = []
+_lock = Lock()
+
+
+def are_there() -> bool:
+    """Whether any fault is armed."""
+    return bool(_faults)
+
+
+def may_strike(caller: str) -> bool:
+    """Whether some fault is aimed at a function or state machine of this name."""
+    return any(isinstance(fault, CallFault) and fault.may_strike(caller) for fault in tuple(_faults))
+
+
+def at_call(caller: str, names: frozenset[str], request: str, actions: Collection[Action]) -> CallFault | None:
+    """The fault with one of these actions that strikes at a call; see `CallFault.strikes`."""
+    with _lock:
+        for fault in _faults:
+            if isinstance(fault, CallFault) and fault.action in actions and fault.strikes(caller, names, request):
+                return fault
+    return None
+
+
+def at_delivery(event: Callable[[], str]) -> DeliveryFault | None:
+    """The fault that strikes at the delivery of an event."""
+    with _lock:
+        for fault in _faults:
+            if isinstance(fault, DeliveryFault) and fault.strikes(event()):
+                return fault
+    return None
+
+
+def administer(method: str, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
+    """Answer a request for `ADMIN_PATH`."""
+    if method == "DELETE":
+        with _lock:
+            _faults.clear()
+        deliveries.release()
+    elif method == "POST":
+        try:
+            fault = _read(json.loads(body))
+        except ValueError as error:  # FaultError and JSONDecodeError are
+            return 400, _JSON, json.dumps({"message": str(error)}).encode()
+        with _lock:
+            _faults.append(fault)
+    elif method != "GET":
+        return 405, _JSON, json.dumps({"message": "GET, POST or DELETE."}).encode()
+    with _lock:
+        return 200, _JSON, json.dumps({"faults": [asdict(fault) for fault in _faults]}).encode()
+
+
+def _read(document: Document) -> CallFault | DeliveryFault:
+    if not isinstance(document, dict):
+        raise FaultError("A fault is a JSON object.")
+    if "delivery" in document:
+        return DeliveryFault.from_document(document)
+    return CallFault.from_document(document)

@@ -1,0 +1,65 @@
+"""Reading a fault's JSON document, field by field."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+Document = Mapping[str, Any]
+#: Raises `FaultError` if a field can't have this value.
+Check = Callable[[str, object], None]
+
+
+class FaultError(ValueError):
+    """A fault that can't be armed as asked. The message says what to send instead."""
+
+
+def check_names(document: Document, known: Collection[str], required: Collection[str], what: str) -> None:
+    """Refuse fields that are not `known`, and their lack if they are `required`.
+
+    Raises:
+        FaultError: with the fields `what` has.
+    """
+    if unknown := sorted(set(document) - set(known)):
+        raise FaultError(f"Unknown: {', '.join(unknown)}. {what} has {', '.join(sorted(known))}.")
+    if missing := sorted(set(required) - set(document)):
+        raise FaultError(f"Missing: {', '.join(missing)}. {what} needs {', '.join(sorted(required))}.")
+
+
+def text(name: str, value: object) -> None:
+    """A string with something in it."""
+    if not isinstance(value, str) or not value:
+        raise FaultError(f"{name} must be a string that is not empty, not {value!r}.")
+
+
+def count(name: str, value: object, least: int = 1) -> None:
+    """A whole number."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise FaultError(f"{name} must be a whole number from {least}, not {value!r}.")
+
+
+def seconds(name: str, value: object) -> None:
+    """A duration, at most a day."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 86_400:
+        raise FaultError(f"{name} must be a number of seconds from 0 to 86400, not {value!r}.")
+
+
+def one_of(choices: Iterable[str]) -> Check:
+    """One of some strings."""
+    known = tuple(choices)
+
+    def check(name: str, value: object) -> None:
+        if not isinstance(value, str) or value not in known:
+            raise FaultError(f"{name} must be one of {', '.join(known)}, not {value!r}.")
+
+    return check
+
+
+def list_of(check_element: Check) -> Check:
+    """A list with something in it."""
+
+    def check(name: str, value: object) -> None:
+        if not isinstance(value, list) or not value:
+            raise FaultError(f"{name} must be a list that is not empty, not {value!r}.")
+        for element in value:
+            check_element(f"Each of {name}", element)
+
+    return check

@@ -1,0 +1,54 @@
+"""An error in the format of the service that is asked, so that SDKs read its code."""
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from xml.sax.saxutils import escape
+
+#: Status, headers, body.
+Answer = tuple[int, dict[str, str], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """An error answer; `status` is HTTP's."""
+
+    code: str
+    message: str
+    status: int
+
+
+def error_answer(error: Error, service: str, method: str, headers: Mapping[str, str]) -> Answer:
+    """The answer to a request.
+
+    JSON 1.0 and 1.1 (DynamoDB, Step Functions, Rekognition, Systems Manager, SQS), the query protocol (SNS), S3's XML,
+    and JSON with the code in a header (Lambda). A HEAD request has no body: its error's code is its status.
+
+    Args:
+        service: ministack's name of it.
+        headers: of the request, with names in lower case.
+    """
+    request_id = str(uuid.uuid4())
+    answered = {"x-amzn-RequestId": request_id}
+    if method == "HEAD":
+        return error.status, answered, b""
+    if service == "s3":
+        answered["Content-Type"] = "application/xml"
+        return error.status, answered, _xml("<Error>{}</Error>", _fields(error), request_id)
+    if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        answered["Content-Type"] = "text/xml"
+        kind = "Receiver" if error.status >= 500 else "Sender"
+        fields = f"<Error><Type>{kind}</Type>{_fields(error)}</Error>"
+        return error.status, answered, _xml("<ErrorResponse>{}</ErrorResponse>", fields, request_id)
+    answered["Content-Type"] = headers.get("content-type", "application/json")
+    answered["x-amzn-errortype"] = error.code
+    return error.status, answered, json.dumps({"__type": error.code, "message": error.message}).encode()
+
+
+def _fields(error: Error) -> str:
+    return f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
+
+
+def _xml(envelope: str, fields: str, request_id: str) -> bytes:
+    return envelope.format(f"{fields}<RequestId>{request_id}</RequestId>").encode()

@@ -1,0 +1,207 @@
+"""Faults at the calls of tasks: states get the errors under the names AWS gives them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.local.workbench import Workbench, eventually, unique
+
+ERROR = {"action": "error", "code": "ThrottlingException", "status": 400, "when": "before"}
+
+
+class Machine:
+    """A state machine of one task, and the faults that hit it."""
+
+    def __init__(self, workbench: Workbench, resource: str, arguments: dict[str, Any], retries: int = 0) -> None:
+        self.workbench = workbench
+        task: dict[str, Any] = {"Type": "Task", "Resource": resource, "Arguments": arguments, "End": True}
+        if retries:
+            task["Retry"] = [{"ErrorEquals": ["States.TaskFailed"], "MaxAttempts": retries, "IntervalSeconds": 1}]
+        self.arn = workbench.state_machine({"StartAt": "Task", "States": {"Task": task}}, ("*", "*"))
+
+    def arm(self, call: str, **fault: Any) -> None:
+        self.workbench.faults("POST", caller=self.arn.rsplit(":", 1)[-1], call=call, **fault)
+
+    def run(self) -> dict[str, Any]:
+        return self.workbench.ended(self.workbench.start(self.arn))
+
+
+@pytest.fixture(autouse=True)
+def no_fault_is_left(workbench: Workbench) -> Iterator[None]:
+    yield
+    workbench.faults("DELETE")
+
+
+def sdk(service: str, operation: str) -> str:
+    return f"arn:aws:states:::aws-sdk:{service}:{operation}"
+
+
+@pytest.mark.parametrize(
+    ("resource", "arguments", "call", "code", "name"),
+    [
+        (
+            sdk("rekognition", "startMediaAnalysisJob"),
+            {},
+            "rekognition:StartMediaAnalysisJob",
+            "InternalServerError",
+            "Rekognition.InternalServerErrorException",
+        ),
+        (
+            sdk("rekognition", "getMediaAnalysisJob"),
+            {"JobId": "a"},
+            "rekognition:GetMediaAnalysisJob",
+            "SomethingNew",
+            "Rekognition.RekognitionException",
+        ),
+        (sdk("s3", "getObject"), {"Bucket": "b", "Key": "k"}, "s3:GetObject", "SlowDown", "S3.S3Exception"),
+        (sdk("s3", "putObject"), {"Bucket": "b", "Key": "k"}, "s3:PutObject", "InternalError", "S3.S3Exception"),
+        (
+            sdk("sqs", "getQueueAttributes"),
+            {"QueueUrl": "http://127.0.0.1/000000000000/q"},
+            "sqs:GetQueueAttributes",
+            "RequestThrottled",
+            "Sqs.RequestThrottledException",
+        ),
+        (
+            sdk("sfn", "listExecutions"),
+            {"StateMachineArn": "arn:aws:states:us-east-1:000000000000:stateMachine:m"},
+            "states:ListExecutions",
+            "ThrottlingException",
+            "Sfn.SfnException",
+        ),
+        (
+            "arn:aws:states:::lambda:invoke",
+            {"FunctionName": "f"},
+            "lambda:InvokeFunction",
+            "TooManyRequestsException",
+            "Lambda.TooManyRequestsException",
+        ),
+        (
+            "arn:aws:states:::lambda:invoke",
+            {"FunctionName": "f"},
+            "lambda:InvokeFunction",
+            "InternalFailure",
+            "Lambda.AWSLambdaException",
+        ),
+        (
+            "arn:aws:states:::sqs:sendMessage",
+            {"QueueUrl": "http://127.0.0.1/000000000000/q", "MessageBody": "x"},
+            "sqs:SendMessage",
+            "RequestThrottled",
+            "SQS.AmazonSQSException",
+        ),
+    ],
+)
+def test_a_state_gets_an_error_under_its_name_in_step_functions(
+    workbench: Workbench, resource: str, arguments: dict[str, Any], call: str, code: str, name: str
+) -> None:
+    machine = Machine(workbench, resource, arguments)
+    machine.arm(call, **{**ERROR, "code": code}, message="as told")
+    ended = machine.run()
+    assert (ended["status"], ended["error"]) == ("FAILED", name)
+    assert "as told" in ended["cause"]
+
+
+@pytest.mark.parametrize(
+    ("resource", "arguments", "call", "name"),
+    [
+        (sdk("s3", "getObject"), {"Bucket": "b", "Key": "k"}, "s3:GetObject", "S3.SdkClientException"),
+        (
+            "arn:aws:states:::lambda:invoke",
+            {"FunctionName": "f"},
+            "lambda:InvokeFunction",
+            "Lambda.SdkClientException",
+        ),
+    ],
+)
+def test_a_call_without_an_answer_is_an_error_of_the_client(
+    workbench: Workbench, resource: str, arguments: dict[str, Any], call: str, name: str
+) -> None:
+    machine = Machine(workbench, resource, arguments)
+    machine.arm(call, when="before", action="disconnect")
+    assert machine.run()["error"] == name
+
+
+@pytest.mark.parametrize(("when", "calls"), [("before", 1), ("after", 2)])
+def test_a_retried_call_has_had_its_effect_before_only_if_the_fault_came_after_it(
+    workbench: Workbench, when: str, calls: int
+) -> None:
+    url, _ = workbench.queue()
+    machine = Machine(workbench, "arn:aws:states:::sqs:sendMessage", {"QueueUrl": url, "MessageBody": "x"}, retries=2)
+    machine.arm("sqs:SendMessage", **{**ERROR, "when": when})
+    assert machine.run()["status"] == "SUCCEEDED"
+    assert len(workbench.messages(url)) == calls
+
+
+def waiting_messages(workbench: Workbench, queue_url: str) -> int:
+    attributes = workbench.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=["All"])["Attributes"]
+    return int(attributes["ApproximateNumberOfMessages"])
+
+
+@pytest.mark.parametrize(("when", "calls"), [("before", 1), ("after", 2)])
+def test_a_call_that_hands_out_a_token_can_be_hit(workbench: Workbench, when: str, calls: int) -> None:
+    url, _ = workbench.queue()
+    machine = Machine(
+        workbench,
+        "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+        {"QueueUrl": url, "MessageBody": {"token": "{% $states.context.Task.Token %}"}},
+        retries=2,
+    )
+    machine.arm("sqs:SendMessage", **{**ERROR, "when": when})
+    execution = workbench.start(machine.arn)
+    eventually(lambda: waiting_messages(workbench, url) == calls)
+    workbench.client("stepfunctions").stop_execution(executionArn=execution)
+    assert workbench.faults()[0]["seen"] == 2
+
+
+def test_a_delayed_task_ends_as_it_would_have(workbench: Workbench) -> None:
+    url, _ = workbench.queue()
+    machine = Machine(workbench, "arn:aws:states:::sqs:sendMessage", {"QueueUrl": url, "MessageBody": "x"})
+    machine.arm("sqs:SendMessage", when="after", action="delay", seconds=0.1)
+    assert machine.run()["status"] == "SUCCEEDED"
+    assert workbench.faults()[0]["fired"] == 1
+
+
+def test_a_task_that_is_delayed_ends_with_its_execution(workbench: Workbench) -> None:
+    url, _ = workbench.queue()
+    machine = Machine(workbench, "arn:aws:states:::sqs:sendMessage", {"QueueUrl": url, "MessageBody": "x"})
+    machine.arm("sqs:SendMessage", when="before", action="delay", seconds=3600)
+    execution = workbench.start(machine.arn)
+    eventually(lambda: workbench.faults()[0]["fired"])
+    workbench.client("stepfunctions").stop_execution(executionArn=execution)
+    assert workbench.ended(execution)["status"] == "ABORTED"
+    assert workbench.messages(url) == []
+
+
+def test_a_task_is_known_by_what_it_says(workbench: Workbench) -> None:
+    url, _ = workbench.queue()
+    machine = Machine(workbench, "arn:aws:states:::sqs:sendMessage", {"QueueUrl": url, "MessageBody": "batch ä"})
+    machine.arm("sqs:SendMessage", **ERROR, matching="batch b")
+    assert machine.run()["status"] == "SUCCEEDED"
+    machine.arm("sqs:SendMessage", **ERROR, matching="batch ä")
+    assert machine.run()["status"] == "FAILED"
+
+
+def test_a_task_has_no_process_to_kill(workbench: Workbench) -> None:
+    url, _ = workbench.queue()
+    machine = Machine(workbench, "arn:aws:states:::sqs:sendMessage", {"QueueUrl": url, "MessageBody": "x"})
+    machine.arm("sqs:SendMessage", when="before", action="kill")
+    assert machine.run()["status"] == "SUCCEEDED"
+    assert workbench.faults()[0]["seen"] == 0
+
+
+def test_other_machines_are_spared(workbench: Workbench) -> None:
+    url, _ = workbench.queue()
+    machine = Machine(workbench, "arn:aws:states:::sqs:sendMessage", {"QueueUrl": url, "MessageBody": "x"})
+    workbench.faults("POST", caller=unique("other"), call="sqs:SendMessage", **ERROR)
+    assert machine.run()["status"] == "SUCCEEDED"
+
+
+def test_a_fault_strikes_before_permissions_are_asked_for(workbench: Workbench) -> None:
+    url, _ = workbench.queue()
+    arguments = {"QueueUrl": url, "MessageBody": "x"}
+    task = {"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage", "Arguments": arguments, "End": True}
+    machine = workbench.state_machine({"StartAt": "Task", "States": {"Task": task}})
+    workbench.faults("POST", caller=machine.rsplit(":", 1)[-1], call="sqs:SendMessage", **{**ERROR, "code": "Busy"})
+    assert "(Status Code: 400)" in workbench.ended(workbench.start(machine))["cause"]
