@@ -111,6 +111,22 @@ class LocalCloud:
         """Disarm every fault."""
         self._administer("DELETE", "/_gatehouse/faults")
 
+    def record_permissions(self) -> None:
+        """Begin to record what IAM is asked and what it decides; what was recorded before is forgotten."""
+        self._administer("POST", "/_gatehouse/permissions", {})
+
+    def permission_decisions(self) -> list[dict[str, Any]]:
+        """IAM's decisions since `record_permissions`: caller, action, resource, allowed, count.
+
+        The caller is a role's or user's name; more in `local.patches.permission_log`.
+        """
+        decisions: list[dict[str, Any]] = self._administer("GET", "/_gatehouse/permissions")["decisions"]
+        return decisions
+
+    def stop_recording_permissions(self) -> None:
+        """Record no more, and forget what was recorded."""
+        self._administer("DELETE", "/_gatehouse/permissions")
+
     def rekognition(self, **settings: object) -> None:
         """Change how the local Rekognition behaves, e.g. `concurrent_jobs=1` (see `local.rekognition.service`)."""
         self._administer("POST", "/_gatehouse/rekognition", settings)

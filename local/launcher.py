@@ -193,10 +193,12 @@ def _application(port: int) -> Application:
     from local import patches
     from local.admin_path import at_path
     from local.faults.injection import injected
+    from local.patches import permission_log
     from local.rekognition import service as rekognition
 
     patches.install()
-    application = at_path(REKOGNITION_ADMIN_PATH, rekognition.handle_admin, injected(ministack.app))
+    application = at_path(permission_log.ADMIN_PATH, permission_log.administer, injected(ministack.app))
+    application = at_path(REKOGNITION_ADMIN_PATH, rekognition.handle_admin, application)
     return guarded(application, port)
 
 

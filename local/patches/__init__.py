@@ -21,6 +21,7 @@ from local.patches import (
     parameter_names,
     parameter_reads,
     partial_batches,
+    permission_log,
     policy_wildcards,
     queue_batching,
     rekognition_service,
@@ -59,6 +60,7 @@ class Patch(Protocol):
 
 
 PATCHES: Sequence[Patch] = (
+    permission_log,
     secure_transport,
     template_conditions,
     state_assign,

@@ -22,6 +22,7 @@ from ministack.core.responses import get_account_id, get_region
 from ministack.services import eventbridge, lambda_svc, sqs
 
 from local.faults import armed, deliveries
+from local.patches import permission_log
 from local.patches.seam import Seam, check
 
 SEAMS = (
@@ -39,6 +40,8 @@ SEAMS = (
         ("doc", "ctx", "service", "named_only", "direct_only"),
     ),
 )
+
+_SERVICE = "events.amazonaws.com"
 
 
 def install() -> None:
@@ -91,8 +94,8 @@ def _function_error(function_arn: str, rule_arn: str) -> tuple[str, str] | None:
         service_context={"aws:sourcearn": rule_arn, "aws:sourceaccount": account},
     )
     policy, _ = found
-    allowed = iam_evaluator.evaluate_resource_policy(policy, caller, service="events.amazonaws.com").decision == "Allow"
-    if app.AUTH and not allowed:
+    allowed = iam_evaluator.evaluate_resource_policy(policy, caller, service=_SERVICE).decision == "Allow"
+    if not _may(caller.action, function_arn, allowed):
         return "NO_PERMISSIONS", "The function's policy does not let events.amazonaws.com invoke it."
     return None
 
@@ -101,7 +104,8 @@ def _queue_error(queue_arn: str, rule_arn: str) -> tuple[str, str] | None:
     queue = sqs._queue_by_arn(queue_arn)
     if queue is None:
         return "NO_RESOURCE", "The specified queue does not exist."
-    if app.AUTH and not _policy_allows(queue["attributes"].get("Policy") or "", queue_arn, rule_arn, get_account_id()):
+    allowed = _policy_allows(queue["attributes"].get("Policy") or "", queue_arn, rule_arn, get_account_id())
+    if not _may("sqs:SendMessage", queue_arn, allowed):
         return "NO_PERMISSIONS", "The queue's policy does not let events.amazonaws.com send messages."
     return None
 
@@ -110,7 +114,15 @@ def _queue_error(queue_arn: str, rule_arn: str) -> tuple[str, str] | None:
 def _policy_allows(policy: str, queue_arn: str, rule_arn: str, account: str) -> bool:
     """Whether a queue's policy lets a rule send. `policy` is there for the cache to notice a change."""
     del policy
-    return bool(sqs.queue_policy_allows(queue_arn, "events.amazonaws.com", rule_arn, account))
+    return bool(sqs.queue_policy_allows(queue_arn, _SERVICE, rule_arn, account))
+
+
+def _may(action: str, resource: str, allowed: bool) -> bool:
+    """Whether EventBridge may do something, which is recorded; anything where IAM is not enforced."""
+    if not app.AUTH:
+        return True
+    permission_log.record(_SERVICE, action, resource, allowed=allowed)
+    return allowed
 
 
 def _keep(payload: str, target: Mapping[str, Any], rule_arn: str, code: str, message: str) -> None:
