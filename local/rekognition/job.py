@@ -42,10 +42,13 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """The keys of a SUCCEEDED job's files in its output bucket, and the model that wrote them."""
+    """The keys of a SUCCEEDED job's files in its output bucket, and the model that wrote them.
+
+    Without a `summary_key` the job has no manifest summary.
+    """
 
     results_key: str
-    summary_key: str
+    summary_key: str | None
     model_version: str
 
 
@@ -81,7 +84,8 @@ class Job:
                 "S3Object": {"Bucket": bucket, "Name": self.output.results_key},
                 "ModelVersions": {"Moderation": self.output.model_version},
             }
-            description["ManifestSummary"] = {"S3Object": {"Bucket": bucket, "Name": self.output.summary_key}}
+            if self.output.summary_key is not None:
+                description["ManifestSummary"] = {"S3Object": {"Bucket": bucket, "Name": self.output.summary_key}}
         return description
 
     def document(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from local.rekognition.errors import ErrorName, ServiceError
 from local.rekognition.inspection import Inspector
 from local.rekognition.job import Failure, FailureCode, Job, JobStatus, Output
 from local.rekognition.jobs import Jobs
+from local.rekognition.result_file import result_file
 from local.rekognition.settings import RekognitionSettings
 from local.rekognition.storage import ObjectStorage, ObjectUnreadable, ObjectUnwritable
 from local.rekognition.switches import Switches
@@ -131,10 +132,7 @@ class JobRunner:
         return results, errors
 
     def _write(self, job: Job, results: Sequence[str], errors: Sequence[dict[str, Any]]) -> Output:
-        """Write the results, then the summary. A switch may change the first lines written, never the summary."""
-        dropped = self._switches.take_dropped_lines(len(results))
-        duplicated = self._switches.take_duplicated_lines(len(results) - dropped)
-        lines = [*results[dropped : dropped + duplicated], *results[dropped:]]
+        """Write the results, then the summary; each is left out if a switch says so. No switch changes the summary."""
         summary = {
             "version": "1.0",
             "statistics": {
@@ -147,10 +145,13 @@ class JobRunner:
         prefix = job.request["OutputConfig"].get("S3KeyPrefix", "")
         if prefix and not prefix.endswith("/"):
             prefix += "/"
-        output = Output(f"{prefix}{job.id}-results.jsonl", f"{prefix}{job.id}-manifest-summary.json", VERSION)
-        self._write_object(job, output.results_key, "".join(f"{line}\n" for line in lines), "application/jsonl")
-        self._write_object(job, output.summary_key, _json(summary), "application/json")
-        return output
+        results_key, summary_key = f"{prefix}{job.id}-results.jsonl", f"{prefix}{job.id}-manifest-summary.json"
+        if not self._switches.take_omitted_results():
+            self._write_object(job, results_key, result_file(results, self._switches), "application/jsonl")
+        if self._switches.take_omitted_summary():
+            return Output(results_key, None, VERSION)
+        self._write_object(job, summary_key, _json(summary), "application/json")
+        return Output(results_key, summary_key, VERSION)
 
     def _write_object(self, job: Job, key: str, text: str, content_type: str) -> None:
         bucket = job.request["OutputConfig"]["S3Bucket"]

@@ -25,6 +25,11 @@ class Switches:
     job_seconds: the least duration of a job, null for the one of the settings.
     drop_result_lines: this many result lines, the next ones written, are left out of their file.
     duplicate_result_lines: this many result lines, the next ones written, are written twice.
+    garble_result_lines: this many result lines, the next ones written, are not JSON.
+    shuffle_results: this many result files, the next ones with lines to tell apart, have them in another order.
+    truncate_results: this many result files, the next ones with a line, end in the middle of their middle line.
+    omit_results: this many jobs, the next ones, SUCCEED without the result file they name.
+    omit_summary: this many jobs, the next ones, write no manifest summary and name none.
     refuse_bulk: the three media analysis operations are refused, read as one of `BulkRefusal` says; true is
         `permission`, false is not at all, null as the settings say.
     throttle_calls: this many calls, the next ones, answer ThrottlingException.
@@ -142,6 +147,26 @@ class Switches:
         """How many of `most` result lines to write twice."""
         return self._take("duplicate_result_lines", most)
 
+    def take_garbled_lines(self, most: int) -> int:
+        """How many of `most` result lines to make no JSON."""
+        return self._take("garble_result_lines", most)
+
+    def take_shuffled_file(self) -> bool:
+        """Whether the result file that is being written has its lines in another order."""
+        return self._take("shuffle_results", 1) == 1
+
+    def take_truncated_file(self) -> bool:
+        """Whether the result file that is being written ends in the middle of a line."""
+        return self._take("truncate_results", 1) == 1
+
+    def take_omitted_results(self) -> bool:
+        """Whether the job that ends writes no result file."""
+        return self._take("omit_results", 1) == 1
+
+    def take_omitted_summary(self) -> bool:
+        """Whether the job that ends has no manifest summary."""
+        return self._take("omit_summary", 1) == 1
+
     def _take(self, name: str, most: int) -> int:
         with self._condition:
             taken: int = min(self._values[name], most)
@@ -157,6 +182,11 @@ def _defaults() -> dict[str, Any]:
         "job_seconds": None,
         "drop_result_lines": 0,
         "duplicate_result_lines": 0,
+        "garble_result_lines": 0,
+        "shuffle_results": 0,
+        "truncate_results": 0,
+        "omit_results": 0,
+        "omit_summary": 0,
         "refuse_bulk": None,
         "throttle_calls": 0,
         "fail_next_calls": [],
@@ -261,6 +291,11 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "job_seconds": _seconds_or_none,
     "drop_result_lines": _count,
     "duplicate_result_lines": _count,
+    "garble_result_lines": _count,
+    "shuffle_results": _count,
+    "truncate_results": _count,
+    "omit_results": _count,
+    "omit_summary": _count,
     "refuse_bulk": _refusal,
     "throttle_calls": _count,
     "fail_next_calls": _failing_calls,

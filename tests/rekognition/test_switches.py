@@ -20,6 +20,11 @@ QUIET: dict[str, Any] = {
     "job_seconds": None,
     "drop_result_lines": 0,
     "duplicate_result_lines": 0,
+    "garble_result_lines": 0,
+    "shuffle_results": 0,
+    "truncate_results": 0,
+    "omit_results": 0,
+    "omit_summary": 0,
     "refuse_bulk": None,
     "throttle_calls": 0,
     "fail_next_calls": [],
@@ -99,6 +104,88 @@ def test_result_lines_are_duplicated(rekognition: Rekognition) -> None:
     rekognition.switch(drop_result_lines=1, duplicate_result_lines=1)
 
     assert sources(rekognition, rekognition.run()) == ["1.jpg", "1.jpg", "2.jpg"]
+
+
+def lines(rekognition: Rekognition, job: dict[str, Any]) -> list[str]:
+    place = job["Results"]["S3Object"]
+    return rekognition.storage.body(place["Bucket"], place["Name"]).decode().split("\n")
+
+
+def is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
+def test_result_lines_are_garbled_across_jobs_and_the_summary_does_not_tell(rekognition: Rekognition) -> None:
+    upload(rekognition, 2)
+    rekognition.switch(garble_result_lines=3)
+
+    jobs = [rekognition.run() for _ in range(3)]
+
+    assert [[is_json(line) for line in lines(rekognition, job)[:-1]] for job in jobs] == [
+        [False, False],
+        [False, True],
+        [True, True],
+    ]
+    assert rekognition.summary(jobs[0])["statistics"]["valid-json-lines"] == 2
+
+
+def test_result_files_come_in_another_order_with_every_line(rekognition: Rekognition) -> None:
+    upload(rekognition, 2)
+    rekognition.switch(shuffle_results=1)
+
+    assert [sources(rekognition, rekognition.run()) for _ in range(2)] == [["1.jpg", "0.jpg"], ["0.jpg", "1.jpg"]]
+
+
+def test_a_file_of_one_line_uses_up_no_shuffling(rekognition: Rekognition) -> None:
+    upload(rekognition, 1)
+    rekognition.switch(shuffle_results=1)
+
+    assert sources(rekognition, rekognition.run()) == ["0.jpg"]
+    assert rekognition.counters()["switches"]["shuffle_results"] == 1
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_truncated_file_ends_in_the_middle_of_a_line(rekognition: Rekognition, count: int) -> None:
+    upload(rekognition, count)
+    rekognition.switch(truncate_results=1)
+
+    truncated, whole = (lines(rekognition, rekognition.run()) for _ in range(2))
+
+    assert len(whole) == count + 1
+    assert truncated[:-1] == whole[: count // 2]
+    assert whole[count // 2].startswith(truncated[-1])
+    assert 0 < len(truncated[-1]) < len(whole[count // 2])
+
+
+def test_a_job_succeeds_without_its_result_file(rekognition: Rekognition) -> None:
+    upload(rekognition, 1)
+    rekognition.switch(omit_results=1)
+
+    without, complete = rekognition.run(), rekognition.run()
+
+    assert without["Status"] == "SUCCEEDED"
+    assert rekognition.summary(without)["statistics"]["valid-json-lines"] == 1
+    with pytest.raises(KeyError):
+        lines(rekognition, without)
+    assert sources(rekognition, complete) == ["0.jpg"]
+
+
+def test_a_job_succeeds_without_a_summary(rekognition: Rekognition) -> None:
+    upload(rekognition, 1)
+    rekognition.switch(omit_summary=1)
+
+    without, complete = rekognition.run(), rekognition.run()
+
+    assert without["Status"] == "SUCCEEDED"
+    assert "ManifestSummary" not in without
+    assert sources(rekognition, without) == ["0.jpg"]
+    written = rekognition.storage.keys(without["Results"]["S3Object"]["Bucket"])
+    assert [key for key in written if without["JobId"] in key] == [without["Results"]["S3Object"]["Name"]]
+    assert rekognition.summary(complete)["errors"] == []
 
 
 @pytest.mark.parametrize(
