@@ -8,9 +8,12 @@
 - `call`: the call as its IAM action (`dynamodb:TransactWriteItems`, `states:StartExecution`), or as its operation where
   that has no action of its own: `s3:HeadObject` is one of the calls under `s3:GetObject`, `sns:PublishBatch` of
   `sns:Publish`. Each attempt of an SDK is a call.
-- `when`: `before` the call takes effect (it never will), or `after` it took effect and before the caller is answered.
-- `nth` (default 1): the n-th such call since the fault was armed; the following ones too, `times` (default 1) in all.
-- `matching` (optional): a text that the request's path or body must have, as a fault is aimed at one object or batch.
+- `when`: `before` the call takes effect (which, a delay apart, it never will), or `after` it took effect and before the
+  caller is answered.
+- `nth` (default 1): the n-th such call since the fault was armed; the following ones too, `times` (default 1) in all. A
+  call that one fault strikes at is not seen by those armed after it.
+- `matching` (optional): a text that the request's path or body must have, so as to aim at one object or batch. It is
+  compared with decoded paths and forms; a JSON text inside of JSON has its quotes escaped.
 - `action` (default `kill`), with what belongs to it:
 
   - `kill`: SIGKILL to the worker process that makes the call. Functions only.

@@ -5,7 +5,7 @@
     {"delivery": "delay", "times": 3, "seconds": 2}
 
 - `times` (default 1): so many of the next deliveries. `seconds` are real ones.
-- `matching` (optional): a text that the event must have.
+- `matching` (optional): a text that the event must have, as the target gets it.
 - `duplicate`: each is delivered `copies` (default 1) times more, at once or `seconds` (default 0) later.
 - `reorder`: they are held until all are there, at most `seconds` (default 5) after the first, and then delivered in an
   order shuffled by `seed` (default 0).

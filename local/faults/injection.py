@@ -31,6 +31,7 @@ SEAMS = (
     Seam("hypercorn.protocol.http_stream", "ASGIHTTPState.CLOSED"),
 )
 
+_FORM = "application/x-www-form-urlencoded"
 _DEATH_SECONDS = 5.0
 
 
@@ -150,22 +151,25 @@ def _request(scope: Scope, worker: LambdaWorker, body: bytes, receive: Receive) 
     method, path = scope["method"], scope["path"]
     service = router.detect_service(method, path, headers, query)
     action = iam_actions.extract_iam_action(service, method, path, headers, body, query)
-    text = body.decode("utf-8", "replace")
-    form = _is_form(headers)
+    form = body.decode() if headers.get("content-type", "").startswith(_FORM) else ""
     return _Request(
         scope=scope,
         worker=worker,
         service=service,
         headers=headers,
         body=body,
-        names=_names(action, method, headers, text if form else "") if action else frozenset(),
-        text=f"{path}\n{unquote_plus(text) if form else text}",
+        names=_names(action, method, headers, form) if action else frozenset(),
+        text=f"{path}\n{unquote_plus(form) if form else _plain(body)}",
         receive=_replaying(body, receive),
     )
 
 
-def _is_form(headers: Mapping[str, str]) -> bool:
-    return headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+def _plain(body: bytes) -> str:
+    """A body as text; of JSON without the escapes of other letters than English ones."""
+    try:
+        return json.dumps(json.loads(body), ensure_ascii=False)
+    except ValueError:
+        return body.decode("utf-8", "replace")
 
 
 def _names(action: str, method: str, headers: Mapping[str, str], form: str) -> frozenset[str]:

@@ -58,7 +58,7 @@ def install() -> None:
             _keep(json.dumps(view.event_with_detail()), target, rule["Arn"], *error)
 
     def invoke_target(target: Mapping[str, Any], event: Mapping[str, Any], rule: Mapping[str, Any], view: Any) -> None:
-        fault = armed.at_delivery(lambda: json.dumps(event, ensure_ascii=False)) if armed.are_there() else None
+        fault = armed.at_delivery(partial(_text, event, view)) if armed.are_there() else None
         if fault is None:
             deliver(target, event, rule, view)
         else:
@@ -67,6 +67,11 @@ def install() -> None:
             deliveries.strike(fault, partial(run, deliver, target, event, rule, view))
 
     eventbridge._invoke_target = invoke_target
+
+
+def _text(event: Mapping[str, Any], view: Any) -> str:
+    """An event as it is delivered."""
+    return json.dumps((view or eventbridge._pattern_event_view(event)).event_with_detail(), ensure_ascii=False)
 
 
 def _error(target_arn: str, rule_arn: str) -> tuple[str, str] | None:

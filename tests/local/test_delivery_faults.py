@@ -36,7 +36,7 @@ class Bus:
 
     def put(self, *numbers: int) -> None:
         for number in numbers:
-            detail = json.dumps({"number": number, "key": f"key-{number}"})
+            detail = json.dumps({"number": number, "key": f"kéy-{number}"})
             self.workbench.client("events").put_events(
                 Entries=[{"Source": self.source, "DetailType": "Number", "Detail": detail}]
             )
@@ -118,7 +118,7 @@ def test_a_delayed_event_is_overtaken(bus: Bus) -> None:
 
 
 def test_a_fault_is_aimed_at_one_event(bus: Bus) -> None:
-    bus.arm(delivery="duplicate", matching="key-2")
+    bus.arm(delivery="duplicate", matching="kéy-2")
     bus.put(1, 2, 3)
     assert bus.received(4) == [1, 2, 2, 3]
 

@@ -68,9 +68,14 @@ class Caller:
         return self.call("s3", "put_object", Bucket=bucket, Key=key, Body="x", read_timeout=read_timeout)
 
 
-@pytest.fixture
-def caller(workbench: Workbench) -> Iterator[Caller]:
-    yield Caller(workbench)
+@pytest.fixture(scope="module")
+def caller(workbench: Workbench) -> Caller:
+    return Caller(workbench)
+
+
+@pytest.fixture(autouse=True)
+def no_fault_is_left(workbench: Workbench) -> Iterator[None]:
+    yield
     workbench.faults("DELETE")
 
 
@@ -165,6 +170,13 @@ def test_a_fault_can_be_aimed_at_what_a_body_says(caller: Caller) -> None:
     assert [outcome["code"] for outcome in said] == ["", "Throttled"]
 
 
+def test_a_fault_can_be_aimed_at_letters_that_json_escapes(caller: Caller) -> None:
+    table = caller.workbench.table()
+    caller.arm("dynamodb:GetItem", when="before", action="error", code="Busy", status=400, matching='"S": "ä"')
+    asked = [caller.call("dynamodb", "get_item", TableName=table, Key={"key": {"S": key}}) for key in ("a", "ä")]
+    assert [outcome["code"] for outcome in asked] == ["", "Busy"]
+
+
 def transaction(table: str, items: int) -> dict[str, Any]:
     return {"TransactItems": [{"Put": {"TableName": table, "Item": {"key": {"S": str(n)}}}} for n in range(items)]}
 
@@ -232,6 +244,15 @@ def test_of_a_batch_of_keys_some_come_back_unprocessed(caller: Caller, entries: 
     assert sorted(found) == [n for n in range(3) if n not in entries]
     assert unprocessed == {"Keys": [{"key": {"S": str(n)}} for n in entries], "ConsistentRead": True}
     assert second["answer"]["UnprocessedKeys"] == {}
+
+
+def test_keys_of_several_tables_are_counted_through(caller: Caller) -> None:
+    tables = [caller.workbench.table() for _ in range(2)]
+    caller.arm("dynamodb:BatchGetItem", action="partial", entries=[1, 2])
+    asked = {table: {"Keys": [{"key": {"S": str(n)}} for n in range(2)]} for table in tables}
+    outcome = caller.call("dynamodb", "batch_get_item", RequestItems=asked)
+    unprocessed = {table: keys["Keys"] for table, keys in outcome["answer"]["UnprocessedKeys"].items()}
+    assert unprocessed == {tables[0]: [{"key": {"S": "1"}}], tables[1]: [{"key": {"S": "0"}}]}
 
 
 def subscribed(workbench: Workbench) -> tuple[str, str]:

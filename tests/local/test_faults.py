@@ -104,6 +104,13 @@ def test_a_fault_strikes_as_often_as_asked_and_then_no_more(writer: Writer) -> N
     assert (fault["seen"], fault["fired"]) == (4, 2)
 
 
+def test_a_call_that_a_fault_strikes_at_is_not_seen_by_those_armed_after_it(writer: Writer) -> None:
+    for _ in range(2):
+        writer.faults("POST", call="s3:PutObject", when="before")
+    assert [writer.invoke() for _ in range(3)] == ["Runtime.ExitError", "Runtime.ExitError", "done"]
+    assert [fault["fired"] for fault in writer.faults()] == [1, 1]
+
+
 def test_other_functions_and_callers_are_spared(writer: Writer, workbench: Workbench) -> None:
     writer.faults("POST", call="s3:PutObject", when="before", times=9)
     other = Writer(workbench)
