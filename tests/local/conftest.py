@@ -24,7 +24,13 @@ def no_settings_of_the_user() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def workbench() -> Iterator[Workbench]:
-    """A running local cloud, with IAM enforced, and short ways to put things into it."""
+def cloud() -> Iterator[LocalCloud]:
+    """A running local cloud, with IAM enforced."""
     with LocalCloud.start(time_scale=TIME_SCALE) as cloud:
-        yield Workbench(cloud.endpoint)
+        yield cloud
+
+
+@pytest.fixture(scope="session")
+def workbench(cloud: LocalCloud) -> Workbench:
+    """Short ways to put things into the local cloud."""
+    return Workbench(cloud.endpoint)

@@ -1,12 +1,11 @@
 """The log of what IAM was asked: every path a question can come on is in it."""
 
 import json
-import urllib.request
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
+from local.cloud import LocalCloud
 from tests.local.workbench import ACCOUNT, REGION, Workbench, error_code, eventually, unique
 from tests.rekognition import pictures
 
@@ -14,30 +13,23 @@ from tests.rekognition import pictures
 class Log:
     """The decisions of IAM."""
 
-    def __init__(self, workbench: Workbench) -> None:
-        self.workbench = workbench
-
-    def ask(self, method: str) -> dict[str, Any]:
-        request = urllib.request.Request(f"{self.workbench.endpoint}/_gatehouse/permissions", method=method)
-        with urllib.request.urlopen(request, timeout=5) as answer:
-            document: dict[str, Any] = json.loads(answer.read())
-            return document
+    def __init__(self, cloud: LocalCloud) -> None:
+        self.cloud = cloud
 
     def of(self, caller: str) -> dict[tuple[str, str, bool], int]:
         """What was asked for a caller (a role's or user's ARN): action, resource, allowed -> count."""
         return {
             (one["action"], one["resource"], one["allowed"]): one["count"]
-            for one in self.ask("GET")["decisions"]
+            for one in self.cloud.permission_decisions()
             if one["caller"] == caller.rpartition("/")[2]
         }
 
 
 @pytest.fixture
-def log(workbench: Workbench) -> Iterator[Log]:
-    log = Log(workbench)
-    log.ask("POST")
-    yield log
-    log.ask("DELETE")
+def log(cloud: LocalCloud) -> Iterator[Log]:
+    cloud.record_permissions()
+    yield Log(cloud)
+    cloud.stop_recording_permissions()
 
 
 def role_of(workbench: Workbench, function: str) -> str:
@@ -158,20 +150,26 @@ def test_deliveries_of_events_are_asked_for_as_the_service(workbench: Workbench,
     eventually(lambda: log.of(service).get(("sqs:SendMessage", arn, allowed)) == 2)
 
 
-def test_users_and_the_root_are_told_apart(workbench: Workbench, log: Log) -> None:
+@pytest.mark.usefixtures("log")
+def test_users_and_the_root_are_told_apart(workbench: Workbench, cloud: LocalCloud) -> None:
     s3 = workbench.user_client("s3", ("s3:ListAllMyBuckets", "*"))
     assert error_code(s3.list_buckets) == ""
     workbench.client("s3").list_buckets()
-    callers = {one["caller"] for one in log.ask("GET")["decisions"] if one["action"] == "s3:ListAllMyBuckets"}
+    callers = {one["caller"] for one in cloud.permission_decisions() if one["action"] == "s3:ListAllMyBuckets"}
     assert len(callers) == 2
     assert "root" in callers
 
 
-def test_nothing_is_recorded_before_and_after(workbench: Workbench, log: Log) -> None:
-    workbench.client("s3").list_buckets()
-    assert log.ask("GET")["decisions"]
-    assert log.ask("POST") == {"is_recording": True, "decisions": []}
-    workbench.client("s3").list_buckets()
-    log.ask("DELETE")
-    workbench.client("s3").list_buckets()
-    assert log.ask("GET") == {"is_recording": False, "decisions": []}
+def test_nothing_is_recorded_before_and_after(workbench: Workbench, cloud: LocalCloud) -> None:
+    look = workbench.client("s3").list_buckets
+    look()
+    assert cloud.permission_decisions() == []
+    cloud.record_permissions()
+    look()
+    assert [one["action"] for one in cloud.permission_decisions()] == ["s3:ListAllMyBuckets"]
+    cloud.record_permissions()
+    assert cloud.permission_decisions() == []
+    look()
+    cloud.stop_recording_permissions()
+    look()
+    assert cloud.permission_decisions() == []

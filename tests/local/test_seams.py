@@ -7,14 +7,17 @@ from types import ModuleType
 import pytest
 
 from local import patches
+from local.faults import injection
 from local.patches.seam import MINISTACK_VERSION, Seam, SeamMovedError, check
+
+SEAMS = {*injection.SEAMS, *(seam for patch in patches.PATCHES for seam in patch.SEAMS)}
 
 
 def test_the_patches_are_written_for_the_installed_ministack() -> None:
     assert version("ministack") == MINISTACK_VERSION
 
 
-@pytest.mark.parametrize("seam", sorted({seam for patch in patches.PATCHES for seam in patch.SEAMS}, key=str), ids=str)
+@pytest.mark.parametrize("seam", sorted(SEAMS, key=str), ids=str)
 def test_the_installed_ministack_has_the_seam(seam: Seam) -> None:
     check([seam])
 
