@@ -19,11 +19,11 @@ class Error:
     status: int
 
 
-def error_answer(error: Error, service: str, method: str, headers: Mapping[str, str]) -> Answer:
+def error_answer(error: Error, service: str, headers: Mapping[str, str]) -> Answer:
     """The answer to a request.
 
     JSON 1.0 and 1.1 (DynamoDB, Step Functions, Rekognition, Systems Manager, SQS), the query protocol (SNS), S3's XML,
-    and JSON with the code in a header (Lambda). A HEAD request has no body: its error's code is its status.
+    and JSON with the code in a header (Lambda). To a HEAD request the server sends no body: clients read the status.
 
     Args:
         service: ministack's name of it.
@@ -31,8 +31,6 @@ def error_answer(error: Error, service: str, method: str, headers: Mapping[str, 
     """
     request_id = str(uuid.uuid4())
     answered = {"x-amzn-RequestId": request_id}
-    if method == "HEAD":
-        return error.status, answered, b""
     if service == "s3":
         answered["Content-Type"] = "application/xml"
         return error.status, answered, _xml("<Error>{}</Error>", _fields(error), request_id)

@@ -89,7 +89,7 @@ async def _kill(fault: CallFault, request: _Request, application: Application, s
 async def _error(fault: CallFault, request: _Request, application: Application, send: Send) -> None:
     await _effect(fault, request, application)
     error = Error(fault.code, fault.message, fault.status)
-    await _answer(error_answer(error, request.service, request.scope["method"], request.headers), send)
+    await _answer(error_answer(error, request.service, request.headers), send)
 
 
 async def _disconnect(fault: CallFault, request: _Request, application: Application, send: Send) -> None:
