@@ -61,7 +61,7 @@ def open_batches(pipeline: Pipeline) -> list[str]:
 def test_what_a_dead_batcher_held_is_admitted_though_its_messages_are_gone(
     pipeline: Pipeline, prefix: str, call: str, when: str
 ) -> None:
-    pipeline.cloud.faults({"function": "Batcher", "call": call, "when": when, "nth": 1, "action": "kill"})
+    pipeline.cloud.faults({"caller": "Batcher", "call": call, "when": when, "nth": 1, "action": "kill"})
     with pipeline.gathered():
         upload(pipeline, prefix)
     pipeline.wait_until(lambda: not pipeline.cloud.armed_faults(), why="the batcher to die")
