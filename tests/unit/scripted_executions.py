@@ -19,6 +19,7 @@ class ScriptedExecutions(Executions):
         redrives: batch id -> how often it was redriven.
         refused: batch ids whose redrive was asked for in vain.
         listed: how often what runs was listed.
+        looked: how often a single execution was asked about.
     """
 
     def __init__(self) -> None:
@@ -28,6 +29,7 @@ class ScriptedExecutions(Executions):
         self.redrives: Counter[str] = Counter()
         self.refused: list[str] = []
         self.listed = 0
+        self.looked = 0
         self._kill: Literal["before", "after"] | None = None
 
     def kill_start(self, when: Literal["before", "after"]) -> None:
@@ -56,4 +58,5 @@ class ScriptedExecutions(Executions):
         return {batch_id for batch_id, progress in self.progress.items() if progress is Progress.RUNNING}
 
     def look(self, batch_id: str) -> Progress:
+        self.looked += 1
         return self.progress.get(batch_id, Progress.ABSENT)
