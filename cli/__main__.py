@@ -10,6 +10,9 @@ from cli.commands.apply import apply
 from cli.commands.diff import diff
 from cli.commands.explain import explain
 from cli.commands.judge import judge
+from cli.commands.queue_list import list_queues
+from cli.commands.queue_redrive import redrive
+from cli.commands.queue_show import show as show_queue
 from cli.commands.status import status
 from cli.commands.validate import validate
 from cli.errors import told
@@ -55,6 +58,17 @@ policy.command(short_help="Make a policy active, and judge again.")(apply)
 policy.command(short_help="Explain an upload's verdict.")(explain)
 policy.command(short_help="Judge an answer of Rekognition's.")(judge)
 app.add_typer(policy, short_help="Write, try, apply and explain policies.")
+
+queue = typer.Typer(
+    name="queue",
+    help="See what the dead-letter queues hold, since when and why, and put it back.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+queue.command("list", short_help="Count every queue's messages.")(list_queues)
+queue.command("show", short_help="Show dead letters, and why they are there.")(show_queue)
+queue.command("redrive", short_help="Put dead letters back.")(redrive)
+app.add_typer(queue, short_help="Look into the dead-letter queues, and empty them.")
 
 
 @app.callback()

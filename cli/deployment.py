@@ -20,12 +20,29 @@ DEFAULT_NAME = "gatehouse"
 
 
 @dataclass(frozen=True, slots=True)
+class LaneQueues:
+    """URLs of a lane's queues.
+
+    Attributes:
+        ingest: where the lane's batcher takes its uploads from.
+        dead_letter: what was received from `ingest` too often.
+        undelivered: what EventBridge could not put into `ingest`.
+    """
+
+    ingest: str
+    dead_letter: str
+    undelivered: str
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """What commands need to know of a deployment.
 
     Attributes:
         notified: final statuses a flag is sent for.
         lanes: by name; of each only its policies and its `min_confidence` are known.
+        queues: each lane's queues, by the lane's name.
+        state_machines: ARNs of the analysis workflows, one for each priority; sorted.
         policy_parameters: the SSM parameters that hold the pointers of the policies in use, by policy name.
         deploying: the name of a stack that is being deployed now, or None.
         updated: when the last update of each stack began; None for one that was never updated.
@@ -38,6 +55,8 @@ class Deployment:
     flag_topic_arn: str
     notified: frozenset[Status]
     lanes: Mapping[str, Lane]
+    queues: Mapping[str, LaneQueues]
+    state_machines: tuple[str, ...]
     policy_parameters: Mapping[str, str]
     deploying: str | None
     updated: tuple[datetime | None, ...]
@@ -65,6 +84,8 @@ class Deployment:
                 flag_topic_arn=outputs["FlagTopicArn"],
                 notified=frozenset(Status(status) for status in outputs["NotifiedStatuses"].split(",") if status),
                 lanes=lanes,
+                queues={lane: _queues(lane, outputs) for lane in lanes},
+                state_machines=tuple(sorted(outputs[name] for name in outputs if name.endswith("StateMachineArn"))),
                 policy_parameters={
                     policy: outputs[output]
                     for policy in _policies(lanes)
@@ -125,6 +146,15 @@ def _stack(connection: "Connection", stack: str) -> "StackTypeDef":
             "or make one with `make deploy`."
         ) from error
     return found
+
+
+def _queues(lane: str, outputs: Mapping[str, str]) -> LaneQueues:
+    prefix = "" if lane == "default" else pascal_case(lane)
+    return LaneQueues(
+        ingest=outputs[f"{prefix}IngestQueueUrl"],
+        dead_letter=outputs[f"{prefix}IngestDeadLetterQueueUrl"],
+        undelivered=outputs[f"{prefix}UndeliveredQueueUrl"],
+    )
 
 
 def _policies(lanes: Mapping[str, Lane]) -> tuple[str, ...]:

@@ -148,7 +148,7 @@ class VerdictStore:
             "TableName": self._table,
             "TotalSegments": segments,
             "ConsistentRead": consistent,
-            **_projection(names),
+            **_projection(_NEEDED, names),
         }
         if expression:
             request["FilterExpression"] = expression
@@ -179,15 +179,19 @@ class VerdictStore:
                         reading[threads.submit(page, segment, following)] = segment, following, 1
                     yield items
 
-    def read(self, identities: Iterable[Identity]) -> Iterator[list[Item]]:
+    def read(self, identities: Iterable[Identity], attributes: Sequence[str] = _NEEDED) -> Iterator[list[Item]]:
         """What these uploads' items are now, a hundred at a time, consistently; items that are gone are left out.
+
+        Args:
+            identities: each once.
+            attributes: what to read of each item.
 
         Raises:
             CommandError: the table kept refusing.
         """
         remaining = iter(identities)
         while keys := list(islice(remaining, KEYS_A_READ)):
-            yield self._read(keys)
+            yield self._read(keys, attributes)
 
     def rewrite(self, before: Verdict, after: Verdict) -> bool:
         """Put a new decision in the place of the one seen; everything else of the item stays as it is.
@@ -223,13 +227,13 @@ class VerdictStore:
             raise
         return True
 
-    def _read(self, identities: Sequence[Identity]) -> list[Item]:
+    def _read(self, identities: Sequence[Identity], attributes: Sequence[str]) -> list[Item]:
         found: list[Item] = []
         request: Any = {
             self._table: {
                 "Keys": [{OBJECT: {"S": object_}, VERSION: {"S": version}} for object_, version in identities],
                 "ConsistentRead": True,
-                **_projection({}),
+                **_projection(attributes),
             }
         }
         for attempt in range(_TRIES):
@@ -247,8 +251,8 @@ def _after_throttling(tries: int) -> float:
     return random.uniform(0.8, 1) * min(0.5 * 2.0 ** (tries - 1), _LONGEST_PAUSE_SECONDS)  # noqa: S311
 
 
-def _projection(names: dict[str, str]) -> dict[str, Any]:
+def _projection(attributes: Sequence[str], names: Mapping[str, str] | None = None) -> dict[str, Any]:
     return {
-        "ProjectionExpression": ", ".join(f"#{name}" for name in _NEEDED),
-        "ExpressionAttributeNames": {f"#{name}": name for name in _NEEDED} | names,
+        "ProjectionExpression": ", ".join(f"#{name}" for name in attributes),
+        "ExpressionAttributeNames": {**{f"#{name}": name for name in attributes}, **(names or {})},
     }

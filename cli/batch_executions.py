@@ -1,0 +1,111 @@
+"""What became of batches' executions: each is named after its batch, in one of the deployment's state machines."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lambdas.moderation.upload import iso
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+    from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef
+
+#: Of a cause, which may be a page of JSON, so much is shown in a sentence.
+_CAUSE_SHOWN = 300
+
+
+@dataclass(frozen=True, slots=True)
+class BatchExecution:
+    """A batch's execution as it stands.
+
+    Attributes:
+        status: RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED or PENDING_REDRIVE.
+        started_at, stopped_at: ISO 8601, UTC.
+        redrives: how often it was redriven.
+        not_redrivable: why Step Functions would not redrive it; None where it would.
+    """
+
+    arn: str
+    status: str
+    started_at: str
+    stopped_at: str | None
+    error: str | None
+    cause: str | None
+    redrives: int
+    not_redrivable: str | None
+
+    @classmethod
+    def of(cls, answer: "DescribeExecutionOutputTypeDef") -> "BatchExecution":
+        """The execution of an answer to DescribeExecution."""
+        redrivable = answer.get("redriveStatus") == "REDRIVABLE"
+        return cls(
+            arn=answer["executionArn"],
+            status=answer["status"],
+            started_at=iso(answer["startDate"]),
+            stopped_at=iso(answer["stopDate"]) if answer.get("stopDate") else None,
+            error=answer.get("error"),
+            cause=answer.get("cause"),
+            redrives=answer.get("redriveCount", 0),
+            not_redrivable=None if redrivable else answer.get("redriveStatusReason", "Step Functions does not say why"),
+        )
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it goes on by itself."""
+        return self.status in ("RUNNING", "PENDING_REDRIVE")
+
+    @property
+    def is_redrivable(self) -> bool:
+        """Whether it has stopped and could resume where it did."""
+        return self.not_redrivable is None
+
+    @property
+    def outcome(self) -> str:
+        """Its status, and what it failed with, in one line."""
+        failure = ": ".join(part for part in (self.error, self.cause) if part)
+        return f"{self.status} ({failure[:_CAUSE_SHOWN]})" if failure else self.status
+
+    def to_document(self) -> dict[str, Any]:
+        """The execution for scripts."""
+        return {
+            "arn": self.arn,
+            "status": self.status,
+            "started_at": self.started_at,
+            "stopped_at": self.stopped_at,
+            "error": self.error,
+            "cause": self.cause,
+            "redrives": self.redrives,
+            "redrivable": self.is_redrivable,
+            "not_redrivable": self.not_redrivable,
+        }
+
+
+class BatchExecutions:
+    """Looks executions up, each once.
+
+    Args:
+        client: a Step Functions client.
+        state_machines: ARNs of those that may have run a batch.
+    """
+
+    def __init__(self, client: "SFNClient", state_machines: Sequence[str]) -> None:
+        self._client = client
+        self._state_machines = state_machines
+        self._found: dict[str, BatchExecution | None] = {}
+
+    def find(self, batch_id: str) -> BatchExecution | None:
+        """The execution of a batch: one DescribeExecution for each state machine at most.
+
+        None where there is none, or none any more: Step Functions forgets one 90 days after it ended (quotas).
+        """
+        if batch_id not in self._found:
+            found = (self._describe(state_machine, batch_id) for state_machine in self._state_machines)
+            self._found[batch_id] = next((execution for execution in found if execution is not None), None)
+        return self._found[batch_id]
+
+    def _describe(self, state_machine: str, batch_id: str) -> BatchExecution | None:
+        arn = f"{state_machine.replace(':stateMachine:', ':execution:')}:{batch_id}"
+        try:
+            return BatchExecution.of(self._client.describe_execution(executionArn=arn))
+        except self._client.exceptions.ExecutionDoesNotExist:
+            return None

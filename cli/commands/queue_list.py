@@ -1,0 +1,52 @@
+"""`queue list`: how many messages each lane's queues have."""
+
+from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
+from cli.dead_letters import QueueKind
+from cli.deployment import DEFAULT_NAME, Deployment
+from cli.message_queue import MessageQueue, QueueCounts
+from cli.output import Format, Output, OutputFormat
+from local.report import printable
+
+_INGEST = "ingest"
+
+
+def list_queues(
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+    deployment: DeploymentName = DEFAULT_NAME,
+    output: OutputFormat = Format.TABLE,
+) -> None:
+    """Count the messages of every lane's queues: ingest, dead-letter (given up), undelivered (by EventBridge).
+
+    The counts are SQS's own and follow within a minute. Changes nothing.
+    """
+    out = Output.of(output)
+    connection = Connection(profile, region, endpoint_url)
+    found = Deployment.find(connection, deployment)
+    client = connection.client("sqs")
+    counts = [
+        (lane, kind, MessageQueue(client, url).counts())
+        for lane, queues in sorted(found.queues.items())
+        for kind, url in (
+            (_INGEST, queues.ingest),
+            (QueueKind.DEAD_LETTER.value, queues.dead_letter),
+            (QueueKind.UNDELIVERED.value, queues.undelivered),
+        )
+    ]
+    out.document(
+        [
+            {"lane": lane, "queue": kind, "waiting": count.waiting, "in_flight": count.in_flight}
+            for lane, kind, count in counts
+        ]
+    )
+    table = out.table("Messages, as SQS counts them", "Lane", "Queue", "Waiting", "In flight")
+    for lane, kind, count in counts:
+        table.add_row(printable(lane), kind, f"{count.waiting:,}", f"{count.in_flight:,}", style=_style(kind, count))
+    out.show(table)
+    if any(kind != _INGEST and count.total for _, kind, count in counts):
+        out.say("`./gatehouse queue show` says what is in the dead-letter and undelivered queues, and why.")
+
+
+def _style(kind: str, count: QueueCounts) -> str:
+    return "yellow" if kind != _INGEST and count.total else ""

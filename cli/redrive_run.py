@@ -1,0 +1,141 @@
+"""Putting dead letters back into the queue of the lane that takes them now: first sent, then deleted.
+
+Whoever is killed in between leaves a message in both queues. That is harmless, and so is running it again: a batcher
+recognizes an upload that has a verdict or is being analysed.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cli.dead_letters import DeadLetter, DeadLetterInspection, QueueKind, Reason
+from cli.message_queue import Look, MessageQueue
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterSelection:
+    """Which messages to put back; the default is all that may go back.
+
+    Attributes:
+        reasons: for one of these reasons; empty for any.
+        prefix: about keys that start with this.
+    """
+
+    reasons: frozenset[Reason] = frozenset()
+    prefix: str = ""
+
+    def takes(self, letter: DeadLetter) -> bool:
+        """Whether this one is meant. A malformed message has no key, so a prefix leaves it out."""
+        if self.reasons and letter.reason not in self.reasons:
+            return False
+        return not self.prefix or (letter.upload is not None and letter.upload.key.startswith(self.prefix))
+
+
+@dataclass(slots=True)
+class RedriveReport:
+    """What a run did, or would have done.
+
+    Attributes:
+        looked_at: messages seen.
+        put_back: by the lane whose queue they were sent to, and the reason they were there for.
+        refused: messages that SQS did not take; they stay where they were.
+        undeleted: messages that were put back or were to be deleted, and that SQS did not delete.
+        deleted: messages deleted for good, by reason.
+        kept: what stays in the queues, by reason.
+    """
+
+    looked_at: int = 0
+    put_back: Counter[tuple[str, Reason]] = field(default_factory=Counter)
+    refused: int = 0
+    undeleted: int = 0
+    deleted: Counter[Reason] = field(default_factory=Counter)
+    kept: Counter[Reason] = field(default_factory=Counter)
+
+    def to_document(self) -> dict[str, Any]:
+        """The report for scripts."""
+        return {
+            "looked_at": self.looked_at,
+            "put_back": [
+                {"lane": lane, "reason": reason.value, "count": count}
+                for (lane, reason), count in sorted(self.put_back.items())
+            ],
+            "refused": self.refused,
+            "undeleted": self.undeleted,
+            "deleted": {reason.value: count for reason, count in sorted(self.deleted.items())},
+            "kept": {reason.value: count for reason, count in sorted(self.kept.items())},
+        }
+
+
+@dataclass(slots=True)
+class RedriveRun:
+    """A run over some dead-letter queues.
+
+    Attributes:
+        ingest: the queue of each lane, by the lane's name.
+        limit: how many messages to put back at most; None for all.
+        delete: of the selected messages that may not go back, those to delete for good, by reason.
+        dry_run: change nothing, and report what would be done.
+        tell: shows a sentence about how far it is.
+    """
+
+    inspection: DeadLetterInspection
+    ingest: Mapping[str, MessageQueue]
+    selection: DeadLetterSelection
+    limit: int | None
+    delete: frozenset[Reason]
+    dry_run: bool
+    tell: Callable[[str], None]
+    report: RedriveReport = field(default_factory=RedriveReport)
+
+    def drain(self, queue: MessageQueue, kind: QueueKind) -> None:
+        """Put back what is selected of one queue. Whatever stays can be received by others at the end.
+
+        Raises:
+            ClientError: what was put back until then stays so.
+        """
+        if self._left == 0:
+            return
+        with queue.look() as look:
+            for messages in look.messages():
+                self.report.looked_at += len(messages)
+                self._handle(look, self.inspection.inspect(messages, kind))
+                self.tell(f"Looked at {self.report.looked_at:,}, put back {self.report.put_back.total():,}")
+                if self._left == 0:
+                    return
+
+    @property
+    def _left(self) -> int | None:
+        return None if self.limit is None else self.limit - self.report.put_back.total()
+
+    def _handle(self, look: Look, letters: Sequence[DeadLetter]) -> None:
+        selected = [letter for letter in letters if self.selection.takes(letter)]
+        going = [letter for letter in selected if letter.may_go_back][: self._left]
+        hopeless = [letter for letter in selected if letter.reason in self.delete]
+        sent = self._send(going)
+        for letter in sent:
+            self.report.put_back[letter.owner or "", letter.reason] += 1
+        undeleted = self._delete(look, [*sent, *hopeless])
+        self.report.undeleted += len(undeleted)
+        self.report.deleted += Counter(
+            letter.reason for letter in hopeless if letter.message.message_id not in undeleted
+        )
+        gone = {letter.message.message_id for letter in (*sent, *hopeless)}
+        self.report.kept += Counter(letter.reason for letter in letters if letter.message.message_id not in gone)
+
+    def _send(self, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
+        """Returns those that are in a lane's queue now."""
+        if self.dry_run:
+            return list(letters)
+        by_owner: defaultdict[str, list[DeadLetter]] = defaultdict(list)
+        for letter in letters:
+            by_owner[letter.owner or ""].append(letter)
+        sent: list[DeadLetter] = []
+        for owner, some in by_owner.items():
+            refused = self.ingest[owner].send([letter.message.body for letter in some])
+            self.report.refused += len(refused)
+            sent += [letter for n, letter in enumerate(some) if n not in refused]
+        return sent
+
+    def _delete(self, look: Look, letters: Sequence[DeadLetter]) -> frozenset[str]:
+        return frozenset() if self.dry_run else look.delete(letter.message for letter in letters)
