@@ -7,12 +7,15 @@ import typer
 from typer.core import TyperGroup
 
 from cli.commands.apply import apply
+from cli.commands.batch_resubmit import resubmit
+from cli.commands.batch_show import show as show_batch
 from cli.commands.diff import diff
 from cli.commands.explain import explain
 from cli.commands.judge import judge
 from cli.commands.queue_list import list_queues
 from cli.commands.queue_redrive import redrive
 from cli.commands.queue_show import show as show_queue
+from cli.commands.reconcile import reconcile
 from cli.commands.status import status
 from cli.commands.validate import validate
 from cli.errors import told
@@ -69,6 +72,18 @@ queue.command("list", short_help="Count every queue's messages.")(list_queues)
 queue.command("show", short_help="Show dead letters, and why they are there.")(show_queue)
 queue.command("redrive", short_help="Put dead letters back.")(redrive)
 app.add_typer(queue, short_help="Look into the dead-letter queues, and empty them.")
+
+batch = typer.Typer(
+    name="batch",
+    help="See what became of a batch, and resubmit one that failed.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+batch.command("show", short_help="Show where a batch stands, and what to do.")(show_batch)
+batch.command("resubmit", short_help="Resubmit a failed batch whole.")(resubmit)
+app.add_typer(batch, short_help="Look into batches, and resubmit failed ones.")
+
+app.command(short_help="Find objects of the bucket without a verdict.")(reconcile)
 
 
 @app.callback()

@@ -54,6 +54,7 @@ def told(error: Exception) -> str | None:
     from botocore.exceptions import BotoCoreError, ClientError
 
     from lambdas.aws.flag_topic import FlagNotPublishedError
+    from lambdas.aws.ingest_queue import MessageNotSentError
     from lambdas.aws.verdict_table import VerdictTableBusyError
     from lambdas.moderation.policy_document import PolicyError
     from stacks.settings_section import SettingsError
@@ -62,7 +63,7 @@ def told(error: Exception) -> str | None:
         sentence = _answered(error)
     elif isinstance(error, BotoCoreError):
         sentence = _unanswered(error)
-    elif isinstance(error, FlagNotPublishedError | VerdictTableBusyError):
+    elif isinstance(error, FlagNotPublishedError | MessageNotSentError | VerdictTableBusyError):
         sentence = f"{error}; run the same command again later"
     elif isinstance(error, CommandError | PolicyError | SettingsError):
         sentence = str(error)

@@ -1,6 +1,6 @@
-"""A queue of messages: counted, looked into without taking anything out, added to, and deleted from.
+"""A dead-letter queue: counted, looked into without taking anything out, and deleted from.
 
-Limits: 10 messages a call and 1 MiB a batch of them (SQS API reference, ReceiveMessage, SendMessageBatch).
+Limits: 10 messages a call (SQS API reference).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 _Entry = TypeVar("_Entry")
 
-MESSAGES_A_CALL = 10
-_MAX_BATCH_BYTES = 1024 * 1024
+_MESSAGES_A_CALL = 10
 
 #: Seconds a message stays hidden from others if whoever looks is killed and can't give it back.
 _HIDDEN_SECONDS = 120
@@ -100,7 +99,7 @@ class Look:
         while fruitless < _FRUITLESS:
             answer = self._client.receive_message(
                 QueueUrl=self._url,
-                MaxNumberOfMessages=MESSAGES_A_CALL,
+                MaxNumberOfMessages=_MESSAGES_A_CALL,
                 VisibilityTimeout=_HIDDEN_SECONDS,
                 WaitTimeSeconds=WAIT_SECONDS,
                 MessageSystemAttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
@@ -172,31 +171,7 @@ class MessageQueue:
         finally:
             look.give_back()
 
-    def send(self, bodies: Sequence[str]) -> frozenset[int]:
-        """Send messages; returns the positions of those that SQS refused."""
-        refused: set[int] = set()
-        for start, some in _in_batches(bodies):
-            answer = self._client.send_message_batch(
-                QueueUrl=self._url, Entries=[{"Id": str(n), "MessageBody": body} for n, body in enumerate(some)]
-            )
-            refused |= {start + int(entry["Id"]) for entry in answer.get("Failed", [])}
-        return frozenset(refused)
-
 
 def _in_calls(entries: Sequence[_Entry]) -> Iterator[Sequence[_Entry]]:
-    for start in range(0, len(entries), MESSAGES_A_CALL):
-        yield entries[start : start + MESSAGES_A_CALL]
-
-
-def _in_batches(bodies: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
-    """As many bodies as fit one call, and the position of the first of them."""
-    start, some, size = 0, list[str](), 0
-    for n, body in enumerate(bodies):
-        length = len(body.encode())
-        if some and (len(some) == MESSAGES_A_CALL or size + length > _MAX_BATCH_BYTES):
-            yield start, some
-            start, some, size = n, [], 0
-        some.append(body)
-        size += length
-    if some:
-        yield start, some
+    for start in range(0, len(entries), _MESSAGES_A_CALL):
+        yield entries[start : start + _MESSAGES_A_CALL]

@@ -11,6 +11,7 @@ from typing import Any
 
 from cli.dead_letters import DeadLetter, DeadLetterInspection, QueueKind, Reason
 from cli.message_queue import Look, MessageQueue
+from lambdas.aws.ingest_queue import IngestQueue, MessageNotSentError
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class RedriveRun:
     """
 
     inspection: DeadLetterInspection
-    ingest: Mapping[str, MessageQueue]
+    ingest: Mapping[str, IngestQueue]
     selection: DeadLetterSelection
     limit: int | None
     delete: frozenset[Reason]
@@ -132,7 +133,11 @@ class RedriveRun:
             by_owner[letter.owner or ""].append(letter)
         sent: list[DeadLetter] = []
         for owner, some in by_owner.items():
-            refused = self.ingest[owner].send([letter.message.body for letter in some])
+            refused: frozenset[int] = frozenset()
+            try:
+                self.ingest[owner].send(letter.message.body for letter in some)
+            except MessageNotSentError as error:
+                refused = error.refused
             self.report.refused += len(refused)
             sent += [letter for n, letter in enumerate(some) if n not in refused]
         return sent

@@ -50,6 +50,13 @@ class VerdictLookup:
         """The verdict of the upload that made this version of an object; of the newest where several did."""
         return next((item for item in self._of_object(object_uri) if item.get("version_id") == version_id), None)
 
+    def of_object(self, object_uri: str) -> Iterator[Item]:
+        """The verdicts of an object's uploads, newest first; the first costs one Query of one item."""
+        newest = self.newest(object_uri)
+        if newest is not None:
+            yield newest
+            yield from (item for item in self._of_object(object_uri) if item[VERSION] != newest[VERSION])
+
     def newest_flagged(self, today: date) -> list[tuple[str, str]]:
         """Object and version of the newest flagged verdicts, `MOST` at most, newest first; from the index.
 

@@ -15,6 +15,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from cli.errors import CommandError
+from cli.throttling import is_throttled, pause_seconds
 from lambdas.moderation.verdict import (
     ATTEMPT,
     BATCH_ID,
@@ -69,8 +70,6 @@ _NEEDED = (
 #: Refusals of a conditional write that say "not now, not like this": look at the item again. A conflict is with a
 #: transaction on the same item, for example of Results (API reference, UpdateItem).
 _LOST = frozenset({"ConditionalCheckFailedException", "TransactionConflictException"})
-#: Answers to a table or index that is read faster than it may be (developer guide, Error handling with DynamoDB).
-_THROTTLED = frozenset({"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"})
 _TRIES = 8
 _LONGEST_PAUSE_SECONDS = 5.0
 
@@ -169,10 +168,10 @@ class VerdictStore:
                     try:
                         items, following = future.result()
                     except ClientError as error:
-                        if error.response["Error"]["Code"] not in _THROTTLED or tries == _TRIES:
+                        if not is_throttled(error, tries):
                             raise
                         # Here and not in the thread: the whole scan slows down, and Ctrl-C need not wait.
-                        self._pause(_after_throttling(tries))
+                        self._pause(pause_seconds(tries))
                         reading[threads.submit(page, segment, start)] = segment, start, tries + 1
                         continue
                     if following:
@@ -244,11 +243,6 @@ class VerdictStore:
                 return found
             self._pause(random.uniform(0, min(0.1 * 2**attempt, _LONGEST_PAUSE_SECONDS)))  # noqa: S311
         raise CommandError("The verdict table is too busy to be read; run the same command again later.")
-
-
-def _after_throttling(tries: int) -> float:
-    """Seconds to wait: boto3 has tried some times by itself, within a second or two."""
-    return random.uniform(0.8, 1) * min(0.5 * 2.0 ** (tries - 1), _LONGEST_PAUSE_SECONDS)  # noqa: S311
 
 
 def _projection(attributes: Sequence[str], names: Mapping[str, str] | None = None) -> dict[str, Any]:

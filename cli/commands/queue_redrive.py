@@ -11,6 +11,7 @@ from cli.message_queue import MessageQueue
 from cli.output import Format, Output, OutputFormat
 from cli.progress import progress
 from cli.redrive_run import DeadLetterSelection, RedriveReport, RedriveRun
+from lambdas.aws.ingest_queue import IngestQueue
 
 
 def redrive(
@@ -53,7 +54,7 @@ def redrive(
     with progress(out.progress) as tell:
         run = RedriveRun(
             DeadLetterInspection.of(connection, found),
-            ingest={name: MessageQueue(client, queues.ingest) for name, queues in found.queues.items()},
+            ingest={name: IngestQueue(client, queues.ingest) for name, queues in found.queues.items()},
             selection=DeadLetterSelection(frozenset(reason or ()), prefix),
             limit=limit,
             delete=doomed,

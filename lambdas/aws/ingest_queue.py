@@ -12,7 +12,15 @@ _BYTES_A_CALL = 262_144
 
 
 class MessageNotSentError(RuntimeError):
-    """SQS refused messages. What was sent stays sent; sending it again does no harm."""
+    """SQS refused messages. What was sent stays sent; sending it again does no harm.
+
+    Attributes:
+        refused: positions of the messages that were not sent.
+    """
+
+    def __init__(self, message: str, refused: frozenset[int]) -> None:
+        super().__init__(message)
+        self.refused = refused
 
 
 class IngestQueue:
@@ -34,12 +42,16 @@ class IngestQueue:
             MessageNotSentError: SQS took some and refused others, which it answers with a 200.
             ClientError: it did not answer, or not us.
         """
+        sent = 0
+        refused: dict[int, str] = {}
         for batch in _batches(bodies):
             entries: list[Any] = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(batch)]
             answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
-            if failed := answer.get("Failed"):
-                codes = ", ".join(sorted({failure.get("Code", "unknown") for failure in failed}))
-                raise MessageNotSentError(f"{len(failed)} of {len(batch)} messages were refused: {codes}")
+            refused |= {sent + int(entry["Id"]): entry.get("Code", "unknown") for entry in answer.get("Failed", [])}
+            sent += len(batch)
+        if refused:
+            codes = ", ".join(sorted(set(refused.values())))
+            raise MessageNotSentError(f"{len(refused)} of {sent} messages were refused: {codes}", frozenset(refused))
 
 
 def _batches(bodies: Iterable[str]) -> Iterator[Sequence[str]]:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ from lambdas.moderation.verdict import (
     Claim,
     Verdict,
 )
+from stacks.pascal_case import pascal_case
 from tests.unit.aws_calls import AwsCalls
 
 if TYPE_CHECKING:
@@ -63,6 +64,19 @@ rules:
 """
 #: Lane default judges by standard, and by strict what children upload.
 LANES = {"default": {"policy": "standard", "policy_overrides": {"kids/": "strict"}, "min_confidence": 30}}
+
+STATE_MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:live"
+
+
+def queue_outputs(lane: str) -> list[str]:
+    """Names of the outputs with a lane's queues: ingest, dead-letter, undelivered."""
+    prefix = "" if lane == "default" else pascal_case(lane)
+    return [f"{prefix}{queue}Url" for queue in ("IngestQueue", "IngestDeadLetterQueue", "UndeliveredQueue")]
+
+
+def queue_url(output: str) -> str:
+    """The URL of a queue that is named after its output, if somebody makes it."""
+    return f"https://sqs.us-east-1.amazonaws.com/123456789012/{output}"
 
 
 def policy_of(text: str) -> Policy:
@@ -100,7 +114,12 @@ class Deployed:
             "StrictPolicyParameterName": "parameter-of-strict",
             "PolicyParameterName": "parameter-of-standard",
         }
-        pipeline = {"LanePolicies": json.dumps(lanes), "NotifiedStatuses": "REVIEW,BLOCKED"}
+        pipeline = {
+            "LanePolicies": json.dumps(lanes),
+            "NotifiedStatuses": "REVIEW,BLOCKED",
+            "StateMachineArn": STATE_MACHINE,
+            **{output: queue_url(output) for lane in lanes for output in queue_outputs(lane)},
+        }
         outputs = {
             stack: [
                 {"OutputKey": name, "OutputValue": changed.get(name, value)}
@@ -195,18 +214,24 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def run() -> Run:
-    """Run `gatehouse policy` with these arguments; an unexpected exception fails the test."""
+def gatehouse() -> Run:
+    """Run `gatehouse` with these arguments; an unexpected exception fails the test."""
 
     def run(*arguments: str, **options: Any) -> Result:
         from cli.__main__ import app
 
-        result = CliRunner().invoke(app, ["policy", *arguments], **options)
+        result = CliRunner().invoke(app, arguments, **options)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result
 
     return run
+
+
+@pytest.fixture
+def run(gatehouse: Run) -> Run:
+    """Run `gatehouse policy` with these arguments."""
+    return partial(gatehouse, "policy")
 
 
 @pytest.fixture

@@ -1,0 +1,137 @@
+"""Where a batch stands: its execution, its files, its uploads, and what whoever is on call can do about it."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cli.batch_executions import BatchExecution, BatchExecutions
+from cli.batch_uploads import BatchUploads
+from cli.deployment import Deployment
+from cli.errors import CommandError
+from cli.verdict_store import VerdictStore
+from lambdas.aws.work_bucket import WorkBucket
+from lambdas.moderation.batch import batch_prefix, settings_key, uploads_key
+from lambdas.moderation.verdict import Status
+
+if TYPE_CHECKING:
+    from cli.connection import Connection
+
+#: An execution's name, which a batch's id is (Step Functions API reference, StartExecution).
+_BATCH_ID = re.compile(r"[0-9A-Za-z_-]{1,80}")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchState:
+    """A batch as AWS has it at the moment.
+
+    Attributes:
+        execution: None where there is none, or none any more.
+        files: keys in the work bucket.
+        lane, created_at, engine: as batch.json has them; None without that file.
+        uploads: None where the uploads index is gone, so that nobody knows them.
+    """
+
+    batch_id: str
+    execution: BatchExecution | None
+    files: tuple[str, ...]
+    lane: str | None
+    created_at: str | None
+    engine: str | None
+    uploads: BatchUploads | None
+
+    @classmethod
+    def find(cls, connection: "Connection", deployment: Deployment, batch_id: str) -> "BatchState":
+        """Look a batch up.
+
+        Raises:
+            CommandError: there is no trace of it, or its files can't be read.
+        """
+        if not _BATCH_ID.fullmatch(batch_id):
+            raise CommandError(f"{batch_id!r} is no batch's id; `batch_id` of a verdict, a flag or a log line is one.")
+        s3 = connection.client("s3")
+        work = WorkBucket(s3, deployment.work_bucket)
+        execution = BatchExecutions(connection.client("stepfunctions"), deployment.state_machines).find(batch_id)
+        pages = s3.get_paginator("list_objects_v2").paginate(
+            Bucket=deployment.work_bucket, Prefix=batch_prefix(batch_id)
+        )
+        files = tuple(entry["Key"] for page in pages for entry in page.get("Contents", []))
+        if execution is None and not files:
+            raise CommandError(
+                f"There is no trace of a batch {batch_id} in {deployment.name}: its files have expired and its "
+                "execution is forgotten, or it was never made. `./gatehouse reconcile` finds uploads without a verdict."
+            )
+        try:
+            settings = json.loads(work.read_optional(deployment.work_bucket, settings_key(batch_id)) or "{}")
+            uploads = None
+            if uploads_key(batch_id) in files:
+                index = work.lines(deployment.work_bucket, uploads_key(batch_id))
+                store = VerdictStore(connection.client("dynamodb"), deployment.verdict_table)
+                uploads = BatchUploads.read(batch_id, index, store)
+            lane, created_at, engine = (settings.get(name) for name in ("lane", "created_at", "engine"))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise CommandError(
+                f"Files of batch {batch_id} can't be read ({error!r}); use the version of Gatehouse that wrote them."
+            ) from error
+        return cls(batch_id, execution, files, lane, created_at, engine, uploads)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its execution goes on by itself."""
+        return self.execution is not None and self.execution.is_running
+
+    @property
+    def folders(self) -> Counter[str]:
+        """How many files there are of each kind: by name, and by folder for result files."""
+        names = (key.removeprefix(batch_prefix(self.batch_id)) for key in self.files)
+        return Counter(name if "/" not in name else "/".join(name.split("/")[:2]) + "/" for name in names)
+
+    def advice(self) -> Iterator[str]:
+        """What to do, in sentences."""
+        if self.is_running:
+            yield "It is running: wait for its end. Nothing can be resubmitted before."
+        elif self.uploads is None:
+            yield (
+                "Its uploads index is gone (work_retention_days) or was never written, so it can't be resubmitted. "
+                "`./gatehouse reconcile` finds uploads without a verdict, and says what to do."
+            )
+        elif not self.uploads.open:
+            yield "Nothing to do: none of its uploads is PENDING or FAILED under it."
+        else:
+            yield from self._repair(self.uploads)
+
+    def _repair(self, uploads: BatchUploads) -> Iterator[str]:
+        resubmit = f"`./gatehouse batch resubmit {self.batch_id}`"
+        if pending := uploads.statuses[Status.PENDING]:
+            if self.execution is None:
+                fate = "have no execution: another batch takes them over"
+            elif self.execution.is_redrivable:
+                fate = (
+                    "are in an execution that can be redriven: it resumes where it stopped, and nothing is paid twice"
+                )
+            else:
+                fate = (
+                    f"are in an execution that can't be redriven ({self.execution.not_redrivable}): another batch takes"
+                )
+                fate += " them over"
+            yield f"{pending:,} PENDING uploads {fate}. Remove the cause, then {resubmit}."
+        if failed := uploads.statuses[Status.FAILED]:
+            yield (
+                f"{failed:,} uploads are FAILED. Remove the cause (docs/operations.md lists the codes), then "
+                f"{resubmit}: they are analysed again, and paid for."
+            )
+
+    def to_document(self) -> dict[str, Any]:
+        """The state for scripts."""
+        return {
+            "batch_id": self.batch_id,
+            "lane": self.lane,
+            "created_at": self.created_at,
+            "engine": self.engine,
+            "execution": self.execution and self.execution.to_document(),
+            "files": dict(sorted(self.folders.items())),
+            **(self.uploads.to_document() if self.uploads else {"uploads": None}),
+            "advice": list(self.advice()),
+        }

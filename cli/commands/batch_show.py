@@ -1,0 +1,64 @@
+"""`batch show`: where a batch stands, and what to do about it."""
+
+from typing import Annotated
+
+import typer
+
+from cli.batch_state import BatchState
+from cli.batch_uploads import BatchUploads
+from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
+from cli.deployment import DEFAULT_NAME, Deployment
+from cli.output import Format, Output, OutputFormat
+
+BatchId = Annotated[
+    str, typer.Argument(metavar="ID", help="`batch_id` of a verdict or a log line; the execution's name.")
+]
+
+
+def show(
+    batch_id: BatchId,
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+    deployment: DeploymentName = DEFAULT_NAME,
+    output: OutputFormat = Format.TABLE,
+) -> None:
+    """Show a batch's execution, its error and cause, its files, what became of its uploads, and what to do."""
+    out = Output.of(output)
+    connection = Connection(profile, region, endpoint_url)
+    state = BatchState.find(connection, Deployment.find(connection, deployment), batch_id)
+    out.document(state.to_document())
+    made = f", made {state.created_at} by lane {state.lane}, engine {state.engine}" if state.lane else ""
+    out.say(f"Batch {state.batch_id}{made}", style="bold")
+    _show_execution(out, state)
+    kinds = [name if count == 1 else f"{name} ({count:,})" for name, count in sorted(state.folders.items())]
+    out.say(f"  files: {', '.join(kinds) or 'none'}")
+    if state.uploads:
+        _show_uploads(out, state.uploads)
+    for sentence in state.advice():
+        out.say(f"- {sentence}", style="yellow")
+
+
+def _show_execution(out: Output, state: BatchState) -> None:
+    execution = state.execution
+    if execution is None:
+        out.say("  execution: none, or none any more")
+        return
+    until = f", stopped {execution.stopped_at}" if execution.stopped_at else ""
+    redrives = f", redriven {execution.redrives} times" if execution.redrives else ""
+    out.say(f"  execution: {execution.status}, started {execution.started_at}{until}{redrives}")
+    for name, value in (("error", execution.error), ("cause", execution.cause)):
+        if value:
+            out.say(f"    {name}: {value}")
+    out.say(f"    {execution.arn}")
+
+
+def _show_uploads(out: Output, uploads: BatchUploads) -> None:
+    counts = [f"{count:,} {status}" for status, count in sorted(uploads.statuses.items())]
+    if uploads.elsewhere:
+        counts.append(f"{uploads.elsewhere:,} taken over by another batch")
+    if uploads.forgotten:
+        counts.append(f"{uploads.forgotten:,} without an item (expired)")
+    out.say(f"  uploads: {uploads.total:,}: {', '.join(counts) or 'none'}")
+    for code, count in uploads.failures.most_common():
+        out.say(f"    {count:,} FAILED with {code}")

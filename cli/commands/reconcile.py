@@ -1,0 +1,131 @@
+"""`reconcile`: which objects of the bucket have no verdict."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.bucket_reconciliation import BucketReconciliation, ReconciliationReport, Standing
+from cli.clock import Clock
+from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
+from cli.deployed_lanes import DeployedLanes
+from cli.deployment import DEFAULT_NAME, Deployment
+from cli.errors import CommandError
+from cli.listed_objects import Inventory, ListedObject, list_objects, outermost
+from cli.output import Format, Output, OutputFormat
+from cli.progress import progress
+from cli.since import parse_since
+from cli.verdict_lookup import PARALLEL_QUERIES, VerdictLookup
+from lambdas.moderation.upload import iso
+from local.report import printable
+
+CLOCK = Clock()
+
+_SOMETHING_FOUND = 3
+
+_DO = {
+    Standing.PENDING: (
+        "their batches are under way, wait for their turn, or have stopped: `./gatehouse batch show` of a batch says "
+        "which, and what to do"
+    ),
+    Standing.UNKNOWN: (
+        "their events wait in a lane's queue or a dead-letter queue (`./gatehouse queue list`), or never came: were "
+        "EventBridge notifications of the bucket on, and this lane deployed, when they were uploaded? Copy such an "
+        "object onto itself to have it moderated"
+    ),
+    Standing.OTHER_VERSION: ("the verdicts there are speak of other bytes under the same key; do as for unknown ones"),
+}
+
+
+def reconcile(
+    prefix: Annotated[str, typer.Option(metavar="KEYPREFIX", help="Only keys that start with this.")] = "",
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Only objects since: 12h, 30d, or an ISO date (UTC).", show_default="all"),
+    ] = None,
+    min_age: Annotated[
+        int, typer.Option(min=0, metavar="MINUTES", help="Leave out younger objects: they may be on their way.")
+    ] = 60,
+    inventory: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MANIFEST",
+            help="Take the objects from a downloaded S3 Inventory (CSV), by its manifest.json, and list nothing.",
+        ),
+    ] = None,
+    examples: Annotated[int, typer.Option(min=0, metavar="N", help="Objects without a verdict to show.")] = 20,
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+    deployment: DeploymentName = DEFAULT_NAME,
+    output: OutputFormat = Format.TABLE,
+) -> None:
+    """Compare the uploads bucket with the verdict table, and report current objects that have no verdict of their own.
+
+    Lists what the lanes watch and looks every object up. It changes nothing and asks Rekognition nothing, so it can
+    neither pay nor overwrite. Exits with 3 if something has no verdict.
+    """
+    out = Output.of(output)
+    connection = Connection(profile, region, endpoint_url)
+    now = CLOCK.now()
+    oldest = parse_since(since, now) if since else None
+    found = Deployment.find(connection, deployment)
+    lanes = DeployedLanes.find(connection, found)
+    prefixes = outermost((prefix for lane in lanes.lanes for prefix in lane.prefixes), within=prefix)
+    if not prefixes:
+        raise CommandError(f"No lane watches keys that start with {prefix}; leave out --prefix, or choose another.")
+    with progress(out.progress) as tell:
+        comparison = BucketReconciliation(
+            found.upload_bucket,
+            lanes,
+            VerdictLookup(connection.client("dynamodb", connections=PARALLEL_QUERIES), found.verdict_table),
+            since=oldest,
+            until=iso(now - timedelta(minutes=min_age)),
+            examples=examples,
+            pause=CLOCK.pause,
+            tell=tell,
+        )
+        report = comparison.compare(_listed(connection, found, prefixes, inventory))
+    out.document({"bucket": found.upload_bucket, "prefix": prefix, "since": oldest, **report.to_document()})
+    _show(out, report, found.upload_bucket)
+    raise typer.Exit(_SOMETHING_FOUND if report.without_verdict else 0)
+
+
+def _listed(
+    connection: Connection, deployment: Deployment, prefixes: list[str], manifest: Path | None
+) -> Iterator[ListedObject]:
+    if manifest is None:
+        return list_objects(connection.client("s3"), deployment.upload_bucket, prefixes)
+    taken = Inventory(manifest)
+    if taken.bucket != deployment.upload_bucket:
+        raise CommandError(
+            f"{manifest} is an inventory of {taken.bucket}, and {deployment.name} watches {deployment.upload_bucket}; "
+            "name that bucket's, or another deployment with --deployment."
+        )
+    return taken.objects(prefixes)
+
+
+def _show(out: Output, report: ReconciliationReport, bucket: str) -> None:
+    table = out.table(f"Current objects of {bucket}", "Lane", "Standing", "Objects")
+    for (lane, standing), count in sorted(report.standings.items()):
+        style = "" if standing is Standing.DECIDED else "yellow"
+        table.add_row(printable(lane), standing.value, f"{count:,}", style=style)
+    if report.standings:
+        out.show(table)
+    left_out = {"outside every lane": report.outside, "too young": report.young, "before --since": report.old}
+    told = [f"{count:,} {why}" for why, count in left_out.items() if count]
+    out.say(f"{report.listed:,} listed{', of them ' + ', '.join(told) + ' and not looked up' if told else ''}.")
+    if not report.without_verdict:
+        out.say("Every other one has its verdict.", style="green")
+        return
+    for finding in report.examples:
+        claimed = f" in batch {finding.batch_id} since {finding.claimed_at}" if finding.batch_id else ""
+        out.say(f"  {finding.listed.key}, of {finding.listed.modified_at}: {finding.standing}{claimed}")
+    if report.without_verdict > len(report.examples):
+        out.say(f"  ... and {report.without_verdict - len(report.examples):,} more (--examples, --output json)")
+    for standing, advice in _DO.items():
+        if count := report.of(standing):
+            since = f" (since {report.pending_since})" if standing is Standing.PENDING else ""
+            out.say(f"- {count:,} {standing}{since}: {advice}.", style="yellow")

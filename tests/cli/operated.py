@@ -1,0 +1,115 @@
+"""A deployment as whoever is on call finds it: lanes with queues, executions, batches."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+from lambdas.moderation.batch import Batch, settings_key, uploads_key
+from lambdas.moderation.lane import Lane
+from lambdas.moderation.upload import Upload
+from lambdas.moderation.verdict import Claim
+from tests.cli.conftest import STATE_MACHINE, WORK, Deployed, queue_outputs, queue_url
+from tests.unit.aws_calls import an_error
+from tests.unit.builders import NOON, a_batch, s3_event
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+#: Lane default takes every key but those of lane profile-pictures.
+PICTURES = Lane("profile-pictures", prefixes=("profile/",), suffixes=(".jpg",))
+DEFAULT = Lane("default", other_lanes_prefixes=("profile/",), exclude_prefixes=("tmp/",))
+
+INGEST, DEAD, UNDELIVERED = queue_outputs("default")
+PICTURES_INGEST, PICTURES_DEAD, PICTURES_UNDELIVERED = queue_outputs("profile-pictures")
+
+
+@dataclass
+class Operated:
+    """Queues are named after their outputs.
+
+    Attributes:
+        executions: DescribeExecution's answers, by batch id.
+    """
+
+    deployed: Deployed
+    sqs: "SQSClient"
+    executions: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, deployed: Deployed, lanes: Sequence[Lane] = (DEFAULT, PICTURES)) -> "Operated":
+        """Lanes of a deployment, with empty queues and no executions."""
+        operated = cls(deployed, boto3.client("sqs"))
+        policies = {"policy": "standard", "policy_overrides": {}, "min_confidence": 30}
+        deployed.stacks(lanes={lane.name: policies for lane in lanes})
+        for lane in lanes:
+            for output in queue_outputs(lane.name):
+                operated.sqs.create_queue(QueueName=output)
+        operated.deploy(lanes)
+        deployed.calls.answer_always("DescribeExecution", operated._execution)
+        return operated
+
+    def deploy(self, lanes: Sequence[Lane]) -> None:
+        """Have a batcher for each of these lanes, and a function that is none."""
+        variables = {f"batcher-{lane.name}": {"LANE": json.dumps(lane.to_document())} for lane in lanes}
+        resources = [
+            {"ResourceType": "AWS::Lambda::Function", "PhysicalResourceId": name} for name in (*variables, "results")
+        ]
+        bucket = {"ResourceType": "AWS::S3::Bucket", "PhysicalResourceId": "bucket"}
+        self.deployed.calls.answer_always(
+            "ListStackResources", lambda _: {"StackResourceSummaries": [bucket, *resources]}
+        )
+
+        def configuration(request: Mapping[str, Any]) -> dict[str, Any]:
+            name = request["url_path"].split("/")[-2]
+            return {"FunctionName": name, "Environment": {"Variables": variables.get(name, {"TABLE": "x"})}}
+
+        self.deployed.calls.answer_always("GetFunctionConfiguration", configuration)
+
+    def put(self, output: str, *messages: Upload | str, attributes: Mapping[str, str] | None = None) -> None:
+        """Put messages into a queue: the events of uploads, or texts."""
+        typed: Any = {name: {"DataType": "String", "StringValue": value} for name, value in (attributes or {}).items()}
+        for message in messages:
+            body = message if isinstance(message, str) else json.dumps(s3_event(message))
+            self.sqs.send_message(QueueUrl=queue_url(output), MessageBody=body, MessageAttributes=typed)
+
+    def bodies(self, output: str) -> list[str]:
+        """Take all messages that can be received out of a queue; returns their bodies, sorted."""
+        found: list[str] = []
+        while messages := self.sqs.receive_message(QueueUrl=queue_url(output), MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                found.append(message["Body"])
+                self.sqs.delete_message(QueueUrl=queue_url(output), ReceiptHandle=message["ReceiptHandle"])
+        return sorted(found)
+
+    def keys(self, output: str) -> list[str]:
+        """Take all events that can be received out of a queue; returns their keys, sorted."""
+        return sorted(json.loads(body)["detail"]["object"]["key"] for body in self.bodies(output))
+
+    def execute(self, batch_id: str, status: str, **fields: Any) -> None:
+        """Have an execution of a batch."""
+        self.executions[batch_id] = {
+            "executionArn": f"{STATE_MACHINE.replace('stateMachine', 'execution')}:{batch_id}",
+            "name": batch_id,
+            "status": status,
+            "startDate": NOON,
+            "redriveStatus": "NOT_REDRIVABLE",
+            **fields,
+        }
+
+    def write_batch(self, claims: Sequence[Claim]) -> Batch:
+        """Have the files of a batch."""
+        batch = a_batch(claims)
+        for key, text in (
+            (uploads_key(batch.batch_id), batch.index()),
+            (settings_key(batch.batch_id), batch.settings("w")),
+        ):
+            self.deployed.s3.put_object(Bucket=WORK, Key=key, Body=text.encode())
+        return batch
+
+    def _execution(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        arn = json.loads(request["body"])["executionArn"]
+        found = self.executions.get(arn.rsplit(":", 1)[-1])
+        return found or an_error("ExecutionDoesNotExist", "Execution Does Not Exist")

@@ -1,0 +1,289 @@
+"""Dead letters are shown with their reasons, and go back without any of them being lost, hidden or read as approved."""
+
+import json
+from typing import Any
+
+import pytest
+
+from cli import message_queue
+from lambdas.moderation.lane import Lane
+from lambdas.moderation.verdict import Failure, Status
+from tests.cli.conftest import Deployed, Run, queue_url
+from tests.cli.operated import (
+    DEAD,
+    DEFAULT,
+    INGEST,
+    PICTURES,
+    PICTURES_DEAD,
+    PICTURES_INGEST,
+    UNDELIVERED,
+    Operated,
+)
+from tests.unit.builders import a_claim, a_verdict, an_upload, s3_event, uploads
+
+
+@pytest.fixture
+def operated(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> Operated:
+    """An empty queue is known to be empty at once."""
+    monkeypatch.setattr(message_queue, "WAIT_SECONDS", 0)
+    return Operated.of(deployed)
+
+
+def shown(gatehouse: Run, *arguments: str) -> list[dict[str, Any]]:
+    """All messages that `queue show` shows."""
+    result = gatehouse("queue", "show", *arguments, "--output", "json")
+    assert result.exit_code == 0, result.stderr
+    return [letter for queue in json.loads(result.stdout) for letter in queue["shown"]]
+
+
+def redriven(gatehouse: Run, *arguments: str, status: int = 0) -> dict[str, Any]:
+    """The report of `queue redrive`."""
+    result = gatehouse("queue", "redrive", *arguments, "--output", "json")
+    assert result.exit_code == status, result.stderr
+    report: dict[str, Any] = json.loads(result.stdout)
+    return report
+
+
+def test_every_queue_of_every_lane_is_counted(operated: Operated, gatehouse: Run) -> None:
+    operated.put(DEAD, *uploads(3))
+    operated.put(PICTURES_INGEST, an_upload("profile/a.jpg"))
+    operated.sqs.receive_message(QueueUrl=queue_url(DEAD), MaxNumberOfMessages=1)
+
+    listed = json.loads(gatehouse("queue", "list", "--output", "json").stdout)
+
+    assert {(entry["lane"], entry["queue"]): (entry["waiting"], entry["in_flight"]) for entry in listed} == {
+        ("default", "ingest"): (0, 0),
+        ("default", "dead-letter"): (2, 1),
+        ("default", "undelivered"): (0, 0),
+        ("profile-pictures", "ingest"): (1, 0),
+        ("profile-pictures", "dead-letter"): (0, 0),
+        ("profile-pictures", "undelivered"): (0, 0),
+    }
+    assert "queue show" in gatehouse("queue", "list").stdout
+
+
+def test_each_reason_is_told_by_what_is_known_now(operated: Operated, gatehouse: Run) -> None:
+    keys = ("new", "final", "failed", "running", "stopped", "orphan")
+    operated.put(DEAD, *(an_upload(f"{key}.jpg") for key in keys), an_upload("tmp/no.jpg"), "not json")
+    operated.deployed.put(
+        a_verdict(Status.APPROVED, a_claim(an_upload("final.jpg"))),
+        a_verdict(Status.FAILED, a_claim(an_upload("failed.jpg")), failure=Failure("ChunkFailed", "no")),
+        *(a_claim(an_upload(f"{key}.jpg"), batch_id=key) for key in ("running", "stopped", "orphan")),
+    )
+    operated.execute("running", "RUNNING")
+    operated.execute("stopped", "FAILED", error="Lambda.TooManyRequestsException", cause="busy")
+    operated.put(
+        UNDELIVERED,
+        an_upload("undelivered.jpg"),
+        attributes={"ERROR_CODE": "NO_PERMISSIONS", "ERROR_MESSAGE": "not allowed", "RETRY_ATTEMPTS": "2"},
+    )
+
+    letters = {letter["object"]: letter for letter in shown(gatehouse)}
+
+    assert {str(name).removeprefix("s3://uploads/"): letter["reason"] for name, letter in letters.items()} == {
+        "None": "malformed",
+        "new.jpg": "never-claimed",
+        "final.jpg": "decided",
+        "failed.jpg": "decided",
+        "running.jpg": "running",
+        "stopped.jpg": "stalled",
+        "orphan.jpg": "stalled",
+        "tmp/no.jpg": "no-lane",
+        "undelivered.jpg": "undelivered",
+    }
+    told = {str(name).removeprefix("s3://uploads/"): letter["explanation"] for name, letter in letters.items()}
+    assert told["None"].startswith("the message is not JSON")
+    assert told["final.jpg"].startswith("APPROVED since 2026-")
+    assert told["failed.jpg"].startswith("FAILED (ChunkFailed) since")
+    assert "batch stopped since" in told["stopped.jpg"]
+    assert told["stopped.jpg"].endswith("FAILED (Lambda.TooManyRequestsException: busy)")
+    assert "no execution" in told["orphan.jpg"]
+    assert told["undelivered.jpg"] == "NO_PERMISSIONS: not allowed (tried again 2 times)"
+
+
+def test_people_are_told_what_to_do_about_each_reason(operated: Operated, gatehouse: Run) -> None:
+    operated.put(DEAD, an_upload("new\n.jpg"), "not json")
+
+    text = gatehouse("queue", "show", "--lane", "default", "--queue", "dead-letter").stdout
+
+    assert "new\\n.jpg" in text
+    assert "- 1 never-claimed: mend what the batcher fails on" in text
+    assert "- 1 malformed: " in text
+    assert "undelivered" not in text
+
+
+def test_looking_shows_more_than_one_answer_holds_and_hides_nothing(operated: Operated, gatehouse: Run) -> None:
+    operated.put(DEAD, *uploads(47))
+
+    first, second = shown(gatehouse), shown(gatehouse)
+
+    assert len({letter["object"] for letter in first}) == len(first) == 47
+    assert {letter["object"] for letter in second} == {letter["object"] for letter in first}
+    assert len(operated.keys(DEAD)) == 47
+
+
+def test_a_look_at_some_hides_none_of_them(operated: Operated, gatehouse: Run) -> None:
+    operated.put(DEAD, *uploads(47))
+
+    assert len(shown(gatehouse, "--limit", "3")) == 3
+    assert len(operated.keys(DEAD)) == 47
+
+
+def test_a_look_ends_where_the_same_messages_come_again_and_again(operated: Operated, gatehouse: Run) -> None:
+    """As they do once the first of many thousands are visible again."""
+    body = json.dumps(s3_event(an_upload()))
+    message = {
+        "MessageId": "m",
+        "Body": body,
+        "ReceiptHandle": "r",
+        "Attributes": {"SentTimestamp": "1764000000000", "ApproximateReceiveCount": "7"},
+    }
+    operated.deployed.calls.answer_always("ReceiveMessage", lambda _: {"Messages": [message]})
+    operated.deployed.calls.answer_always("ChangeMessageVisibilityBatch", lambda _: {"Successful": [], "Failed": []})
+
+    (letter,) = shown(gatehouse, "--lane", "default", "--queue", "dead-letter")
+
+    assert (letter["received"], letter["since"]) == (7, "2025-11-24T16:00:00.000Z")
+
+
+def test_messages_are_given_back_when_finding_out_fails(operated: Operated, gatehouse: Run) -> None:
+    operated.put(DEAD, *uploads(12))
+    error = {"Error": {"Code": "AccessDeniedException", "Message": "no"}}
+    operated.deployed.calls.answer_next("BatchGetItem", error, status=400)
+
+    result = gatehouse("queue", "show")
+
+    assert result.exit_code == 1
+    assert "BatchGetItem was refused" in result.stderr
+    assert len(operated.keys(DEAD)) == 12
+
+
+def test_what_goes_back_goes_to_the_lane_that_takes_it_now(operated: Operated, gatehouse: Run) -> None:
+    operated.put(DEAD, an_upload("profile/a.jpg"), an_upload("b.jpg"), an_upload("tmp/no.jpg"), "not json")
+    operated.put(PICTURES_DEAD, an_upload("c.jpg"))
+
+    report = redriven(gatehouse)
+
+    assert operated.keys(PICTURES_INGEST) == ["profile/a.jpg"]
+    assert operated.keys(INGEST) == ["b.jpg", "c.jpg"]
+    assert report["put_back"] == [
+        {"lane": "default", "reason": "never-claimed", "count": 2},
+        {"lane": "profile-pictures", "reason": "never-claimed", "count": 1},
+    ]
+    assert report["kept"] == {"malformed": 1, "no-lane": 1}
+    assert len(operated.bodies(DEAD)) == 2
+
+
+def test_a_message_goes_back_as_it_was(operated: Operated, gatehouse: Run) -> None:
+    body = json.dumps(s3_event(an_upload("ü+%41\n.jpg")), indent=1)
+    operated.put(UNDELIVERED, body)
+
+    redriven(gatehouse)
+
+    assert operated.bodies(INGEST) == [body]
+
+
+def test_a_dry_run_changes_nothing_and_says_what_would_be(operated: Operated, gatehouse: Run) -> None:
+    operated.put(DEAD, *uploads(12), "not json")
+
+    would = redriven(gatehouse, "--dry-run", "--delete", "malformed")
+
+    assert operated.bodies(INGEST) == []
+    assert would["put_back"] == [{"lane": "default", "reason": "never-claimed", "count": 12}]
+    assert would["deleted"] == {"malformed": 1}
+    assert len(operated.bodies(DEAD)) == 13
+    assert operated.deployed.calls.made["SendMessageBatch"] == operated.deployed.calls.made["DeleteMessageBatch"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "gone"),
+    [
+        (("--limit", "2"), 2),
+        (("--prefix", "image-0000"), 10),
+        (("--prefix", "image-0000", "--limit", "4"), 4),
+        (("--reason", "decided"), 1),
+        (("--reason", "decided", "--reason", "never-claimed"), 25),
+        (("--lane", "profile-pictures"), 0),
+        (("--queue", "undelivered"), 0),
+    ],
+)
+def test_only_what_is_selected_goes_back(
+    operated: Operated, gatehouse: Run, arguments: tuple[str, ...], gone: int
+) -> None:
+    operated.put(DEAD, *uploads(25))
+    operated.deployed.put(a_verdict(Status.BLOCKED, a_claim(uploads(25)[24])))
+
+    redriven(gatehouse, *arguments)
+
+    assert len(operated.keys(INGEST)) == gone
+    assert len(operated.keys(DEAD)) == 25 - gone
+
+
+def test_what_sqs_does_not_take_is_not_deleted(operated: Operated, gatehouse: Run) -> None:
+    operated.put(DEAD, *uploads(10))
+    operated.deployed.calls.answer_next(
+        "SendMessageBatch",
+        {
+            "Successful": [{"Id": str(n), "MessageId": "m", "MD5OfMessageBody": "x"} for n in range(10) if n != 4],
+            "Failed": [{"Id": "4", "Code": "InternalError", "SenderFault": False}],
+        },
+    )
+
+    report = redriven(gatehouse, status=1)
+
+    assert report["refused"] == 1
+    assert report["put_back"] == [{"lane": "default", "reason": "never-claimed", "count": 9}]
+    assert len(operated.keys(DEAD)) == 1
+
+
+def test_nothing_is_deleted_before_it_was_sent(operated: Operated, gatehouse: Run) -> None:
+    operated.put(DEAD, *uploads(10))
+    error = {"Error": {"Code": "AccessDenied", "Message": "no"}}
+    operated.deployed.calls.answer_next("SendMessageBatch", error, status=403)
+
+    assert gatehouse("queue", "redrive").exit_code == 1
+    assert len(operated.keys(DEAD)) == 10
+
+
+def test_what_sqs_does_not_delete_is_told_and_may_be_sent_again(operated: Operated, gatehouse: Run) -> None:
+    operated.put(DEAD, an_upload("a.jpg"))
+    failed = [{"Id": "0", "Code": "InternalError", "SenderFault": False}]
+    operated.deployed.calls.answer_next("DeleteMessageBatch", {"Failed": failed})
+
+    assert redriven(gatehouse, status=1)["undeleted"] == 1
+    assert redriven(gatehouse)["undeleted"] == 0
+    assert operated.keys(INGEST) == ["a.jpg", "a.jpg"]
+    assert operated.keys(DEAD) == []
+
+
+def test_malformed_messages_are_deleted_only_if_someone_says_so(operated: Operated, gatehouse: Run) -> None:
+    operated.put(DEAD, "not json", an_upload("tmp/no.jpg"))
+
+    refused = gatehouse("queue", "redrive", "--delete", "malformed", input="n\n")
+    assert (refused.exit_code, "Nothing was changed." in refused.stderr) == (1, True)
+    assert len(shown(gatehouse)) == 2
+
+    assert redriven(gatehouse, "--delete", "malformed", "--yes")["deleted"] == {"malformed": 1}
+    assert [letter["reason"] for letter in shown(gatehouse)] == ["no-lane"]
+
+    assert redriven(gatehouse, "--delete", "no-lane", "--yes")["deleted"] == {"no-lane": 1}
+    assert shown(gatehouse) == []
+
+
+def test_an_unknown_lane_is_told_with_those_there_are(operated: Operated, gatehouse: Run) -> None:
+    result = gatehouse("queue", "redrive", "--lane", "other")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "There is no lane other; write --lane default or profile-pictures.\n"
+
+
+@pytest.mark.parametrize("lanes", [[DEFAULT], [DEFAULT, PICTURES, Lane("new")]])
+def test_nothing_goes_back_while_lanes_change(operated: Operated, gatehouse: Run, lanes: list[Lane]) -> None:
+    operated.put(DEAD, an_upload())
+    operated.deploy(lanes)
+
+    result = gatehouse("queue", "redrive")
+
+    assert result.exit_code == 1
+    assert "are being changed by a deploy" in result.stderr
+    assert len(operated.keys(DEAD)) == 1
