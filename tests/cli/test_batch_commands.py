@@ -1,0 +1,225 @@
+"""A batch is shown as it stands, and what FAILED or PENDING under it, and nothing else, can be resubmitted."""
+
+import json
+from typing import Any
+
+import pytest
+
+from lambdas.moderation.batch import leftovers_key, uploads_key
+from lambdas.moderation.upload import parse_message, resubmitted_batch
+from lambdas.moderation.verdict import Claim, Failure, Status
+from tests.cli.conftest import WORK, Deployed, Run
+from tests.cli.operated import INGEST, PICTURES, PICTURES_INGEST, Operated
+from tests.unit.builders import a_claim, a_verdict, an_upload, uploads
+
+BATCH = "0" * 32
+REDRIVABLE = {"redriveStatus": "REDRIVABLE"}
+
+
+@pytest.fixture
+def operated(deployed: Deployed) -> Operated:
+    return Operated.of(deployed)
+
+
+def claims(*keys: str) -> list[Claim]:
+    """Claims of the batch."""
+    return [a_claim(an_upload(key), batch_id=BATCH) for key in keys]
+
+
+def failed(claim: Claim, code: str = "ChunkFailed") -> Any:
+    return a_verdict(Status.FAILED, claim, failure=Failure(code, "no"))
+
+
+def a_failed_batch(operated: Operated) -> list[Claim]:
+    """One upload for each thing that may have become of it."""
+    held = claims(
+        "approved.jpg", "blocked.jpg", "unsupported.txt", "failed.jpg", "pending.jpg", "taken.jpg", "gone.jpg"
+    )
+    operated.write_batch(held)
+    operated.deployed.put(
+        a_verdict(Status.APPROVED, held[0]),
+        a_verdict(Status.BLOCKED, held[1]),
+        a_verdict(Status.UNSUPPORTED, held[2]),
+        failed(held[3]),
+        held[4],
+        a_claim(held[5].upload, batch_id="another"),
+    )
+    operated.execute(BATCH, "FAILED", error="ChunkFailed", cause="given up", **REDRIVABLE)
+    return held
+
+
+def state(gatehouse: Run) -> dict[str, Any]:
+    result = gatehouse("batch", "show", BATCH, "--output", "json")
+    assert result.exit_code == 0, result.stderr
+    document: dict[str, Any] = json.loads(result.stdout)
+    return document
+
+
+def test_a_batch_is_shown_with_its_failure_its_files_and_what_became_of_each_upload(
+    operated: Operated, gatehouse: Run
+) -> None:
+    a_failed_batch(operated)
+    for key in (leftovers_key(BATCH), f"batches/{BATCH}/analysis/image/first/0.jsonl", f"batches/{BATCH}1/other.jsonl"):
+        operated.deployed.s3.put_object(Bucket=WORK, Key=key, Body=b"")
+
+    shown = state(gatehouse)
+
+    assert (shown["lane"], shown["engine"], shown["execution"]["status"]) == ("default", "auto", "FAILED")
+    assert (shown["execution"]["error"], shown["execution"]["cause"]) == ("ChunkFailed", "given up")
+    assert shown["files"] == {"analysis/image/": 1, "batch.json": 1, "leftovers.jsonl": 1, "uploads.jsonl": 1}
+    assert shown["uploads"] == 7
+    assert shown["statuses"] == {"APPROVED": 1, "BLOCKED": 1, "FAILED": 1, "PENDING": 1, "UNSUPPORTED": 1}
+    assert shown["failures"] == {"ChunkFailed": 1}
+    assert (shown["in_another_batch"], shown["without_item"]) == (1, 1)
+    pending, failed = shown["advice"]
+    assert "it resumes where it stopped" in pending
+    assert "batch resubmit" in failed
+    text = gatehouse("batch", "show", BATCH).stdout
+    assert "cause: given up" in text
+    assert "1 FAILED with ChunkFailed" in text
+
+
+@pytest.mark.parametrize(
+    ("execution", "advice"),
+    [
+        (("RUNNING", {}), "It is running: wait for its end."),
+        (("SUCCEEDED", {"redriveStatusReason": "it ended well"}), "can't be redriven (it ended well)"),
+        (("ABORTED", REDRIVABLE), "it resumes where it stopped"),
+        (None, "have no execution: another batch takes them over"),
+    ],
+)
+def test_what_to_do_follows_from_the_execution(
+    operated: Operated, gatehouse: Run, execution: tuple[str, dict[str, Any]] | None, advice: str
+) -> None:
+    held = claims("a.jpg")
+    operated.write_batch(held)
+    operated.deployed.put(*held)
+    if execution:
+        operated.execute(BATCH, execution[0], **execution[1])
+
+    (sentence,) = state(gatehouse)["advice"]
+
+    assert advice in sentence
+
+
+def test_a_batch_that_ended_well_needs_nothing(operated: Operated, gatehouse: Run) -> None:
+    held = claims("a.jpg")
+    operated.write_batch(held)
+    operated.deployed.put(a_verdict(Status.REVIEW, held[0]))
+    operated.execute(BATCH, "SUCCEEDED")
+
+    assert state(gatehouse)["advice"] == ["Nothing to do: none of its uploads is PENDING or FAILED under it."]
+    result = gatehouse("batch", "resubmit", BATCH)
+    assert (result.exit_code, "Nothing to resubmit" in result.stdout) == (0, True)
+    assert operated.bodies(INGEST) == []
+
+
+def test_what_is_open_under_the_batch_is_resubmitted_and_nothing_else(operated: Operated, gatehouse: Run) -> None:
+    held = a_failed_batch(operated)
+
+    result = gatehouse("batch", "resubmit", BATCH, "--yes", "--output", "json")
+
+    assert json.loads(result.stdout)["resubmitted"] == {"default": 2}
+    sent = operated.bodies(INGEST)
+    assert {parse_message(body) for body in sent} == {held[3].upload, held[4].upload}
+    assert {resubmitted_batch(body) for body in sent} == {BATCH}
+
+
+def test_a_large_batch_is_resubmitted_whole(operated: Operated, gatehouse: Run) -> None:
+    held = [a_claim(upload, batch_id=BATCH) for upload in uploads(123)]
+    operated.write_batch(held)
+    operated.deployed.put(*map(failed, held))
+
+    gatehouse("batch", "resubmit", BATCH, "--yes")
+
+    assert operated.keys(INGEST) == sorted(claim.upload.key for claim in held)
+
+
+def test_uploads_go_to_the_lane_that_takes_them_now(operated: Operated, gatehouse: Run) -> None:
+    held = claims("profile/a.jpg", "b.jpg", "tmp/no.jpg")
+    operated.write_batch(held)
+    operated.deployed.put(*map(failed, held))
+
+    result = gatehouse("batch", "resubmit", BATCH, "--yes", "--output", "json")
+
+    assert json.loads(result.stdout)["outside_every_lane"] == 1
+    assert "1 uploads are in no lane any more" in result.stderr
+    assert (operated.keys(INGEST), operated.keys(PICTURES_INGEST)) == (["b.jpg"], ["profile/a.jpg"])
+
+
+@pytest.mark.parametrize("arguments", [("--dry-run",), ()])
+def test_nothing_is_resubmitted_in_a_dry_run_or_without_a_yes(
+    operated: Operated, gatehouse: Run, arguments: tuple[str, ...]
+) -> None:
+    a_failed_batch(operated)
+
+    result = gatehouse("batch", "resubmit", BATCH, *arguments, input="n\n")
+
+    assert operated.bodies(INGEST) == []
+    assert ("would be put" in result.stdout) == bool(arguments)
+    assert ("Nothing was changed." in result.stderr) != bool(arguments)
+
+
+def test_a_batch_that_is_running_is_not_resubmitted(operated: Operated, gatehouse: Run) -> None:
+    a_failed_batch(operated)
+    operated.execute(BATCH, "PENDING_REDRIVE")
+
+    result = gatehouse("batch", "resubmit", BATCH, "--yes")
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("It is running: wait for its end.")
+    assert operated.bodies(INGEST) == []
+
+
+def test_a_batch_whose_index_has_expired_is_told_so(operated: Operated, gatehouse: Run) -> None:
+    a_failed_batch(operated)
+    operated.deployed.s3.delete_object(Bucket=WORK, Key=uploads_key(BATCH))
+
+    result = gatehouse("batch", "resubmit", BATCH, "--yes")
+
+    assert result.exit_code == 1
+    assert "Its uploads index is gone" in result.stderr
+    assert state(gatehouse)["uploads"] is None
+
+
+def test_messages_that_sqs_refuses_are_told(operated: Operated, gatehouse: Run) -> None:
+    a_failed_batch(operated)
+    refused = [{"Id": str(n), "Code": "InternalError", "SenderFault": False} for n in range(2)]
+    operated.deployed.calls.answer_next("SendMessageBatch", {"Failed": refused})
+
+    result = gatehouse("batch", "resubmit", BATCH, "--yes")
+
+    assert result.exit_code == 1
+    assert result.stderr.endswith("2 of 2 messages were refused: InternalError; run the same command again later\n")
+
+
+@pytest.mark.parametrize("line", [b"[]\n", b"not json\n", b"{}\n"])
+def test_files_of_another_make_are_told(operated: Operated, gatehouse: Run, line: bytes) -> None:
+    a_failed_batch(operated)
+    operated.deployed.s3.put_object(Bucket=WORK, Key=uploads_key(BATCH), Body=line)
+
+    result = gatehouse("batch", "show", BATCH)
+
+    assert result.exit_code == 1
+    assert "use the version of Gatehouse that wrote them" in result.stderr
+
+
+@pytest.mark.usefixtures("operated")
+@pytest.mark.parametrize("batch_id", ["f" * 32, "../../x", "a b"])
+def test_a_batch_that_is_not_there_is_told(gatehouse: Run, batch_id: str) -> None:
+    result = gatehouse("batch", "show", batch_id)
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "no trace of a batch" in result.stderr or "is no batch's id" in result.stderr
+
+
+def test_lanes_of_another_make_are_told(operated: Operated, gatehouse: Run) -> None:
+    a_failed_batch(operated)
+    unknown = {"LANE": json.dumps({"name": "default", "colour": "red"})}
+    operated.deployed.calls.answer_always("GetFunctionConfiguration", lambda _: {"Environment": {"Variables": unknown}})
+
+    result = gatehouse("batch", "resubmit", BATCH, "--yes")
+
+    assert result.exit_code == 1
+    assert "has a lane that can't be read" in result.stderr
+    assert PICTURES.name not in result.stderr

@@ -1,0 +1,284 @@
+"""Every current object has a verdict on its own bytes, or is reported; and nothing but reads is called for it."""
+
+import gzip
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_plus
+
+import pytest
+
+from cli.clock import Clock
+from cli.commands import reconcile as command
+from cli.listed_objects import outermost
+from lambdas.moderation.verdict import Status
+from tests.cli.conftest import UPLOADS, Deployed, Run
+from tests.cli.operated import Operated
+from tests.unit.builders import a_claim, a_verdict, an_upload
+
+DAY = timedelta(days=1)
+FIELDS = "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, ETag, StorageClass"
+
+
+@pytest.fixture
+def operated(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> Operated:
+    """It is a day after every upload."""
+    monkeypatch.setattr(command, "CLOCK", Clock(now=lambda: datetime.now(UTC) + DAY, pause=lambda _: None))
+    return Operated.of(deployed)
+
+
+def store(operated: Operated, key: str, body: bytes = b"bytes") -> dict[str, Any]:
+    """Store an object; gives what tells its bytes."""
+    answer = operated.deployed.s3.put_object(Bucket=UPLOADS, Key=key, Body=body)
+    return {"etag": answer["ETag"].strip('"'), "version_id": answer.get("VersionId")}
+
+
+def version(operated: Operated) -> None:
+    operated.deployed.s3.put_bucket_versioning(Bucket=UPLOADS, VersioningConfiguration={"Status": "Enabled"})
+
+
+def report(gatehouse: Run, *arguments: str, status: int = 3) -> dict[str, Any]:
+    """What `reconcile` finds."""
+    result = gatehouse("reconcile", *arguments, "--output", "json")
+    assert result.exit_code == status, result.stderr
+    document: dict[str, Any] = json.loads(result.stdout)
+    return document
+
+
+def standings(found: dict[str, Any]) -> dict[tuple[str, str], int]:
+    return {(entry["lane"], entry["standing"]): entry["count"] for entry in found["standings"]}
+
+
+def test_what_the_table_has_for_each_object_is_counted_by_lane(operated: Operated, gatehouse: Run) -> None:
+    stored = {key: store(operated, key) for key in ("ok.jpg", "failed.jpg", "pending.jpg", "profile/new.jpg")}
+    store(operated, "over.jpg", b"new bytes")
+    store(operated, "tmp/no.jpg")
+    store(operated, "profile/no.txt")
+    operated.deployed.put(
+        a_verdict(Status.APPROVED, a_claim(an_upload("ok.jpg", **stored["ok.jpg"]))),
+        a_verdict(Status.FAILED, a_claim(an_upload("failed.jpg", **stored["failed.jpg"]))),
+        a_claim(an_upload("pending.jpg", **stored["pending.jpg"]), batch_id="b1"),
+        a_verdict(Status.APPROVED, a_claim(an_upload("over.jpg", etag="0" * 32))),
+    )
+
+    found = report(gatehouse)
+
+    assert standings(found) == {
+        ("default", "decided"): 2,
+        ("default", "pending"): 1,
+        ("default", "other-version"): 1,
+        ("profile-pictures", "unknown"): 1,
+    }
+    assert (found["listed"], found["outside_every_lane"], found["without_verdict"]) == (7, 2, 3)
+    assert found["pending_since"] == "2026-11-22T12:00:00.000Z"
+    assert {(entry["key"], entry["standing"], entry["batch_id"]) for entry in found["examples"]} == {
+        ("pending.jpg", "pending", "b1"),
+        ("over.jpg", "other-version", None),
+        ("profile/new.jpg", "unknown", None),
+    }
+
+
+def test_people_are_told_what_to_do_about_each_kind(operated: Operated, gatehouse: Run) -> None:
+    stored = store(operated, "pending.jpg")
+    store(operated, "new\n.jpg")
+    operated.deployed.put(a_claim(an_upload("pending.jpg", **stored)))
+
+    text = gatehouse("reconcile", "--examples", "1").stdout
+
+    assert "new\\n.jpg" in text
+    assert "... and 1 more" in text
+    assert "- 1 pending (since 2026-11-22T12:00:00.000Z): " in text
+    assert "- 1 unknown: " in text
+
+
+def test_a_bucket_whose_objects_all_have_verdicts_is_in_order(operated: Operated, gatehouse: Run) -> None:
+    operated.deployed.put(a_verdict(Status.BLOCKED, a_claim(an_upload("a.jpg", **store(operated, "a.jpg")))))
+
+    result = gatehouse("reconcile")
+
+    assert (result.exit_code, "Every other one has its verdict." in result.stdout) == (0, True)
+
+
+def test_a_verdict_on_another_version_with_the_same_bytes_does_not_count(operated: Operated, gatehouse: Run) -> None:
+    version(operated)
+    first = store(operated, "a.jpg")
+    operated.deployed.put(a_verdict(Status.APPROVED, a_claim(an_upload("a.jpg", **first))))
+    report(gatehouse, status=0)
+
+    assert store(operated, "a.jpg")["etag"] == first["etag"]
+
+    assert standings(report(gatehouse)) == {("default", "other-version"): 1}
+
+
+def test_old_versions_and_deleted_objects_are_not_asked_about(operated: Operated, gatehouse: Run) -> None:
+    version(operated)
+    store(operated, "a.jpg")
+    operated.deployed.put(a_verdict(Status.APPROVED, a_claim(an_upload("a.jpg", **store(operated, "a.jpg", b"2")))))
+    store(operated, "deleted.jpg")
+    operated.deployed.s3.delete_object(Bucket=UPLOADS, Key="deleted.jpg")
+
+    found = report(gatehouse, status=0)
+
+    assert (found["listed"], standings(found)) == (1, {("default", "decided"): 1})
+
+
+def test_an_older_item_counts_where_its_version_is_current_again(operated: Operated, gatehouse: Run) -> None:
+    """As when somebody has deleted the newer version."""
+    version(operated)
+    first, second = store(operated, "a.jpg"), store(operated, "a.jpg", b"2")
+    operated.deployed.put(
+        a_verdict(Status.APPROVED, a_claim(an_upload("a.jpg", "01", **first))),
+        a_verdict(Status.BLOCKED, a_claim(an_upload("a.jpg", "02", **second))),
+    )
+    operated.deployed.s3.delete_object(Bucket=UPLOADS, Key="a.jpg", VersionId=second["version_id"])
+
+    assert standings(report(gatehouse, status=0)) == {("default", "decided"): 1}
+
+
+def test_objects_that_may_be_on_their_way_are_left_out(operated: Operated, gatehouse: Run) -> None:
+    store(operated, "a.jpg")
+
+    found = report(gatehouse, "--min-age", str(25 * 60), status=0)
+
+    assert (found["too_young"], found["without_verdict"]) == (1, 0)
+    assert report(gatehouse, "--min-age", str(23 * 60))["without_verdict"] == 1
+
+
+def test_objects_before_the_time_asked_for_are_left_out(operated: Operated, gatehouse: Run) -> None:
+    store(operated, "a.jpg")
+
+    found = report(gatehouse, "--since", "12h", status=0)
+
+    assert (found["too_old"], found["without_verdict"]) == (1, 0)
+    assert report(gatehouse, "--since", "36h")["without_verdict"] == 1
+
+
+@pytest.mark.parametrize(
+    ("prefixes", "within", "expected"),
+    [
+        ([""], "", [""]),
+        (["", "a/"], "", [""]),
+        (["b/", "a/", "a/b/"], "", ["a/", "b/"]),
+        (["a/", "ab/"], "a", ["a/", "ab/"]),
+        ([""], "a/", ["a/"]),
+        (["a/", "b/"], "a/x", ["a/x"]),
+        (["a/"], "b", []),
+    ],
+)
+def test_each_key_is_listed_once(prefixes: list[str], within: str, expected: list[str]) -> None:
+    assert outermost(prefixes, within) == expected
+
+
+def test_only_keys_under_the_prefix_are_listed(operated: Operated, gatehouse: Run) -> None:
+    for key in ("a/1.jpg", "a/2.jpg", "b.jpg"):
+        store(operated, key)
+
+    assert report(gatehouse, "--prefix", "a/")["listed"] == 2
+
+
+def test_a_table_that_throttles_is_asked_again(operated: Operated, gatehouse: Run) -> None:
+    operated.deployed.put(a_verdict(Status.APPROVED, a_claim(an_upload("a.jpg", **store(operated, "a.jpg")))))
+    for _ in range(7):  # boto3 tries five times by itself
+        error = {"Error": {"Code": "ThrottlingException", "Message": "slow down"}}
+        operated.deployed.calls.answer_next("Query", error, status=400)
+
+    report(gatehouse, status=0)
+
+
+def test_nothing_but_reads_is_called(operated: Operated, gatehouse: Run) -> None:
+    for n in range(30):
+        store(operated, f"{n}.jpg")
+
+    report(gatehouse)
+
+    assert set(operated.deployed.calls.made) == {
+        "DescribeStacks",
+        "ListStackResources",
+        "GetFunctionConfiguration",
+        "ListObjectVersions",
+        "Query",
+    }
+
+
+def inventory(folder: Path, rows: Iterable[Iterable[str]], fields: str = FIELDS, **changed: Any) -> str:
+    """An inventory as S3 leaves it in a bucket; returns the path of its manifest."""
+    data, dated = folder / "config" / "data", folder / "config" / "2026-11-25T01-00Z"
+    data.mkdir(parents=True)
+    dated.mkdir()
+    lines = "".join(",".join(f'"{value}"' for value in row) + "\n" for row in rows)
+    (data / "d8d9.csv.gz").write_bytes(gzip.compress(lines.encode()))
+    manifest = {
+        "sourceBucket": UPLOADS,
+        "destinationBucket": "arn:aws:s3:::inventories",
+        "version": "2016-11-30",
+        "fileFormat": "CSV",
+        "fileSchema": fields,
+        "files": [{"key": "some/prefix/uploads/config/data/d8d9.csv.gz", "size": 1, "MD5checksum": "0"}],
+    }
+    (dated / "manifest.json").write_text(json.dumps(manifest | changed), "utf-8")
+    return str(dated / "manifest.json")
+
+
+def row(key: str, version_id: str = "", latest: str = "true", marker: str = "false", etag: str = "e") -> list[str]:
+    return [UPLOADS, quote_plus(key), version_id, latest, marker, "5", "2026-01-01T00:00:00.000Z", etag, "STANDARD"]
+
+
+def test_an_inventory_takes_the_place_of_listing(operated: Operated, gatehouse: Run, here: Path) -> None:
+    keys = ["a b+%41ü.jpg", "profile/x.jpg"]
+    operated.deployed.put(
+        a_verdict(Status.APPROVED, a_claim(an_upload(keys[0], version_id="v2", etag="e"))),
+        a_verdict(Status.APPROVED, a_claim(an_upload(keys[1], version_id="v1", etag="e"))),
+    )
+    rows = [row(keys[0], "v2"), row(keys[0], "v1", "false"), row("gone.jpg", "v3", "true", "true"), row(keys[1], "v9")]
+
+    found = report(gatehouse, "--inventory", inventory(here, rows))
+
+    assert standings(found) == {("default", "decided"): 1, ("profile-pictures", "other-version"): 1}
+    assert operated.deployed.calls.made["ListObjectVersions"] == 0
+
+
+def test_an_inventory_of_current_versions_is_compared_by_etag(operated: Operated, gatehouse: Run, here: Path) -> None:
+    operated.deployed.put(a_verdict(Status.APPROVED, a_claim(an_upload("a.jpg", version_id="v1", etag="e1"))))
+    rows = [[UPLOADS, "a.jpg", "5", "2026-01-01T00:00:00.000Z", "e1"], [UPLOADS, "b.jpg", "5", "2026-01-01", "e2"]]
+    manifest = inventory(here, rows, "Bucket, Key, Size, LastModifiedDate, ETag")
+
+    assert standings(report(gatehouse, "--inventory", manifest)) == {
+        ("default", "decided"): 1,
+        ("default", "unknown"): 1,
+    }
+    assert report(gatehouse, "--inventory", manifest, "--prefix", "a", status=0)["listed"] == 1
+
+
+@pytest.mark.usefixtures("operated")
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"fileFormat": "Parquet"}, "The inventory is in Parquet; configure one in CSV"),
+        ({"fileSchema": "Bucket, Key"}, "The inventory lacks Size, LastModifiedDate, ETag; configure one in CSV"),
+        ({"sourceBucket": "other"}, "is an inventory of other, and gatehouse watches uploads"),
+        ({"files": [{"key": "x/lost.csv.gz"}]}, "lost.csv.gz of the inventory is neither beside"),
+        ({"files": None}, "is no manifest of an S3 Inventory"),
+        ({"fileSchema": "Bucket, Key, Size, LastModifiedDate, ETag"}, "d8d9.csv.gz is not as"),
+    ],
+)
+def test_an_inventory_that_cannot_be_used_is_told(
+    gatehouse: Run, here: Path, changed: dict[str, Any], message: str
+) -> None:
+    result = gatehouse("reconcile", "--inventory", inventory(here, [row("a.jpg")], **changed))
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert message in result.stderr
+
+
+@pytest.mark.usefixtures("operated")
+@pytest.mark.parametrize("damage", [b"not gzip", gzip.compress(b'"a","b"\n'), gzip.compress(b"x" * 999)[:-9]])
+def test_a_damaged_inventory_is_told(gatehouse: Run, here: Path, damage: bytes) -> None:
+    manifest = inventory(here, [row("a.jpg")])
+    (here / "config" / "data" / "d8d9.csv.gz").write_bytes(damage)
+
+    result = gatehouse("reconcile", "--inventory", manifest)
+
+    assert result.exit_code == 1
+    assert "download both again" in result.stderr
