@@ -22,7 +22,7 @@ _MESSAGES_A_CALL = 10
 _HIDDEN_SECONDS = 120
 #: Long polling asks all of SQS's servers, so an answer without messages means that there are none to be had; a short
 #: poll asks some of them only (developer guide, short and long polling).
-WAIT_SECONDS = 2
+WAIT_SECONDS = 1
 #: Answers in a row that bring nothing new before a look ends: those seen first are visible again by then.
 _FRUITLESS = 5
 

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from cli.__main__ import app
 from cli.errors import CommandError, told
 from lambdas.aws.flag_topic import FlagNotPublishedError
+from lambdas.aws.ingest_queue import MessageNotSentError
 from lambdas.aws.verdict_table import VerdictTableBusyError
 from tests.cli.conftest import Deployed, Run
 
@@ -115,7 +116,14 @@ def test_a_session_that_ended_is_told(error: exceptions.BotoCoreError) -> None:
     assert "aws sso login" in sentence
 
 
-@pytest.mark.parametrize("error", [VerdictTableBusyError("busy"), FlagNotPublishedError("refused", frozenset())])
+@pytest.mark.parametrize(
+    "error",
+    [
+        VerdictTableBusyError("busy"),
+        FlagNotPublishedError("refused", frozenset()),
+        MessageNotSentError("refused", frozenset()),
+    ],
+)
 def test_what_passes_by_itself_is_told_to_be_run_again(error: Exception) -> None:
     assert told(error) == f"{error}; run the same command again later"
 
@@ -145,7 +153,17 @@ def test_every_command_has_help_that_names_its_options() -> None:
         assert ("--endpoint-url" in help_text) == (command != "validate")
 
 
-@pytest.mark.parametrize("arguments", [[], ["policy"]])
+@pytest.mark.parametrize(
+    "command", ["queue list", "queue show", "queue redrive", "batch show", "batch resubmit", "reconcile"]
+)
+def test_every_command_for_whoever_is_on_call_has_help_that_names_its_options(command: str) -> None:
+    help_text = CliRunner().invoke(app, [*command.split(), "--help"]).stdout
+
+    for option in ("--output", "--endpoint-url", "--deployment"):
+        assert option in help_text
+
+
+@pytest.mark.parametrize("arguments", [[], ["policy"], ["queue"], ["batch"]])
 def test_a_command_that_lacks_its_verb_says_what_there_is(arguments: list[str]) -> None:
     result = CliRunner().invoke(app, arguments)
 

@@ -1,4 +1,4 @@
-"""docs/policies.md lists the permissions that the commands need: all that their calls take, and no others."""
+"""The pages list the permissions that the commands need: all that their calls take, and no others."""
 
 import json
 import re
@@ -6,18 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from cli.commands import apply as command
+from cli import message_queue
+from cli.commands import apply
+from lambdas.moderation.verdict import Status
 from tests.cli.conftest import STANDARD, Deployed, Run, policy_of
 from tests.cli.judged_uploads import PatientClock, a_judged, put_object
 from tests.cli.noon import make_it_noon
-from tests.unit.builders import a_claim, an_answer, an_upload
+from tests.cli.operated import DEAD, Operated
+from tests.unit.builders import a_claim, a_verdict, an_answer, an_upload
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "policies.md").read_text("utf-8")
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+LOOK, APPLY = "status, diff, explain, judge", "apply"
 
-_ROW = re.compile(r"^\| `(?P<action>\w+:\w+)` \| .+ \| (?P<look>yes|-) \| (?P<apply>yes|-) \|$", re.MULTILINE)
+_ACTION = re.compile(r"`\w+:\w+`")
 _SERVICES = {
     "DescribeStacks": "cloudformation",
     "DescribeStackEvents": "cloudformation",
+    "ListStackResources": "cloudformation",
+    "GetFunctionConfiguration": "lambda",
     "GetParameters": "ssm",
     "GetParameterHistory": "ssm",
     "PutParameter": "ssm",
@@ -28,9 +34,20 @@ _SERVICES = {
     "BatchGetItem": "dynamodb",
     "Scan": "dynamodb",
     "UpdateItem": "dynamodb",
+    "GetQueueAttributes": "sqs",
+    "ReceiveMessage": "sqs",
+    "DescribeExecution": "states",
 }
 #: Calls that are allowed by an action of another name (Service Authorization Reference).
-_OTHER_NAMES = {"HeadObject": "s3:GetObject", "ListObjectsV2": "s3:ListBucket", "PublishBatch": "sns:Publish"}
+_OTHER_NAMES = {
+    "HeadObject": "s3:GetObject",
+    "ListObjectsV2": "s3:ListBucket",
+    "ListObjectVersions": "s3:ListBucketVersions",
+    "PublishBatch": "sns:Publish",
+    "SendMessageBatch": "sqs:SendMessage",
+    "DeleteMessageBatch": "sqs:DeleteMessage",
+    "ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
+}
 #: No call of its own: with it, S3 tells that an object is not there (API reference, HeadObject, GetObject).
 _TO_KNOW_WHAT_IS_MISSING = "s3:ListBucket"
 
@@ -39,9 +56,18 @@ STANDARD_2 = STANDARD.replace('"1"', '"2"').replace("review: 50, ", "").replace(
 V2 = policy_of(STANDARD_2)
 
 
-def granted(column: str) -> set[str]:
-    """The actions that the page says are needed."""
-    return {row["action"] for row in _ROW.finditer(PAGE) if row[column] == "yes"}
+def granted(page: str, command: str) -> set[str]:
+    """The actions that a page says a command needs."""
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in (DOCS / page).read_text("utf-8").splitlines()
+        if line.startswith(("| `", "| action |"))
+    ]
+    start = next(n for n, row in enumerate(rows) if row[0] == "action")
+    column = rows[start].index(command)
+    actions = {row[0].strip("`"): row[column] for row in rows[start + 1 :] if _ACTION.fullmatch(row[0])}
+    assert set(actions.values()) <= {"yes", "-"}
+    return {action for action, needed in actions.items() if needed == "yes"}
 
 
 def used(deployed: Deployed) -> set[str]:
@@ -49,7 +75,7 @@ def used(deployed: Deployed) -> set[str]:
     return {_OTHER_NAMES.get(call) or f"{_SERVICES[call]}:{call}" for call in deployed.calls.made}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def uploads(deployed: Deployed, here: Path) -> None:
     """Uploads that version 2 approves, one of them deleted since, one that it blocks, and one under analysis."""
     (here / "standard.yaml").write_text(STANDARD_2, encoding="utf-8")
@@ -62,6 +88,7 @@ def uploads(deployed: Deployed, here: Path) -> None:
     )
 
 
+@pytest.mark.usefixtures("uploads")
 def test_commands_that_only_look_need_what_the_page_lists(deployed: Deployed, run: Run, here: Path) -> None:
     (here / "answer.json").write_text(json.dumps(an_answer()), encoding="utf-8")
     deployed.record(V2)
@@ -77,13 +104,39 @@ def test_commands_that_only_look_need_what_the_page_lists(deployed: Deployed, ru
     ):
         assert run(*line).exit_code == 0
 
-    assert used(deployed) == granted("look")
+    assert used(deployed) == granted("policies.md", LOOK)
 
 
+@pytest.mark.usefixtures("uploads")
 def test_apply_needs_what_the_page_lists(deployed: Deployed, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "CLOCK", PatientClock().clock)
+    monkeypatch.setattr(apply, "CLOCK", PatientClock().clock)
 
     result = run("apply", "standard.yaml", "--yes", "--publish", "--wait", "0")
 
     assert result.exit_code == 3  # one is under analysis to the end
-    assert used(deployed) | {_TO_KNOW_WHAT_IS_MISSING} == granted("apply")
+    assert used(deployed) | {_TO_KNOW_WHAT_IS_MISSING} == granted("policies.md", APPLY)
+
+
+@pytest.mark.parametrize(
+    "command", ["queue list", "queue show", "queue redrive", "batch show", "batch resubmit", "reconcile"]
+)
+def test_a_command_for_whoever_is_on_call_needs_what_the_page_lists(
+    deployed: Deployed, gatehouse: Run, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr(message_queue, "WAIT_SECONDS", 0)
+    operated = Operated.of(deployed)
+    failed, pending = a_claim(an_upload("failed.jpg")), a_claim(an_upload("pending.jpg"))
+    operated.write_batch([failed, pending])
+    deployed.put(a_verdict(Status.FAILED, failed), pending)
+    operated.put(DEAD, *(claim.upload for claim in (failed, pending)), "not json")
+    put_object(deployed, "pending.jpg")
+    arguments = {
+        "queue redrive": ("--limit", "1", "--delete", "malformed", "--yes"),
+        "batch show": (failed.batch_id,),
+        "batch resubmit": (failed.batch_id, "--yes"),
+        "reconcile": ("--min-age", "0"),
+    }
+
+    gatehouse(*command.split(), *arguments.get(command, ()))
+
+    assert used(deployed) == granted("commands.md", command)

@@ -1,8 +1,5 @@
 """A team changes its policy with the command line while uploads go on, and nothing is left under the old one."""
 
-import json
-import os
-import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -15,10 +12,10 @@ import yaml
 
 from lambdas.moderation.verdict import STATUS, Status
 from local.pipeline import Upload
-from local.process_environment import ACCESS_KEY, REGION, SECRET_KEY
 from tests.e2e.conftest import QUICK
 from tests.e2e.images import image
 from tests.e2e.pipeline import Pipeline
+from tests.e2e.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,32 +32,15 @@ CHANGE = {"Weapons": {"block": 80}, "Violence": {"review": 90}}
 
 
 class Team:
-    """Someone at a terminal: the command as it is typed, from any folder."""
+    """People who change a policy at a terminal."""
 
-    def __init__(self, pipeline: Pipeline, folder: Path) -> None:
-        self._pipeline = pipeline
+    def __init__(self, terminal: Terminal, folder: Path) -> None:
+        self._terminal = terminal
         self._folder = folder
 
-    def gatehouse(self, *arguments: str, status: int = 0) -> dict[str, Any]:
-        """What `gatehouse policy ...` answers; AssertionError if it does not end with this exit status."""
-        done = subprocess.run(
-            [str(ROOT / "gatehouse"), "policy", *arguments, "--output", "json"],
-            cwd=self._folder,
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(self._folder),
-                "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-                "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-                "AWS_REGION": REGION,
-                "AWS_ENDPOINT_URL": self._pipeline.cloud.endpoint,
-            },
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == status, f"{arguments}\n{done.stdout}\n{done.stderr}"
-        answer: dict[str, Any] = json.loads(done.stdout)
+    def gatehouse(self, *arguments: str) -> dict[str, Any]:
+        """What `gatehouse policy ...` answers."""
+        answer: dict[str, Any] = self._terminal.gatehouse("policy", *arguments)
         return answer
 
     def write(self, version: str, rules: Mapping[str, Any]) -> str:
@@ -80,7 +60,7 @@ def settings() -> str:
 
 @pytest.fixture
 def team(pipeline: Pipeline, tmp_path: Path) -> Team:
-    return Team(pipeline, tmp_path)
+    return Team(Terminal(pipeline, tmp_path), tmp_path)
 
 
 def uploads(prefix: str, count: int) -> list[Upload]:
