@@ -11,7 +11,7 @@ from cli.deployment import Deployment, LaneQueues
 from cli.errors import CommandError
 from cli.message_queue import QueuedMessage
 from cli.verdict_store import Item, VerdictStore
-from lambdas.moderation.upload import MalformedMessageError, Upload, parse_message
+from lambdas.moderation.upload import MalformedMessageError, Upload, parse_message, resubmitted_batch
 from lambdas.moderation.verdict import BATCH_ID, CLAIMED_AT, OBJECT, STATUS, VERSION, Status
 
 if TYPE_CHECKING:
@@ -137,13 +137,15 @@ class DeadLetterInspection:
         return _Addressed(message, upload, owner)
 
     def _known(self, entry: "_Addressed", item: Item | None) -> DeadLetter:
-        reason, explanation = self._by_item(item)
+        reason, explanation = self._by_item(item, resubmitted_batch(entry.message.body))
         return DeadLetter(entry.message, reason, explanation, entry.upload, entry.owner)
 
-    def _by_item(self, item: Item | None) -> tuple[Reason, str]:
+    def _by_item(self, item: Item | None, resubmitted: str | None) -> tuple[Reason, str]:
         if item is None:
             return Reason.NEVER_CLAIMED, "not in the verdict table: no batcher got as far as claiming it"
         status = item.get(STATUS)
+        if status == Status.FAILED and item[BATCH_ID] == resubmitted:
+            return Reason.STALLED, f"FAILED in batch {resubmitted}, and no batcher got as far as resubmitting it"
         if status != Status.PENDING:
             error = f" ({item['error']['code']})" if item.get("error") else ""
             return Reason.DECIDED, f"{status}{error} since {item.get('decided_at')}"

@@ -7,6 +7,7 @@ import pytest
 
 from cli import message_queue
 from lambdas.moderation.lane import Lane
+from lambdas.moderation.upload import readmission_message
 from lambdas.moderation.verdict import Failure, Status
 from tests.cli.conftest import Deployed, Run, queue_url
 from tests.cli.operated import (
@@ -99,6 +100,17 @@ def test_each_reason_is_told_by_what_is_known_now(operated: Operated, gatehouse:
     assert told["stopped.jpg"].endswith("FAILED (Lambda.TooManyRequestsException: busy)")
     assert "no execution" in told["orphan.jpg"]
     assert told["undelivered.jpg"] == "NO_PERMISSIONS: not allowed (tried again 2 times)"
+
+
+@pytest.mark.parametrize(("batch_id", "reason"), [("batch-1", "stalled"), ("older", "decided")])
+def test_a_resubmission_that_nobody_could_handle_is_not_taken_for_done(
+    operated: Operated, gatehouse: Run, batch_id: str, reason: str
+) -> None:
+    upload = an_upload()
+    operated.deployed.put(a_verdict(Status.FAILED, a_claim(upload, batch_id="batch-1")))
+    operated.put(DEAD, readmission_message(upload, resubmit_of=batch_id))
+
+    assert [letter["reason"] for letter in shown(gatehouse)] == [reason]
 
 
 def test_people_are_told_what_to_do_about_each_reason(operated: Operated, gatehouse: Run) -> None:
