@@ -61,14 +61,14 @@ class DeadLetter:
     Attributes:
         explanation: the reason in words.
         upload: what it speaks of; None if it is malformed.
-        owner: the lane that takes the upload now.
+        owner: the lane that takes the upload now; empty where none does.
     """
 
     message: QueuedMessage
     reason: Reason
     explanation: str
     upload: Upload | None = None
-    owner: str | None = None
+    owner: str = ""
 
     @property
     def may_go_back(self) -> bool:
@@ -86,7 +86,7 @@ class DeadLetter:
             "received": self.message.received,
             "reason": self.reason.value,
             "explanation": self.explanation,
-            "goes_back_to": self.owner if self.may_go_back else None,
+            "goes_back_to": self.owner or None,
         }
 
 

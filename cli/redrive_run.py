@@ -115,7 +115,7 @@ class RedriveRun:
         hopeless = [letter for letter in selected if letter.reason in self.delete]
         sent = self._send(going)
         for letter in sent:
-            self.report.put_back[letter.owner or "", letter.reason] += 1
+            self.report.put_back[letter.owner, letter.reason] += 1
         undeleted = self._delete(look, [*sent, *hopeless])
         self.report.undeleted += len(undeleted)
         self.report.deleted += Counter(
@@ -130,7 +130,7 @@ class RedriveRun:
             return list(letters)
         by_owner: defaultdict[str, list[DeadLetter]] = defaultdict(list)
         for letter in letters:
-            by_owner[letter.owner or ""].append(letter)
+            by_owner[letter.owner].append(letter)
         sent: list[DeadLetter] = []
         for owner, some in by_owner.items():
             refused: frozenset[int] = frozenset()
