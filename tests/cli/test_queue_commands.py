@@ -193,6 +193,7 @@ def test_a_message_goes_back_as_it_was(operated: Operated, gatehouse: Run) -> No
     redriven(gatehouse)
 
     assert operated.bodies(INGEST) == [body]
+    assert operated.deployed.calls.made["ChangeMessageVisibilityBatch"] == 0, "what is gone was given back"
 
 
 def test_a_dry_run_changes_nothing_and_says_what_would_be(operated: Operated, gatehouse: Run) -> None:

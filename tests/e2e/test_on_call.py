@@ -51,15 +51,13 @@ def test_dead_letters_are_shown_with_their_reason_and_put_back(
 
     (queue,) = terminal.gatehouse("queue", "show", "--queue", "dead-letter")
     assert sorted(letter["reason"] for letter in queue["shown"]) == ["malformed"] + ["never-claimed"] * UPLOADS
-    would = terminal.gatehouse("queue", "redrive", "--queue", "dead-letter", "--dry-run")
-    report = terminal.gatehouse("queue", "redrive", "--queue", "dead-letter")
+    report = terminal.gatehouse("queue", "redrive", "--queue", "dead-letter", "--delete", "malformed", "--yes")
 
-    assert report == would | {"dry_run": False}
-    assert report["kept"] == {"malformed": 1}
+    assert report["put_back"] == [{"lane": "default", "reason": "never-claimed", "count": UPLOADS}]
+    assert (report["deleted"], report["kept"]) == ({"malformed": 1}, {})
     verdicts = pipeline.wait_for_verdicts(UPLOADS, prefix)
     assert {verdict["status"] for verdict in verdicts} == {Status.APPROVED, Status.BLOCKED}
     assert set(pipeline.analysed(prefix).values()) == {1}
-    assert terminal.gatehouse("queue", "redrive", "--delete", "malformed", "--yes")["deleted"] == {"malformed": 1}
     assert terminal.gatehouse("reconcile", "--prefix", prefix, "--min-age", "0")["without_verdict"] == 0
 
 
@@ -77,19 +75,16 @@ def test_a_failed_batch_is_resubmitted_whole_and_paid_once_more(
     state = terminal.gatehouse("batch", "show", batch_id)
     assert (state["execution"]["error"], state["statuses"]) == ("ACCESS_DENIED", {"FAILED": UPLOADS})
     before = pipeline.analysed(prefix)
-    assert terminal.gatehouse("batch", "resubmit", batch_id, "--dry-run")["resubmitted"] == {"default": UPLOADS}
-    assert {verdict["batch_id"] for verdict in pipeline.verdicts(prefix)} == {batch_id}
     for _ in range(2):  # once more changes nothing
         terminal.gatehouse("batch", "resubmit", batch_id, "--yes")
-        pipeline.wait_until(lambda: pipeline.queued() == 0, why="the messages to be done with")
 
     def analysed_again() -> bool:
         statuses = [verdict["status"] for verdict in pipeline.verdicts(prefix)]
         return sorted(statuses) == sorted([Status.APPROVED, Status.BLOCKED] * (UPLOADS // 2))
 
     pipeline.wait_until(analysed_again, why="verdicts in the failures' place")
+    pipeline.wait_until(lambda: pipeline.queued() == 0, why="the messages to be done with")
     assert pipeline.analysed(prefix) == {
         f"{prefix}{n}.jpg": before.get(f"{prefix}{n}.jpg", 0) + 1 for n in range(UPLOADS)
     }
     assert terminal.gatehouse("batch", "show", batch_id)["in_another_batch"] == UPLOADS
-    assert terminal.gatehouse("batch", "resubmit", batch_id, "--yes")["resubmitted"] == {}
