@@ -14,6 +14,7 @@ from cli.errors import CommandError
 from cli.verdict_store import VerdictStore
 from lambdas.aws.work_bucket import WorkBucket
 from lambdas.moderation.batch import batch_prefix, settings_key, uploads_key
+from lambdas.moderation.upload import Upload
 from lambdas.moderation.verdict import Status
 
 if TYPE_CHECKING:
@@ -67,9 +68,10 @@ class BatchState:
             settings = json.loads(work.read_optional(deployment.work_bucket, settings_key(batch_id)) or "{}")
             uploads = None
             if uploads_key(batch_id) in files:
-                index = work.lines(deployment.work_bucket, uploads_key(batch_id))
+                lines = work.lines(deployment.work_bucket, uploads_key(batch_id))
+                listed = map(Upload.from_document, map(json.loads, lines))
                 store = VerdictStore(connection.client("dynamodb"), deployment.verdict_table)
-                uploads = BatchUploads.read(batch_id, index, store)
+                uploads = BatchUploads.read(batch_id, listed, store)
             lane, created_at, engine = (settings.get(name) for name in ("lane", "created_at", "engine"))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CommandError(

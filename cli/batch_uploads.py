@@ -1,6 +1,5 @@
 """A batch's uploads and what the verdict table says of them now."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -34,13 +33,9 @@ class BatchUploads:
     open: list[Upload] = field(default_factory=list)
 
     @classmethod
-    def read(cls, batch_id: str, index: Iterable[str | bytes], store: VerdictStore) -> "BatchUploads":
-        """Look up the uploads of an index (`uploads.jsonl`): a BatchGetItem for each hundred.
-
-        Raises:
-            KeyError, ValueError: a line is not of an uploads index.
-        """
-        uploads = {upload.identity: upload for upload in map(Upload.from_document, map(json.loads, index))}
+    def read(cls, batch_id: str, listed: Iterable[Upload], store: VerdictStore) -> "BatchUploads":
+        """Look up the uploads of a batch: a BatchGetItem for each hundred."""
+        uploads = {upload.identity: upload for upload in listed}
         items: Mapping[Identity, Item] = {
             identity_of(item): item for page in store.read(uploads, _ATTRIBUTES) for item in page
         }
