@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from cli.errors import CommandError
 from cli.verdict_store import VerdictStore
 from lambdas.aws.work_bucket import WorkBucket
 from lambdas.moderation.batch import batch_prefix, settings_key, uploads_key
+from lambdas.moderation.open_batch import open_key
 from lambdas.moderation.upload import Upload
 from lambdas.moderation.verdict import Status
 
@@ -32,7 +33,7 @@ class BatchState:
         execution: None where there is none, or none any more.
         files: keys in the work bucket.
         lane, created_at, engine: as batch.json has them; None without that file.
-        uploads: None where the uploads index is gone, so that nobody knows them.
+        uploads: None where neither the uploads index nor the register of open batches has them.
     """
 
     batch_id: str
@@ -59,19 +60,16 @@ class BatchState:
             Bucket=deployment.work_bucket, Prefix=batch_prefix(batch_id)
         )
         files = tuple(entry["Key"] for page in pages for entry in page.get("Contents", []))
-        if execution is None and not files:
-            raise CommandError(
-                f"There is no trace of a batch {batch_id} in {deployment.name}: its files have expired and its "
-                "execution is forgotten, or it was never made. `./gatehouse reconcile` finds uploads without a verdict."
-            )
         try:
+            listed = _listed(work, deployment, batch_id, files)
+            if execution is None and not files and listed is None:
+                raise CommandError(
+                    f"There is no trace of a batch {batch_id} in {deployment.name}: its files have expired and its "
+                    "execution is forgotten, or it was never made; `./gatehouse reconcile` finds what has no verdict."
+                )
             settings = json.loads(work.read_optional(deployment.work_bucket, settings_key(batch_id)) or "{}")
-            uploads = None
-            if uploads_key(batch_id) in files:
-                lines = work.lines(deployment.work_bucket, uploads_key(batch_id))
-                listed = map(Upload.from_document, map(json.loads, lines))
-                store = VerdictStore(connection.client("dynamodb"), deployment.verdict_table)
-                uploads = BatchUploads.read(batch_id, listed, store)
+            store = VerdictStore(connection.client("dynamodb"), deployment.verdict_table)
+            uploads = None if listed is None else BatchUploads.read(batch_id, listed, store)
             lane, created_at, engine = (settings.get(name) for name in ("lane", "created_at", "engine"))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CommandError(
@@ -137,3 +135,12 @@ class BatchState:
             **(self.uploads.to_document() if self.uploads else {"uploads": None}),
             "advice": list(self.advice()),
         }
+
+
+def _listed(work: WorkBucket, deployment: Deployment, batch_id: str, files: Sequence[str]) -> Iterable[Upload] | None:
+    """A batch's uploads: by its index or, if its batcher died before it wrote that, by the register of open batches."""
+    if uploads_key(batch_id) in files:
+        lines = work.lines(deployment.work_bucket, uploads_key(batch_id))
+        return map(Upload.from_document, map(json.loads, lines))
+    entries = (work.read_open(open_key(lane, batch_id)) for lane in deployment.lanes)
+    return next((entry.uploads for entry in entries if entry is not None), None)

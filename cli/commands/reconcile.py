@@ -27,8 +27,8 @@ _SOMETHING_FOUND = 3
 
 _DO = {
     Standing.PENDING: (
-        "their batches are under way, wait for their turn, or have stopped: `./gatehouse batch show` of a batch says "
-        "which, and what to do"
+        "their batches are under way, wait for their turn, or have stopped and are got going by the sweeper; "
+        "`./gatehouse batch show` of one that is hours old says which, and what to do"
     ),
     Standing.UNKNOWN: (
         "their events wait in a lane's queue or a dead-letter queue (`./gatehouse queue list`), or never came: were "

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from lambdas.moderation.batch import leftovers_key, uploads_key
+from lambdas.moderation.open_batch import OpenBatch
 from lambdas.moderation.upload import parse_message, resubmitted_batch
 from lambdas.moderation.verdict import Claim, Failure, Status
 from tests.cli.conftest import WORK, Deployed, Run
@@ -180,6 +181,17 @@ def test_a_batch_whose_index_has_expired_is_told_so(operated: Operated, gatehous
     assert result.exit_code == 1
     assert "Its uploads index is gone" in result.stderr
     assert state(gatehouse)["uploads"] is None
+
+
+def test_a_batch_that_was_never_written_is_known_from_the_register(operated: Operated, gatehouse: Run) -> None:
+    held = claims("profile/a.jpg", "b.jpg")
+    entry = OpenBatch("profile-pictures", BATCH, held[0].claimed_at, [claim.upload for claim in held])
+    operated.deployed.s3.put_object(Bucket=WORK, Key=entry.key, Body=entry.to_text().encode())
+    operated.deployed.put(held[0], a_claim(held[1].upload, batch_id="another"))
+
+    assert state(gatehouse)["statuses"] == {"PENDING": 1}
+    assert gatehouse("batch", "resubmit", BATCH, "--yes").exit_code == 0
+    assert (operated.keys(INGEST), operated.keys(PICTURES_INGEST)) == ([], ["profile/a.jpg"])
 
 
 def test_messages_that_sqs_refuses_are_told(operated: Operated, gatehouse: Run) -> None:

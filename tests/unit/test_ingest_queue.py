@@ -58,6 +58,19 @@ def test_a_refused_message_is_told(queue: tuple[IngestQueue, AwsCalls]) -> None:
         ingest.send(["a", "b"])
 
 
+def test_what_was_refused_is_known_by_its_position_and_the_rest_is_sent(queue: tuple[IngestQueue, AwsCalls]) -> None:
+    ingest, calls = queue
+    failed = [{"Id": "3", "Code": "InternalError", "SenderFault": False}]
+    calls.answer_next("SendMessageBatch", {"Successful": []})
+    calls.answer_next("SendMessageBatch", {"Failed": failed})
+
+    with pytest.raises(MessageNotSentError) as caught:
+        ingest.send([f"message {n}" for n in range(23)])
+
+    assert caught.value.refused == {13}
+    assert sorted(received()) == ["message 20", "message 21", "message 22"]
+
+
 def test_nothing_to_send_costs_no_call(queue: tuple[IngestQueue, AwsCalls]) -> None:
     ingest, calls = queue
 
