@@ -71,17 +71,23 @@ class Operated:
     def put(self, output: str, *messages: Upload | str, attributes: Mapping[str, str] | None = None) -> None:
         """Put messages into a queue: the events of uploads, or texts."""
         typed: Any = {name: {"DataType": "String", "StringValue": value} for name, value in (attributes or {}).items()}
-        for message in messages:
-            body = message if isinstance(message, str) else json.dumps(s3_event(message))
-            self.sqs.send_message(QueueUrl=queue_url(output), MessageBody=body, MessageAttributes=typed)
+        bodies = [message if isinstance(message, str) else json.dumps(s3_event(message)) for message in messages]
+        for start in range(0, len(bodies), 10):
+            entries: Any = [
+                {"Id": str(n), "MessageBody": body, "MessageAttributes": typed}
+                for n, body in enumerate(bodies[start : start + 10])
+            ]
+            self.sqs.send_message_batch(QueueUrl=queue_url(output), Entries=entries)
 
     def bodies(self, output: str) -> list[str]:
         """Take all messages that can be received out of a queue; returns their bodies, sorted."""
         found: list[str] = []
         while messages := self.sqs.receive_message(QueueUrl=queue_url(output), MaxNumberOfMessages=10).get("Messages"):
-            for message in messages:
-                found.append(message["Body"])
-                self.sqs.delete_message(QueueUrl=queue_url(output), ReceiptHandle=message["ReceiptHandle"])
+            found += [message["Body"] for message in messages]
+            self.sqs.delete_message_batch(
+                QueueUrl=queue_url(output),
+                Entries=[{"Id": str(n), "ReceiptHandle": m["ReceiptHandle"]} for n, m in enumerate(messages)],
+            )
         return sorted(found)
 
     def keys(self, output: str) -> list[str]:

@@ -12,7 +12,8 @@ import pytest
 
 from cli.clock import Clock
 from cli.commands import reconcile as command
-from cli.listed_objects import outermost
+from cli.errors import CommandError
+from cli.listed_objects import Inventory, outermost
 from lambdas.moderation.verdict import Status
 from tests.cli.conftest import UPLOADS, Deployed, Run
 from tests.cli.operated import Operated
@@ -251,34 +252,35 @@ def test_an_inventory_of_current_versions_is_compared_by_etag(operated: Operated
     assert report(gatehouse, "--inventory", manifest, "--prefix", "a", status=0)["listed"] == 1
 
 
-@pytest.mark.usefixtures("operated")
+def test_an_inventory_of_another_bucket_is_not_compared(operated: Operated, gatehouse: Run, here: Path) -> None:
+    result = gatehouse("reconcile", "--inventory", inventory(here, [row("a.jpg")], sourceBucket="other"))
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "is an inventory of other, and gatehouse watches uploads" in result.stderr
+    assert operated.deployed.calls.made["Query"] == 0
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
         ({"fileFormat": "Parquet"}, "The inventory is in Parquet; configure one in CSV"),
         ({"fileSchema": "Bucket, Key"}, "The inventory lacks Size, LastModifiedDate, ETag; configure one in CSV"),
-        ({"sourceBucket": "other"}, "is an inventory of other, and gatehouse watches uploads"),
-        ({"files": [{"key": "x/lost.csv.gz"}]}, "lost.csv.gz of the inventory is neither beside"),
+        ({"files": [{"key": "x/lost.csv.gz"}]}, r"lost.csv.gz of the inventory is neither beside"),
         ({"files": None}, "is no manifest of an S3 Inventory"),
-        ({"fileSchema": "Bucket, Key, Size, LastModifiedDate, ETag"}, "d8d9.csv.gz is not as"),
+        ({"fileSchema": "Bucket, Key, Size, LastModifiedDate, ETag"}, r"d8d9.csv.gz is not as"),
     ],
 )
-def test_an_inventory_that_cannot_be_used_is_told(
-    gatehouse: Run, here: Path, changed: dict[str, Any], message: str
-) -> None:
-    result = gatehouse("reconcile", "--inventory", inventory(here, [row("a.jpg")], **changed))
+def test_an_inventory_that_cannot_be_used_is_told(here: Path, changed: dict[str, Any], message: str) -> None:
+    manifest = Path(inventory(here, [row("a.jpg")], **changed))
 
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert message in result.stderr
+    with pytest.raises(CommandError, match=message):
+        list(Inventory(manifest).objects([""]))
 
 
-@pytest.mark.usefixtures("operated")
 @pytest.mark.parametrize("damage", [b"not gzip", gzip.compress(b'"a","b"\n'), gzip.compress(b"x" * 999)[:-9]])
-def test_a_damaged_inventory_is_told(gatehouse: Run, here: Path, damage: bytes) -> None:
-    manifest = inventory(here, [row("a.jpg")])
+def test_a_damaged_inventory_is_told(here: Path, damage: bytes) -> None:
+    manifest = Path(inventory(here, [row("a.jpg")]))
     (here / "config" / "data" / "d8d9.csv.gz").write_bytes(damage)
 
-    result = gatehouse("reconcile", "--inventory", manifest)
-
-    assert result.exit_code == 1
-    assert "download both again" in result.stderr
+    with pytest.raises(CommandError, match="download both again"):
+        list(Inventory(manifest).objects([""]))
