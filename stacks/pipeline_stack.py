@@ -38,6 +38,7 @@ class PipelineStack(cdk.Stack):
                 verdicts=storage.verdicts,
                 flags=storage.flags,
                 notify=settings.notify,
+                model_version=settings.model_version,
                 verdict_retention_days=settings.verdict_retention_days,
                 log_retention_days=settings.log_retention_days,
             )

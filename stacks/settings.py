@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from lambdas.moderation import taxonomy
 from lambdas.moderation.engine import Engine
 from lambdas.moderation.lane import Lane, Priority, policy_name_for
 from lambdas.moderation.policy import Policy
@@ -64,6 +65,7 @@ _MAX_KEY_BYTES = 1024
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*")
 _BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _TOPIC_ARN = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}")
+_MODEL_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 #: Shape ProjectVersionArn of Rekognition's API model.
 _ADAPTER_ARN = re.compile(
     r"arn:[a-z\d-]+:rekognition:[a-z\d-]+:\d{12}:project/[a-zA-Z0-9_.\-]{1,255}/version/[a-zA-Z0-9_.\-]{1,255}/[0-9]+"
@@ -114,6 +116,7 @@ class Settings:
         verdict_retention_days: days that final verdicts are kept, or None for ever.
         alarm_topic_arn: SNS topic that alarms are sent to, or None.
         backfill_batches: batches of backfill lanes that are analysed at the same time; the others wait their turn.
+        model_version: of Rekognition's moderation model that the policies were written for.
     """
 
     lanes: tuple[LaneSettings, ...]
@@ -126,6 +129,7 @@ class Settings:
     alarm_topic_arn: str | None = None
     image_engine: ImageEngineSettings = field(default_factory=ImageEngineSettings)
     backfill_batches: int = 2
+    model_version: str = taxonomy.VERSION
 
     @property
     def main_lane(self) -> LaneSettings:
@@ -181,6 +185,9 @@ def load_settings(path: Path, policies: PolicyCatalog) -> Settings:
         alarm_topic_arn=section.optional_text("alarm_topic_arn", _TOPIC_ARN, "the ARN of a standard SNS topic"),
         image_engine=_image_engine(section.section("image_engine")),
         backfill_batches=section.integer("backfill_batches", _DEFAULTS.backfill_batches, 1, 20, "batches"),
+        model_version=section.text(
+            "model_version", _DEFAULTS.model_version, _MODEL_VERSION, 'a version in quotes, such as "7.0"'
+        ),
     )
     section.refuse_unknown()
     _check_rates(settings, section.section("image_engine"))

@@ -51,7 +51,8 @@ class BulkAnswers:
     Attributes:
         job_id: None if none was started.
         job_failure: set if the job as a whole failed; every upload it was to analyse ends with it.
-        unreadable_lines: result lines that can't be trusted and do not even say whom they speak of.
+        unreadable_lines: result lines that can't be trusted.
+        repeated_lines: analyses of images that had one already.
     """
 
     job_id: str | None = None
@@ -59,6 +60,7 @@ class BulkAnswers:
     analyses: dict[str, Analysis] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)
     unreadable_lines: int = 0
+    repeated_lines: int = 0
 
     @property
     def engine(self) -> Engine:
@@ -82,15 +84,16 @@ class BulkAnswers:
             try:
                 result = parse_result_line(line)
             except ResultLineError as error:
-                if error.source is None:
-                    self.unreadable_lines += 1
-                else:
+                self.unreadable_lines += 1
+                if error.source is not None:
                     self.failures[error.source] = Failure.reported(UNREADABLE, str(error))
                 continue
             if result.analysis is None:
                 self.failures[result.source] = NOT_ANALYZED
-            elif self.analyses.setdefault(result.source, result.analysis) != result.analysis:
-                self.failures[result.source] = CONTRADICTORY
+            elif (known := self.analyses.setdefault(result.source, result.analysis)) is not result.analysis:
+                self.repeated_lines += 1
+                if known != result.analysis:
+                    self.failures[result.source] = CONTRADICTORY
 
     def add_summary(self, text: str | bytes) -> None:
         """Read a manifest summary for the errors of single images.
@@ -109,8 +112,9 @@ class BulkAnswers:
                 self.failures.setdefault(error["source-ref"], Failure.reported(code, message))
 
     def unmatched(self, uploads: Iterable[BatchUpload]) -> int:
-        """How many analyses speak of no upload in the manifest: a sign that keys are written another way."""
-        return len(self.analyses.keys() - {entry.claim.upload.object for entry in uploads if entry.in_manifest})
+        """How many analyses have no upload of their own: keys are written another way, or lines came twice."""
+        asked = {entry.claim.upload.object for entry in uploads if entry.in_manifest}
+        return len(self.analyses.keys() - asked) + self.repeated_lines
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ class Environment:
     Attributes:
         notify: the final statuses that are published.
         retention_days: how long a final verdict is kept, or None for ever.
+        model_version: of Rekognition's moderation model that the policies were written for.
     """
 
     verdict_table: str
@@ -20,6 +21,7 @@ class Environment:
     flag_topic_arn: str
     notify: frozenset[Status]
     retention_days: int | None
+    model_version: str
 
     @classmethod
     def read(cls, variables: Mapping[str, str]) -> "Environment":
@@ -35,4 +37,5 @@ class Environment:
             flag_topic_arn=variables["FLAG_TOPIC_ARN"],
             notify=frozenset(Status(name) for name in variables["NOTIFY"].split(",") if name),
             retention_days=int(retention) if retention else None,
+            model_version=variables["MODEL_VERSION"],
         )

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import boto3
@@ -16,9 +17,11 @@ from lambdas.aws.flag_topic import FlagTopic
 from lambdas.aws.upload_bucket import PARALLEL_HEADS, UploadBucket
 from lambdas.aws.verdict_table import VerdictTable
 from lambdas.aws.work_bucket import WorkBucket
+from lambdas.moderation.engine import Engine
+from lambdas.moderation.model_drift import MAX_NAMES, loggable, other_versions, unknown_labels
 from lambdas.moderation.verdict import Status
 from lambdas.results.environment import Environment
-from lambdas.results.request import Request
+from lambdas.results.request import Job, Request
 from lambdas.results.settlement import Settled, Settlement
 
 logger = Logger()
@@ -32,6 +35,9 @@ _BULK_REFUSED = (
     "image engine analysed the batch"
 )
 _BULK_FAILED = "no media analysis job came to a good end, or to a start; the image engine analysed the batch"
+
+_OTHER = "Rekognition's model is not the policies' one; docs/operations.md#model-version-changed says what to do"
+_UNKNOWN = "the taxonomy lacks these labels; docs/operations.md#unknown-label-seen says how to write a rule for one"
 
 _CONFIG = Config(
     retries={"mode": "standard", "max_attempts": 8},
@@ -78,17 +84,22 @@ def _report(request: Request, settled: Settled) -> None:
     batch_id, fallback = request.batch_id, request.fallback
     metrics.add_dimension("lane", settled.lane)
     counts = settled.counts()
+    analyses = [verdict.analysis for verdict in settled.verdicts if verdict.analysis]
+    other_models = other_versions(analyses, Environment.read(os.environ).model_version)
     judged = {
         "UploadsJudged": len(settled.verdicts),
         "UploadsApproved": counts[Status.APPROVED],
         "UploadsFlagged": settled.flagged,
+        "UploadsBlocked": counts[Status.BLOCKED],
         "UploadsUnsupported": counts[Status.UNSUPPORTED],
         "UploadsFailed": counts[Status.FAILED],
         "VerdictsMissing": settled.missing,
         "AdapterIgnored": settled.adapter_ignored,
+        "OtherModelAnswers": other_models.total(),
         "UnknownLabels": len(settled.unknown_labels),
         "UnmatchedResultLines": settled.unmatched_lines,
         "Leftovers": settled.leftovers,
+        "ImagesAnalysedInBulk": _analysed_in_bulk(request, settled),
         "BulkRefused": int(fallback is not None and fallback.is_refusal),
         "BulkFailed": int(fallback is not None and not fallback.is_refusal),
     }
@@ -100,9 +111,22 @@ def _report(request: Request, settled: Settled) -> None:
     logger.info("settled", extra={"batch_id": batch_id, "lane": settled.lane, "counts": judged})
     if settled.adapter_ignored:
         logger.warning("answers lack the adapter that was asked for; has it expired?", extra={"batch_id": batch_id})
+    if other_models:
+        answers = {loggable(version): count for version, count in other_models.most_common(MAX_NAMES)}
+        logger.warning("another model answered", extra={"batch_id": batch_id, "answers": answers, "problem": _OTHER})
+    if strange := unknown_labels(analyses):
+        parents = {loggable(name): loggable(parent) for name, parent in islice(strange.items(), MAX_NAMES)}
+        logger.warning("unknown labels", extra={"batch_id": batch_id, "parents": parents, "problem": _UNKNOWN})
     if fallback is not None:
         problem = _BULK_REFUSED if fallback.is_refusal else _BULK_FAILED
         logger.warning(
             "image engine took over",
             extra={"batch_id": batch_id, "problem": problem, "error": fallback.failure.to_document()},
         )
+
+
+def _analysed_in_bulk(request: Request, settled: Settled) -> int:
+    """Images a job is paid for, at most: it does not say which of the leftovers it looked at."""
+    if not isinstance(request.analysis, Job) or request.analysis.failure:
+        return 0
+    return sum(verdict.engine is Engine.BULK for verdict in settled.verdicts) + settled.leftovers

@@ -21,6 +21,7 @@ class ResultsWriter(Construct):
 
     Args:
         notify: final statuses that a flag is sent for.
+        model_version: of Rekognition's model that the policies were written for; answers of others are counted.
         verdict_retention_days: days until final verdicts expire, or None for never.
     """
 
@@ -39,11 +40,12 @@ class ResultsWriter(Construct):
         verdicts: VerdictTable,
         flags: FlagTopic,
         notify: Sequence[str],
+        model_version: str,
         verdict_retention_days: int | None,
         log_retention_days: int,
     ) -> None:
         super().__init__(scope, id)
-        self._service = ServiceFunction(
+        self.service = ServiceFunction(
             self,
             "Results",
             service="results",
@@ -56,10 +58,11 @@ class ResultsWriter(Construct):
                 "WORK_BUCKET": work.bucket.bucket_name,
                 "FLAG_TOPIC_ARN": flags.topic.topic_arn,
                 "NOTIFY": ",".join(notify),
+                "MODEL_VERSION": model_version,
                 "VERDICT_RETENTION_DAYS": "" if verdict_retention_days is None else str(verdict_retention_days),
             },
         )
-        self.function = self._service.function
+        self.function = self.service.function
         verdicts.grant_finalize(self.function)
         work.grant_read_batches(self.function)
         work.grant_write_leftovers(self.function)
@@ -84,7 +87,7 @@ class ResultsWriter(Construct):
             create_alarm(
                 scope,
                 "KeepsFailing",
-                self._service.metric_errors(),
+                self.service.metric_errors(),
                 section="Results keeps failing",
                 meaning="The function that writes verdicts has failed again and again; uploads stay PENDING.",
                 periods=9,

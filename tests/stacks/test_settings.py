@@ -111,6 +111,7 @@ image_engine:
   calls_per_second: 12.5
   shares: {{fast: 10, live: 80, backfill: 5}}
 backfill_batches: 7
+model_version: "8.1-beta"
 lanes:
   profile-pictures:
     prefixes: [p/, "ü "]
@@ -141,6 +142,7 @@ lanes:
         alarm_topic_arn="arn:aws-cn:sns:cn-north-1:111122223333:alarms",
         image_engine=ImageEngineSettings(12.5, {Priority.FAST: 10, Priority.LIVE: 80, Priority.BACKFILL: 5}),
         backfill_batches=7,
+        model_version="8.1-beta",
         lanes=(
             LaneSettings(
                 Lane(
@@ -263,8 +265,8 @@ MISTAKES = {
     # keys
     "lanes: {default: }\nnotfy: []": "gatehouse.yaml:2: notfy: unknown key; did you mean notify?",
     "lanes: {default: }\nxyz: 1": "gatehouse.yaml:2: xyz: unknown key; the keys are alarm_topic_arn, "
-    "backfill_batches, image_engine, lanes, log_retention_days, name, notify, upload_bucket, verdict_retention_days, "
-    "work_retention_days",
+    "backfill_batches, image_engine, lanes, log_retention_days, model_version, name, notify, upload_bucket, "
+    "verdict_retention_days, work_retention_days",
     lane("max_waits: 60"): "gatehouse.yaml:3: lanes.default.max_waits: unknown key; did you mean max_wait?",
     # names
     "lanes: {default: }\nname: My Stack": 'gatehouse.yaml:2: name: "My Stack" does not fit; write small letters, '
@@ -382,6 +384,10 @@ MISTAKES = {
     "batches within that range",
     "lanes: {default: }\nbackfill_batches: 21": "gatehouse.yaml:2: backfill_batches: 21 is not from 1 to 20; write "
     "batches within that range",
+    "lanes: {default: }\nmodel_version: 7.0": "gatehouse.yaml:2: model_version: 7.0 is not text; write a version in "
+    'quotes, such as "7.0"',
+    'lanes: {default: }\nmodel_version: "7 or 8"': 'gatehouse.yaml:2: model_version: "7 or 8" does not fit; write a '
+    'version in quotes, such as "7.0"',
     # what a lane refers to
     lane("policy: policies/strict.yaml"): 'gatehouse.yaml:3: lanes.default.policy: "policies/strict.yaml" is a file\'s '
     "path; write the policy's name, policy: strict",

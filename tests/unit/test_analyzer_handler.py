@@ -17,6 +17,7 @@ from lambdas.analyzer import handler as analyzer
 from lambdas.analyzer.chunk_analysis import MAX_DELIVERIES, MAX_DOUBTFUL_CALLS
 from lambdas.moderation.analysis import answer_line
 from lambdas.moderation.chunk import Chunk, ChunkMessage, ImagePass
+from tests.emitted_metrics import EMITTED
 from tests.unit.aws_calls import AwsCalls, an_error
 from tests.unit.builders import a_batch, a_claim, an_answer, an_upload, uploads
 from tests.unit.clock import Clock
@@ -146,7 +147,8 @@ def test_metrics_tell_what_became_of_the_images(deployed: Deployed, capsys: pyte
     deployed.invoke()
 
     output = capsys.readouterr().out
-    assert metrics_in(output) == {
+    emitted = metrics_in(output)
+    assert emitted == {
         "ImagesAnalysed": [2],
         "ImagesRefused": [1],
         "CallsThrottled": [1],
@@ -154,7 +156,8 @@ def test_metrics_tell_what_became_of_the_images(deployed: Deployed, capsys: pyte
         "ChunksPutBack": [0],
         "ChunksGivenUp": [0],
     }
-    assert dimensions_in(output) == {("priority", "service", "live")}
+    assert emitted.keys() == EMITTED["analyzer"].names
+    assert dimensions_in(output) == {(*EMITTED["analyzer"].dimensions, "live")}
 
 
 @pytest.mark.parametrize(("seconds", "calls"), [(34.0, 0), (36.0, 3), (120.0, 3)])

@@ -13,6 +13,7 @@ from lambdas.batcher import handler as batcher
 from lambdas.moderation.policy_pointer import PolicyPointer
 from lambdas.moderation.upload import readmission_message
 from lambdas.moderation.verdict import Status, claim_from_item
+from tests.emitted_metrics import EMITTED
 from tests.unit.aws_calls import AwsCalls, Killed
 from tests.unit.builders import a_lane, a_policy, a_verdict, an_upload, s3_event, sqs_records, uploads
 from tests.unit.conftest import TABLE, WORK, Storage
@@ -152,7 +153,8 @@ def test_metrics_tell_what_became_of_the_messages(deployed: Deployed, capsys: py
     )
 
     output = capsys.readouterr().out
-    assert metrics_in(output) == {
+    emitted = metrics_in(output)
+    assert emitted == {
         "UploadsBatched": [4],
         "UploadsUnsupported": [1],
         "UploadsIgnored": [1],
@@ -164,7 +166,8 @@ def test_metrics_tell_what_became_of_the_messages(deployed: Deployed, capsys: py
         "StuckAfterSuccess": [0],
         "PoliciesUnknown": [0],
     }
-    assert dimensions_in(output) == {("lane", "service", "avatars")}
+    assert emitted.keys() == EMITTED["batcher"].names
+    assert dimensions_in(output) == {(*EMITTED["batcher"].dimensions, "avatars")}
 
 
 def test_an_upload_that_failed_is_analysed_again_on_demand(

@@ -300,6 +300,20 @@ def test_lines_about_nobody_are_counted() -> None:
     assert answers.unreadable_lines == 2
 
 
+@pytest.mark.parametrize("again", [{}, {"Alcohol": 50.0}])
+def test_a_second_line_for_an_image_has_no_upload_of_its_own(again: dict[str, float]) -> None:
+    _, index = settings_and_index(a_batch([a_claim(CAT), a_claim(DOG)]))
+    answers = _answers(result_line(CAT.object), result_line(DOG.object), result_line(CAT.object, again))
+
+    assert answers.unmatched(index) == 1
+
+
+def test_a_line_that_names_its_image_and_is_unreadable_otherwise_is_counted() -> None:
+    answers = _answers(json.dumps({"source-ref": CAT.object, "detect-moderation-labels": {}}))
+
+    assert answers.unreadable_lines == 1
+
+
 def test_unknown_labels_come_along_with_the_verdict() -> None:
     line = {
         "source-ref": CAT.object,

@@ -14,10 +14,13 @@ from lambdas.moderation.chunk import Chunk, ImagePass
 from lambdas.moderation.upload import Upload, iso
 from lambdas.moderation.verdict import Claim
 from lambdas.results import handler as results
+from tests.emitted_metrics import EMITTED
 from tests.unit.builders import a_batch, a_lane, an_answer, an_upload, result_line
 from tests.unit.conftest import TABLE, UPLOADS, WORK, Storage
 from tests.unit.emitted import dimensions_in, metrics_in
 from tests.unit.lambda_context import a_context
+
+VERSION_KEY = "ModerationModelVersion"
 
 # A failed invocation reports none.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")
@@ -84,6 +87,7 @@ def deployed(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Depl
     monkeypatch.setenv("FLAG_TOPIC_ARN", boto3.client("sns").create_topic(Name="flags")["TopicArn"])
     monkeypatch.setenv("NOTIFY", "REVIEW,BLOCKED")
     monkeypatch.setenv("VERDICT_RETENTION_DAYS", "")
+    monkeypatch.setenv("MODEL_VERSION", "7.0")
     log = io.StringIO()
     monkeypatch.setattr(results.logger.registered_handler, "stream", log)
     results._settlement.cache_clear()
@@ -153,19 +157,23 @@ def test_metrics_tell_how_the_batch_ended(deployed: Deployed, capsys: pytest.Cap
         "UploadsJudged": [3],
         "UploadsApproved": [2],
         "UploadsFlagged": [1],
+        "UploadsBlocked": [1],
         "UploadsUnsupported": [0],
         "UploadsFailed": [0],
         "VerdictsMissing": [0],
         "AdapterIgnored": [0],
+        "OtherModelAnswers": [0],
         "UnknownLabels": [1],
         "UnmatchedResultLines": [1],
         "Leftovers": [1],
+        "ImagesAnalysedInBulk": [4],
         "BulkRefused": [0],
         "BulkFailed": [0],
     }
+    assert {*emitted, "UploadToVerdict"} == EMITTED["results"].names
     assert len(waits) == 3
     assert all(0 <= wait < 600_000 for wait in waits)
-    assert dimensions_in(output) == {("lane", "service", "avatars")}
+    assert dimensions_in(output) == {(*EMITTED["results"].dimensions, "avatars")}
 
 
 def test_metrics_tell_how_the_leftovers_ended(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
@@ -178,6 +186,61 @@ def test_metrics_tell_how_the_leftovers_ended(deployed: Deployed, capsys: pytest
     counts = metrics_in(capsys.readouterr().out)
     assert (counts["UploadsJudged"], counts["UploadsApproved"], counts["Leftovers"]) == ([2], [1], [0])
     assert (counts["UploadsFailed"], counts["VerdictsMissing"]) == ([1], [1])
+    assert counts["ImagesAnalysedInBulk"] == [0]
+
+
+def test_a_job_that_failed_is_not_paid_for(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+    deployed.a_batch_of("cat.jpg")
+
+    deployed.invoke(failure={"code": "INTERNAL_ERROR", "message": "later"})
+
+    assert metrics_in(capsys.readouterr().out)["ImagesAnalysedInBulk"] == [0]
+
+
+def warnings_in(log: io.StringIO) -> list[dict[str, Any]]:
+    return [line for line in map(json.loads, log.getvalue().splitlines()) if line["level"] == "WARNING"]
+
+
+def test_another_model_is_counted_and_named(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+    cat, dog, bird = deployed.a_batch_of("cat.jpg", "dog.jpg", "bird.jpg")
+    answers = {cat: "7.1\nforged", dog: "7.0", bird: None}
+
+    deployed.invoke(
+        *(
+            json.dumps({"source-ref": upload.object, "detect-moderation-labels": {**an_answer(), VERSION_KEY: version}})
+            for upload, version in answers.items()
+        )
+    )
+
+    assert metrics_in(capsys.readouterr().out)["OtherModelAnswers"] == [1]
+    (warning,) = warnings_in(deployed.log)
+    assert (warning["message"], warning["answers"]) == ("another model answered", {"7.1?forged": 1})
+    assert "docs/operations.md#model-version-changed" in warning["problem"]
+
+
+def test_the_version_the_policies_were_written_for_is_a_setting(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MODEL_VERSION", "8.0")
+    (cat,) = deployed.a_batch_of("cat.jpg")
+
+    deployed.invoke(result_line(cat.object))
+
+    assert metrics_in(capsys.readouterr().out)["OtherModelAnswers"] == [1]
+
+
+def test_an_unknown_label_is_named_with_its_parent_and_writes_no_line_of_its_own(deployed: Deployed) -> None:
+    (cat,) = deployed.a_batch_of("cat.jpg")
+    strange = [
+        {"Name": "Spears\u2028{}", "ParentName": "Weapons", "Confidence": 10},
+        {"Name": "Violence", "Confidence": 9},
+    ]
+
+    deployed.invoke(json.dumps({"source-ref": cat.object, "detect-moderation-labels": {"ModerationLabels": strange}}))
+
+    (warning,) = warnings_in(deployed.log)
+    assert (warning["message"], warning["parents"]) == ("unknown labels", {"Spears?{}": "Weapons"})
+    assert "docs/operations.md#unknown-label-seen" in warning["problem"]
 
 
 @pytest.mark.parametrize(
@@ -262,7 +325,9 @@ def test_a_retention_gives_final_verdicts_an_expiry(deployed: Deployed, monkeypa
     assert deployed.storage.item(upload)["expires_at"] > datetime.now(UTC).timestamp() + 29 * 86_400
 
 
-@pytest.mark.parametrize("name", ["VERDICT_TABLE", "WORK_BUCKET", "FLAG_TOPIC_ARN", "NOTIFY", "VERDICT_RETENTION_DAYS"])
+@pytest.mark.parametrize(
+    "name", ["VERDICT_TABLE", "WORK_BUCKET", "FLAG_TOPIC_ARN", "NOTIFY", "VERDICT_RETENTION_DAYS", "MODEL_VERSION"]
+)
 def test_a_missing_setting_is_named(deployed: Deployed, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(name)
     deployed.a_batch_of("cat.jpg")
