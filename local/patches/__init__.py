@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from local.patches import (
+    alarm_metrics,
     async_invocations,
     batch_actions,
     event_delivery,
@@ -71,6 +72,7 @@ PATCHES: Sequence[Patch] = (
     event_delivery,
     async_invocations,
     global_tables,
+    alarm_metrics,
     parameter_names,
     parameter_reads,
     partial_batches,

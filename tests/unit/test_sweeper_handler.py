@@ -11,6 +11,7 @@ from lambdas.moderation.open_batch import OpenBatch, open_key
 from lambdas.moderation.upload import iso, parse_message
 from lambdas.moderation.verdict import Claim
 from lambdas.sweeper import handler as sweeper
+from tests.emitted_metrics import EMITTED
 from tests.unit.builders import uploads
 from tests.unit.conftest import TABLE, WORK, Storage
 from tests.unit.emitted import dimensions_in, metrics_in
@@ -80,14 +81,16 @@ def test_metrics_tell_what_was_found(deployed: Deployed, capsys: pytest.CaptureF
     deployed.invoke()
 
     output = capsys.readouterr().out
-    assert metrics_in(output) == {
+    emitted = metrics_in(output)
+    assert emitted == {
         "BatchesOpen": [1],
         "BatchesOverdue": [0],
         "BatchesRedriven": [0],
         "UploadsReadmitted": [2],
         "UploadsStuck": [2],
     }
-    assert dimensions_in(output) == {("service",)}
+    assert emitted.keys() == EMITTED["sweeper"].names
+    assert dimensions_in(output) == {EMITTED["sweeper"].dimensions}
     (line,) = deployed.logged("swept")
     assert (line["counts"]["UploadsReadmitted"], line["closed"], line["is_complete"]) == (2, 0, True)
 
