@@ -34,5 +34,5 @@ def build_application(settings: Settings, policies: PolicyCatalog, outdir: Path 
     )
     storage = StorageStack(app, settings=settings, policies=policies)
     pipeline = PipelineStack(app, settings=settings, policies=policies, storage=storage)
-    MonitoringStack(app, settings=settings, pipeline=pipeline)
+    MonitoringStack(app, settings=settings, storage=storage, pipeline=pipeline)
     return app

@@ -1,4 +1,4 @@
-"""What an operator is told, and what they look at first: alarms and the dashboard."""
+"""What an operator is told, and what they look at first: alarms and dashboards."""
 
 from collections.abc import Sequence
 
@@ -8,27 +8,34 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from stacks.constructs.pipeline_dashboard import PipelineDashboard
+from stacks.constructs.business_dashboard import BusinessDashboard
+from stacks.constructs.technical_dashboard import TechnicalDashboard
 from stacks.pipeline_stack import PipelineStack
 from stacks.settings import Settings
+from stacks.storage_stack import StorageStack
 
 
 class MonitoringStack(cdk.Stack):
-    """The alarms that the pipeline's constructs define, where they are sent, and the dashboard."""
+    """The alarms that the pipeline's constructs define, where they are sent, and the dashboards."""
 
-    def __init__(self, scope: Construct, *, settings: Settings, pipeline: PipelineStack) -> None:
-        super().__init__(scope, f"{settings.name}-monitoring", description="Gatehouse: alarms and dashboard")
+    def __init__(self, scope: Construct, *, settings: Settings, storage: StorageStack, pipeline: PipelineStack) -> None:
+        super().__init__(scope, f"{settings.name}-monitoring", description="Gatehouse: alarms and dashboards")
         alarms: list[cloudwatch.Alarm] = []
         for owner in pipeline.alarm_owners:
             alarms.extend(owner.create_alarms(Construct(self, owner.node.id)))
         if settings.alarm_topic_arn:
             self._send(alarms, settings.alarm_topic_arn)
-        PipelineDashboard(
+        lanes, analyzers = pipeline.lanes, list(pipeline.analyzers.values())
+        BusinessDashboard(self, "Business", lanes=lanes, analyzers=analyzers)
+        TechnicalDashboard(
             self,
-            "Dashboard",
+            "Technical",
+            lanes=lanes,
             workflows=list(pipeline.workflows.values()),
-            analyzers=list(pipeline.analyzers.values()),
-            lanes=pipeline.lanes,
+            analyzers=analyzers,
+            results=pipeline.results,
+            sweeper=pipeline.sweeper,
+            flags=storage.flags,
             alarms=alarms,
         )
 

@@ -1,11 +1,26 @@
 """Alarms that say what they mean and where the operator reads on."""
 
+import re
+
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 #: Metrics are looked at over this time.
 PERIOD = cdk.Duration.minutes(5)
+
+#: Periods for what lasts until somebody acts: the alarm stays up until six hours went by without it, and is told once
+#: then, not with each batch.
+STANDING = 72
+
+#: Standard deviations that the band of usual values is wide to either side. CloudWatch's own default is two, which one
+#: value in twenty of a metric that merely varies lies outside of.
+_BAND_WIDTH = 3
+
+
+def section_link(heading: str) -> str:
+    """Where a section of the operations guide is, with the anchor that GitHub makes of its heading."""
+    return "docs/operations.md#" + re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
 def create_silence_alarm(
@@ -63,5 +78,33 @@ def create_alarm(
     )
 
 
+def create_band_alarm(
+    scope: Construct,
+    id: str,
+    metric: cloudwatch.IMetric,
+    *,
+    section: str,
+    meaning: str,
+    periods: int,
+    breaching: int,
+) -> cloudwatch.Alarm:
+    """An alarm that rises when `metric` leaves the band of its usual values, up or down.
+
+    CloudWatch learns the band from up to two weeks of the metric and goes on learning (User Guide,
+    CloudWatch_Anomaly_Detection.html). Arguments as in `create_alarm`.
+    """
+    return cloudwatch.AnomalyDetectionAlarm(
+        scope,
+        id,
+        metric=metric,
+        std_devs=_BAND_WIDTH,
+        evaluation_periods=periods,
+        datapoints_to_alarm=breaching,
+        comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_LOWER_OR_GREATER_THAN_UPPER_THRESHOLD,
+        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        alarm_description=_description(meaning, section),
+    )
+
+
 def _description(meaning: str, section: str) -> str:
-    return f'{meaning} See docs/operations.md, "{section}".'
+    return f"{meaning} See {section_link(section)}"

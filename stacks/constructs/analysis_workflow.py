@@ -85,6 +85,14 @@ class AnalysisWorkflow(Construct):
         )
         self.state_machine.grant_execution(grantee, "states:DescribeExecution", "states:RedriveExecution")
 
+    def metric_started(self) -> cloudwatch.Metric:
+        """Batches whose analysis began."""
+        return self.state_machine.metric_started(period=PERIOD, statistic="Sum")
+
+    def metric_succeeded(self) -> cloudwatch.Metric:
+        """Batches that ended well."""
+        return self.state_machine.metric_succeeded(period=PERIOD, statistic="Sum")
+
     def metric_failed(self) -> cloudwatch.Metric:
         """Batches whose analysis or whose verdicts failed."""
         return self.state_machine.metric_failed(period=PERIOD, statistic="Sum")

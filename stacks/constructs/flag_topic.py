@@ -1,10 +1,13 @@
 """The flag topic: where subscribers hear of uploads that were not approved."""
 
 import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
+
+from stacks.constructs.alarm import PERIOD
 
 
 class FlagTopic(Construct):
@@ -31,3 +34,11 @@ class FlagTopic(Construct):
     def grant_publish(self, grantee: iam.IGrantable) -> None:
         """Allow publishing flags; PublishBatch is authorised as Publish."""
         iam.Grant.add_to_principal(grantee=grantee, actions=["sns:Publish"], resource_arns=[self.topic.topic_arn])
+
+    def metric_published(self) -> cloudwatch.Metric:
+        """Flags that were published."""
+        return self.topic.metric_number_of_messages_published(period=PERIOD, statistic="Sum")
+
+    def metric_undelivered(self) -> cloudwatch.Metric:
+        """Deliveries to a subscriber that failed for good."""
+        return self.topic.metric_number_of_notifications_failed(period=PERIOD, statistic="Sum")

@@ -12,6 +12,7 @@ from constructs import Construct
 from lambdas.moderation.lane import Priority
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import PERIOD, create_alarm
+from stacks.constructs.queue_metrics import metric_oldest, metric_stalled, metric_waiting
 from stacks.constructs.regional_rate import RegionalRate
 from stacks.constructs.service_function import METRICS_NAMESPACE, ServiceFunction
 from stacks.constructs.upload_bucket import UploadBucket
@@ -63,6 +64,7 @@ class ImageAnalyzer(Construct):
         super().__init__(scope, id)
         self.priority = priority
         self.rate = rate
+        self._stalled_after = 3 if priority is Priority.FAST else 6
         self.queue = sqs.Queue(
             self,
             "ChunkQueue",
@@ -75,7 +77,7 @@ class ImageAnalyzer(Construct):
         accept_finding(
             self.queue, "SQS3", "A chunk is given up by its Analyzer or its workflow; a dead letter would outlive both."
         )
-        self._service = ServiceFunction(
+        self.service = ServiceFunction(
             self,
             "Analyzer",
             service="analyzer",
@@ -90,7 +92,7 @@ class ImageAnalyzer(Construct):
                 "WORK_BUCKET": work.bucket.bucket_name,
             },
         )
-        self.function = self._service.function
+        self.function = self.service.function
         self._grant(uploads, work)
         self.function.add_event_source_mapping(
             "Chunks",
@@ -111,7 +113,11 @@ class ImageAnalyzer(Construct):
 
     def metric_oldest_chunk(self) -> cloudwatch.Metric:
         """Seconds the oldest chunk has been waiting for an Analyzer."""
-        return self.queue.metric_approximate_age_of_oldest_message(period=PERIOD, statistic="Maximum")
+        return metric_oldest(self.queue)
+
+    def metric_waiting_chunks(self) -> cloudwatch.Metric:
+        """Chunks that wait for an Analyzer."""
+        return metric_waiting(self.queue)
 
     def create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
         """The engine's alarms, made in another scope."""
@@ -119,7 +125,7 @@ class ImageAnalyzer(Construct):
             create_alarm(
                 scope,
                 "AnalyzerKeepsFailing",
-                self._service.metric_errors(),
+                self.service.metric_errors(),
                 section="The Analyzer keeps failing",
                 meaning=f"Priority {self.priority}: the function that analyses images has failed again and again.",
                 periods=9,
@@ -133,6 +139,15 @@ class ImageAnalyzer(Construct):
                 meaning=f"Priority {self.priority}: Rekognition lets fewer calls through than it should, or fails.",
                 periods=6,
                 breaching=3,
+            ),
+            create_alarm(
+                scope,
+                "ChunksStalled",
+                metric_stalled(self.queue),
+                section="Work stands still",
+                meaning=f"Priority {self.priority}: chunks of images wait and none is taken.",
+                periods=self._stalled_after,
+                breaching=self._stalled_after,
             ),
             create_alarm(
                 scope,

@@ -15,10 +15,11 @@ from constructs import Construct
 from lambdas.moderation.engine import Engine
 from lambdas.moderation.lane import Priority
 from stacks.constructs.accepted_findings import accept_finding
-from stacks.constructs.alarm import PERIOD, create_alarm
+from stacks.constructs.alarm import STANDING, create_alarm, create_band_alarm
 from stacks.constructs.analysis_workflow import AnalysisWorkflow
+from stacks.constructs.lane_metrics import LaneMetrics
 from stacks.constructs.policy_parameter import PolicyParameter
-from stacks.constructs.service_function import METRICS_NAMESPACE, ServiceFunction
+from stacks.constructs.service_function import ServiceFunction
 from stacks.constructs.upload_bucket import UploadBucket
 from stacks.constructs.verdict_table import VerdictTable
 from stacks.constructs.work_bucket import WorkBucket
@@ -66,6 +67,7 @@ class IngestLane(Construct):
         self._engine = settings.lane.engine
         is_fast = settings.lane.priority is Priority.FAST
         self._too_long = cdk.Duration.minutes(5 if is_fast else 30)
+        self._stalled_after = 3 if is_fast else 6
         # What could not be moderated outlives the lane: renaming or removing one must not forget it.
         self.dead_letter_queue = self._queue("DeadLetterQueue", cdk.RemovalPolicy.RETAIN)
         # Lambda refuses a queue whose messages come back while their function may still run; the guide asks for six
@@ -78,8 +80,14 @@ class IngestLane(Construct):
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letter_queue, max_receive_count=_MAX_RECEIVES),
         )
         self.undelivered_queue = self._queue("UndeliveredQueue", cdk.RemovalPolicy.RETAIN)
+        self.metrics = LaneMetrics(
+            self.name,
+            queue=self.queue,
+            dead_letter_queue=self.dead_letter_queue,
+            undelivered_queue=self.undelivered_queue,
+        )
         self._route_uploads(settings, uploads)
-        self._batcher = ServiceFunction(
+        self.batcher = ServiceFunction(
             self,
             "Batcher",
             service="batcher",
@@ -97,7 +105,7 @@ class IngestLane(Construct):
                 "STATE_MACHINE_ARN": workflow.state_machine.state_machine_arn,
             },
         )
-        batcher = self._batcher.function
+        batcher = self.batcher.function
         verdicts.grant_claim(batcher)
         work.grant_write_batches(batcher)
         work.grant_read_settings(batcher)
@@ -118,70 +126,62 @@ class IngestLane(Construct):
         """Allow putting an upload's event into the lane's queue again."""
         iam.Grant.add_to_principal(grantee=grantee, actions=["sqs:SendMessage"], resource_arns=[self.queue.queue_arn])
 
-    def metric_uploads_in_dead_letter_queue(self) -> cloudwatch.Metric:
-        """Messages the batcher gave up on."""
-        return self.dead_letter_queue.metric_approximate_number_of_messages_visible(period=PERIOD, statistic="Maximum")
-
-    def metric_undelivered_events(self) -> cloudwatch.Metric:
-        """Events that EventBridge could not put into the queue."""
-        return self.undelivered_queue.metric_approximate_number_of_messages_visible(period=PERIOD, statistic="Maximum")
-
-    def metric_oldest_message(self) -> cloudwatch.Metric:
-        """Seconds the oldest upload has been waiting for a batch."""
-        return self.queue.metric_approximate_age_of_oldest_message(period=PERIOD, statistic="Maximum")
-
-    def metric_upload_to_verdict(self, statistic: str) -> cloudwatch.Metric:
-        """Milliseconds from upload to verdict."""
-        return self.metric_of_service("results", "UploadToVerdict", statistic)
-
-    def metric_of_service(self, service: str, name: str, statistic: str = "Sum") -> cloudwatch.Metric:
-        """A metric that a function's code writes about this lane."""
-        return cloudwatch.Metric(
-            namespace=METRICS_NAMESPACE,
-            metric_name=name,
-            dimensions_map={"service": service, "lane": self.name},
-            statistic=statistic,
-            period=PERIOD,
-        )
-
     def create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
         """The lane's alarms, made in another scope."""
-        alarms = [
+        return [*self._waiting_alarms(scope), *self._verdict_alarms(scope), *self._drift_alarms(scope)]
+
+    def _waiting_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
+        """On uploads that do not become batches."""
+        return [
             create_alarm(
                 scope,
                 "DeadLetters",
-                self.metric_uploads_in_dead_letter_queue(),
+                self.metrics.dead_letters(),
                 section="Uploads in a dead-letter queue",
                 meaning=f"Lane {self.name}: uploads could not be put into a batch and have no verdict.",
             ),
             create_alarm(
                 scope,
                 "Undelivered",
-                self.metric_undelivered_events(),
+                self.metrics.undelivered(),
                 section="Undelivered events",
                 meaning=f"Lane {self.name}: EventBridge could not deliver uploads to the lane's queue.",
             ),
             create_alarm(
                 scope,
                 "NotBatched",
-                self.metric_oldest_message(),
+                self.metrics.oldest_upload(),
                 section="Uploads wait too long",
                 meaning=f"Lane {self.name}: an upload has waited for far too long to be put into a batch.",
                 threshold=self._too_long.to_seconds(),
             ),
             create_alarm(
                 scope,
+                "Stalled",
+                self.metrics.stalled(),
+                section="Work stands still",
+                meaning=f"Lane {self.name}: uploads wait and none is put into a batch.",
+                periods=self._stalled_after,
+                breaching=self._stalled_after,
+            ),
+            create_alarm(
+                scope,
                 "BatcherKeepsFailing",
-                self._batcher.metric_errors(),
+                self.batcher.metric_errors(),
                 section="The batcher keeps failing",
                 meaning=f"Lane {self.name}: the function that makes batches has failed again and again.",
                 periods=9,
                 breaching=3,
             ),
+        ]
+
+    def _verdict_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
+        """On verdicts that are none, or not the ones that were asked for."""
+        alarms = [
             create_alarm(
                 scope,
                 "PolicyUnknown",
-                self.metric_of_service("batcher", "PoliciesUnknown"),
+                self.metrics.batcher("PoliciesUnknown"),
                 section="Active policy unknown",
                 meaning=f"Lane {self.name}: uploads are judged by an older policy than the one that was deployed.",
                 periods=6,
@@ -190,7 +190,7 @@ class IngestLane(Construct):
             create_alarm(
                 scope,
                 "UploadsFailed",
-                self.metric_of_service("results", "UploadsFailed"),
+                self.metrics.results("UploadsFailed"),
                 section="Uploads failed",
                 meaning=f"Lane {self.name}: many uploads could not be analysed and are FAILED.",
                 threshold=10,
@@ -200,7 +200,7 @@ class IngestLane(Construct):
             create_alarm(
                 scope,
                 "VerdictsMissing",
-                self.metric_of_service("results", "VerdictsMissing"),
+                self.metrics.results("VerdictsMissing"),
                 section="Verdicts missing",
                 meaning=f"Lane {self.name}: a batch has fewer verdicts than uploads.",
             ),
@@ -210,9 +210,10 @@ class IngestLane(Construct):
                 create_alarm(
                     scope,
                     "LinesUnmatched",
-                    self.metric_of_service("results", "UnmatchedResultLines"),
+                    self.metrics.results("UnmatchedResultLines"),
                     section="Result lines unmatched",
-                    meaning=f"Lane {self.name}: a bulk job's results speak of other images than its batch has.",
+                    meaning=f"Lane {self.name}: a bulk job's result lines and its batch's uploads do not add up.",
+                    periods=STANDING,
                 )
             )
         if self._engine is Engine.AUTO:
@@ -220,9 +221,10 @@ class IngestLane(Construct):
                 create_alarm(
                     scope,
                     "BulkRefused",
-                    self.metric_of_service("results", "BulkRefused"),
+                    self.metrics.results("BulkRefused"),
                     section="Bulk Analysis refused",
                     meaning=f"Lane {self.name}: Rekognition refused a bulk job; the image engine took over.",
+                    periods=STANDING,
                 )
             )
         if self._adapter:
@@ -230,12 +232,43 @@ class IngestLane(Construct):
                 create_alarm(
                     scope,
                     "AdapterIgnored",
-                    self.metric_of_service("results", "AdapterIgnored"),
+                    self.metrics.results("AdapterIgnored"),
                     section="Adapter ignored",
                     meaning=f"Lane {self.name}: Rekognition answered without the lane's adapter; has it expired?",
+                    periods=STANDING,
                 )
             )
         return alarms
+
+    def _drift_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
+        """On signs that the policies no longer fit what Rekognition says, or what is uploaded."""
+        return [
+            create_alarm(
+                scope,
+                "ModelChanged",
+                self.metrics.results("OtherModelAnswers"),
+                section="Model version changed",
+                meaning=f"Lane {self.name}: Rekognition answers with another model than the policies are for.",
+                periods=STANDING,
+            ),
+            create_alarm(
+                scope,
+                "UnknownLabels",
+                self.metrics.results("UnknownLabels"),
+                section="Unknown label seen",
+                meaning=f"Lane {self.name}: Rekognition found something that the taxonomy has no name for.",
+                periods=STANDING,
+            ),
+            create_band_alarm(
+                scope,
+                "FlaggedShare",
+                self.metrics.flagged_share(),
+                section="Flagged share unusual",
+                meaning=f"Lane {self.name}: a far larger or smaller share of the uploads is flagged than usual.",
+                periods=4,
+                breaching=3,
+            ),
+        ]
 
     def _queue(
         self,

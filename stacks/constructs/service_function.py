@@ -72,3 +72,11 @@ class ServiceFunction(Construct):
     def metric_errors(self) -> cloudwatch.Metric:
         """Invocations that raised or timed out."""
         return self.function.metric_errors(period=PERIOD, statistic="Sum")
+
+    def metric_throttles(self) -> cloudwatch.Metric:
+        """Invocations that the account had no concurrency left for."""
+        return self.function.metric_throttles(period=PERIOD, statistic="Sum")
+
+    def metric_duration(self) -> cloudwatch.Metric:
+        """Milliseconds that the longest invocation took."""
+        return self.function.metric_duration(period=PERIOD, statistic="Maximum")

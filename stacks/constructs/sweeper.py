@@ -51,7 +51,7 @@ class Sweeper(Construct):
         log_retention_days: int,
     ) -> None:
         super().__init__(scope, id)
-        self._service = ServiceFunction(
+        self.service = ServiceFunction(
             self,
             "Sweeper",
             service="sweeper",
@@ -61,7 +61,7 @@ class Sweeper(Construct):
             log_retention_days=log_retention_days,
             environment={"VERDICT_TABLE": verdicts.table.table_name, "WORK_BUCKET": work.bucket.bucket_name},
         )
-        self.function = self._service.function
+        self.function = self.service.function
         self._grant(work, verdicts, lanes)
         routes = {
             lane.name: {
@@ -116,7 +116,7 @@ class Sweeper(Construct):
             create_alarm(
                 scope,
                 "SweeperKeepsFailing",
-                self._service.metric_errors(),
+                self.service.metric_errors(),
                 section="The sweeper keeps failing",
                 meaning="The function that gets stuck uploads going has failed again and again.",
                 periods=9,

@@ -1,0 +1,80 @@
+"""What a lane's queues, and the code that its uploads pass, tell of it."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_sqs as sqs
+
+from stacks.constructs.alarm import PERIOD
+from stacks.constructs.queue_metrics import metric_oldest, metric_stalled, metric_waiting
+from stacks.constructs.service_function import METRICS_NAMESPACE
+
+#: Verdicts in an hour from which on their flagged share says something: two flags of three uploads do not.
+LEAST_JUDGED = 100
+
+
+class LaneMetrics:
+    """The metrics of one lane, for its alarms and for the dashboards.
+
+    Args:
+        lane: its name.
+    """
+
+    def __init__(
+        self, lane: str, *, queue: sqs.IQueue, dead_letter_queue: sqs.IQueue, undelivered_queue: sqs.IQueue
+    ) -> None:
+        self.lane = lane
+        self._queue = queue
+        self._dead_letter_queue = dead_letter_queue
+        self._undelivered_queue = undelivered_queue
+
+    def dead_letters(self) -> cloudwatch.Metric:
+        """Messages the batcher gave up on."""
+        return metric_waiting(self._dead_letter_queue)
+
+    def undelivered(self) -> cloudwatch.Metric:
+        """Events that EventBridge could not put into the queue."""
+        return metric_waiting(self._undelivered_queue)
+
+    def waiting(self) -> cloudwatch.Metric:
+        """Uploads that wait for a batch."""
+        return metric_waiting(self._queue)
+
+    def oldest_upload(self) -> cloudwatch.Metric:
+        """Seconds the oldest upload has been waiting for a batch."""
+        return metric_oldest(self._queue)
+
+    def stalled(self) -> cloudwatch.MathExpression:
+        """1 while uploads wait and none is put into a batch."""
+        return metric_stalled(self._queue)
+
+    def batcher(self, name: str) -> cloudwatch.Metric:
+        """A sum that the batcher's code writes."""
+        return self._written("batcher", name)
+
+    def results(self, name: str) -> cloudwatch.Metric:
+        """A sum that Results' code writes."""
+        return self._written("results", name)
+
+    def upload_to_verdict(self, statistic: str) -> cloudwatch.Metric:
+        """Milliseconds from upload to verdict."""
+        return self._written("results", "UploadToVerdict", statistic)
+
+    def flagged_share(self) -> cloudwatch.MathExpression:
+        """Percent of an hour's verdicts that are flagged; nothing in an hour of few."""
+        lane = self.lane.replace("-", "_")  # a graph of several lanes needs several ids
+        judged, flagged = f"judged_{lane}", f"flagged_{lane}"
+        return cloudwatch.MathExpression(
+            expression=f"IF({judged} >= {LEAST_JUDGED}, 100 * {flagged} / {judged})",
+            using_metrics={judged: self.results("UploadsJudged"), flagged: self.results("UploadsFlagged")},
+            label=self.lane,
+            period=cdk.Duration.hours(1),
+        )
+
+    def _written(self, service: str, name: str, statistic: str = "Sum") -> cloudwatch.Metric:
+        return cloudwatch.Metric(
+            namespace=METRICS_NAMESPACE,
+            metric_name=name,
+            dimensions_map={"service": service, "lane": self.lane},
+            statistic=statistic,
+            period=PERIOD,
+        )
