@@ -1,0 +1,14 @@
+"""Everything that is fuzzed. A new parser of outside data gets a line in the module of its kind."""
+
+from tests.fuzz.parser import Parser
+from tests.fuzz.parsers import batches, events, items, local_cloud, policies, results, settings
+
+PARSERS: tuple[Parser, ...] = (
+    *events.PARSERS,
+    *results.PARSERS,
+    *batches.PARSERS,
+    *items.PARSERS,
+    *policies.PARSERS,
+    *settings.PARSERS,
+    *local_cloud.PARSERS,
+)

@@ -1,0 +1,131 @@
+"""Events: what S3 says through EventBridge and SQS, and what becomes of it on its way to the table and the manifest."""
+
+import json
+from random import Random
+from typing import Any
+
+from lambdas.batcher.messages import Messages
+from lambdas.moderation.batch import Batch, read_index, read_settings
+from lambdas.moderation.confirmation import aliases_of
+from lambdas.moderation.lane import Lane
+from lambdas.moderation.upload import MalformedMessageError, Upload, parse_message
+from lambdas.moderation.verdict import Status, claim_from_item
+from local.rekognition import manifest
+from tests.fuzz.limits import assert_storable
+from tests.fuzz.mutation import mutated_document, mutated_json
+from tests.fuzz.parser import Case, Parser
+from tests.unit.builders import a_batch, a_claim, a_lane, a_verdict, an_upload, s3_event
+
+_KEYS = (
+    *("cat.jpg", "a b+c%41.jpg", 'say "cheese"\\.jpg', "two\nlines\r.jpg", "\u2028\x85\x00\x7f.jpg", "😀" * 256, "k" * 1024),
+    *("../..//x/./y", "?#%2F", " lead", "s3://x/y", "{}", "\ufeff", "é" * 512, "tmp/private.jpg", "x.JPG"),
+)
+_EVENTS: tuple[dict[str, Any], ...] = (
+    s3_event(an_upload()),
+    s3_event(an_upload("photos/a b.jpg", version_id="3sL4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY", bucket="b.c-d")),
+    s3_event(an_upload(size=0, sequencer="f" * 40, uploaded_at="2026-11-22T11:59:30+02:00")),
+    {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "uploads"},
+    {**s3_event(an_upload()), "detail-type": "Object Deleted"},
+    {"Records": [{"eventSource": "aws:s3", "s3": {"object": {"key": "a+b.jpg"}}}]},
+)
+_WORDS = (*_KEYS, *_EVENTS[0], *_EVENTS[0]["detail"], "key", "etag", "sequencer", "version-id", "size", "0055AED6DCD90281E5")
+_LANE = a_lane(prefixes=("",), suffixes=(".jpg", ".PNG"), exclude_prefixes=("tmp/",), max_size=10**7)
+
+
+def _event(random: Random) -> dict[str, Any]:
+    event: dict[str, Any] = json.loads(json.dumps(random.choice(_EVENTS)))
+    stored = event.get("detail", {}).get("object")
+    if stored and random.random() < 0.5:
+        stored["key"] = random.choice(_KEYS)
+    return event
+
+
+def _draw(random: Random) -> Case:
+    return mutated_json(random, _event(random), _WORDS)
+
+
+def _check(case: Case) -> bool:
+    assert isinstance(case, str)
+    try:
+        upload = parse_message(case)
+    except MalformedMessageError:
+        return False
+    if upload is not None:
+        _assert_usable(upload)
+    return True
+
+
+def _assert_usable(upload: Upload) -> None:
+    """Whatever an event says, what it makes can be stored, listed in a manifest and read back."""
+    claim = a_claim(upload)
+    assert_storable(claim.to_item())
+    assert claim_from_item(claim.to_item()) == claim
+    for status in Status:
+        if status is not Status.PENDING:
+            assert_storable(a_verdict(status, claim).to_item(1))
+    assert len(upload.uploaded_at) == len("2026-11-22T11:59:30.000Z")
+    batch = a_batch([claim])
+    _assert_listed(batch, upload)
+    settings = read_settings(batch.settings("work").encode())
+    assert tuple(read_index(settings, batch.index().encode().splitlines())) == batch.uploads
+    assert upload.key not in aliases_of(upload.key)
+
+
+def _assert_listed(batch: Batch, upload: Upload) -> None:
+    text = batch.manifest().encode()
+    if not batch.uploads[0].in_manifest:
+        assert text == b""
+        return
+    assert text.endswith(b"\n")
+    assert len(text.splitlines()) == 1, "the manifest's line is not one line"
+    (line,) = manifest.parse(text)
+    assert isinstance(line, manifest.ImageLine)
+    assert (line.bucket, line.key, line.source_ref) == (upload.bucket, upload.key, upload.object)
+
+
+def _draw_records(random: Random) -> Case:
+    records = [
+        {"messageId": f"m{n}", "body": mutated_json(random, _event(random), _WORDS)} for n in range(random.randint(0, 4))
+    ]
+    return json.dumps(records)
+
+
+def _check_records(case: Case) -> bool:
+    records = json.loads(case)
+    messages = Messages.read(_LANE, records)
+    assert len(messages.uploads) + messages.ignored + len(messages.malformed) == len(records)
+    assert not messages.uploads.keys() & messages.malformed.keys()
+    for upload in messages.uploads.values():
+        assert _LANE.matches(upload.key, upload.size)
+    everything = {upload.identity for upload in messages.uploads.values()}
+    failures = messages.response(everything)["batchItemFailures"]
+    assert len(failures) + messages.ignored == len(records), "a message is lost"
+    return not messages.malformed
+
+
+def _draw_lane(random: Random) -> Case:
+    lane = a_lane(prefixes=("a/", "b/"), policy_overrides=(("a/x/", "test"),), adapter="arn:x", max_size=9)
+    words = ("bulk", "image", "fast", "live", *lane.to_document())
+    return mutated_json(random, mutated_document(random, lane.to_document(), words), words, torn=0.05)
+
+
+def _check_lane(case: Case) -> bool:
+    try:
+        document = json.loads(case)
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(document, dict):
+        return False
+    try:
+        lane = Lane.from_document(document)
+    except (TypeError, ValueError):
+        return False
+    assert Lane.from_document(lane.to_document()) == lane
+    return True
+
+
+PARSERS = (
+    Parser("upload.parse_message", _draw, _check, 20),
+    Parser("messages.Messages.read", _draw_records, _check_records),
+    Parser("lane.Lane.from_document", _draw_lane, _check_lane, 4),
+)
