@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from os.path import isfile
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +187,7 @@ def _read(path: Path) -> Entry:
         raise SettingsError(path, error.line, error.problem) from error
     except OSError as error:
         meant = _FOLDER / f"{path.stem}.yaml"
-        advice = f"did you mean {meant}?" if meant != path and meant.is_file() else "name a policy's file"
+        advice = f"did you mean {meant}?" if meant != path and isfile(meant) else "name a policy's file"
         raise PolicyFileError(path, f"can't be read: {error.strerror}; {advice}") from error
 
 

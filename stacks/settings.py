@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lambdas.moderation import taxonomy
+from lambdas.moderation.document import is_text
 from lambdas.moderation.engine import Engine
 from lambdas.moderation.lane import Lane, Priority, policy_name_for
 from lambdas.moderation.policy import Policy
@@ -459,6 +460,8 @@ def _log_retention(section: Section) -> int:
 
 def _check_key_part(section: Section, key: str, value: str) -> None:
     """Refuse what no object's key can begin or end with."""
-    if len(value.encode("utf-8", "surrogatepass")) > _MAX_KEY_BYTES:
+    if not is_text(value):
+        raise section.error(key, f"{shown(value)} has half a character", "write the character itself, or drop it")
+    if len(value.encode()) > _MAX_KEY_BYTES:
         problem = f"{shown(value)} is longer than an object's key"
         raise section.error(key, problem, f"keep to {_MAX_KEY_BYTES} bytes")

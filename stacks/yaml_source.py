@@ -10,6 +10,10 @@ import yaml
 #: Numbers that YAML 1.1, and so this parser, takes to be octal (060 is 48) or of base 60 (1:20 is 80); 1.2 does not.
 _MISREAD = re.compile(r"[-+]?(0[0-7_]+|[0-9][0-9_]*:[0-9:.]+)")
 
+#: Far beyond any settings or policy, and read in a second or two.
+_MOST_VALUES = 100_000
+_MOST_BITS = 256
+
 
 class YamlError(ValueError):
     """A file that is not YAML, or that YAML reads otherwise than people do. `line` counts from 1."""
@@ -40,47 +44,70 @@ def read_yaml(path: Path) -> Entry:
     """Read a file of one YAML document; an empty file is an entry of None.
 
     Raises:
-        YamlError: not YAML, a key that is not text, a key given twice (YAML parsers keep the last one silently), or a
-            number that YAML's versions disagree about.
+        YamlError: not YAML, a key that is not text, a key given twice (YAML parsers keep the last one silently), a
+            number that YAML's versions disagree about, or aliases or nesting without bound.
         OSError: the file can't be read.
     """
     try:
         loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
         node = loader.get_single_node()
-        return Entry(None, 1) if node is None else _entry(loader, node, ())
+        return Entry(None, 1) if node is None else _Reader(loader).entry(node, ())
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise YamlError(mark.line + 1 if mark else 1, f"not YAML: {error.problem or error.context}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise YamlError(1, f"not YAML: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise YamlError(1, "nested deeper than anything we read; write it flat") from error
 
 
-def _entry(loader: yaml.SafeLoader, node: yaml.Node, above: tuple[yaml.Node, ...]) -> Entry:
-    line = node.start_mark.line + 1
-    if node in above:
-        raise YamlError(line, "an alias that contains itself")
-    above = (*above, node)
-    if isinstance(node, yaml.SequenceNode):
-        return Entry([_entry(loader, child, above) for child in node.value], line)
-    if isinstance(node, yaml.MappingNode):
-        found: dict[str, Entry] = {}
-        for key_node, value_node in node.value:
-            key, key_line = _scalar(loader, key_node), key_node.start_mark.line + 1
-            if not isinstance(key, str):
-                raise YamlError(key_line, f"{key!r} is a key but not text; put it in quotes")
-            if key in found:
-                raise YamlError(key_line, f"{key} is given twice, first on line {found[key].line}; keep one of them")
-            found[key] = Entry(_entry(loader, value_node, above).value, key_line)
-        return Entry(found, line)
-    return Entry(_scalar(loader, node), line)
+class _Reader:
+    """Makes entries of a document's nodes."""
 
+    def __init__(self, loader: yaml.SafeLoader) -> None:
+        self._loader = loader
+        self._left = _MOST_VALUES
 
-def _scalar(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
-    line = node.start_mark.line + 1
-    try:
-        value = loader.construct_object(node, deep=True)
-    except (ValueError, TypeError) as error:
-        raise YamlError(line, f"{node.value!r} can't be read: {error}") from error
-    if isinstance(value, int | float) and _MISREAD.fullmatch(node.value):
-        raise YamlError(line, f"{node.value} would be read as {value}; write a plain number, or quotes around text")
-    return value
+    def entry(self, node: yaml.Node, above: tuple[yaml.Node, ...]) -> Entry:
+        """A node's entry. `above` are the nodes it lies in."""
+        line = node.start_mark.line + 1
+        if node in above:
+            raise YamlError(line, "an alias that contains itself")
+        self._left -= 1
+        if self._left < 0:  # a few lines of aliases of aliases can stand for billions of values
+            raise YamlError(line, f"more than {_MOST_VALUES} values with what aliases stand for; write fewer")
+        above = (*above, node)
+        if isinstance(node, yaml.SequenceNode):
+            return Entry([self.entry(child, above) for child in node.value], line)
+        if isinstance(node, yaml.MappingNode):
+            found: dict[str, Entry] = {}
+            for key_node, value_node in node.value:
+                key, key_line = self._key(key_node), key_node.start_mark.line + 1
+                if key in found:
+                    raise YamlError(
+                        key_line, f"{key} is given twice, first on line {found[key].line}; keep one of them"
+                    )
+                found[key] = Entry(self.entry(value_node, above).value, key_line)
+            return Entry(found, line)
+        return Entry(self._scalar(node), line)
+
+    def _key(self, node: yaml.Node) -> str:
+        line = node.start_mark.line + 1
+        if not isinstance(node, yaml.ScalarNode):
+            raise YamlError(line, "a list or a mapping is a key but not text; put it in quotes")
+        key = self._scalar(node)
+        if not isinstance(key, str):
+            raise YamlError(line, f"{key!r} is a key but not text; put it in quotes")
+        return key
+
+    def _scalar(self, node: yaml.Node) -> Any:
+        line = node.start_mark.line + 1
+        try:
+            value = self._loader.construct_object(node, deep=True)
+        except (ValueError, TypeError, LookupError, AttributeError) as error:  # `!!int ""` is an IndexError there
+            raise YamlError(line, f"{node.value!r} can't be read: {error}") from error
+        if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+            raise YamlError(line, "a number larger than anything we count; write a plain number")
+        if isinstance(value, int | float) and _MISREAD.fullmatch(node.value):
+            raise YamlError(line, f"{node.value} would be read as {value}; write a plain number, or quotes around text")
+        return value

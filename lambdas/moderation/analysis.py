@@ -3,7 +3,9 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
+
+from lambdas.moderation.document import is_text, shown
 
 #: No answer of Rekognition's comes near these: all 52 labels, 50 content types and the longest key take some 20 KB. The
 #: bounds keep 100 verdicts within DynamoDB's 4 MB transaction and a flag within SNS's 256 KB.
@@ -118,10 +120,11 @@ def parse_result_line(line: str | bytes) -> ResultLine:
     bulk-analysis-output-manifests.html). A line without it is accepted: how a failed image looks is not documented.
 
     Raises:
-        ResultLineError: not JSON, not of this shape, or a number or name that can't be what Rekognition said.
+        ResultLineError: not JSON, a member given twice, not of this shape, or a number or name that can't be what
+            Rekognition said.
     """
     try:
-        document = json.loads(line)
+        document = json.loads(line, object_pairs_hook=_members)
     except (ValueError, RecursionError) as error:
         raise ResultLineError(f"a result line is not JSON: {error}") from error
     if not isinstance(document, dict) or not isinstance(document.get("source-ref"), str):
@@ -139,6 +142,14 @@ def parse_result_line(line: str | bytes) -> ResultLine:
         )
     except ResultLineError as error:
         raise ResultLineError(str(error), source) from error
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object's members. JSON's readers keep the last of two silently; which of them was meant nobody can tell."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("an object has a member twice")
+    return members
 
 
 def parse_answer(answer: object) -> Analysis:
@@ -164,7 +175,7 @@ def _label(entry: object) -> Label:
     fields = _fields(entry)
     parent = fields.get("ParentName") or ""
     level = fields.get("TaxonomyLevel")
-    if not _is_text(parent):
+    if not is_text(parent):
         raise ResultLineError("a label has a ParentName that is not text")
     return Label(_name(fields), parent, _confidence(fields), level if type(level) is int and level in LEVELS else None)
 
@@ -182,7 +193,7 @@ def _fields(entry: object) -> Mapping[str, Any]:
 
 def _name(fields: Mapping[str, Any]) -> str:
     name = fields.get("Name")
-    if not _is_text(name) or not name:
+    if not is_text(name) or not name:
         raise ResultLineError("an entry of the analysis has no Name")
     return name
 
@@ -190,26 +201,17 @@ def _name(fields: Mapping[str, Any]) -> str:
 def _confidence(fields: Mapping[str, Any]) -> float:
     value = fields.get("Confidence")
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:  # NaN compares false
-        raise ResultLineError(f"an entry of the analysis has a Confidence of {value!r}, not a number from 0 to 100")
+        raise ResultLineError(
+            f"an entry of the analysis has a Confidence of {shown(value)}, not a number from 0 to 100"
+        )
     return round(float(value), CONFIDENCE_DECIMALS)
 
 
 def _optional_text(answer: Mapping[str, Any], key: str) -> str | None:
     value = answer.get(key)
-    if value is not None and not _is_text(value):
+    if value is not None and not is_text(value):
         raise ResultLineError(f"{key} is not text")
     return value or None
-
-
-def _is_text(value: object) -> TypeGuard[str]:
-    """Whether it is a string that UTF-8, and so DynamoDB, can carry: JSON can escape half a surrogate pair."""
-    if not isinstance(value, str):
-        return False
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _optional_list(answer: Mapping[str, Any], key: str) -> Sequence[object]:

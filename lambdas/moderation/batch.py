@@ -11,12 +11,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lambdas.moderation.document import MISSHAPEN, of_kind, optional_text, shown, text, whole
 from lambdas.moderation.lane import Lane, policy_name_for
 from lambdas.moderation.policy import Policy
 from lambdas.moderation.upload import MAX_IMAGE_BYTES, Upload
 from lambdas.moderation.verdict import Claim, Failure, Status
 
 SCHEMA = "gatehouse.batch/3"
+
+#: Images of a media analysis job (Rekognition Developer Guide, limits.html).
+MAX_UPLOADS = 10_000
 
 #: A batch that was started and ended without a verdict is tried again under a new batch, this many times in all.
 MAX_BATCHES_PER_UPLOAD = 3
@@ -201,24 +205,37 @@ class BatchSettings:
         return self.policies[policy_name_for(key, self.policy, self.policy_overrides)]
 
 
-def read_settings(text: str | bytes) -> BatchSettings:
+def read_settings(content: str | bytes) -> BatchSettings:
     """Read batch.json.
 
     Raises:
         ValueError: not a batch.json of this version. Nothing is judged then; the execution fails and can be redriven.
     """
-    document = json.loads(text)
-    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-        raise ValueError(f"batch.json is not of {SCHEMA}; was this batch written by another version of Gatehouse?")
+    try:
+        return _settings(of_kind(json.loads(content), dict))
+    except MISSHAPEN as error:
+        raise ValueError(f"batch.json can't be read: {error!r}") from error
+
+
+def _settings(document: Mapping[str, Any]) -> BatchSettings:
+    if document.get("schema") != SCHEMA:
+        raise ValueError(f"it is not of {SCHEMA}; was this batch written by another version of Gatehouse?")
+    policies = {name: Policy.from_document(policy) for name, policy in of_kind(document["policies"], dict).items()}
+    policy, overrides = text(document["policy"]), of_kind(document["policy_overrides"], dict)
+    if missing := [name for name in (policy, *overrides.values()) if name not in policies]:
+        raise ValueError(f"it lacks the policy {shown(missing[0])}")
+    min_confidence = document["min_confidence"]
+    if not 0 <= min_confidence <= 100:
+        raise ValueError(f"its min_confidence of {shown(min_confidence)} is not from 0 to 100")
     return BatchSettings(
-        batch_id=document["batch_id"],
-        lane=document["lane"],
-        created_at=document["created_at"],
-        min_confidence=document["min_confidence"],
-        adapter=document["adapter"],
-        policy=document["policy"],
-        policy_overrides=tuple(document["policy_overrides"].items()),
-        policies={name: Policy.from_document(policy) for name, policy in document["policies"].items()},
+        batch_id=text(document["batch_id"]),
+        lane=text(document["lane"]),
+        created_at=text(document["created_at"]),
+        min_confidence=min_confidence,
+        adapter=optional_text(document["adapter"]),
+        policy=policy,
+        policy_overrides=tuple(overrides.items()),
+        policies=policies,
     )
 
 
@@ -229,12 +246,23 @@ def read_index(settings: BatchSettings, lines: Iterable[str | bytes]) -> Iterato
         ValueError: a line is not ours.
     """
     for line in lines:
-        document: Mapping[str, Any] = json.loads(line)
-        upload = Upload.from_document(document)
-        error = document.get("error")
-        refusal = Refusal(Status(document["status"]), Failure(error["code"], error["message"])) if error else None
-        claim = Claim(upload, settings.batch_id, settings.created_at, settings.lane, document["attempt"])
-        yield BatchUpload(document["n"], claim, refusal, document.get("in_manifest", True))
+        try:
+            entry = _entry(settings, of_kind(json.loads(line), dict))
+        except MISSHAPEN as error:
+            raise ValueError(f"a line of the uploads index is not ours: {error!r}") from error
+        yield entry
+
+
+def _entry(settings: BatchSettings, document: Mapping[str, Any]) -> BatchUpload:
+    refusal = None
+    if "error" in document:
+        error = document["error"]
+        refusal = Refusal(Status(document["status"]), Failure(text(error["code"]), text(error["message"])))
+        if refusal.status not in (Status.UNSUPPORTED, Status.FAILED):
+            raise ValueError(f"{refusal.status} takes an analysis")
+    attempt = whole(document["attempt"])
+    claim = Claim(Upload.from_document(document), settings.batch_id, settings.created_at, settings.lane, attempt)
+    return BatchUpload(whole(document["n"]), claim, refusal, of_kind(document.get("in_manifest", True), bool))
 
 
 def index_lines(uploads: Iterable[BatchUpload]) -> str:

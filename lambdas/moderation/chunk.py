@@ -9,16 +9,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from lambdas.moderation.analysis import ResultLineError, parse_result_line
-from lambdas.moderation.batch import batch_prefix, leftovers_key, uploads_key
+from lambdas.moderation.batch import MAX_UPLOADS, batch_prefix, leftovers_key, uploads_key
+from lambdas.moderation.document import MISSHAPEN, of_kind, optional_text, shown, text, whole
 from lambdas.moderation.upload import Upload
 
 #: Error that the Analyzer gives a chunk up with; the workflow knows it, and it is the code of the chunk's uploads.
 CHUNK_FAILED = "ChunkFailed"
-
-_Value = TypeVar("_Value")
 
 
 class ChunkMessageError(ValueError):
@@ -60,10 +59,16 @@ class Chunk:
         """The chunk's uploads that are worth analysing, read from the lines of its index.
 
         Not worth it are those that were refused before, and those whose bytes are gone (`BatchUpload.is_overwritten`).
+
+        Raises:
+            ValueError: a line is not ours.
         """
         for line in islice(index, self.first, self.first + self.size):
-            document: dict[str, Any] = json.loads(line)
-            image = ChunkImage(document["n"], Upload.from_document(document))
+            try:
+                document: dict[str, Any] = of_kind(json.loads(line), dict)
+                image = ChunkImage(whole(document["n"]), Upload.from_document(document))
+            except MISSHAPEN as error:
+                raise ValueError(f"a line of {self.index_key} is not ours: {error!r}") from error
             is_overwritten = not document.get("in_manifest", True) and image.upload.pin is None
             if "error" not in document and not is_overwritten:
                 yield image
@@ -117,20 +122,20 @@ class ChunkMessage:
             ChunkMessageError: it is not the workflow's.
         """
         try:
-            document = json.loads(body)
+            document = of_kind(json.loads(body), dict)
             return cls(
-                token=_typed(document["token"], str),
+                token=text(document["token"]),
                 chunk=Chunk(
-                    batch_id=_typed(document["batch_id"], str),
+                    batch_id=text(document["batch_id"]),
                     image_pass=ImagePass(document["pass"]),
-                    first=_whole(document["first"]),
-                    size=_whole(document["size"]),
+                    first=_position(document["first"]),
+                    size=_position(document["size"]),
                 ),
-                min_confidence=float(document["min_confidence"]),
-                adapter=None if document["adapter"] is None else _typed(document["adapter"], str),
-                failed_runs=_whole(document.get("failed_runs", 0)),
+                min_confidence=_confidence(document["min_confidence"]),
+                adapter=optional_text(document["adapter"]),
+                failed_runs=whole(document.get("failed_runs", 0)),
             )
-        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        except MISSHAPEN as error:
             raise ChunkMessageError(f"not a message of the workflow: {error!r}") from error
 
 
@@ -139,23 +144,23 @@ def analysed_lines(lines: Iterable[bytes]) -> dict[int, str]:
     found = {}
     for line in lines:
         try:
-            text = line.decode()
-            result = parse_result_line(text)
+            text_line = line.decode()
+            result = parse_result_line(text_line)
         except (UnicodeDecodeError, ResultLineError):
             continue
         if result.n is not None and (result.analysis is not None or result.error is not None):
-            found[result.n] = text
+            found[result.n] = text_line
     return found
 
 
-def _typed(value: object, kind: type[_Value]) -> _Value:
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise TypeError(f"{value!r} is no {kind.__name__}")
-    return value
+def _position(value: object) -> int:
+    """A number of lines of an index."""
+    if (lines := whole(value)) > MAX_UPLOADS:
+        raise ValueError(f"{lines} lines, where a batch has {MAX_UPLOADS} at most")
+    return lines
 
 
-def _whole(value: object) -> int:
-    """A whole number; JSONata may write one with a point."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return _typed(value, int)
+def _confidence(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:  # NaN compares false
+        raise ValueError(f"a confidence of {shown(value)}")
+    return float(value)

@@ -89,7 +89,7 @@ class Lane:
             name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
         }
         if "policy_overrides" in values:
-            values["policy_overrides"] = tuple(values["policy_overrides"].items())
+            values["policy_overrides"] = tuple(dict(values["policy_overrides"]).items())
         if "engine" in values:
             values["engine"] = Engine(values["engine"])
         if "priority" in values:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lambdas.moderation import taxonomy
+from lambdas.moderation.document import is_text, shown
 from lambdas.moderation.rule import CONTENT_TYPES, Outcome, Refinement, Rule, Thresholds
 
 SCHEMA = "gatehouse.policy/1"
@@ -71,7 +72,7 @@ def read_header(document: object) -> tuple[str, str, str]:
         raise PolicyError((), "the policy is not a mapping; write name, version, default and rules")
     _only(document, POLICY_KEYS, ())
     if document.get("schema", SCHEMA) != SCHEMA:
-        problem = f"{document['schema']!r} is not {SCHEMA}; use a policy written for this version of Gatehouse"
+        problem = f"{shown(document['schema'])} is not {SCHEMA}; use a policy written for this version of Gatehouse"
         raise PolicyError(("schema",), problem)
     name = _text(document, "name", MAX_NAME, "name: standard")
     if not _NAME.fullmatch(name):
@@ -79,8 +80,8 @@ def read_header(document: object) -> tuple[str, str, str]:
         raise PolicyError(("name",), problem)
     version = _text(document, "version", MAX_VERSION, 'version: "1"')
     description = document.get("description", "")
-    if not isinstance(description, str) or len(description) > MAX_DESCRIPTION:
-        raise PolicyError(("description",), f"{_shown(description)} is not text of up to {MAX_DESCRIPTION} characters")
+    if not is_text(description) or len(description) > MAX_DESCRIPTION:
+        raise PolicyError(("description",), f"{shown(description)} is not text of up to {MAX_DESCRIPTION} characters")
     return name, version, description
 
 
@@ -100,7 +101,7 @@ def read_rules(document: Mapping[str, Any]) -> tuple[Rule, dict[str, Rule]]:
     for label in rules:
         if not isinstance(label, str):
             raise PolicyError(
-                ("rules",), f"{_shown(label)} is not a label of taxonomy {taxonomy.VERSION}; put it in quotes"
+                ("rules",), f"{shown(label)} is not a label of taxonomy {taxonomy.VERSION}; put it in quotes"
             )
         if label not in taxonomy.PARENTS:
             raise PolicyError(("rules", label), _unknown_label(label))
@@ -211,7 +212,7 @@ def _thresholds(document: object, path: Path) -> Thresholds:
 
 def _confidence(value: object, path: Path) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:  # NaN compares false
-        raise PolicyError(path, f"{value!r} is not a confidence; write a plain number from 0 to 100")
+        raise PolicyError(path, f"{shown(value)} is not a confidence; write a plain number from 0 to 100")
     return float(value) + 0.0  # -0.0 becomes 0.0: equal policies have one hash
 
 
@@ -220,7 +221,7 @@ def _text(document: Mapping[str, Any], key: str, longest: int, example: str) -> 
         raise PolicyError((), f"{key}: missing; write, for example, {example}")
     value = document[key]
     if not isinstance(value, str) or not 0 < len(value) <= longest or not value.isprintable():
-        problem = f"{_shown(value)} is not one line of text up to {longest} characters; write, for example, {example}"
+        problem = f"{shown(value)} is not one line of text up to {longest} characters; write, for example, {example}"
         raise PolicyError((key,), problem)
     return value
 
@@ -237,9 +238,9 @@ def _only(document: Mapping[Any, Any], known: Iterable[str], path: Path) -> None
 
 def _check_content_type(name: object, path: Path) -> None:
     """Names are free text, but one that looks like a known one and is not would never be reached."""
-    if not isinstance(name, str) or not 0 < len(name) <= MAX_CONTENT_TYPE:
+    if not is_text(name) or not 0 < len(name) <= MAX_CONTENT_TYPE:
         raise PolicyError(
-            path[:-1], f"{_shown(name)} is not the name of a content type; write, for example, Illustrated"
+            path[:-1], f"{shown(name)} is not the name of a content type; write, for example, Illustrated"
         )
     if name not in CONTENT_TYPES and (close := _closest(name, CONTENT_TYPES, _MISSPELT)):
         raise PolicyError(path, f"not a content type that Rekognition's guide names; did you mean {close}?")
@@ -265,8 +266,3 @@ def _closest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None
     by_lower_case = {entry.casefold(): entry for entry in known}
     close = get_close_matches(name.casefold(), by_lower_case, n=1, cutoff=cutoff)
     return by_lower_case[close[0]] if close else None
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

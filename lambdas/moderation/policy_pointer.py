@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from lambdas.moderation.document import is_text
 from lambdas.moderation.policy import Policy, PolicyError
 
 POLICIES_PREFIX = "policies/"
@@ -115,6 +116,6 @@ def read_recorded_policy(text: str | bytes, expected_hash: str) -> Policy:
 
 def _text(document: object, key: str) -> str:
     value = document.get(key) if isinstance(document, dict) else None
-    if not isinstance(value, str) or not value:
+    if not is_text(value) or not value:
         raise PolicyPointerError(f"the pointer has no {key}")
     return value

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from lambdas.moderation.document import optional_text, text, whole
+
 #: Sequencers are hexadecimal and differ in length; S3's rule is to pad the shorter one with zeros on the left before
 #: comparing (S3 User Guide, notification-content-structure.html). AWS shows 16 to 18 digits; no maximum is documented.
 SEQUENCER_DIGITS = 40
@@ -93,16 +95,16 @@ class Upload:
         """The upload that an index line or an item carries; without versioning either may lack the version id.
 
         Raises:
-            KeyError: the document is not one of ours.
+            KeyError, TypeError: the document is not one of ours.
         """
         return cls(
-            bucket=document["bucket"],
-            key=document["key"],
-            version_id=document.get("version_id"),
-            etag=document["etag"],
-            size=int(document["size"]),
-            sequencer=document["sequencer"],
-            uploaded_at=document["uploaded_at"],
+            bucket=text(document["bucket"]),
+            key=text(document["key"]),
+            version_id=optional_text(document.get("version_id")),
+            etag=text(document["etag"]),
+            size=whole(document["size"]),
+            sequencer=text(document["sequencer"]),
+            uploaded_at=text(document["uploaded_at"]),
         )
 
 
@@ -214,12 +216,12 @@ def _sequencer(stored: Mapping[str, Any]) -> str:
 
 
 def _time(event: Mapping[str, Any]) -> str:
-    text = _text(event, "time")
+    time = _text(event, "time")
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(time)
         return iso(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     except (ValueError, OverflowError) as error:
-        raise MalformedMessageError(f"the event's time {text!r} is not ISO 8601") from error
+        raise MalformedMessageError(f"the event's time {time!r} is not ISO 8601") from error
 
 
 def iso(moment: datetime) -> str:

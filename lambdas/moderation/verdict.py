@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from lambdas.moderation.analysis import Analysis, ContentType, Label
+from lambdas.moderation.document import of_kind, text, whole
 from lambdas.moderation.engine import Engine
 from lambdas.moderation.upload import Upload
 
@@ -245,14 +246,14 @@ def claim_from_item(item: Mapping[str, Any]) -> Claim:
     """The claim an item, pending or final, stands under.
 
     Raises:
-        KeyError: the item is not one of ours.
+        KeyError, TypeError: the item is not one of ours.
     """
     return Claim(
         upload=Upload.from_document(item),
-        batch_id=item[BATCH_ID],
-        claimed_at=item[CLAIMED_AT],
-        lane=item["lane"],
-        attempt=int(item[ATTEMPT]),
+        batch_id=text(item[BATCH_ID]),
+        claimed_at=text(item[CLAIMED_AT]),
+        lane=text(item["lane"]),
+        attempt=whole(item[ATTEMPT]),
     )
 
 
@@ -265,7 +266,7 @@ def verdict_from_item(item: Mapping[str, Any]) -> Verdict:
     status = Status(item[STATUS])
     if status is Status.PENDING:
         raise ValueError(f"{item[OBJECT]} is not decided yet")
-    adapter = item.get("adapter", {})
+    adapter = of_kind(item.get("adapter", {}), dict)
     policy, error, min_confidence = item.get("policy"), item.get("error"), item.get("min_confidence")
     return Verdict(
         claim=claim_from_item(item),
@@ -274,7 +275,7 @@ def verdict_from_item(item: Mapping[str, Any]) -> Verdict:
         reasons=tuple(_reason(document) for document in item["reasons"]),
         analysis=_analysis(item, adapter.get("answered")) if "labels" in item else None,
         failure=Failure(error["code"], error["message"]) if error else None,
-        policy=PolicyReference(policy["name"], policy["version"], policy["hash"]) if policy else None,
+        policy=PolicyReference(*(text(policy[name]) for name in ("name", "version", "hash"))) if policy else None,
         engine=Engine(item["engine"]) if item.get("engine") else None,
         job_id=item.get("job_id"),
         min_confidence=None if min_confidence is None else float(min_confidence),

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lambdas.moderation.batch import MAX_UPLOADS
 from lambdas.moderation.chunk import Chunk, ImagePass
+from lambdas.moderation.document import MISSHAPEN, of_kind, optional_text, text, whole
 from lambdas.moderation.verdict import Failure
 
 
@@ -72,28 +74,33 @@ class Request:
         """Read the workflow's payload.
 
         Raises:
-            KeyError, ValueError: the payload is not the workflow's.
+            ValueError: the payload is not the workflow's.
         """
-        batch_id, images, fallback = payload["batch_id"], payload["images"], payload["fallback"]
-        return cls(
-            batch_id=batch_id,
-            analysis=_image_run(batch_id, images) if images else _job(payload["job"]),
-            fallback=Fallback(_failure(fallback), fallback["is_refusal"]) if fallback else None,
-        )
+        try:
+            batch_id, images, fallback = text(payload["batch_id"]), payload["images"], payload["fallback"]
+            return cls(
+                batch_id=batch_id,
+                analysis=_image_run(batch_id, images) if images else _job(payload["job"]),
+                fallback=Fallback(_failure(fallback), of_kind(fallback["is_refusal"], bool)) if fallback else None,
+            )
+        except MISSHAPEN as error:
+            raise ValueError(f"not a payload of the workflow: {error!r}") from error
 
 
 def _image_run(batch_id: str, document: Mapping[str, Any]) -> ImageRun:
-    image_pass, size = ImagePass(document["pass"]), int(document["size"])
+    image_pass, size, uploads = ImagePass(document["pass"]), whole(document["size"]), whole(document["uploads"])
+    if uploads > MAX_UPLOADS:
+        raise ValueError(f"{uploads} uploads, where a batch has {MAX_UPLOADS} at most")
     return ImageRun(
         image_pass,
-        tuple(Chunk(batch_id, image_pass, first, size) for first in range(0, int(document["uploads"]), size)),
-        {int(failure["first"]): _failure(failure) for failure in document["failures"]},
+        tuple(Chunk(batch_id, image_pass, first, size) for first in range(0, uploads, size)),
+        {whole(failure["first"]): _failure(failure) for failure in document["failures"]},
     )
 
 
 def _job(document: Mapping[str, Any]) -> Job:
     return Job(
-        job_id=document["job_id"],
+        job_id=optional_text(document["job_id"]),
         results=_location(document["results"]),
         summary=_location(document["summary"]),
         failure=_failure(document["failure"]) if document["failure"] else None,
@@ -105,4 +112,4 @@ def _failure(document: Mapping[str, str]) -> Failure:
 
 
 def _location(document: Mapping[str, str] | None) -> Location | None:
-    return Location(document["bucket"], document["key"]) if document else None
+    return Location(text(document["bucket"]), text(document["key"])) if document else None

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from lambdas.moderation.document import shown
 from lambdas.moderation.taxonomy import PARENTS
 from local.rekognition import jpeg, png
 from local.rekognition.findings import Finding, Findings
@@ -123,5 +124,5 @@ def _finding(member: str, entry: object) -> Finding:
     if not isinstance(name, str) or not name or not is_encodable(name):
         raise MalformedPlantError(f"a Name in {member} is not a text")
     if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 <= confidence <= 100:
-        raise MalformedPlantError(f"the Confidence of {name!r} is {confidence!r}, not a number from 0 to 100")
+        raise MalformedPlantError(f"the Confidence of {name!r} is {shown(confidence)}, not a number from 0 to 100")
     return Finding(name, float(confidence))

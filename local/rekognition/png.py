@@ -11,6 +11,9 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 #: Only this much of a text is looked at, in bytes, so that a compressed one can't grow without bound.
 LONGEST_TEXT = 65_536
 
+#: All texts of an image together, in characters: a small file may have many that are large when decompressed.
+MOST_TEXT = 16 * LONGEST_TEXT
+
 _MOST_CHUNKS = 100_000  # 15 MB in IDAT chunks of 4 KB are 4,000; the bound keeps a hostile file from costing seconds
 _TEXT_TYPES = (b"tEXt", b"zTXt", b"iTXt")
 
@@ -29,11 +32,13 @@ def read(body: bytes) -> tuple[int, int, tuple[str, ...]]:
     A text is cut at `LONGEST_TEXT`.
 
     Raises:
-        DamagedImageError: a chunk is cut off, can't be read or has a wrong checksum; header, data or end are missing.
+        DamagedImageError: a chunk is cut off, can't be read or has a wrong checksum; header, data or end are missing;
+            the texts have more than `MOST_TEXT` characters.
     """
     size: tuple[int, int] | None = None
     texts = []
     has_data = False
+    length = 0
     for chunk in _chunks(body):
         if size is None:
             if chunk.type != b"IHDR" or len(chunk.data) != 13:
@@ -42,6 +47,9 @@ def read(body: bytes) -> tuple[int, int, tuple[str, ...]]:
         has_data = has_data or chunk.type == b"IDAT"
         if chunk.type in _TEXT_TYPES:
             texts.append(_text(chunk))
+            length += len(texts[-1])
+            if length > MOST_TEXT:
+                raise DamagedImageError(f"the PNG's texts have more than {MOST_TEXT} characters")
     if size is None or not has_data:
         raise DamagedImageError("the PNG has no picture in it")
     if 0 in size:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from lambdas.moderation.document import shown
 from local.rekognition.errors import ErrorName, ServiceError
 from local.rekognition.job import Failure, FailureCode
 from local.rekognition.operation import Operation
@@ -59,7 +60,7 @@ class Switches:
             try:
                 read[name] = _READERS[name](value)
             except ValueError as error:
-                raise SwitchError(f"{name} can't be {value!r}: {error}") from error
+                raise SwitchError(f"{name} can't be {shown(value)}: {error}") from error
         with self._condition:
             self._values.update(read)
             self._condition.notify_all()
@@ -279,7 +280,7 @@ def _rates_or_none(value: object) -> dict[str, float] | None:
 def _adapters_or_none(value: object) -> dict[str, AdapterStatus] | None:
     if value is None:
         return None
-    if not isinstance(value, dict) or not set(value.values()) <= set(AdapterStatus):
+    if not isinstance(value, dict) or any(status not in list(AdapterStatus) for status in value.values()):
         raise ValueError(f"use an object of ARNs, each with one of {', '.join(AdapterStatus)}")
     return {arn: AdapterStatus(status) for arn, status in value.items()}
 

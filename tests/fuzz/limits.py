@@ -1,7 +1,7 @@
 """What DynamoDB and SNS take: the bounds that whatever a fuzzed input makes must keep.
 
-Sources: DynamoDB Developer Guide, Constraints.html (an item has at most 400 KB, a partition key 1 to 2,048 bytes, a sort
-key 1 to 1,024, a number 38 digits and a magnitude from 1E-130 below 1E+126, nesting 32 levels); SNS API reference,
+Sources: DynamoDB Developer Guide, Constraints.html (an item has at most 400 KB, a partition key 1 to 2,048 bytes, a
+sort key 1 to 1,024, a number 38 digits and a magnitude from 1E-130 below 1E+126, nesting 32 levels); SNS API reference,
 PublishBatch (262,144 bytes) and MessageAttributeValue (no empty value).
 """
 

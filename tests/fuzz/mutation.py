@@ -18,21 +18,113 @@ class Members(list[tuple[str, Any]]):
 
 #: Values that no example has where it is put.
 _ODD: Sequence[Any] = (
-    *(None, True, False, 0, 1, -1, -0.0, 0.5, 50, 100, 100.0000001, 1e-7, 1e-320, 1e308, 2**31, 2**63, -(2**63), 10**50),
+    *(
+        None,
+        True,
+        False,
+        0,
+        1,
+        -1,
+        -0.0,
+        0.5,
+        50,
+        100,
+        100.0000001,
+        1e-7,
+        1e-320,
+        1e308,
+        2**31,
+        2**63,
+        -(2**63),
+        10**50,
+    ),
     *(Raw(token) for token in ("NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1e-999", "0x10", "01", "+1", "nul")),
-    *("", " ", "\0", "\n", "\r\n", "\u2028", "\x85", "\ufeff", "\ud800", "\udfff\ud800", "a\ud800b", "é" * 600, "😀" * 300),
-    *("x" * 1025, "x" * 5000, "../../x", "s3://", "s3:///", "null", "true", "NaN", "1", "yes", "2026-11-22", "%41+?#/./.."),
+    *(
+        "",
+        " ",
+        "\0",
+        "\n",
+        "\r\n",
+        "\u2028",
+        "\x85",
+        "\ufeff",
+        "\ud800",
+        "\udfff\ud800",
+        "a\ud800b",
+        "é" * 600,
+        "😀" * 300,
+    ),
+    *(
+        "x" * 1025,
+        "x" * 5000,
+        "../../x",
+        "s3://",
+        "s3:///",
+        "null",
+        "true",
+        "NaN",
+        "1",
+        "yes",
+        "2026-11-22",
+        "%41+?#/./..",
+    ),
     *([], {}, [[]], [{}], [None], {"": None}, {"\ud800": 1}),
 )
 
 _TOKENS = (
-    *('"', "\\", "{", "}", "[", "]", ",", ":", "\n", "\r\n", "\0", "\t", "\ufeff", "\\u0000", "\\ud800", "\\", "null", "NaN"),
-    *("Infinity", "-", "1e999", "9" * 400, "  ", "\u2028", "\x85", "\x1e", "//", "#", "&a ", "*a", "!!int ", "<<: *a", "? "),
+    *(
+        '"',
+        "\\",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "\n",
+        "\r\n",
+        "\0",
+        "\t",
+        "\ufeff",
+        "\\u0000",
+        "\\ud800",
+        "\\",
+        "null",
+        "NaN",
+    ),
+    *(
+        "Infinity",
+        "-",
+        "1e999",
+        "9" * 400,
+        "  ",
+        "\u2028",
+        "\x85",
+        "\x1e",
+        "//",
+        "#",
+        "&a ",
+        "*a",
+        "!!int ",
+        "<<: *a",
+        "? ",
+    ),
     *("---\n", "...\n", "%YAML 1.2\n", "- ", "'", "|", ">", "\u00a0", "٣", "\u200b", "😀"),
 )
 
 #: Byte strings that mean something to the readers of images, and some that mean something to text.
-_BYTES = (b"\x00", b"\xff", b"\xff\xd8", b"\xff\xd9", b"\xff\xda", b"\xff\xfe", b"IEND", b"zTXt", b"\xef\xbb\xbf", b"\xed\xa0\x80")
+_BYTES = (
+    b"\x00",
+    b"\xff",
+    b"\xff\xd8",
+    b"\xff\xd9",
+    b"\xff\xda",
+    b"\xff\xfe",
+    b"IEND",
+    b"zTXt",
+    b"\xef\xbb\xbf",
+    b"\xed\xa0\x80",
+)
 
 _ENCODINGS = ("utf-16", "utf-16-le", "utf-32", "utf-8-sig", "latin-1", "cp1252", "utf-7")
 
@@ -146,7 +238,9 @@ def _edit(random: Random, container: Any, step: Any, words: Sequence[Any]) -> No
     if isinstance(value, str) and not isinstance(value, Raw):
         container[step] = mutated_text(random, value, 1)
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        container[step] = random.choice((value + 1, -value, value * 10, value / 3, float(value), str(value), value - 0.5))
+        container[step] = random.choice(
+            (value + 1, -value, value * 10, value / 3, float(value), str(value), value - 0.5)
+        )
     else:
         container[step] = _odd(random, words)
 

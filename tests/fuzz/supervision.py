@@ -28,7 +28,8 @@ class Failure:
     """A case that broke its parser's contract.
 
     Attributes:
-        problem: what and where, the same for cases that break the same line; or that the case hung or killed its process.
+        problem: what and where, the same for cases that break the same line; or that the case hung or killed
+            its process.
         case: as text to be pasted into Python, cut if it is long; empty where the process could not say.
     """
 
@@ -130,9 +131,7 @@ def _one_process(
                 process.stdout.close()
 
 
-def _listen(
-    process: "subprocess.Popen[bytes]", patience: float, report: Report, trouble: IO[bytes]
-) -> Failure | None:
+def _listen(process: "subprocess.Popen[bytes]", patience: float, report: Report, trouble: IO[bytes]) -> Failure | None:
     assert process.stdout is not None
     current = ("", 0)
     is_shrinking = False

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.rekognition import png
-from local.rekognition.errors import ErrorName, ServiceError
+from local.rekognition.errors import DamagedImageError, ErrorName, ServiceError
 from local.rekognition.images import (
     MOST_BYTES_IN_A_REQUEST,
     MOST_BYTES_OF_AN_OBJECT,
@@ -187,3 +187,10 @@ def test_a_photograph_with_exif_and_profile_opens() -> None:
     image = open_image(buffer.getvalue(), MOST_BYTES_OF_AN_OBJECT)
 
     assert (image.width, image.height) == (120, 90)
+
+
+def test_many_small_chunks_that_decompress_to_large_texts_are_refused() -> None:
+    bomb = pictures.chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"\0" * 65_536))
+
+    with pytest.raises(DamagedImageError, match="characters"):
+        png.read(pictures.png_with(*[bomb] * 20))

@@ -583,3 +583,25 @@ def test_many_policies_count_towards_what_a_function_can_be_told(tmp_path: Path)
     overrides = {f"folder-{number:03}/": ("strict", "lenient")[number % 2] for number in range(120)}
 
     assert "bytes of its function's environment" in message(tmp_path, lane(f"policy_overrides: {overrides}"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name: !!int ''",
+        "name: !!bool x",
+        "name: !!timestamp x",
+        "name: 0x" + "f" * 4000,
+        "name: " + "[" * 2000,
+        "a: &a [x, x, x, x, x, x, x, x, x]\n"
+        + "".join(f"{b}: &{b} [{', '.join(['*' + a] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)),
+        'lanes: {default: {prefixes: ["\\ud800"]}}',
+    ],
+    ids=["integer", "boolean", "timestamp", "digits", "nested", "aliases", "half a character"],
+)
+def test_a_file_that_only_an_enemy_would_write_ends_in_one_line_too(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_text(text)
+
+    with pytest.raises(SettingsError, match=r"settings\.yaml:\d+: "):
+        load_settings(path, PolicyCatalog({}))

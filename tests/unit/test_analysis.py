@@ -260,3 +260,23 @@ def test_an_endless_error_is_still_one_of_its_upload() -> None:
     error = parse_result_line(line).error
     assert error is not None
     assert error.code == "InvalidParameterException"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"source-ref": "s3://b/k", "source-ref": "s3://b/l", "detect-moderation-labels": {"ModerationLabels": []}}',
+        '{"source-ref": "s3://b/k", "detect-moderation-labels": {"ModerationLabels": [1], "ModerationLabels": []}}',
+    ],
+)
+def test_a_line_that_says_something_twice_is_not_believed(line: str) -> None:
+    with pytest.raises(ResultLineError, match="twice"):
+        parse_result_line(line)
+
+
+@pytest.mark.parametrize("depth", range(900, 1000, 5))
+def test_a_line_nested_as_deep_as_json_can_be_read_is_an_unreadable_line_and_no_crash(depth: int) -> None:
+    labels = f'[{{"Name": "Violence", "Confidence": {"[" * depth}{"]" * depth}}}]'
+
+    with pytest.raises(ResultLineError):
+        parse_result_line(f'{{"source-ref": "s3://b/k", "detect-moderation-labels": {{"ModerationLabels": {labels}}}}}')

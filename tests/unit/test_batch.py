@@ -23,7 +23,7 @@ from lambdas.moderation.engine import Engine
 from lambdas.moderation.policy import Policy
 from lambdas.moderation.upload import MAX_IMAGE_BYTES, Upload
 from lambdas.moderation.verdict import Status
-from tests.unit.builders import ADAPTER, a_batch, a_claim, a_lane, a_policy, an_upload
+from tests.unit.builders import ADAPTER, a_batch, a_claim, a_lane, a_policy, an_upload, settings_and_index
 from tests.unit.test_upload import HEX, KEYS
 
 CONFIDENCES = st.integers(0, 200).map(lambda halves: halves / 2)
@@ -197,9 +197,7 @@ def test_settings_of_another_version_are_refused(text: str | bytes) -> None:
 
 
 def test_settings_of_another_version_name_the_one_that_is_read() -> None:
-    with pytest.raises(
-        ValueError, match=r"batch\.json is not of gatehouse\.batch/3; was this batch written by another"
-    ):
+    with pytest.raises(ValueError, match=r"not of gatehouse\.batch/3; was this batch written by another"):
         read_settings('{"schema": "gatehouse.batch/1"}')
 
 
@@ -232,3 +230,12 @@ def test_a_batch_keeps_its_lanes_policies_and_asks_for_the_least_of_their_thresh
 def test_a_batch_cannot_do_without_a_policy_of_its_lane() -> None:
     with pytest.raises(KeyError, match="strict"):
         Batch.of("batch-1", a_lane(policy="strict"), {"standard": a_policy()}, "2026-11-22T12:00:00.000Z", [a_claim()])
+
+
+@pytest.mark.parametrize("status", ["APPROVED", "REVIEW", "BLOCKED", "PENDING"])
+def test_an_index_can_refuse_an_upload_but_never_approve_one(status: str) -> None:
+    batch = a_batch([a_claim(an_upload(size=0))])
+    settings, _ = settings_and_index(batch)
+
+    with pytest.raises(ValueError, match=status):
+        list(read_index(settings, [batch.index().replace("UNSUPPORTED", status)]))

@@ -115,7 +115,7 @@ def test_the_workflows_message_is_read(adapter: str | None) -> None:
     message=st.builds(
         ChunkMessage,
         token=TEXT,
-        chunk=st.builds(Chunk, TEXT, st.sampled_from(ImagePass), st.integers(0), st.integers(1, 100)),
+        chunk=st.builds(Chunk, TEXT, st.sampled_from(ImagePass), st.integers(0, 10_000), st.integers(1, 100)),
         min_confidence=st.floats(0, 100),
         adapter=st.none() | TEXT,
         failed_runs=st.integers(0, 1000),
@@ -263,3 +263,11 @@ def test_a_line_in_another_encoding_does_not_raise(encoding: str, text: str) -> 
     line = json.dumps({"source-ref": text, "n": 0, "detect-moderation-labels": an_answer()}, ensure_ascii=False)
 
     assert len(analysed_lines([line.encode(encoding, errors="surrogatepass")])) <= 1
+
+
+@pytest.mark.parametrize(
+    "fields", [{"first": -25}, {"size": -1}, {"size": 10**30}, {"min_confidence": "NaN"}, {"min_confidence": 101}]
+)
+def test_a_message_that_no_index_or_call_could_follow_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(ChunkMessageError):
+        ChunkMessage.parse(json.dumps(MESSAGE | fields))

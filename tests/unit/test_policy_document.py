@@ -465,3 +465,15 @@ def test_whatever_yaml_makes_of_a_key_is_a_policy_error(keys: dict[Any, Any]) ->
         _refined({**REFINEMENT, "content_types": keys}),
     ):
         assert str(_refused(document))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"description": "half \ud800"},
+        {"default": {"review": 1, "when": [{"content_types": {"\ud800": 1}, "then": "allow"}]}},
+    ],
+)
+def test_text_that_no_batch_could_carry_is_refused(fields: dict[str, object]) -> None:
+    with pytest.raises(PolicyError):
+        Policy.from_document({"name": "p", "version": "1", "default": "allow"} | fields)

@@ -119,7 +119,7 @@ def test_a_payload_that_lacks_something_is_refused(missing: str) -> None:
     payload = {"batch_id": "batch-1", "job": NO_JOB, "images": None, "fallback": None}
     del payload[missing]
 
-    with pytest.raises(KeyError, match=missing):
+    with pytest.raises(ValueError, match=missing):
         Request.parse(payload)
 
 

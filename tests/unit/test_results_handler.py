@@ -345,5 +345,5 @@ def test_a_status_that_does_not_exist_cannot_be_notified(deployed: Deployed, mon
 
 
 def test_a_payload_that_is_not_the_workflows_is_refused(deployed: Deployed) -> None:
-    with pytest.raises(KeyError):
+    with pytest.raises(ValueError, match="workflow"):
         results.handler({"batch_id": "batch-1"}, a_context())

@@ -1,4 +1,4 @@
-"""What one part of the pipeline leaves for another: a batch's settings and index, chunk messages, requests to Results."""
+"""What parts of the pipeline leave for each other: batches, their indexes, chunk messages, requests to Results."""
 
 import json
 from random import Random
@@ -19,7 +19,6 @@ from tests.unit.builders import (
     a_batch,
     a_claim,
     a_lane,
-    a_policy,
     an_analysis,
     an_upload,
     settings_and_index,
@@ -80,7 +79,8 @@ def _check_settings(case: Case) -> bool:
 
 def _written_index(random: Random) -> bytes:
     lines = [
-        written(random, mutated_document(random, random.choice(_LINES), _WORDS, most=2)) for _ in range(random.randint(0, 3))
+        written(random, mutated_document(random, random.choice(_LINES), _WORDS, most=2))
+        for _ in range(random.randint(0, 3))
     ]
     text = "\n".join(lines)
     return encoded(random, mutated_text(random, text) if random.random() < 0.1 else text)

@@ -17,7 +17,15 @@ from tests.fuzz.parser import Case, Parser
 from tests.unit.builders import a_batch, a_claim, a_lane, a_verdict, an_upload, s3_event
 
 _KEYS = (
-    *("cat.jpg", "a b+c%41.jpg", 'say "cheese"\\.jpg', "two\nlines\r.jpg", "\u2028\x85\x00\x7f.jpg", "😀" * 256, "k" * 1024),
+    *(
+        "cat.jpg",
+        "a b+c%41.jpg",
+        'say "cheese"\\.jpg',
+        "two\nlines\r.jpg",
+        "\u2028\x85\x00\x7f.jpg",
+        "😀" * 256,
+        "k" * 1024,
+    ),
     *("../..//x/./y", "?#%2F", " lead", "s3://x/y", "{}", "\ufeff", "é" * 512, "tmp/private.jpg", "x.JPG"),
 )
 _EVENTS: tuple[dict[str, Any], ...] = (
@@ -28,7 +36,17 @@ _EVENTS: tuple[dict[str, Any], ...] = (
     {**s3_event(an_upload()), "detail-type": "Object Deleted"},
     {"Records": [{"eventSource": "aws:s3", "s3": {"object": {"key": "a+b.jpg"}}}]},
 )
-_WORDS = (*_KEYS, *_EVENTS[0], *_EVENTS[0]["detail"], "key", "etag", "sequencer", "version-id", "size", "0055AED6DCD90281E5")
+_WORDS = (
+    *_KEYS,
+    *_EVENTS[0],
+    *_EVENTS[0]["detail"],
+    "key",
+    "etag",
+    "sequencer",
+    "version-id",
+    "size",
+    "0055AED6DCD90281E5",
+)
 _LANE = a_lane(prefixes=("",), suffixes=(".jpg", ".PNG"), exclude_prefixes=("tmp/",), max_size=10**7)
 
 
@@ -85,7 +103,8 @@ def _assert_listed(batch: Batch, upload: Upload) -> None:
 
 def _draw_records(random: Random) -> Case:
     records = [
-        {"messageId": f"m{n}", "body": mutated_json(random, _event(random), _WORDS)} for n in range(random.randint(0, 4))
+        {"messageId": f"m{n}", "body": mutated_json(random, _event(random), _WORDS)}
+        for n in range(random.randint(0, 4))
     ]
     return json.dumps(records)
 

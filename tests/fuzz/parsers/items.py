@@ -17,7 +17,17 @@ _ITEMS: tuple[dict[str, Any], ...] = (
     a_verdict(analysis=an_analysis({"Violence": 92.5}, adapter="a"), adapter_asked="a").to_item(),
     a_claim(an_upload(version_id="v1")).to_item(),
 )
-_WORDS = (*_ITEMS[1], *(status.value for status in Status), "bulk", "image", "policy", "answered", "asked", "name", "level")
+_WORDS = (
+    *_ITEMS[1],
+    *(status.value for status in Status),
+    "bulk",
+    "image",
+    "policy",
+    "answered",
+    "asked",
+    "name",
+    "level",
+)
 
 
 def _draw(random: Random) -> Case:

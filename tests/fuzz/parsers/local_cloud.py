@@ -12,6 +12,7 @@ from lambdas.moderation import taxonomy
 from local.faults import Fault, FaultError
 from local.rekognition import analysis, manifest, planted_labels
 from local.rekognition.errors import ServiceError
+from local.rekognition.findings import Findings
 from local.rekognition.images import LEAST_PIXELS_A_SIDE, MOST_PIXELS_A_SIDE, Image, ImageFormat, open_image
 from local.rekognition.operation import Operation
 from local.rekognition.settings import PREFIX, RekognitionSettings, SettingsError
@@ -57,7 +58,10 @@ def _segment(marker: int, data: bytes) -> bytes:
 
 def _draw_jpeg(random: Random) -> Case:
     parts = [
-        _segment(random.choice((0xFE, 0xFE, 0xE1, 0xC4, 0xDA)), mutated_bytes(random, _plant(random).encode("utf-8", "replace")))
+        _segment(
+            random.choice((0xFE, 0xFE, 0xE1, 0xC4, 0xDA)),
+            mutated_bytes(random, _plant(random).encode("utf-8", "replace")),
+        )
         for _ in range(random.choice((0, 1, 1, 2)))
     ]
     if random.random() < 0.02:
@@ -68,8 +72,8 @@ def _draw_jpeg(random: Random) -> Case:
 
 def _draw_png(random: Random) -> Case:
     parts = [_text_chunk(random) for _ in range(random.choice((0, 1, 1, 2)))]
-    if random.random() < 0.02:
-        parts *= random.choice((10, 500))
+    if random.random() < 0.05:
+        parts *= random.choice((10, 300))
     body = _PNG[:_BEHIND_HEADER] + b"".join(parts) + _PNG[_BEHIND_HEADER:]
     return mutated_bytes(random, body) if random.random() < 0.4 else body
 
@@ -92,7 +96,7 @@ def _check_image(case: Case) -> bool:
         image = open_image(case, 15 * 1024 * 1024)
     except ServiceError:
         return False
-    assert LEAST_PIXELS_A_SIDE <= min(image.width, image.height)
+    assert min(image.width, image.height) >= LEAST_PIXELS_A_SIDE
     assert max(image.width, image.height) <= MOST_PIXELS_A_SIDE
     assert sum(map(len, image.texts)) <= max(_MOST_TEXT, 2 * len(case)), "texts that grew out of proportion"
     try:
@@ -108,7 +112,7 @@ def _check_image(case: Case) -> bool:
     return True
 
 
-def _assert_as_planted(findings: planted_labels.Findings, plants: list[str]) -> None:
+def _assert_as_planted(findings: Findings, plants: list[str]) -> None:
     """No labels is what the plant says, or there is none; and Rekognition's answer can be made of the findings."""
     planted = [json.loads(plant.removeprefix(_VERSION))["ModerationLabels"] for plant in plants]
     assert len(planted) <= 1
@@ -171,7 +175,16 @@ _REQUESTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("DetectModerationLabels", {"Image": {"Bytes": "AAAA"}, "MinConfidence": 30.0}),
     ("DetectModerationLabels", {"Image": {"S3Object": {"Bucket": "uploads", "Name": "a b.jpg", "Version": "v1"}}}),
 )
-_REQUEST_WORDS = (*_REQUESTS[0][1], "Bytes", "S3Object", "Version", "MinConfidence", "ProjectVersion", "A" * 70, " " * 1024)
+_REQUEST_WORDS = (
+    *_REQUESTS[0][1],
+    "Bytes",
+    "S3Object",
+    "Version",
+    "MinConfidence",
+    "ProjectVersion",
+    "A" * 70,
+    " " * 1024,
+)
 
 
 def _draw_request(random: Random) -> Case:
@@ -215,7 +228,15 @@ _SWITCHES: dict[str, Any] = {
     "detect_seconds": 0.1,
     "adapters": {_ARN: "EXPIRED"},
 }
-_SWITCH_WORDS = (*_SWITCHES, *(operation.value for operation in Operation), "code", "error", "times", "permission", "EXPIRED")
+_SWITCH_WORDS = (
+    *_SWITCHES,
+    *(operation.value for operation in Operation),
+    "code",
+    "error",
+    "times",
+    "permission",
+    "EXPIRED",
+)
 
 
 def _draw_switches(random: Random) -> Case:

@@ -42,18 +42,64 @@ _DOCUMENT: dict[str, Any] = yaml.safe_load(_TEXT)
 _WORDS = (
     *("name", "version", "schema", "default", "rules", "description", "allow", "review", "block", "when", "then"),
     *("content_types", "Animated", "Illustrated", "Illustratd", "Explicit", "Explicit Nudity", "Violence", "Corpses"),
-    *("Nudity", "gatehouse.policy/1", {"review": 50}, {"block": 100}, {"review": 90, "block": 20}, {"allow": True}, 0, 60.5),
+    *(
+        "Nudity",
+        "gatehouse.policy/1",
+        {"review": 50},
+        {"block": 100},
+        {"review": 90, "block": 20},
+        {"allow": True},
+        0,
+        60.5,
+    ),
 )
 _YAML_TOKENS = (
-    *("!!int ''", "!!float ''", "!!bool x", "!!timestamp x", "!!binary x", "!!python/object:os.system x", "0o17", "017"),
-    *("0x" + "f" * 4000, "0" + "7" * 5000, "0b1", "1:20", "1_000", "&a [*a]", "*a", "&a {}", "<<", "!!set {a}", ".nan", ".inf"),
-    *('"\\ud800"', '"\\0"', '"\\x85"', "2026-11-22", "? [a, b]", "? {a: b}\n: c", "null", "~", "yes", "!!null x", "=", "!x y"),
+    *(
+        "!!int ''",
+        "!!float ''",
+        "!!bool x",
+        "!!timestamp x",
+        "!!binary x",
+        "!!python/object:os.system x",
+        "0o17",
+        "017",
+    ),
+    *(
+        "0x" + "f" * 4000,
+        "0" + "7" * 5000,
+        "0b1",
+        "1:20",
+        "1_000",
+        "&a [*a]",
+        "*a",
+        "&a {}",
+        "<<",
+        "!!set {a}",
+        ".nan",
+        ".inf",
+    ),
+    *(
+        '"\\ud800"',
+        '"\\0"',
+        '"\\x85"',
+        "2026-11-22",
+        "? [a, b]",
+        "? {a: b}\n: c",
+        "null",
+        "~",
+        "yes",
+        "!!null x",
+        "=",
+        "!x y",
+    ),
 )
 
 _SURE = (0.0, 4.9, 30.0, 45.0, 50.0, 60.5, 79.9, 80.0, 95.0, 100.0)
 _ANALYSES: tuple[Analysis, ...] = (
     *(an_analysis({name: sure}) for name, sure in product(("Explicit", "Weapons", "Alcohol", "Gambling"), _SURE)),
-    an_analysis({"Explicit": 90.0, "Explicit Nudity": 89.5}, content_types=content_types({"Animated": 71.0, "Odd": 3.0})),
+    an_analysis(
+        {"Explicit": 90.0, "Explicit Nudity": 89.5}, content_types=content_types({"Animated": 71.0, "Odd": 3.0})
+    ),
     an_analysis({"Violence": 96.0, "Weapons": 96.0, "Graphic Violence": 95.5}),
     Analysis((Label("Odd", "Odder", 60.0), Label("Odder", "Odd", 55.0), Label("Odd", "Violence", 60.0))),
 )
@@ -212,7 +258,9 @@ def _check_pointer(case: Case) -> bool:
 
 
 def _draw_source(random: Random) -> Case:
-    text = mutated_text(random, random.choice(("policies/standard.yaml", "standard", "./x.json", "decade", "/", ".yml")))
+    text = mutated_text(
+        random, random.choice(("policies/standard.yaml", "standard", "./x.json", "decade", "/", ".yml"))
+    )
     if random.random() < 0.2:
         text += random.choice(("x" * 300, "/x" * 3000, "\udc80", "😀" * 90, "/..")) + random.choice((".yaml", "", "/"))
     # What can stand on a command line: no NUL, and half characters only for bytes that are not UTF-8.
@@ -224,7 +272,7 @@ def _check_source(case: Case) -> bool:
     try:
         return read_policy_file(case) is not None
     except SettingsError as error:
-        assert len(str(error).splitlines()) == 1
+        assert len(str(error).replace(str(Path(case)), "").splitlines()) == 1
         return False
 
 

@@ -42,7 +42,16 @@ _ANSWERS: tuple[dict[str, Any], ...] = (
     {"ModerationLabels": [{"Name": "Strange", "ParentName": "", "Confidence": 40.0}]},
 )
 _WORDS = (
-    *(*_SOURCES, ADAPTER, "Violence", "Weapons", "Strange", "source-ref", "detect-moderation-labels", "ModerationLabels"),
+    *(
+        *_SOURCES,
+        ADAPTER,
+        "Violence",
+        "Weapons",
+        "Strange",
+        "source-ref",
+        "detect-moderation-labels",
+        "ModerationLabels",
+    ),
     *("Name", "ParentName", "Confidence", "TaxonomyLevel", "ContentTypes", "ProjectVersion", "n", "error", 99.9, 2, []),
 )
 _SUMMARY = b"\n== summary ==\n"
@@ -202,7 +211,8 @@ def _is_harmless(label: Any) -> bool:
     return (
         isinstance(name, str)
         and name not in taxonomy.PARENTS
-        and type(confidence) in (int, float)
+        and isinstance(confidence, int | float)
+        and not isinstance(confidence, bool)
         and 0 <= confidence < 50
         and label.get("ParentName") not in tuple(taxonomy.PARENTS)
     )

@@ -47,8 +47,34 @@ lanes:
 _DOCUMENT: dict[str, Any] = yaml.safe_load(_TEXT)
 _WORDS = (
     *_DOCUMENT,
-    *("default", "a/", "", "\ud800", "policy", "strict", "lenient", "fast", "live", "backfill", "bulk", "image", "auto"),
-    *("adapter", "priority", "engine", "max_concurrency", "job_deadline_hours", "APPROVED", 1, 30, 300, 10_000, "a/kids/b/"),
+    *(
+        "default",
+        "a/",
+        "",
+        "\ud800",
+        "policy",
+        "strict",
+        "lenient",
+        "fast",
+        "live",
+        "backfill",
+        "bulk",
+        "image",
+        "auto",
+    ),
+    *(
+        "adapter",
+        "priority",
+        "engine",
+        "max_concurrency",
+        "job_deadline_hours",
+        "APPROVED",
+        1,
+        30,
+        300,
+        10_000,
+        "a/kids/b/",
+    ),
     "arn:aws:rekognition:us-east-1:111122223333:project/p/version/v.1/1",
 )
 _STANDARD = 'name: standard\nversion: "1"\ndefault: {review: 60}\nrules: {Explicit: {block: 60}}\n'
@@ -96,7 +122,15 @@ def _check(case: Case) -> bool:
     return True
 
 
-_TIMES = ("12h", "30d", "2026-11-01", "2026-11-22T11:59:30+02:00", "0001-01-01", "9999-12-31T23:59:59-23:59", "20261101T00")
+_TIMES = (
+    "12h",
+    "30d",
+    "2026-11-01",
+    "2026-11-22T11:59:30+02:00",
+    "0001-01-01",
+    "9999-12-31T23:59:59-23:59",
+    "20261101T00",
+)
 
 
 def _draw_since(random: Random) -> Case:

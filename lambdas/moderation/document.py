@@ -1,0 +1,79 @@
+"""Reading documents that one part of the pipeline leaves for another: a value of another kind is an error at once."""
+
+from decimal import Decimal
+from typing import TypeGuard, TypeVar
+
+_Kind = TypeVar("_Kind")
+
+#: What reading a document raises that is not of the shape its reader expects: parsing, a member that is missing, one of
+#: another kind.
+MISSHAPEN = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
+
+_TOO_LARGE = 2**63
+
+
+def is_text(value: object) -> TypeGuard[str]:
+    """Whether it is a string that UTF-8, and so DynamoDB, can carry: JSON can escape half a surrogate pair."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def text(value: object) -> str:
+    """The value, if it is text.
+
+    Raises:
+        TypeError: it is not, or UTF-8 can't carry it.
+    """
+    if not is_text(value):
+        raise TypeError(f"a {type(value).__name__} where text is expected")
+    return value
+
+
+def optional_text(value: object) -> str | None:
+    """The value, if it is text or None.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    return None if value is None else text(value)
+
+
+def whole(value: object) -> int:
+    """The value, if it is a whole number from 0; JSONata may write one with a point, and DynamoDB gives a decimal.
+
+    Raises:
+        TypeError: it is not.
+    """
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float | Decimal)
+        or not 0 <= value < _TOO_LARGE  # NaN compares false
+        or value != int(value)
+    ):
+        raise TypeError(f"{shown(value)} where a whole number from 0 is expected")
+    return int(value)
+
+
+def of_kind(value: object, kind: type[_Kind]) -> _Kind:
+    """The value, if it is of this kind.
+
+    Raises:
+        TypeError: it is not.
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"a {type(value).__name__} where a {kind.__name__} is expected")
+    return value
+
+
+def shown(value: object, longest: int = 60) -> str:
+    """A value as an error may show it: not too long, and never an error itself."""
+    try:
+        written = repr(value)
+    except (RecursionError, ValueError):  # nested as deep as JSON can be read, or a number of thousands of digits
+        return f"a {type(value).__name__}"
+    return written if len(written) <= longest else f"{written[: longest - 3]}..."
