@@ -13,6 +13,7 @@ _MISREAD = re.compile(r"[-+]?(0[0-7_]+|[0-9][0-9_]*:[0-9:.]+)")
 #: Far beyond any settings or policy, and read in a second or two.
 _MOST_VALUES = 100_000
 _MOST_BITS = 256
+_MOST_LEVELS = 50
 
 
 class YamlError(ValueError):
@@ -49,7 +50,7 @@ def read_yaml(path: Path) -> Entry:
         OSError: the file can't be read.
     """
     try:
-        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
+        loader = _Loader(path.read_text(encoding="utf-8"))
         node = loader.get_single_node()
         return Entry(None, 1) if node is None else _Reader(loader).entry(node, ())
     except yaml.MarkedYAMLError as error:
@@ -59,6 +60,21 @@ def read_yaml(path: Path) -> Entry:
         raise YamlError(1, f"not YAML: {' '.join(str(error).split())}") from error
     except RecursionError as error:
         raise YamlError(1, "nested deeper than anything we read; write it flat") from error
+
+
+class _Loader(yaml.SafeLoader):
+    """Stops at nesting that nobody writes: the scanner's time grows with its square, and the stack ends."""
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self._depth += 1
+        if self._depth > _MOST_LEVELS:
+            raise RecursionError(f"more than {_MOST_LEVELS} levels")
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
 
 
 class _Reader:

@@ -16,8 +16,9 @@ from typing import IO
 from tests.fuzz.parser import Parser
 from tests.fuzz.worker import ROOT
 
-#: Seconds without a word from a worker after which its case is taken to hang. Cases take milliseconds.
-PATIENCE = 20.0
+#: Seconds without a word from a worker after which its case is taken to hang. Cases take milliseconds, the worst a
+#: second or two; the machine may be busy.
+PATIENCE = 60.0
 
 #: A parser that hangs or dies more often is not given further cases: each costs the patience above.
 _MOST_STOPS = 3

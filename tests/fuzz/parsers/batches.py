@@ -7,7 +7,7 @@ from typing import Any
 from lambdas.moderation.batch import read_index, read_settings
 from lambdas.moderation.chunk import Chunk, ChunkMessage, ChunkMessageError, ImagePass
 from lambdas.moderation.reconciliation import BulkAnswers, judge
-from lambdas.moderation.upload import iso
+from lambdas.moderation.upload import MAX_TEXT_BYTES, iso
 from lambdas.moderation.verdict import Failure, Status
 from lambdas.results.request import ImageRun, Request
 from tests.fuzz.limits import assert_storable
@@ -94,7 +94,8 @@ def _check_index(case: Case) -> bool:
         return False
     for judgement in judge(_SETTINGS, entries, BulkAnswers("job-1"), iso(NOON)):
         assert judgement.verdict.status in (Status.UNSUPPORTED, Status.FAILED), "final without an analysis"
-        assert_storable(judgement.verdict.to_item(1))
+        if len(judgement.verdict.upload.object.encode()) <= MAX_TEXT_BYTES:  # longer ones the batcher never lists
+            assert_storable(judgement.verdict.to_item(1))
     return True
 
 
