@@ -34,6 +34,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from lambdas.moderation.document import shown
 from local.faults.document import (
     Check,
     Document,
@@ -95,7 +96,7 @@ _FIELDS: dict[Action, tuple[frozenset[str], frozenset[str]]] = {
 
 def _status(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not 400 <= value <= 599:
-        raise FaultError(f"{name} must be an HTTP status from 400 to 599, not {value!r}.")
+        raise FaultError(f"{name} must be an HTTP status from 400 to 599, not {shown(value)}.")
 
 
 def _position(name: str, value: object) -> None:

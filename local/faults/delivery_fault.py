@@ -17,6 +17,7 @@ Nothing is ever lost: what is held or late when faults are cleared is delivered 
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lambdas.moderation.document import shown
 from local.faults.document import Check, Document, FaultError, check_names, count, one_of, seconds, text
 
 
@@ -40,7 +41,7 @@ _DEFAULT_SECONDS = {Delivery.DUPLICATE: 0.0, Delivery.REORDER: 5.0}
 
 def _seed(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise FaultError(f"{name} must be a whole number, not {value!r}.")
+        raise FaultError(f"{name} must be a whole number, not {shown(value)}.")
 
 
 _CHECKS: dict[str, Check] = {

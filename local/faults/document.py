@@ -3,6 +3,8 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
+from lambdas.moderation.document import shown
+
 Document = Mapping[str, Any]
 #: Raises `FaultError` if a field can't have this value.
 Check = Callable[[str, object], None]
@@ -27,19 +29,19 @@ def check_names(document: Document, known: Collection[str], required: Collection
 def text(name: str, value: object) -> None:
     """A string with something in it."""
     if not isinstance(value, str) or not value:
-        raise FaultError(f"{name} must be a string that is not empty, not {value!r}.")
+        raise FaultError(f"{name} must be a string that is not empty, not {shown(value)}.")
 
 
 def count(name: str, value: object, least: int = 1) -> None:
     """A whole number."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise FaultError(f"{name} must be a whole number from {least}, not {value!r}.")
+        raise FaultError(f"{name} must be a whole number from {least}, not {shown(value)}.")
 
 
 def seconds(name: str, value: object) -> None:
     """A duration, at most a day."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 86_400:
-        raise FaultError(f"{name} must be a number of seconds from 0 to 86400, not {value!r}.")
+        raise FaultError(f"{name} must be a number of seconds from 0 to 86400, not {shown(value)}.")
 
 
 def one_of(choices: Iterable[str]) -> Check:
@@ -48,7 +50,7 @@ def one_of(choices: Iterable[str]) -> Check:
 
     def check(name: str, value: object) -> None:
         if not isinstance(value, str) or value not in known:
-            raise FaultError(f"{name} must be one of {', '.join(known)}, not {value!r}.")
+            raise FaultError(f"{name} must be one of {', '.join(known)}, not {shown(value)}.")
 
     return check
 
@@ -58,7 +60,7 @@ def list_of(check_element: Check) -> Check:
 
     def check(name: str, value: object) -> None:
         if not isinstance(value, list) or not value:
-            raise FaultError(f"{name} must be a list that is not empty, not {value!r}.")
+            raise FaultError(f"{name} must be a list that is not empty, not {shown(value)}.")
         for element in value:
             check_element(f"Each of {name}", element)
 

@@ -9,7 +9,9 @@ from typing import Any
 import PIL.Image
 
 from lambdas.moderation import taxonomy
-from local.faults import Fault, FaultError
+from local.faults.call_fault import CallFault
+from local.faults.delivery_fault import DeliveryFault
+from local.faults.document import FaultError
 from local.rekognition import analysis, manifest, planted_labels
 from local.rekognition.errors import ServiceError
 from local.rekognition.findings import Findings
@@ -297,11 +299,29 @@ def _check_variables(case: Case) -> bool:
     return True
 
 
-_FAULT = {"function": "Batcher", "call": "s3:PutObject", "when": "after", "nth": 2, "times": 1, "action": "kill"}
+_CALL_FAULTS: tuple[dict[str, Any], ...] = (
+    {"caller": "Batcher", "call": "s3:PutObject", "when": "after", "nth": 2, "times": 1, "action": "kill"},
+    {"caller": "x", "call": "s3:GetObject", "when": "before", "action": "error", "code": "SlowDown", "status": 503},
+    {
+        "caller": "x",
+        "call": "dynamodb:TransactWriteItems",
+        "action": "cancel",
+        "reasons": ["TransactionConflict", "None"],
+    },
+    {"caller": "x", "call": "sns:PublishBatch", "action": "partial", "entries": [0, 3]},
+    {"caller": "x", "call": "s3:PutObject", "when": "after", "action": "delay", "seconds": 1.5},
+)
+_DELIVERY_FAULTS: tuple[dict[str, Any], ...] = (
+    {"delivery": "duplicate", "times": 5, "copies": 2, "seconds": 1.5},
+    {"delivery": "reorder", "times": 20, "seed": 7, "matching": "x"},
+    {"delivery": "delay", "seconds": 2},
+)
 
 
 def _draw_fault(random: Random) -> Case:
-    return written(random, mutated_document(random, _FAULT, (*_FAULT, "before", "after", "kill", "seen", "fired", 3)))
+    document = random.choice((*_CALL_FAULTS, *_DELIVERY_FAULTS))
+    words = ("before", "after", "kill", "error", "seen", "fired", "reorder", 3, *random.choice(_CALL_FAULTS), *document)
+    return written(random, mutated_document(random, document, words))
 
 
 def _check_fault(case: Case) -> bool:
@@ -311,12 +331,14 @@ def _check_fault(case: Case) -> bool:
         return False
     if not isinstance(document, dict):
         return False
+    fault: CallFault | DeliveryFault
     try:
-        fault = Fault.from_document(document)
+        fault = DeliveryFault.from_document(document) if "delivery" in document else CallFault.from_document(document)
     except FaultError:
         return False
     assert fault.seen == fault.fired == 0
-    fault.strikes("Batcher", "s3:PutObject")
+    assert fault.times >= 1
+    assert 0 <= fault.seconds <= 86_400
     return True
 
 
@@ -328,5 +350,5 @@ PARSERS = (
     Parser("rekognition.validation", _draw_request, _check_request),
     Parser("rekognition.switches", _draw_switches, _check_switches),
     Parser("rekognition.settings", _draw_variables, _check_variables, 5),
-    Parser("faults.Fault.from_document", _draw_fault, _check_fault, 5),
+    Parser("faults.from_document", _draw_fault, _check_fault, 5),
 )
