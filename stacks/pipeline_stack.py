@@ -103,6 +103,7 @@ class PipelineStack(cdk.Stack):
                 code=code,
                 uploads=storage.uploads,
                 work=storage.work,
+                knows_bulk=settings.knows_bulk(priority),
                 log_retention_days=settings.log_retention_days,
             )
             for priority in settings.priorities

@@ -65,8 +65,9 @@ class AnalysisWorkflow(Construct):
             logs=sfn.LogOptions(destination=log_group, level=sfn.LogLevel.ERROR, include_execution_data=False),
         )
         self.state_machine.grant_task_response(analyzer.function)
+        results.grant_invoke(self.state_machine)
         if knows_bulk:
-            work.grant_read_batches(self.state_machine)
+            work.grant_read_manifests(self.state_machine)
             work.grant_write_analyses(self.state_machine)
             uploads.grant_read_uploads(self.state_machine)
         if self.priority is Priority.BACKFILL:
@@ -147,6 +148,5 @@ class AnalysisWorkflow(Construct):
         if knows_bulk:
             reason = "Rekognition reads whatever upload a batch names."
             accept_finding(self, "IAM5", reason, ending=uploads.objects_finding)
-            accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/*")
+            accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/manifest.jsonl")
             accept_finding(self, "IAM5", "A job's files carry its id in their names.", ending="/analysis/bulk/*")
-        accept_finding(self, "IAM5", "The library adds the function's versions; there are none.", ending=".Arn>:*")

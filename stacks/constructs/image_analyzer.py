@@ -43,6 +43,7 @@ class ImageAnalyzer(Construct):
 
     Args:
         rate: the calls a second that the lanes of this priority may make.
+        knows_bulk: whether a lane of the priority may use bulk, which leaves uploads over.
     """
 
     #: How long a step waits for its chunk without a sign of life. A chunk may wait in the queue for hours, and nobody
@@ -59,6 +60,7 @@ class ImageAnalyzer(Construct):
         code: lambda_.Code,
         uploads: UploadBucket,
         work: WorkBucket,
+        knows_bulk: bool,
         log_retention_days: int,
     ) -> None:
         super().__init__(scope, id)
@@ -93,7 +95,7 @@ class ImageAnalyzer(Construct):
             },
         )
         self.function = self.service.function
-        self._grant(uploads, work)
+        self._grant(uploads, work, knows_bulk=knows_bulk)
         self.function.add_event_source_mapping(
             "Chunks",
             event_source_arn=self.queue.queue_arn,
@@ -162,9 +164,13 @@ class ImageAnalyzer(Construct):
     def _too_long(self) -> cdk.Duration:
         return cdk.Duration.minutes(15) if self.priority is Priority.FAST else cdk.Duration.hours(6)
 
-    def _grant(self, uploads: UploadBucket, work: WorkBucket) -> None:
+    def _grant(self, uploads: UploadBucket, work: WorkBucket, *, knows_bulk: bool) -> None:
+        reason = "Batches get their ids as they are made."
         uploads.grant_read_versions(self.function)
         work.grant_analyse_chunks(self.function)
+        if knows_bulk:
+            work.grant_read_leftovers(self.function)
+            accept_finding(self, "IAM5", reason, ending="/batches/*/leftovers.jsonl")
         work.grant_tell_missing(self.function)
         iam.Grant.add_to_principal(
             grantee=self.function, actions=["rekognition:DetectModerationLabels"], resource_arns=["*"]
@@ -174,8 +180,7 @@ class ImageAnalyzer(Construct):
             actions=["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:SendMessage"],
             resource_arns=[self.queue.queue_arn],
         )
-        reason = "Batches get their ids as they are made."
-        for ending in ("/uploads.jsonl", "/leftovers.jsonl", "/analysis/image/*"):
+        for ending in ("/uploads.jsonl", "/analysis/image/*"):
             accept_finding(self, "IAM5", reason, ending=f"/batches/*{ending}")
         accept_finding(self, "IAM5", "Rekognition reads whatever upload a chunk names.", ending=uploads.objects_finding)
         accept_finding(

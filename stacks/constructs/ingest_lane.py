@@ -115,8 +115,8 @@ class IngestLane(Construct):
         for policy in policies.values():
             policy.grant_read(batcher)
         workflow.grant_run(batcher)
-        accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/*")
-        accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/batch.json")
+        for file in ("manifest.jsonl", "uploads.jsonl", "batch.json"):
+            accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending=f"/batches/*/{file}")
         accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending=f"/open/{self.name}/*.json")
         accept_finding(self, "IAM5", "A policy's file has its hash for a name.", ending="/policies/*")
         accept_finding(self, "IAM5", "An execution has its batch's name.", ending=":*")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
@@ -80,6 +81,12 @@ class ResultsWriter(Construct):
         accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/*")
         accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/leftovers.jsonl")
         accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/open/*/*.json")
+
+    def grant_invoke(self, grantee: iam.IGrantable) -> None:
+        """Allow having a batch settled."""
+        iam.Grant.add_to_principal(
+            grantee=grantee, actions=["lambda:InvokeFunction"], resource_arns=[self.function.function_arn]
+        )
 
     def create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
         """The function's alarms, made in another scope."""

@@ -5,7 +5,14 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from lambdas.moderation.batch import batch_prefix, bulk_output_prefix, leftovers_key, settings_key, uploads_key
+from lambdas.moderation.batch import (
+    batch_prefix,
+    bulk_output_prefix,
+    leftovers_key,
+    manifest_key,
+    settings_key,
+    uploads_key,
+)
 from lambdas.moderation.chunk import image_output_prefix
 from lambdas.moderation.open_batch import open_key
 from lambdas.moderation.policy_pointer import POLICIES_PREFIX
@@ -48,12 +55,17 @@ class WorkBucket(Construct):
         )
 
     def grant_write_batches(self, grantee: iam.IGrantable) -> None:
-        """Allow writing a batch's files."""
-        self._grant(grantee, "s3:PutObject", batch_prefix("*") + "*")
+        """Allow writing a batch's own files, and none that an engine writes: those become verdicts."""
+        for key in (manifest_key("*"), uploads_key("*"), settings_key("*")):
+            self._grant(grantee, "s3:PutObject", key)
 
     def grant_read_batches(self, grantee: iam.IGrantable) -> None:
         """Allow reading whatever belongs to a batch."""
         self._grant(grantee, "s3:GetObject", batch_prefix("*") + "*")
+
+    def grant_read_manifests(self, grantee: iam.IGrantable) -> None:
+        """Allow reading which objects a media analysis job is to look at."""
+        self._grant(grantee, "s3:GetObject", manifest_key("*"))
 
     def grant_read_settings(self, grantee: iam.IGrantable) -> None:
         """Allow asking whether a batch is complete: its settings are written last."""
@@ -65,9 +77,13 @@ class WorkBucket(Construct):
 
     def grant_analyse_chunks(self, grantee: iam.IGrantable) -> None:
         """Allow reading which uploads a chunk has, and keeping its result file."""
-        for key in (uploads_key("*"), leftovers_key("*"), f"{image_output_prefix('*')}*"):
+        for key in (uploads_key("*"), f"{image_output_prefix('*')}*"):
             self._grant(grantee, "s3:GetObject", key)
         self._grant(grantee, "s3:PutObject", f"{image_output_prefix('*')}*")
+
+    def grant_read_leftovers(self, grantee: iam.IGrantable) -> None:
+        """Allow reading which uploads a chunk has of those that bulk left over."""
+        self._grant(grantee, "s3:GetObject", leftovers_key("*"))
 
     def grant_write_leftovers(self, grantee: iam.IGrantable) -> None:
         """Allow writing down which uploads the image engine is to look at."""

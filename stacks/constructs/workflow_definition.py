@@ -93,7 +93,7 @@ class WorkflowDefinition(Construct):
             self.start.next(engine)
         self._end(write, images.start)
 
-    def _end(self, write: tasks.LambdaInvoke, images: sfn.IChainable) -> None:
+    def _end(self, write: sfn.CustomState, images: sfn.IChainable) -> None:
         leftovers = {"pass": ImagePass.LEFTOVERS.value, "passSize": "{% $leftovers %}"}
         failed = sfn.Fail.jsonata(self, "Analysis failed", error="{% $failure.code %}", cause="{% $failure.message %}")
         write.next(
@@ -138,29 +138,33 @@ class WorkflowDefinition(Construct):
         retry(task, ["States.TaskFailed"], interval=2, longest=300, attempts=100)
         return task
 
-    def _write_verdicts(self, results: ResultsWriter) -> tasks.LambdaInvoke:
+    def _write_verdicts(self, results: ResultsWriter) -> sfn.CustomState:
         # No catch: an execution that stops here can be redriven, and goes on with the verdicts that are missing.
-        task = tasks.LambdaInvoke.jsonata(
+        # The library's own task would let the machine invoke versions of the function, too, of which there are none.
+        task = sfn.CustomState(
             self,
             "Write verdicts",
-            lambda_function=results.function,
-            payload=sfn.TaskInput.from_object(
-                {
-                    "batch_id": "{% $batchId %}",
-                    "job": {
-                        "job_id": "{% $jobId %}",
-                        "results": "{% $results %}",
-                        "summary": "{% $summary %}",
-                        "failure": "{% $failure %}",
+            state_json={
+                "Type": "Task",
+                "Resource": f"arn:{cdk.Aws.PARTITION}:states:::lambda:invoke",
+                "Arguments": {
+                    "FunctionName": results.function.function_arn,
+                    "Payload": {
+                        "batch_id": "{% $batchId %}",
+                        "job": {
+                            "job_id": "{% $jobId %}",
+                            "results": "{% $results %}",
+                            "summary": "{% $summary %}",
+                            "failure": "{% $failure %}",
+                        },
+                        "images": "{% $images %}",
+                        "fallback": "{% $fallback %}",
                     },
-                    "images": "{% $images %}",
-                    "fallback": "{% $fallback %}",
-                }
-            ),
-            assign={"leftovers": "{% $states.result.Payload.leftovers %}"},
-            outputs="{% $states.result.Payload %}",
-            task_timeout=sfn.Timeout.duration(results.TIMEOUT.plus(cdk.Duration.minutes(1))),
-            retry_on_service_exceptions=False,  # the library's own retries have no jitter
+                },
+                "Assign": {"leftovers": "{% $states.result.Payload.leftovers %}"},
+                "Output": "{% $states.result.Payload %}",
+                "TimeoutSeconds": results.TIMEOUT.plus(cdk.Duration.minutes(1)).to_seconds(),
+            },
         )
         # Hours: an outage of the table or the topic should end without a person.
         retry(task, LAMBDA_ERRORS, interval=2, longest=300, attempts=100)

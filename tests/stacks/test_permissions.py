@@ -5,11 +5,13 @@ What a role may do is read here from the template and compared both ways: nothin
 
 import json
 import re
-from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 
+from tests.permissions import granted, needed
+from tests.permissions.unchecked import UNCHECKED
 from tests.stacks.conftest import Assembly, resources
 
 TRACES = {("xray:PutTelemetryRecords", "*"), ("xray:PutTraceSegments", "*")}
@@ -28,7 +30,7 @@ RESULTS = TRACES | {
     ("sns:Publish", "<FlagsTopic>"),
 }
 
-ANALYZER = TRACES | {
+FAST_ANALYZER = TRACES | {
     ("logs:CreateLogStream", "<Logs>"),
     ("logs:PutLogEvents", "<Logs>"),
     ("sqs:ReceiveMessage", "<ChunkQueue>"),
@@ -36,7 +38,6 @@ ANALYZER = TRACES | {
     ("sqs:GetQueueAttributes", "<ChunkQueue>"),
     ("sqs:SendMessage", "<ChunkQueue>"),
     ("s3:GetObject", "<WorkBucket>/batches/*/uploads.jsonl"),
-    ("s3:GetObject", "<WorkBucket>/batches/*/leftovers.jsonl"),
     ("s3:GetObject", "<WorkBucket>/batches/*/analysis/image/*"),
     ("s3:PutObject", "<WorkBucket>/batches/*/analysis/image/*"),
     ("s3:ListBucket", "<WorkBucket>"),
@@ -48,6 +49,9 @@ ANALYZER = TRACES | {
     ("states:SendTaskFailure", "<StateMachine>"),
 }
 
+#: Only bulk leaves uploads over.
+ANALYZER = FAST_ANALYZER | {("s3:GetObject", "<WorkBucket>/batches/*/leftovers.jsonl")}
+
 BATCHER = TRACES | {
     ("logs:CreateLogStream", "<Logs>"),
     ("logs:PutLogEvents", "<Logs>"),
@@ -56,9 +60,11 @@ BATCHER = TRACES | {
     ("sqs:GetQueueAttributes", "<Queue>"),
     ("dynamodb:GetItem", "<VerdictsTable>"),
     ("dynamodb:PutItem", "<VerdictsTable>"),
-    ("s3:PutObject", "<WorkBucket>/batches/*/*"),
     ("s3:PutObject", "<WorkBucket>/open/default/*.json"),
     ("s3:DeleteObject", "<WorkBucket>/open/default/*.json"),
+    ("s3:PutObject", "<WorkBucket>/batches/*/manifest.jsonl"),
+    ("s3:PutObject", "<WorkBucket>/batches/*/uploads.jsonl"),
+    ("s3:PutObject", "<WorkBucket>/batches/*/batch.json"),
     ("s3:GetObject", "<WorkBucket>/batches/*/batch.json"),
     ("s3:GetObject", "<WorkBucket>/policies/*"),
     ("s3:PutObject", "<WorkBucket>/policies/*"),
@@ -101,14 +107,13 @@ FAST_WORKFLOW = (
         ("s3:GetObject", "<WorkBucket>/batches/*/batch.json"),
         ("sqs:SendMessage", "<ChunkQueue>"),
         ("lambda:InvokeFunction", "<ResultsFunction>"),
-        ("lambda:InvokeFunction", "<ResultsFunction>:*"),
     }
 )
 
 #: Rekognition reads a job's manifest and images, and writes its results, with the permissions of who started it.
 WORKFLOW = FAST_WORKFLOW | {
     ("sqs:GetQueueAttributes", "<ChunkQueue>"),
-    ("s3:GetObject", "<WorkBucket>/batches/*/*"),
+    ("s3:GetObject", "<WorkBucket>/batches/*/manifest.jsonl"),
     ("s3:PutObject", "<WorkBucket>/batches/*/analysis/bulk/*"),
     ("s3:GetObject", "<UploadsBucket>/*"),
     ("rekognition:StartMediaAnalysisJob", "*"),
@@ -116,13 +121,6 @@ WORKFLOW = FAST_WORKFLOW | {
 }
 
 BACKFILL_WORKFLOW = WORKFLOW | {("states:ListExecutions", "<StateMachine>")}
-
-#: What a reference to a resource is called here; the first that occurs in it counts.
-PARTS = (
-    *("VerdictsTable", "WorkBucket", "UploadsBucket", "FlagsTopic", "StateMachine", "ResultsFunction"),
-    *("StandardPolicyParameter", "StrictPolicyParameter", "PermissivePolicyParameter", "Logs", "ChunkQueue", "Queue"),
-)
-
 
 SHIPPED_ROLES = {
     "ResultsWriterResultsRole": RESULTS,
@@ -134,7 +132,7 @@ SHIPPED_ROLES = {
 
 #: Roles of an image engine and a workflow for each priority.
 PRIORITY_ROLES = {
-    "FastImagesAnalyzerRole": ANALYZER,
+    "FastImagesAnalyzerRole": FAST_ANALYZER,
     "LiveImagesAnalyzerRole": ANALYZER,
     "BackfillImagesAnalyzerRole": ANALYZER,
     "FastAnalysisStateMachineRole": FAST_WORKFLOW,
@@ -183,6 +181,7 @@ def test_a_machine_whose_lanes_may_not_use_bulk_has_nothing_to_do_with_it_either
     turn = BACKFILL_WORKFLOW - WORKFLOW if priority == "Backfill" else set()
 
     assert permissions(image_only, f"{priority}AnalysisStateMachineRole") == FAST_WORKFLOW | look | turn
+    assert permissions(image_only, f"{priority}ImagesAnalyzerRole") == FAST_ANALYZER
 
 
 @pytest.mark.parametrize("priority", ["Fast", "Live", "Backfill"])
@@ -199,14 +198,14 @@ def test_of_the_machines_only_backfill_may_list_executions_and_only_its_own(elab
     machines = resources(elaborate.pipeline, "AWS::StepFunctions::StateMachine")
     (own,) = (name for name in machines if name.startswith("BackfillAnalysisStateMachine"))
     allowed = [
-        (policy["Properties"]["Roles"], _listed(statement["Resource"]))
+        (policy["Properties"]["Roles"], granted.listed(statement["Resource"]))
         for name, policy in resources(elaborate.pipeline, "AWS::IAM::Policy").items()
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
-        if "states:ListExecutions" in _listed(statement["Action"]) and not name.startswith("Sweeper")
+        if "states:ListExecutions" in granted.listed(statement["Action"]) and not name.startswith("Sweeper")
     ]
 
-    ((granted, on),) = allowed
-    assert [role["Ref"].startswith("BackfillAnalysisStateMachineRole") for role in granted] == [True]
+    ((holders, on),) = allowed
+    assert [role["Ref"].startswith("BackfillAnalysisStateMachineRole") for role in holders] == [True]
     assert on == [{"Ref": own}]
 
 
@@ -218,6 +217,49 @@ def test_a_lane_can_start_batches_of_its_own_priority_alone(elaborate: Assembly,
     named = json.dumps(policies(elaborate, f"{lane}LaneBatcherRole"))
 
     assert set(re.findall(r"(\w+?)AnalysisStateMachine", named)) == {priority}
+
+
+@pytest.mark.parametrize("settings", ["shipped", "elaborate", "image_only"])
+def test_every_permission_allows_a_call_that_is_made_and_every_call_is_allowed(
+    request: pytest.FixtureRequest, settings: str
+) -> None:
+    template = request.getfixturevalue(settings).pipeline
+
+    found = granted.roles(template)
+    held = {role: {(each.action, each.on) for each in granted.permissions(template, role)} for role in found}
+
+    assert held == {role: set(needed.needs(template, logical_id)) for role, logical_id in found.items()}
+
+
+@pytest.mark.parametrize("settings", ["shipped", "elaborate", "image_only"])
+def test_no_permission_is_covered_by_another_one(request: pytest.FixtureRequest, settings: str) -> None:
+    template = request.getfixturevalue(settings).pipeline
+
+    for role in granted.roles(template):
+        held = granted.permissions(template, role)
+        covered = {
+            (one, other)
+            for one in held
+            for other in held - {one}
+            if one.action == other.action and fnmatchcase(one.resource, other.resource)
+        }
+        assert covered == set(), role
+
+
+def test_every_public_method_that_calls_aws_is_used_by_a_function() -> None:
+    assert needed.unused_methods() == frozenset()
+
+
+@pytest.mark.parametrize("pattern", UNCHECKED)
+def test_what_the_local_cloud_does_not_check_is_granted_where_the_template_asks_for_it_and_nowhere_else(
+    elaborate: Assembly, pattern: str
+) -> None:
+    """Of tracing and logs nobody sees a call, so the properties that turn them on have to tell."""
+    template = elaborate.pipeline
+    for role, logical_id in granted.roles(template).items():
+        asked_for = {action for action, _ in needed.needs(template, logical_id) if fnmatchcase(action, pattern)}
+        held = {each.action for each in granted.permissions(template, role) if fnmatchcase(each.action, pattern)}
+        assert held == asked_for != set(), role
 
 
 def test_a_role_is_assumed_by_its_service_alone(shipped: Assembly) -> None:
@@ -273,41 +315,13 @@ def test_an_existing_bucket_is_read_and_never_written(elaborate: Assembly) -> No
 
 def roles(assembly: Assembly) -> set[str]:
     """The roles' logical ids, without the hashes they end with."""
-    names = [name for template in assembly.templates for name in resources(template, "AWS::IAM::Role")]
-    return {re.sub(r"[0-9A-F]{8}$", "", name) for name in names}
+    return {name for template in assembly.templates for name in granted.roles(template)}
 
 
 def policies(assembly: Assembly, role: str) -> list[Any]:
-    return [
-        policy["Properties"]["PolicyDocument"]
-        for policy in resources(assembly.pipeline, "AWS::IAM::Policy").values()
-        if any(entry["Ref"].startswith(role) for entry in policy["Properties"]["Roles"])
-    ]
+    return granted.policies(assembly.pipeline, role)
 
 
 def permissions(assembly: Assembly, role: str) -> set[tuple[str, str]]:
     """Action and resource of every statement, with generated names made readable."""
-    found = set()
-    for policy in policies(assembly, role):
-        for statement in policy["Statement"]:
-            assert statement["Effect"] == "Allow"
-            assert set(statement) == {"Effect", "Action", "Resource"}
-            found |= {
-                (action, _readable(resource))
-                for action in _listed(statement["Action"])
-                for resource in _listed(statement["Resource"])
-            }
-    return found
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _readable(resource: str | Mapping[str, Any]) -> str:
-    if isinstance(resource, str):
-        return resource
-    if "Fn::Join" in resource:
-        return "".join(_readable(part) for part in resource["Fn::Join"][1])
-    text = json.dumps(resource)
-    return next((f"<{part}>" for part in PARTS if part in text), "*")
+    return {(entry.action, entry.resource) for entry in granted.permissions(assembly.pipeline, role)}
