@@ -1,7 +1,7 @@
 # Everything Gatehouse can be asked to do. Needs make and Python 3.11 or newer; installs the rest, once, inside this folder.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo local test fuzz benchmark cost lint synth bootstrap deploy diff clean
+.PHONY: help demo local test fuzz permissions benchmark cost lint synth bootstrap deploy diff clean
 
 # The first Python that is new enough; `make PYTHON=/path/to/python3.12 demo` uses another.
 ifndef PYTHON
@@ -39,6 +39,10 @@ fuzz: ## hostile input for every parser of outside data (ARGS="--cases 100000 --
 benchmark: ## the image engine on this machine, as ratios (ARGS=rate, auto, kill or fast; minutes each)
 	$(SET_UP) test
 	@$(RUN) -m tests.benchmarks.image_engine $(ARGS)
+
+permissions: ## take each permission away in turn and see what notices (ARGS=parts of roles' names; minutes)
+	$(SET_UP) test
+	@$(RUN) -m tests.permissions $(ARGS)
 
 cost: ## what a million images cost beside Rekognition: prices times counted calls (docs/cost.md)
 	$(SET_UP) test

@@ -47,12 +47,15 @@ class Pipeline(DeployedPipeline):
         self.wait_until(lambda: len(self.flags(prefix)) >= count, deadline, f"{count} flags under {prefix!r}")
         return self.flags(prefix)
 
-    def send(self, messages: Sequence[Mapping[str, Any] | str]) -> None:
-        """Put messages straight into the default lane's queue: documents as JSON, text as it is."""
+    def send(self, messages: Sequence[Mapping[str, Any] | str], queue: str = "IngestQueueUrl") -> None:
+        """Put messages straight into the default lane's queue, or the one that another output names.
+
+        Documents are sent as JSON, text as it is.
+        """
         bodies = [message if isinstance(message, str) else json.dumps(message) for message in messages]
         for start in range(0, len(bodies), _SQS_BATCH):
             answer = self.cloud.client("sqs").send_message_batch(
-                QueueUrl=self.outputs["IngestQueueUrl"],
+                QueueUrl=self.outputs[queue],
                 Entries=[
                     {"Id": str(number), "MessageBody": body}
                     for number, body in enumerate(bodies[start : start + _SQS_BATCH])
@@ -63,11 +66,17 @@ class Pipeline(DeployedPipeline):
     @contextmanager
     def gathered(self) -> Iterator[None]:
         """Keep the batchers from looking: what is uploaded meanwhile can be in one batch afterwards."""
+        with self.paused("Batcher"):
+            yield
+
+    @contextmanager
+    def paused(self, function: str) -> Iterator[None]:
+        """Keep the functions with this part in their names from looking at their queues."""
         functions = self.cloud.client("lambda")
         mappings = [
             mapping["UUID"]
             for mapping in functions.list_event_source_mappings()["EventSourceMappings"]
-            if "Batcher" in mapping["FunctionArn"]
+            if function in mapping["FunctionArn"]
         ]
         for mapping in mappings:
             functions.update_event_source_mapping(UUID=mapping, Enabled=False)

@@ -10,42 +10,13 @@ By hand are only the actions that are not called like their calls, and what a se
 name; either is compared with the grants both ways like everything else.
 """
 
-import ast
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import botocore.session
-from botocore import xform_name
-
 from tests.permissions.granted import Template, readable
-
-ROOT = Path(__file__).resolve().parents[2]
-
-#: The part of the pipeline that a class of `lambdas/aws` speaks to.
-SPEAKS_TO = {
-    "ChunkQueue": "ChunkQueue",
-    "Executions": "StateMachine",
-    "FlagTopic": "FlagsTopic",
-    "ImageModeration": "*",
-    "PolicyParameters": "PolicyParameter",
-    "TaskTokens": "StateMachine",
-    "UploadBucket": "UploadsBucket",
-    "VerdictTable": "VerdictsTable",
-    "WorkBucket": "WorkBucket",
-}
-
-#: Calls that are allowed by an action of another name (Service Authorization Reference).
-OTHER_NAMES = {
-    "s3:HeadObject": "s3:GetObject",
-    "s3:ListObjectsV2": "s3:ListBucket",
-    "sns:PublishBatch": "sns:Publish",
-    "sqs:SendMessageBatch": "sqs:SendMessage",
-}
+from tests.permissions.sources import Call, action_for, calls_of_function
 
 #: What Rekognition does in its caller's name: it has no role of its own for it (Rekognition Developer Guide,
 #: moderation-bulk.html; API reference, S3Object).
@@ -64,8 +35,8 @@ IN_THE_CALLERS_NAME = {
 #: What Lambda's pollers do with the function's role (Lambda Developer Guide, services-sqs-configure.html).
 POLLER = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 
-#: Tracing and logs (Lambda Developer Guide, services-xray.html; Step Functions Developer Guide, xray-tracing
-#: and cw-logs.html).
+#: Tracing and logs (Lambda Developer Guide, services-xray.html; Step Functions Developer Guide, xray-iam.html and
+#: cw-logs.html).
 FUNCTION_TRACING = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
 FUNCTION_LOGS = ("logs:CreateLogStream", "logs:PutLogEvents")
 MACHINE_TRACING = (*FUNCTION_TRACING, "xray:GetSamplingRules", "xray:GetSamplingTargets")
@@ -84,21 +55,6 @@ _WITHOUT_RESOURCES = {"rekognition"}
 Needs = Mapping[tuple[str, str], list[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call of AWS's API.
-
-    Attributes:
-        action: what allows it.
-        on: the part of the pipeline that it is made on, or `*`.
-        where: who makes it: `WorkBucket.has`, `state "Read batch"`.
-    """
-
-    action: str
-    on: str
-    where: str
-
-
 def needs(template: Template, role: str) -> Needs:
     """What the role of this logical id needs: (action, part of the pipeline) -> who needs it."""
     found: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -106,9 +62,9 @@ def needs(template: Template, role: str) -> Needs:
         reasons = found[call.action, call.on]
         if call.where not in reasons:
             reasons.append(call.where)
-        for action, on, reason in IN_THE_CALLERS_NAME.get(call.action, ()):
-            if reason not in found[action, on]:
-                found[action, on].append(reason)
+        for allowing, on, reason in IN_THE_CALLERS_NAME.get(call.action, ()):
+            if reason not in found[allowing, on]:
+                found[allowing, on].append(reason)
     return found
 
 
@@ -164,7 +120,7 @@ def _task_action(resource: str) -> str:
     """The action of a task's `Resource` (Step Functions Developer Guide, supported-services-awssdk.html)."""
     if _SDK_TASK in resource:
         service, operation = resource.split(_SDK_TASK)[1].split(":")[:2]
-        return action(_SDK_SERVICES.get(service, service), operation[0].upper() + operation[1:])
+        return action_for(_SDK_SERVICES.get(service, service), operation[0].upper() + operation[1:])
     return _OPTIMIZED_TASKS[resource.split("states:::")[1].partition(".")[0]]
 
 
@@ -175,189 +131,3 @@ def _task_target(state: Mapping[str, Any]) -> str:
     if any(f":{service}:" in state["Resource"] for service in _WITHOUT_RESOURCES):
         return "*"
     return text.partition("<")[2].partition(">")[0]
-
-
-def action(service: str, operation: str) -> str:
-    """The action that allows an operation."""
-    name = f"{service}:{operation}"
-    return OTHER_NAMES.get(name, name)
-
-
-@cache
-def calls_of_function(service: str) -> tuple[Call, ...]:
-    """The calls that the modules of `lambdas/<service>` make through the classes of `lambdas/aws`."""
-    classes = _aws_classes()
-    found: dict[Call, None] = {}
-    for path in sorted((ROOT / "lambdas" / service).glob("*.py")):
-        for name, method in sorted(_used(ast.parse(path.read_text("utf-8")), classes)):
-            for call in classes[name].calls(method):
-                found[Call(call.action, call.on, f"{name}.{method}")] = None
-    return tuple(found)
-
-
-@cache
-def unused_methods() -> frozenset[str]:
-    """Public methods of `lambdas/aws` that no function uses, with their classes."""
-    used: set[tuple[str, str]] = set()
-    for path in sorted((ROOT / "lambdas").glob("*/*.py")):
-        used |= _used(ast.parse(path.read_text("utf-8")), _aws_classes())
-    return frozenset(
-        f"{name}.{method}"
-        for name, speaker in _aws_classes().items()
-        for method in speaker.methods
-        if not method.startswith("_") and not any(speaker.reaches(start, method) for n, start in used if n == name)
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Speaker:
-    """A class of `lambdas/aws`: its methods, and the service its client speaks to."""
-
-    name: str
-    service: str
-    client: str
-    methods: Mapping[str, ast.FunctionDef]
-
-    def reaches(self, start: str, method: str) -> bool:
-        return method in self._reached(start)
-
-    def calls(self, method: str) -> list[Call]:
-        """The calls that a method makes, itself or through others of the class."""
-        return [
-            Call(name, SPEAKS_TO[self.name], f"{self.name}.{method}")
-            for reached in self._reached(method)
-            for name in self._actions(self.methods[reached])
-        ]
-
-    def _reached(self, start: str) -> list[str]:
-        reached = [start]
-        for name in reached:
-            own = {node.attr for node in ast.walk(self.methods[name]) if _is_attribute_of_self(node)}  # type: ignore[attr-defined]
-            reached += sorted((own & set(self.methods)) - set(reached))
-        return reached
-
-    def _actions(self, method: ast.FunctionDef) -> Iterator[str]:
-        guarded = {inner for node in ast.walk(method) if isinstance(node, ast.Try) for inner in ast.walk(node)}
-        prefix, operations = _operations(self.service)
-        for node in ast.walk(method):
-            name = self._called(node)
-            if name is None:
-                continue
-            operation = operations[name]
-            if operation == "TransactWriteItems":
-                yield from _transaction_actions(method)
-                continue
-            yield action(prefix, operation)
-            # Who handles a failure to read wants to know that an object is missing: S3 says 404 only to those who may
-            # list the bucket (API reference, GetObject, HeadObject).
-            if operation in ("GetObject", "HeadObject") and node in guarded:
-                yield "s3:ListBucket"
-
-    def _called(self, node: ast.AST) -> str | None:
-        """The client's method that an expression calls or hands on, or has called page by page."""
-        match node:
-            case ast.Call(func=ast.Attribute(value=client, attr="get_paginator"), args=[ast.Constant(value=name)]):
-                return str(name) if _is_attribute_of_self(client, self.client) else None
-            case ast.Attribute(value=client, attr=name) if name not in ("exceptions", "get_paginator"):
-                return name if _is_attribute_of_self(client, self.client) else None
-        return None
-
-
-def _transaction_actions(method: ast.FunctionDef) -> Iterator[str]:
-    """A transaction is allowed by what its items do (DynamoDB Developer Guide, transaction-apis-iam.html)."""
-    kinds = {
-        "Put": "dynamodb:PutItem",
-        "Update": "dynamodb:UpdateItem",
-        "Delete": "dynamodb:DeleteItem",
-        "ConditionCheck": "dynamodb:ConditionCheckItem",
-    }
-    for node in ast.walk(method):
-        if isinstance(node, ast.Dict):
-            yield from (kinds[key.value] for key in node.keys if isinstance(key, ast.Constant) and key.value in kinds)
-
-
-@cache
-def _operations(service: str) -> tuple[str, Mapping[str, str]]:
-    """A service's prefix in IAM, and its operations by the names of boto3's methods."""
-    model = botocore.session.get_session().get_service_model(service)
-    return model.signing_name, {xform_name(name): name for name in model.operation_names}
-
-
-@cache
-def _aws_classes() -> Mapping[str, _Speaker]:
-    found = {}
-    for path in sorted((ROOT / "lambdas" / "aws").glob("*.py")):
-        tree = ast.parse(path.read_text("utf-8"))
-        services = {
-            name.name: node.module.removeprefix("mypy_boto3_")
-            for node in ast.walk(tree)
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mypy_boto3_")
-            for name in node.names
-            if node.module
-        }
-        for node in tree.body:
-            if isinstance(node, ast.ClassDef) and (client := _client(node, services)):
-                methods = {inner.name: inner for inner in node.body if isinstance(inner, ast.FunctionDef)}
-                found[node.name] = _Speaker(node.name, services[client[1]], client[0], methods)
-    assert set(found) == set(SPEAKS_TO), "say in SPEAKS_TO what each class of lambdas/aws speaks to"
-    return found
-
-
-def _client(class_: ast.ClassDef, services: Mapping[str, str]) -> tuple[str, str] | None:
-    """The attribute that holds a class's client, and its type: a dataclass's field or a parameter of `__init__`."""
-    for node in ast.walk(class_):
-        match node:
-            case ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Constant(value=kind)) if kind in services:
-                return name, kind
-            case ast.arg(annotation=ast.Constant(value=kind)) if kind in services:
-                return "_client", kind
-    return None
-
-
-def _is_attribute_of_self(node: ast.AST, name: str | None = None) -> bool:
-    match node:
-        case ast.Attribute(value=ast.Name(id="self"), attr=attribute):
-            return name is None or attribute == name
-    return False
-
-
-def _used(tree: ast.Module, classes: Mapping[str, _Speaker]) -> set[tuple[str, str]]:
-    """What a module uses of `lambdas/aws`: class and method, called or handed on.
-
-    An object of a class is known by its annotation, or by the function that makes it. What is not recognized leaves a
-    grant without a call, and fails there.
-    """
-    makers: dict[str, str] = {}
-    named: dict[str, str] = {}
-    for node in ast.walk(tree):
-        match node:
-            case ast.FunctionDef(name=name, returns=ast.Name(id=kind)):
-                makers[name] = kind
-            case ast.arg(arg=name, annotation=ast.Name(id=kind)):
-                named[name] = kind
-            case ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Name(id=kind)):
-                named[name] = kind
-            case ast.AnnAssign(
-                target=ast.Name(id=name),
-                annotation=ast.Subscript(value=ast.Name(id="Callable"), slice=ast.Tuple(elts=[_, ast.Name(id=kind)])),
-            ):
-                makers[name] = kind
-
-    def kind_of(node: ast.expr) -> str | None:
-        match node:
-            case ast.Attribute(value=ast.Name(id="self"), attr=name) | ast.Name(id=name):
-                return named.get(name)
-            case ast.Call(func=ast.Name(id=name) | ast.Attribute(value=ast.Name(id="self"), attr=name)):
-                return makers.get(name, name)
-        return None
-
-    for node in ast.walk(tree):
-        match node:
-            case ast.Assign(targets=[ast.Name(id=name)], value=value) if (kind := kind_of(value)) in classes and kind:
-                named[name] = kind
-    return {
-        (kind, node.attr)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and (kind := kind_of(node.value)) in classes and kind
-        if node.attr in classes[kind].methods
-    }

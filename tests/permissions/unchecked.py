@@ -13,3 +13,12 @@ UNCHECKED = {
 def is_checked(action: str) -> bool:
     """Whether the local cloud refuses this action to a role that lacks it."""
     return not any(fnmatchcase(action, pattern) for pattern in UNCHECKED)
+
+
+def reason(action: str) -> str:
+    """Why it does not.
+
+    Raises:
+        StopIteration: it does.
+    """
+    return next(why for pattern, why in UNCHECKED.items() if fnmatchcase(action, pattern))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.permissions import granted, needed
+from tests.permissions import granted, needed, sources
 from tests.permissions.unchecked import UNCHECKED
 from tests.stacks.conftest import Assembly, resources
 
@@ -247,7 +247,7 @@ def test_no_permission_is_covered_by_another_one(request: pytest.FixtureRequest,
 
 
 def test_every_public_method_that_calls_aws_is_used_by_a_function() -> None:
-    assert needed.unused_methods() == frozenset()
+    assert sources.unused_methods() == frozenset()
 
 
 @pytest.mark.parametrize("pattern", UNCHECKED)

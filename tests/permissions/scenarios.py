@@ -1,0 +1,213 @@
+"""What happens to uploads, in ways that together use every permission there is.
+
+Each scenario says how it ends. With every permission it ends so; where one is missing that it needs, it must not.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lambdas.analyzer.chunk_analysis import CLOSING_SECONDS, MAX_DELIVERIES
+from lambdas.moderation.analysis import answer_line
+from lambdas.moderation.chunk import CHUNK_FAILED, Chunk, ImagePass
+from lambdas.moderation.confirmation import SUPERSEDED
+from lambdas.moderation.policy import Policy
+from lambdas.moderation.policy_pointer import PolicyPointer, policy_key
+from lambdas.moderation.verdict import Status
+from local.pipeline import Upload
+from stacks.policies import compile_policies
+from tests.e2e.events import created_event
+from tests.e2e.images import BLOCKED, CLEAN
+from tests.permissions.bench import BULK_UPLOADS, Bench, NoticedError
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+#: No upload of the same object is later than this.
+_LAST_SEQUENCER = "f" * 18
+_CLEAN_ANSWER: dict[str, Any] = {"ModerationLabels": [], "ModerationModelVersion": "7.0", "ContentTypes": []}
+
+BLOCKED_BY_IMAGE, APPROVED_BY_IMAGE = (Status.BLOCKED, "image"), (Status.APPROVED, "image")
+APPROVED_BY_BULK, BLOCKED_BY_BULK = (Status.APPROVED, "bulk"), (Status.BLOCKED, "bulk")
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A way of uploads through the pipeline.
+
+    Attributes:
+        needs_bulk: it starts a media analysis job.
+    """
+
+    name: str
+    run: Callable[[Bench], None]
+    needs_bulk: bool = False
+
+
+def image_by_image(bench: Bench) -> None:
+    """A flagged and a clean upload."""
+    with bench.pipeline.paused(bench.lane.batcher):
+        flagged = bench.pipeline.upload(f"{bench.prefix}flagged.jpg", BLOCKED)
+        clean = bench.pipeline.upload(f"{bench.prefix}clean.jpg", CLEAN)
+    bench.wait_for_verdicts({flagged: BLOCKED_BY_IMAGE, clean: APPROVED_BY_IMAGE})
+    bench.wait_for_flags(flagged)
+
+
+def bulk_with_a_leftover(bench: Bench) -> None:
+    """A job for many uploads, of which one was overwritten before the job read it."""
+    with bench.pipeline.paused(bench.lane.batcher):
+        overwritten = bench.pipeline.upload(f"{bench.prefix}000.jpg", BLOCKED)
+        versions = bench.pipeline.upload_many(
+            Upload(f"{bench.prefix}{n:03}.jpg", BLOCKED if n == 1 else CLEAN) for n in range(BULK_UPLOADS)
+        )
+    flagged = versions[f"{bench.prefix}001.jpg"]
+    expected = dict.fromkeys(versions.values(), APPROVED_BY_BULK)
+    bench.wait_for_verdicts({**expected, flagged: BLOCKED_BY_BULK, overwritten: BLOCKED_BY_IMAGE})
+    bench.wait_for_flags(overwritten, flagged)
+
+
+def without_a_version(bench: Bench) -> None:
+    """An upload that no version names, as in a bucket without versioning."""
+    key = f"{bench.prefix}picture.jpg"
+    named = bench.pipeline.upload(key, CLEAN)
+    bench.pipeline.send([_without_version(bench, key)], bench.queue("IngestQueueUrl"))
+    bench.wait_for_verdicts({named: APPROVED_BY_IMAGE, "": APPROVED_BY_IMAGE})
+
+
+def gone_before_it_is_confirmed(bench: Bench) -> None:
+    """An upload that no version names was analysed, and is gone before it can be approved."""
+    key = f"{bench.prefix}picture.jpg"
+    with bench.pipeline.paused(bench.lane.analyzer):
+        bench.pipeline.send([_without_version(bench, key)], bench.queue("IngestQueueUrl"))
+        (item,) = bench.wait_for_claims(1)
+        line = answer_line(item["object"], 0, _CLEAN_ANSWER)
+        _put_work_object(bench, Chunk(item["batch_id"], ImagePass.FIRST, 0, 1).results_key, f"{line}\n")
+    bench.wait_for_verdicts({"": (SUPERSEDED, "image")})
+
+
+def chunk_given_up(bench: Bench) -> None:
+    """A chunk that was received ten times without success."""
+    queues, url = bench.pipeline.cloud.client("sqs"), bench.pipeline.outputs[bench.queue("ChunkQueueUrl")]
+    received = 0
+
+    def received_enough() -> bool:
+        nonlocal received
+        received += len(queues.receive_message(QueueUrl=url, VisibilityTimeout=0).get("Messages", []))
+        return received >= MAX_DELIVERIES
+
+    with bench.pipeline.paused(bench.lane.analyzer):
+        upload = bench.pipeline.upload(f"{bench.prefix}picture.jpg", CLEAN)
+        bench.wait_until(received_enough, "chunk")
+    bench.wait_for_verdicts({upload: (CHUNK_FAILED, "image")})
+
+
+def chunk_put_back(bench: Bench) -> None:
+    """A chunk that an Analyzer has no time for."""
+    with bench.configured(bench.lane.analyzer, Timeout=CLOSING_SECONDS):
+        upload = bench.pipeline.upload(f"{bench.prefix}picture.jpg", BLOCKED)
+        bench.wait_until(
+            lambda: any(line.get("outcome") == "put back" for line in bench.logged(bench.lane.analyzer)), "chunk"
+        )
+    bench.wait_for_verdicts({upload: BLOCKED_BY_IMAGE})
+    bench.wait_for_flags(upload)
+
+
+def stopped_and_redriven(bench: Bench) -> None:
+    """An execution that somebody stopped, and an event that comes again."""
+    with bench.pipeline.paused(bench.lane.analyzer):
+        upload = bench.pipeline.upload(f"{bench.prefix}picture.jpg", BLOCKED)
+        (item,) = bench.wait_for_claims(1)
+        (execution,) = [each for each in bench.executions("RUNNING") if each["name"] == item["batch_id"]]
+        bench.pipeline.cloud.client("stepfunctions").stop_execution(executionArn=execution["executionArn"])
+    bench.pipeline.send([created_event(item)], bench.queue("IngestQueueUrl"))
+    (verdict,) = bench.wait_for_verdicts({upload: BLOCKED_BY_IMAGE})
+    if verdict["batch_id"] != item["batch_id"]:
+        raise NoticedError("another batch took the upload over")
+    bench.wait_for_flags(upload)
+
+
+def known_to_the_table_alone(bench: Bench) -> None:
+    """An event that comes again, where DynamoDB refuses the claim and does not say what stands in its way."""
+    upload = bench.pipeline.upload(f"{bench.prefix}picture.jpg", CLEAN)
+    (item,) = bench.wait_for_verdicts({upload: APPROVED_BY_IMAGE})
+    cloud = bench.pipeline.cloud
+    cancelled = {"call": "dynamodb:TransactWriteItems", "action": "cancel", "reasons": ["ConditionalCheckFailed"]}
+    cloud.faults({"caller": bench.lane.batcher, **cancelled})
+    try:
+        bench.pipeline.send([created_event(item)], bench.queue("IngestQueueUrl"))
+        bench.wait_until(
+            lambda: not cloud.armed_faults() and bench.pipeline.queued(bench.queue("IngestQueueUrl")) == 0,
+            "end of the message",
+        )
+    finally:
+        cloud.clear_faults()
+
+
+def policy_recorded(bench: Bench) -> None:
+    """A batcher that begins where nobody has written down the policy yet."""
+    key = policy_key(_shipped_policy(bench).hash)
+    bench.pipeline.cloud.client("s3").delete_object(Bucket=bench.pipeline.outputs["WorkBucketName"], Key=key)
+    bench.restart(bench.lane.batcher)
+    upload = bench.pipeline.upload(f"{bench.prefix}picture.jpg", BLOCKED)
+    bench.wait_for_verdicts({upload: BLOCKED_BY_IMAGE})
+    bench.pipeline.work_object(key)  # fails where it is not
+
+
+def policy_moved(bench: Bench) -> None:
+    """A batcher that begins after the policy was changed by its pointer."""
+    parameters = bench.pipeline.cloud.client("ssm")
+    name = bench.pipeline.outputs[f"{bench.lane.policy.capitalize()}PolicyParameterName"]
+    value = parameters.get_parameters(Names=[name])["Parameters"][0]["Value"]
+    pointer = PolicyPointer.from_text(value)
+    change = Policy.from_document({**_shipped_policy(bench).to_document(), "version": "tried"})
+    _put_work_object(bench, policy_key(change.hash), change.to_text())
+    parameters.put_parameter(Name=name, Value=pointer.moved_to(change).to_text(), Overwrite=True)
+    try:
+        bench.restart(bench.lane.batcher)
+        upload = bench.pipeline.upload(f"{bench.prefix}picture.jpg", BLOCKED)
+        (verdict,) = bench.wait_for_verdicts({upload: BLOCKED_BY_IMAGE})
+        if verdict["policy"]["version"] != "tried":
+            raise NoticedError("judged by the policy of before")
+    finally:
+        parameters.put_parameter(Name=name, Value=value, Overwrite=True)
+
+
+SCENARIOS = (
+    Scenario("image by image", image_by_image),
+    Scenario("stopped and redriven", stopped_and_redriven),
+    Scenario("without a version", without_a_version),
+    Scenario("gone before it is confirmed", gone_before_it_is_confirmed),
+    Scenario("chunk given up", chunk_given_up),
+    Scenario("chunk put back", chunk_put_back),
+    Scenario("known to the table alone", known_to_the_table_alone),
+    Scenario("policy recorded", policy_recorded),
+    Scenario("policy moved", policy_moved),
+    Scenario("bulk with a leftover", bulk_with_a_leftover, needs_bulk=True),
+)
+
+
+def _shipped_policy(bench: Bench) -> Policy:
+    return compile_policies(_ROOT / "policies").policies[bench.lane.policy]
+
+
+def _without_version(bench: Bench, key: str) -> dict[str, Any]:
+    """The event of the last upload of CLEAN under a key, from a bucket without versioning."""
+    return created_event(
+        {
+            "bucket": bench.pipeline.upload_bucket,
+            "key": key,
+            "size": len(CLEAN),
+            "etag": hashlib.md5(CLEAN, usedforsecurity=False).hexdigest(),
+            "version_id": "",
+            "sequencer": _LAST_SEQUENCER,
+            "uploaded_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+    )
+
+
+def _put_work_object(bench: Bench, key: str, text: str) -> None:
+    bench.pipeline.cloud.client("s3").put_object(
+        Bucket=bench.pipeline.outputs["WorkBucketName"], Key=key, Body=text.encode()
+    )
