@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from lambdas.moderation.open_batch import open_key
 from lambdas.moderation.verdict import STATUS, Status
 from local.cloud import LocalCloud
 from tests.e2e.pipeline import Pipeline
@@ -27,11 +28,13 @@ class Lane:
     """A lane of the settings below, one for each priority.
 
     Attributes:
+        name: in the settings.
         outputs: what the names of its outputs begin with.
         batcher, analyzer: parts of its functions' names.
         policy: with a parameter of its own.
     """
 
+    name: str
     prefix: str
     outputs: str
     batcher: str
@@ -44,9 +47,9 @@ class Lane:
         return self.outputs != "Fast"
 
 
-LIVE = Lane("live/", "", "DefaultLaneBatcher", "LiveImagesAnalyzer", "standard")
-FAST = Lane("fast/", "Fast", "FastLaneBatcher", "FastImagesAnalyzer", "strict")
-BACKFILL = Lane("backfill/", "Backfill", "BackfillLaneBatcher", "BackfillImagesAnalyzer", "permissive")
+LIVE = Lane("default", "live/", "", "DefaultLaneBatcher", "LiveImagesAnalyzer", "standard")
+FAST = Lane("fast", "fast/", "Fast", "FastLaneBatcher", "FastImagesAnalyzer", "strict")
+BACKFILL = Lane("backfill", "backfill/", "Backfill", "BackfillLaneBatcher", "BackfillImagesAnalyzer", "permissive")
 LANES = (LIVE, FAST, BACKFILL)
 
 #: What the image engine would not have done within a minute at the rate below, so that `auto` starts a job.
@@ -149,6 +152,31 @@ class Bench:
         self.wait_until(under_way, "batch")
         return self.items()
 
+    def wait_for_closing(self) -> None:
+        """Wait until no batch of the lane is registered as open."""
+        self.wait_until(lambda: not self.open_batches(), "closed batch")
+
+    def open_batches(self) -> list[str]:
+        """Keys of the register's entries about the lane."""
+        listed = self.pipeline.cloud.client("s3").list_objects_v2(
+            Bucket=self.pipeline.outputs["WorkBucketName"], Prefix=open_key(self.lane.name, "").removesuffix(".json")
+        )
+        return [entry["Key"] for entry in listed.get("Contents", [])]
+
+    def sweep(self) -> None:
+        """What the schedule does each quarter of an hour, but of batches of any age.
+
+        Raises:
+            NoticedError: the sweeper failed.
+        """
+        events = self.pipeline.cloud.client("events")
+        (rule,) = (rule["Name"] for rule in events.list_rules()["Rules"] if "ScheduleExpression" in rule)
+        (target,) = events.list_targets_by_rule(Rule=rule)["Targets"]
+        event = {**json.loads(target["Input"]), "min_age_minutes": 0}
+        answer = self.pipeline.cloud.client("lambda").invoke(FunctionName=target["Arn"], Payload=json.dumps(event))
+        if "FunctionError" in answer:
+            raise NoticedError("Sweeper failed")
+
     def items(self) -> list[dict[str, Any]]:
         """The verdict items of this scenario."""
         return self.pipeline.verdicts(self.prefix)
@@ -194,9 +222,12 @@ class Bench:
         functions.update_function_configuration(FunctionName=found["FunctionName"], MemorySize=found["MemorySize"])
 
     def clear(self) -> None:
-        """Leave nothing behind that would go on: no execution, no message, no invocation."""
+        """Leave nothing behind that would go on: no execution, no open batch, no message, no invocation."""
         for execution in self.executions("RUNNING"):
             self.pipeline.cloud.client("stepfunctions").stop_execution(executionArn=execution["executionArn"])
+        work = self.pipeline.outputs["WorkBucketName"]
+        for key in self.open_batches():
+            self.pipeline.cloud.client("s3").delete_object(Bucket=work, Key=key)
         for name in ("IngestQueueUrl", "ChunkQueueUrl"):
             self.pipeline.cloud.client("sqs").purge_queue(QueueUrl=self.pipeline.outputs[self.queue(name)])
         end = time.monotonic() + _IDLE_SECONDS

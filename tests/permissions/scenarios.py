@@ -4,7 +4,7 @@ Each scenario says how it ends. With every permission it ends so; where one is m
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +14,10 @@ from lambdas.analyzer.chunk_analysis import CLOSING_SECONDS, MAX_DELIVERIES
 from lambdas.moderation.analysis import answer_line
 from lambdas.moderation.chunk import CHUNK_FAILED, Chunk, ImagePass
 from lambdas.moderation.confirmation import SUPERSEDED
+from lambdas.moderation.open_batch import OpenBatch
 from lambdas.moderation.policy import Policy
 from lambdas.moderation.policy_pointer import PolicyPointer, policy_key
-from lambdas.moderation.verdict import Status
+from lambdas.moderation.verdict import Status, claim_from_item
 from local.pipeline import Upload
 from stacks.policies import compile_policies
 from tests.e2e.events import created_event
@@ -53,6 +54,7 @@ def image_by_image(bench: Bench) -> None:
         clean = bench.pipeline.upload(f"{bench.prefix}clean.jpg", CLEAN)
     bench.wait_for_verdicts({flagged: BLOCKED_BY_IMAGE, clean: APPROVED_BY_IMAGE})
     bench.wait_for_flags(flagged)
+    bench.wait_for_closing()
 
 
 def bulk_with_a_leftover(bench: Bench) -> None:
@@ -116,16 +118,42 @@ def chunk_put_back(bench: Bench) -> None:
 
 def stopped_and_redriven(bench: Bench) -> None:
     """An execution that somebody stopped, and an event that comes again."""
-    with bench.pipeline.paused(bench.lane.analyzer):
+
+    def event_comes_again(item: Mapping[str, Any]) -> None:
+        bench.pipeline.send([created_event(item)], bench.queue("IngestQueueUrl"))
+
+    _stopped(bench, event_comes_again)
+
+
+def stopped_and_swept(bench: Bench) -> None:
+    """An execution that somebody stopped, and nobody but the sweeper to see it."""
+    _stopped(bench, lambda _: bench.sweep())
+
+
+def forgotten_and_swept(bench: Bench) -> None:
+    """A batcher that died before it started the execution, and messages that are gone."""
+    cloud = bench.pipeline.cloud
+    cloud.faults({"caller": bench.lane.batcher, "call": "states:StartExecution", "when": "before"})
+    try:
         upload = bench.pipeline.upload(f"{bench.prefix}picture.jpg", BLOCKED)
-        (item,) = bench.wait_for_claims(1)
-        (execution,) = [each for each in bench.executions("RUNNING") if each["name"] == item["batch_id"]]
-        bench.pipeline.cloud.client("stepfunctions").stop_execution(executionArn=execution["executionArn"])
-    bench.pipeline.send([created_event(item)], bench.queue("IngestQueueUrl"))
-    (verdict,) = bench.wait_for_verdicts({upload: BLOCKED_BY_IMAGE})
-    if verdict["batch_id"] != item["batch_id"]:
-        raise NoticedError("another batch took the upload over")
+        bench.wait_until(lambda: not cloud.armed_faults(), "claim")
+    finally:
+        cloud.clear_faults()
+    cloud.client("sqs").purge_queue(QueueUrl=bench.pipeline.outputs[bench.queue("IngestQueueUrl")])
+    bench.sweep()
+    bench.wait_for_verdicts({upload: BLOCKED_BY_IMAGE})
     bench.wait_for_flags(upload)
+
+
+def left_open_and_swept(bench: Bench) -> None:
+    """A batch that is settled, and whose entry in the register was left over."""
+    upload = bench.pipeline.upload(f"{bench.prefix}picture.jpg", CLEAN)
+    (item,) = bench.wait_for_verdicts({upload: APPROVED_BY_IMAGE})
+    bench.wait_for_closing()
+    left = OpenBatch(bench.lane.name, item["batch_id"], item["claimed_at"], (claim_from_item(item).upload,))
+    _put_work_object(bench, left.key, left.to_text())
+    bench.sweep()
+    bench.wait_for_closing()
 
 
 def known_to_the_table_alone(bench: Bench) -> None:
@@ -177,6 +205,9 @@ def policy_moved(bench: Bench) -> None:
 SCENARIOS = (
     Scenario("image by image", image_by_image),
     Scenario("stopped and redriven", stopped_and_redriven),
+    Scenario("stopped and swept", stopped_and_swept),
+    Scenario("forgotten and swept", forgotten_and_swept),
+    Scenario("left open and swept", left_open_and_swept),
     Scenario("without a version", without_a_version),
     Scenario("gone before it is confirmed", gone_before_it_is_confirmed),
     Scenario("chunk given up", chunk_given_up),
@@ -186,6 +217,20 @@ SCENARIOS = (
     Scenario("policy moved", policy_moved),
     Scenario("bulk with a leftover", bulk_with_a_leftover, needs_bulk=True),
 )
+
+
+def _stopped(bench: Bench, get_going: Callable[[Mapping[str, Any]], None]) -> None:
+    """Stop the execution of an upload's batch; what gets it going again has to resume that one."""
+    with bench.pipeline.paused(bench.lane.analyzer):
+        upload = bench.pipeline.upload(f"{bench.prefix}picture.jpg", BLOCKED)
+        (item,) = bench.wait_for_claims(1)
+        (execution,) = [each for each in bench.executions("RUNNING") if each["name"] == item["batch_id"]]
+        bench.pipeline.cloud.client("stepfunctions").stop_execution(executionArn=execution["executionArn"])
+    get_going(item)
+    (verdict,) = bench.wait_for_verdicts({upload: BLOCKED_BY_IMAGE})
+    if verdict["batch_id"] != item["batch_id"]:
+        raise NoticedError("another batch took the upload over")
+    bench.wait_for_flags(upload)
 
 
 def _shipped_policy(bench: Bench) -> Policy:

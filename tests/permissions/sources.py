@@ -21,6 +21,7 @@ SPEAKS_TO = {
     "Executions": "StateMachine",
     "FlagTopic": "FlagsTopic",
     "ImageModeration": "*",
+    "IngestQueue": "Queue",
     "PolicyParameters": "PolicyParameter",
     "TaskTokens": "StateMachine",
     "UploadBucket": "UploadsBucket",
