@@ -161,6 +161,14 @@ def test_a_truncated_file_ends_in_the_middle_of_a_line(rekognition: Rekognition,
     assert 0 < len(truncated[-1]) < len(whole[count // 2])
 
 
+def test_an_empty_file_uses_up_no_truncation(rekognition: Rekognition) -> None:
+    upload(rekognition, 1)
+    rekognition.switch(truncate_results=1, drop_result_lines=1)
+
+    assert lines(rekognition, rekognition.run()) == [""]
+    assert rekognition.counters()["switches"]["truncate_results"] == 1
+
+
 def test_a_job_succeeds_without_its_result_file(rekognition: Rekognition) -> None:
     upload(rekognition, 1)
     rekognition.switch(omit_results=1)
