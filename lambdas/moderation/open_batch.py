@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lambdas.moderation.document import MISSHAPEN, of_kind, text
 from lambdas.moderation.upload import Upload
 from lambdas.moderation.verdict import Claim
 
@@ -63,15 +64,15 @@ class OpenBatch:
         return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
-    def parse(cls, text: str | bytes) -> "OpenBatch":
+    def parse(cls, content: str | bytes) -> "OpenBatch":
         """Read an entry.
 
         Raises:
             ValueError: it is not one of ours.
         """
         try:
-            document: Mapping[str, Any] = json.loads(text)
+            document: Mapping[str, Any] = of_kind(json.loads(content), dict)
             uploads = tuple(Upload.from_document(entry) for entry in document["uploads"])
-            return cls(document["lane"], document["batch_id"], document["claimed_at"], uploads)
-        except (KeyError, TypeError, AttributeError, RecursionError) as error:
+            return cls(text(document["lane"]), text(document["batch_id"]), text(document["claimed_at"]), uploads)
+        except MISSHAPEN as error:
             raise ValueError(f"not an entry of the open batches: {error!r}") from error

@@ -6,6 +6,7 @@ from typing import Any
 
 from lambdas.moderation.batch import read_index, read_settings
 from lambdas.moderation.chunk import Chunk, ChunkMessage, ChunkMessageError, ImagePass
+from lambdas.moderation.open_batch import OpenBatch
 from lambdas.moderation.reconciliation import BulkAnswers, judge
 from lambdas.moderation.upload import MAX_TEXT_BYTES, iso
 from lambdas.moderation.verdict import Failure, Status
@@ -129,6 +130,25 @@ def _check_message(case: Case) -> bool:
     return True
 
 
+_OPEN: dict[str, Any] = json.loads(
+    OpenBatch("default", "batch-1", iso(NOON), (an_upload(), an_upload("b ü.jpg", version_id="v1"))).to_text()
+)
+
+
+def _draw_open_batch(random: Random) -> Case:
+    return encoded(random, mutated_json(random, _OPEN, (*_OPEN, *_LINES[0]), torn=0.1))
+
+
+def _check_open_batch(case: Case) -> bool:
+    try:
+        batch = OpenBatch.parse(case)
+    except ValueError:
+        return False
+    assert OpenBatch.parse(batch.to_text().encode()) == batch
+    assert len(batch.claims()) == len(batch.uploads)
+    return True
+
+
 def _draw_request(random: Random) -> Case:
     document = random.choice(_REQUESTS)
     words = (*document, "pass", "uploads", "size", "failures", "first", "leftovers", 0, 1, 9999)
@@ -159,6 +179,7 @@ def _check_request(case: Case) -> bool:
 PARSERS = (
     Parser("batch.read_settings", _draw_settings, _check_settings, 8),
     Parser("batch.read_index", _written_index, _check_index),
+    Parser("open_batch.OpenBatch.parse", _draw_open_batch, _check_open_batch),
     Parser("chunk.Chunk.images", _written_index, _check_images),
     Parser("chunk.ChunkMessage.parse", _draw_message, _check_message),
     Parser("results.Request.parse", _draw_request, _check_request),
