@@ -161,6 +161,7 @@ def _listen(process: "subprocess.Popen[bytes]", patience: float, report: Report,
             elif word == "accepted":
                 report.accepted[rest[0]] += rest[1]
             else:
+                process.wait(10)  # it has files to take away
                 return None
 
 

@@ -5,7 +5,7 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 from random import Random
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
@@ -106,13 +106,13 @@ _ANALYSES: tuple[Analysis, ...] = (
 
 
 @cache
-def _folder() -> Path:
-    return Path(mkdtemp(prefix="gatehouse-fuzz-"))
+def _folder() -> "TemporaryDirectory[str]":
+    return TemporaryDirectory(prefix="gatehouse-fuzz-")  # goes with the process
 
 
 def file_with(case: Case, name: str) -> Path:
     """A file of these contents; the next case overwrites it."""
-    path = _folder() / name
+    path = Path(_folder().name) / name
     path.write_bytes(case if isinstance(case, bytes) else case.encode("utf-8", "surrogatepass"))
     return path
 
