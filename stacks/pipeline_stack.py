@@ -41,6 +41,7 @@ class PipelineStack(cdk.Stack):
                 model_version=settings.model_version,
                 verdict_retention_days=settings.verdict_retention_days,
                 log_retention_days=settings.log_retention_days,
+                key=storage.key,
             )
             self.analyzers = self._image_analyzers(settings, storage, code)
             self.workflows = {
@@ -54,6 +55,7 @@ class PipelineStack(cdk.Stack):
                     knows_bulk=settings.knows_bulk(priority),
                     backfill_batches=settings.backfill_batches,
                     log_retention_days=settings.log_retention_days,
+                    key=storage.key,
                 )
                 for priority, analyzer in self.analyzers.items()
             }
@@ -69,6 +71,7 @@ class PipelineStack(cdk.Stack):
                     policies={name: storage.policies[name] for name in lane.lane.policies},
                     workflow=self.workflows[lane.lane.priority],
                     log_retention_days=settings.log_retention_days,
+                    key=storage.key,
                 )
                 for lane in settings.lanes
             ]
@@ -105,6 +108,7 @@ class PipelineStack(cdk.Stack):
                 work=storage.work,
                 knows_bulk=settings.knows_bulk(priority),
                 log_retention_days=settings.log_retention_days,
+                key=storage.key,
             )
             for priority in settings.priorities
         }

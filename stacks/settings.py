@@ -67,6 +67,10 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*")
 _BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _TOPIC_ARN = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}")
 _MODEL_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+#: `create`, or a key by its ARN: a UUID, or the id of a multi-Region key (KMS Developer Guide, concepts.html).
+_ENCRYPTION_KEY = re.compile(
+    r"create|arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32})"
+)
 #: Shape ProjectVersionArn of Rekognition's API model.
 _ADAPTER_ARN = re.compile(
     r"arn:[a-z\d-]+:rekognition:[a-z\d-]+:\d{12}:project/[a-zA-Z0-9_.\-]{1,255}/version/[a-zA-Z0-9_.\-]{1,255}/[0-9]+"
@@ -116,6 +120,7 @@ class Settings:
         work_retention_days: days that manifests and result files are kept, 30 or more.
         verdict_retention_days: days that final verdicts are kept, or None for ever.
         alarm_topic_arn: SNS topic that alarms are sent to, or None.
+        encryption_key: `create` to have a key made, the ARN of one that exists, or None for AWS's own keys.
         backfill_batches: batches of backfill lanes that are analysed at the same time; the others wait their turn.
         model_version: of Rekognition's moderation model that the policies were written for.
     """
@@ -128,6 +133,7 @@ class Settings:
     work_retention_days: int = 30
     verdict_retention_days: int | None = None
     alarm_topic_arn: str | None = None
+    encryption_key: str | None = None
     image_engine: ImageEngineSettings = field(default_factory=ImageEngineSettings)
     backfill_batches: int = 2
     model_version: str = taxonomy.VERSION
@@ -184,6 +190,9 @@ def load_settings(path: Path, policies: PolicyCatalog) -> Settings:
         work_retention_days=section.integer("work_retention_days", _DEFAULTS.work_retention_days, 30, 3650, "days"),
         verdict_retention_days=section.optional_integer("verdict_retention_days", 1, 36_500, "days"),
         alarm_topic_arn=section.optional_text("alarm_topic_arn", _TOPIC_ARN, "the ARN of a standard SNS topic"),
+        encryption_key=section.optional_text(
+            "encryption_key", _ENCRYPTION_KEY, "create, or a key's own ARN (arn:aws:kms:...:key/..., no alias)"
+        ),
         image_engine=_image_engine(section.section("image_engine")),
         backfill_batches=section.integer("backfill_batches", _DEFAULTS.backfill_batches, 1, 20, "batches"),
         model_version=section.text(

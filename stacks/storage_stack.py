@@ -3,6 +3,7 @@
 import aws_cdk as cdk
 from constructs import Construct
 
+from stacks.constructs.encryption_key import CREATE, EncryptionKey
 from stacks.constructs.flag_topic import FlagTopic
 from stacks.constructs.policy_parameter import PolicyParameter
 from stacks.constructs.upload_bucket import UploadBucket
@@ -24,10 +25,11 @@ class StorageStack(cdk.Stack):
             description="Gatehouse: uploads, verdicts and flags",
             termination_protection=True,
         )
-        self.uploads = UploadBucket(self, "Uploads", existing_name=settings.upload_bucket)
-        self.work = WorkBucket(self, "Work", retention=cdk.Duration.days(settings.work_retention_days))
-        self.verdicts = VerdictTable(self, "Verdicts")
-        self.flags = FlagTopic(self, "Flags")
+        self.key = self._encryption_key(settings)
+        self.uploads = UploadBucket(self, "Uploads", existing_name=settings.upload_bucket, key=self.key)
+        self.work = WorkBucket(self, "Work", key=self.key, retention=cdk.Duration.days(settings.work_retention_days))
+        self.verdicts = VerdictTable(self, "Verdicts", key=self.key)
+        self.flags = FlagTopic(self, "Flags", key=self.key)
         self.policies = {
             name: PolicyParameter(self, f"{pascal_case(name)}Policy", policy=policies.policies[name])
             for name in settings.policies
@@ -41,6 +43,14 @@ class StorageStack(cdk.Stack):
             cdk.CfnOutput(self, f"{pascal_case(name)}PolicyParameterName", value=policy.parameter.parameter_name)
         main_policy = self.policies[settings.main_lane.lane.policy]
         cdk.CfnOutput(self, "PolicyParameterName", value=main_policy.parameter.parameter_name)
+        if self.key:
+            cdk.CfnOutput(self, "EncryptionKeyArn", value=self.key.arn)
+            cdk.CfnOutput(
+                self,
+                "EncryptionKeyPolicy",
+                description="What the policy of the encryption key has to allow",
+                value=self.to_json_string([statement.to_statement_json() for statement in self.key.needed_statements]),
+            )
         if settings.upload_bucket:
             cdk.CfnOutput(
                 self,
@@ -48,3 +58,13 @@ class StorageStack(cdk.Stack):
                 value=f"Turn on Amazon EventBridge for {settings.upload_bucket}: S3 console, Properties, Event "
                 "notifications, Amazon EventBridge, On. Until then no upload is seen.",
             )
+
+    def _encryption_key(self, settings: Settings) -> EncryptionKey | None:
+        if settings.encryption_key is None:
+            return None
+        return EncryptionKey(
+            self,
+            "EncryptionKey",
+            existing_arn=None if settings.encryption_key == CREATE else settings.encryption_key,
+            name=settings.name,
+        )

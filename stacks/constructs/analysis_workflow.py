@@ -10,6 +10,7 @@ from constructs import Construct
 from lambdas.moderation.lane import Priority
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import PERIOD, create_alarm
+from stacks.constructs.encryption_key import EncryptionKey
 from stacks.constructs.image_analyzer import ImageAnalyzer
 from stacks.constructs.log_group import create_log_group
 from stacks.constructs.results_writer import ResultsWriter
@@ -42,10 +43,11 @@ class AnalysisWorkflow(Construct):
         knows_bulk: bool,
         backfill_batches: int,
         log_retention_days: int,
+        key: EncryptionKey | None,
     ) -> None:
         super().__init__(scope, id)
         self.priority = analyzer.priority
-        log_group = create_log_group(self, "Logs", retention_days=log_retention_days)
+        log_group = create_log_group(self, "Logs", retention_days=log_retention_days, key=key)
         definition = WorkflowDefinition(
             self,
             "Definition",
@@ -54,6 +56,7 @@ class AnalysisWorkflow(Construct):
             analyzer=analyzer,
             knows_bulk=knows_bulk,
             backfill_batches=backfill_batches,
+            key=key,
         )
         self.state_machine = sfn.StateMachine(
             self,
@@ -72,6 +75,8 @@ class AnalysisWorkflow(Construct):
             uploads.grant_read_uploads(self.state_machine)
         if self.priority is Priority.BACKFILL:
             self._grant_list_executions()
+        if key:
+            self._grant_key(key, knows_bulk=knows_bulk)
         self._accept_findings(uploads, knows_bulk=knows_bulk)
 
     def grant_run(self, grantee: iam.IGrantable) -> None:
@@ -121,6 +126,12 @@ class AnalysisWorkflow(Construct):
                 meaning=f"Priority {self.priority}: a batch was stopped; its uploads are PENDING until it is redriven.",
             ),
         ]
+
+    def _grant_key(self, key: EncryptionKey, *, knows_bulk: bool) -> None:
+        key.grant_read_objects(self.state_machine)
+        key.grant_send_messages(self.state_machine)
+        if knows_bulk:
+            key.grant_start_jobs(self.state_machine)
 
     def _grant_list_executions(self) -> None:
         """Allow the machine to list its own executions: by a policy of its own, because the machine needs its role's

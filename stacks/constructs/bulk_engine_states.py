@@ -9,6 +9,7 @@ from constructs import Construct
 
 from lambdas.moderation.engine import Engine
 from lambdas.moderation.lane import Priority
+from stacks.constructs.encryption_key import EncryptionKey
 from stacks.constructs.workflow_states import ERROR_CODE, ERROR_MESSAGE, NO_JOB, condition, give_up, retry
 
 #: Jobs started for a batch at most.
@@ -79,12 +80,19 @@ class BulkEngineStates(Construct):
         id: str,
         *,
         priority: Priority,
+        key: EncryptionKey | None,
         done: sfn.IChainable,
         otherwise: sfn.IChainable,
     ) -> None:
-        """`done`: where a job that ended well, or a failure, is handed on. `otherwise`: the image engine."""
+        """
+        Args:
+            key: what jobs are told to encrypt with, or None for Rekognition's own key.
+            done: where a job that ended well, or a failure, is handed on.
+            otherwise: the image engine.
+        """
         super().__init__(scope, id)
         self._priority = priority
+        self._key = key
         self.start = self._start_job("Start job", is_patient=True)
         self.attempt = self._start_job("Try to start job", is_patient=False)
         wait = self._wait_for_job()
@@ -134,6 +142,7 @@ class BulkEngineStates(Construct):
                     "S3Bucket": "{% $batch.output.bucket %}",
                     "S3KeyPrefix": "{% $batch.output.prefix %}",
                 },
+                **({"KmsKeyId": self._key.arn} if self._key else {}),
             },
             assign={"jobId": "{% $states.result.JobId %}"},
             outputs={},

@@ -8,6 +8,7 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from stacks.constructs.alarm import PERIOD
+from stacks.constructs.encryption_key import EncryptionKey
 
 
 class FlagTopic(Construct):
@@ -17,16 +18,19 @@ class FlagTopic(Construct):
     this account whose own policies say so can publish or subscribe, and publishing without TLS is denied. To let
     another account subscribe, add a statement for it.
 
-    Encrypted with SNS's own key of the account: it costs nothing to keep, and its policy admits whoever may use the
-    topic (KMS Developer Guide, AWS managed keys). AWS services could not publish through it; none does.
+    Args:
+        key: what it is encrypted with, or None for SNS's own key of the account: that costs nothing to keep, and its
+            policy admits whoever may use the topic (KMS Developer Guide, AWS managed keys). AWS services could not
+            publish through it; none does.
     """
 
-    def __init__(self, scope: Construct, id: str) -> None:
+    def __init__(self, scope: Construct, id: str, *, key: EncryptionKey | None) -> None:
         super().__init__(scope, id)
+        self._key = key
         self.topic = sns.Topic(
             self,
             "Topic",
-            master_key=kms.Alias.from_alias_name(self, "Key", "alias/aws/sns"),
+            master_key=key.key if key else kms.Alias.from_alias_name(self, "Key", "alias/aws/sns"),
             enforce_ssl=True,
         )
         self.topic.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
@@ -34,6 +38,8 @@ class FlagTopic(Construct):
     def grant_publish(self, grantee: iam.IGrantable) -> None:
         """Allow publishing flags; PublishBatch is authorised as Publish."""
         iam.Grant.add_to_principal(grantee=grantee, actions=["sns:Publish"], resource_arns=[self.topic.topic_arn])
+        if self._key:
+            self._key.grant_publish(grantee)
 
     def metric_published(self) -> cloudwatch.Metric:
         """Flags that were published."""

@@ -6,12 +6,13 @@ import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from lambdas.moderation.lane import Priority
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import PERIOD, create_alarm
+from stacks.constructs.encryption_key import EncryptionKey
+from stacks.constructs.queue import create_queue
 from stacks.constructs.queue_metrics import metric_oldest, metric_stalled, metric_waiting
 from stacks.constructs.regional_rate import RegionalRate
 from stacks.constructs.service_function import METRICS_NAMESPACE, ServiceFunction
@@ -62,16 +63,17 @@ class ImageAnalyzer(Construct):
         work: WorkBucket,
         knows_bulk: bool,
         log_retention_days: int,
+        key: EncryptionKey | None,
     ) -> None:
         super().__init__(scope, id)
         self.priority = priority
         self.rate = rate
         self._stalled_after = 3 if priority is Priority.FAST else 6
-        self.queue = sqs.Queue(
+        self._key = key
+        self.queue = create_queue(
             self,
             "ChunkQueue",
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
+            key=key,
             # Six times the function's timeout, as Lambda's guide asks (services-sqs-configure.html).
             visibility_timeout=cdk.Duration.seconds(6 * _TIMEOUT.to_seconds()),
             retention_period=cdk.Duration.seconds(2 * self.HEARTBEAT.to_seconds()),
@@ -87,6 +89,7 @@ class ImageAnalyzer(Construct):
             memory_size=memory_size(priority),
             timeout=_TIMEOUT,
             log_retention_days=log_retention_days,
+            key=key,
             environment={
                 "CALLS_PER_SECOND": rate.calls_per_worker,
                 "CHUNK_QUEUE_URL": self.queue.queue_url,
@@ -180,6 +183,9 @@ class ImageAnalyzer(Construct):
             actions=["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:SendMessage"],
             resource_arns=[self.queue.queue_arn],
         )
+        if self._key:
+            self._key.grant_receive_messages(self.function)
+            self._key.grant_send_messages(self.function)
         for ending in ("/uploads.jsonl", "/analysis/image/*"):
             accept_finding(self, "IAM5", reason, ending=f"/batches/*{ending}")
         accept_finding(self, "IAM5", "Rekognition reads whatever upload a chunk names.", ending=uploads.objects_finding)

@@ -17,8 +17,10 @@ from lambdas.moderation.lane import Priority
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import STANDING, create_alarm, create_band_alarm
 from stacks.constructs.analysis_workflow import AnalysisWorkflow
+from stacks.constructs.encryption_key import EncryptionKey
 from stacks.constructs.lane_metrics import LaneMetrics
 from stacks.constructs.policy_parameter import PolicyParameter
+from stacks.constructs.queue import create_queue
 from stacks.constructs.service_function import ServiceFunction
 from stacks.constructs.upload_bucket import UploadBucket
 from stacks.constructs.verdict_table import VerdictTable
@@ -59,10 +61,12 @@ class IngestLane(Construct):
         policies: Mapping[str, PolicyParameter],
         workflow: AnalysisWorkflow,
         log_retention_days: int,
+        key: EncryptionKey | None,
     ) -> None:
         super().__init__(scope, id)
         self.name = settings.lane.name
         self.workflow = workflow
+        self._key = key
         self._adapter = settings.lane.adapter
         self._engine = settings.lane.engine
         is_fast = settings.lane.priority is Priority.FAST
@@ -95,6 +99,7 @@ class IngestLane(Construct):
             memory_size=1024,
             timeout=_BATCHER_TIMEOUT,
             log_retention_days=log_retention_days,
+            key=key,
             environment={
                 "LANE": json.dumps(settings.lane.to_document(), sort_keys=True),
                 "POLICY_PARAMETERS": cdk.Stack.of(self).to_json_string(
@@ -277,11 +282,10 @@ class IngestLane(Construct):
         visibility_timeout: cdk.Duration | None = None,
         dead_letter_queue: sqs.DeadLetterQueue | None = None,
     ) -> sqs.Queue:
-        return sqs.Queue(
+        return create_queue(
             self,
             id,
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
+            key=self._key,
             retention_period=_RETENTION,
             removal_policy=removal_policy,
             visibility_timeout=visibility_timeout,
@@ -309,6 +313,8 @@ class IngestLane(Construct):
                 resources=[self.queue.queue_arn],
             )
         )
+        if self._key:
+            self._key.grant_receive_messages(batcher)
         batcher.add_event_source_mapping(
             "Messages",
             event_source_arn=self.queue.queue_arn,

@@ -4,10 +4,14 @@ import aws_cdk as cdk
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from stacks.constructs.encryption_key import EncryptionKey
 
-def create_log_group(scope: Construct, id: str, *, retention_days: int) -> logs.LogGroup:
+
+def create_log_group(scope: Construct, id: str, *, retention_days: int, key: EncryptionKey | None) -> logs.LogGroup:
     """A log group that goes with its stack and keeps events for a number of days the settings accepted."""
-    log_group = logs.LogGroup(scope, id, removal_policy=cdk.RemovalPolicy.DESTROY)
+    log_group = logs.LogGroup(
+        scope, id, removal_policy=cdk.RemovalPolicy.DESTROY, encryption_key=key.key if key else None
+    )
     resource = log_group.node.default_child
     assert isinstance(resource, logs.CfnLogGroup)  # noqa: S101 - narrows the type
     resource.retention_in_days = retention_days  # the construct takes the number only as a word

@@ -10,6 +10,7 @@ from constructs import Construct
 
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import create_alarm
+from stacks.constructs.encryption_key import EncryptionKey
 from stacks.constructs.flag_topic import FlagTopic
 from stacks.constructs.service_function import ServiceFunction
 from stacks.constructs.upload_bucket import UploadBucket
@@ -44,6 +45,7 @@ class ResultsWriter(Construct):
         model_version: str,
         verdict_retention_days: int | None,
         log_retention_days: int,
+        key: EncryptionKey | None,
     ) -> None:
         super().__init__(scope, id)
         self.service = ServiceFunction(
@@ -54,6 +56,7 @@ class ResultsWriter(Construct):
             memory_size=1769,  # one whole virtual CPU (Lambda Developer Guide, configuration-memory.html)
             timeout=self.TIMEOUT,
             log_retention_days=log_retention_days,
+            key=key,
             environment={
                 "VERDICT_TABLE": verdicts.table.table_name,
                 "WORK_BUCKET": work.bucket.bucket_name,

@@ -11,6 +11,7 @@ from constructs import Construct
 
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import PERIOD
+from stacks.constructs.encryption_key import EncryptionKey
 from stacks.constructs.log_group import create_log_group
 
 #: Namespace of the metrics our code writes; their dimensions are `service` and `lane`.
@@ -24,7 +25,8 @@ class ServiceFunction(Construct):
         service: the name its logs, metrics and traces go by; its handler is `lambdas.<service>.handler.handler`.
         code: the one asset of all functions.
         memory_size: MB; processor time grows with it.
-        environment: variables beside those of Powertools.
+        environment: variables beside those of Powertools: names, no secrets.
+        key: what its logs are encrypted with, or None for CloudWatch's own key.
     """
 
     def __init__(
@@ -37,10 +39,11 @@ class ServiceFunction(Construct):
         memory_size: int,
         timeout: cdk.Duration,
         log_retention_days: int,
+        key: EncryptionKey | None,
         environment: Mapping[str, str],
     ) -> None:
         super().__init__(scope, id)
-        log_group = create_log_group(self, "Logs", retention_days=log_retention_days)
+        log_group = create_log_group(self, "Logs", retention_days=log_retention_days, key=key)
         # A role of its own: the one the library makes has a managed policy that may write to any log group.
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         log_group.grant_write(role)

@@ -6,6 +6,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from stacks.constructs.accepted_findings import accept_finding
+from stacks.constructs.encryption_key import EncryptionKey
 
 
 class UploadBucket(Construct):
@@ -16,39 +17,45 @@ class UploadBucket(Construct):
 
     Args:
         existing_name: name of a bucket to watch, or None to make one, which outlives the stack.
+        key: what a bucket that is made is encrypted with, or None for S3's own key. Where an existing one is encrypted
+            with the same key, its uploads can be read, too.
     """
 
-    def __init__(self, scope: Construct, id: str, *, existing_name: str | None) -> None:
+    def __init__(self, scope: Construct, id: str, *, existing_name: str | None, key: EncryptionKey | None) -> None:
         super().__init__(scope, id)
+        self._key = key
         #: How a finding of cdk-nag about all of the bucket's objects ends.
         self.objects_finding = f":{existing_name}/*" if existing_name else "}/*"
         self.bucket: s3.IBucket = (
-            s3.Bucket.from_bucket_name(self, "Existing", existing_name) if existing_name else self._make()
+            s3.Bucket.from_bucket_name(self, "Existing", existing_name) if existing_name else self._make(key)
         )
 
     def grant_read_uploads(self, grantee: iam.IGrantable) -> None:
         """Allow reading uploads. Which of them a lane watches can change; the permission covers the bucket."""
-        iam.Grant.add_to_principal(
-            grantee=grantee, actions=["s3:GetObject"], resource_arns=[self.bucket.arn_for_objects("*")]
-        )
+        self._grant_read(grantee, "s3:GetObject")
 
     def grant_read_versions(self, grantee: iam.IGrantable) -> None:
         """Allow reading the very version that was uploaded, and in a bucket without versioning what is there."""
-        iam.Grant.add_to_principal(
-            grantee=grantee,
-            actions=["s3:GetObject", "s3:GetObjectVersion"],
-            resource_arns=[self.bucket.arn_for_objects("*")],
-        )
+        self._grant_read(grantee, "s3:GetObject", "s3:GetObjectVersion")
 
     def grant_tell_missing(self, grantee: iam.IGrantable) -> None:
         """Let S3 answer 404 for an upload that is gone; without ListBucket it says 403 (API reference, GetObject)."""
         iam.Grant.add_to_principal(grantee=grantee, actions=["s3:ListBucket"], resource_arns=[self.bucket.bucket_arn])
 
-    def _make(self) -> s3.Bucket:
+    def _grant_read(self, grantee: iam.IGrantable, *actions: str) -> None:
+        iam.Grant.add_to_principal(
+            grantee=grantee, actions=list(actions), resource_arns=[self.bucket.arn_for_objects("*")]
+        )
+        if self._key:
+            self._key.grant_read_objects(grantee)
+
+    def _make(self, key: EncryptionKey | None) -> s3.Bucket:
         bucket = s3.Bucket(
             self,
             "Bucket",
-            encryption=s3.BucketEncryption.S3_MANAGED,
+            encryption=s3.BucketEncryption.KMS if key else s3.BucketEncryption.S3_MANAGED,
+            encryption_key=key.key if key else None,
+            bucket_key_enabled=True if key else None,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             enforce_ssl=True,
             versioned=True,  # a verdict speaks for one version, so a version must stay what it is

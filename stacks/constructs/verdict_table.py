@@ -6,15 +6,20 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from lambdas.moderation import verdict
+from stacks.constructs.encryption_key import EncryptionKey
 
 
 class VerdictTable(Construct):
     """An on-demand table that outlives the stack, can be restored to any second of 35 days, and can't be deleted by
     mistake. Its index holds what a person may want to see: final verdicts other than APPROVED.
+
+    Args:
+        key: what it is encrypted with, or None for DynamoDB's own key.
     """
 
-    def __init__(self, scope: Construct, id: str) -> None:
+    def __init__(self, scope: Construct, id: str, *, key: EncryptionKey | None) -> None:
         super().__init__(scope, id)
+        self._key = key
         self.table = dynamodb.TableV2(
             self,
             "Table",
@@ -38,6 +43,9 @@ class VerdictTable(Construct):
             ],
         )
 
+        if key:
+            self._encrypt(key)
+
     def grant_claim(self, grantee: iam.IGrantable) -> None:
         """Allow claiming uploads (transactions of puts) and reading who holds one."""
         self._grant(grantee, "dynamodb:PutItem", "dynamodb:GetItem")
@@ -50,8 +58,17 @@ class VerdictTable(Construct):
         """Allow reading what a batch still holds."""
         self._grant(grantee, "dynamodb:BatchGetItem")
 
+    def _encrypt(self, key: EncryptionKey) -> None:
+        """The library's own way wants to know the Region, and the stacks are of any."""
+        resource = self.table.node.default_child
+        assert isinstance(resource, dynamodb.CfnGlobalTable)  # noqa: S101 - narrows the type
+        resource.sse_specification = dynamodb.CfnGlobalTable.SSESpecificationProperty(sse_enabled=True, sse_type="KMS")
+        resource.add_property_override("Replicas.0.SSESpecification", {"KMSMasterKeyId": key.arn})
+
     def _grant(self, grantee: iam.IGrantable, *actions: str) -> None:
         iam.Grant.add_to_principal(grantee=grantee, actions=list(actions), resource_arns=[self.table.table_arn])
+        if self._key:
+            self._key.grant_use_table(grantee)
 
 
 def _text(name: str) -> dynamodb.Attribute:

@@ -17,6 +17,7 @@ from lambdas.moderation.chunk import image_output_prefix
 from lambdas.moderation.open_batch import open_key
 from lambdas.moderation.policy_pointer import POLICIES_PREFIX
 from stacks.constructs.accepted_findings import accept_finding
+from stacks.constructs.encryption_key import EncryptionKey
 
 _BATCHES = "batches/"
 
@@ -25,16 +26,20 @@ class WorkBucket(Construct):
     """A bucket of our own beside the watched one, so that nothing the pipeline writes is taken for an upload.
 
     Args:
+        key: what it is encrypted with, or None for S3's own key.
         retention: how long a batch's files are kept. An unfinished batch needs them, so keep them longer than any
             outage. Policies are kept: verdicts that they led to are explained by them.
     """
 
-    def __init__(self, scope: Construct, id: str, *, retention: cdk.Duration) -> None:
+    def __init__(self, scope: Construct, id: str, *, key: EncryptionKey | None, retention: cdk.Duration) -> None:
         super().__init__(scope, id)
+        self._key = key
         self.bucket = s3.Bucket(
             self,
             "Bucket",
-            encryption=s3.BucketEncryption.S3_MANAGED,
+            encryption=s3.BucketEncryption.KMS if key else s3.BucketEncryption.S3_MANAGED,
+            encryption_key=key.key if key else None,
+            bucket_key_enabled=True if key else None,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             enforce_ssl=True,
             lifecycle_rules=[
@@ -57,41 +62,41 @@ class WorkBucket(Construct):
     def grant_write_batches(self, grantee: iam.IGrantable) -> None:
         """Allow writing a batch's own files, and none that an engine writes: those become verdicts."""
         for key in (manifest_key("*"), uploads_key("*"), settings_key("*")):
-            self._grant(grantee, "s3:PutObject", key)
+            self._grant_write(grantee, key)
 
     def grant_read_batches(self, grantee: iam.IGrantable) -> None:
         """Allow reading whatever belongs to a batch."""
-        self._grant(grantee, "s3:GetObject", batch_prefix("*") + "*")
+        self._grant_read(grantee, batch_prefix("*") + "*")
 
     def grant_read_manifests(self, grantee: iam.IGrantable) -> None:
         """Allow reading which objects a media analysis job is to look at."""
-        self._grant(grantee, "s3:GetObject", manifest_key("*"))
+        self._grant_read(grantee, manifest_key("*"))
 
     def grant_read_settings(self, grantee: iam.IGrantable) -> None:
         """Allow asking whether a batch is complete: its settings are written last."""
-        self._grant(grantee, "s3:GetObject", settings_key("*"))
+        self._grant_read(grantee, settings_key("*"))
 
     def grant_write_analyses(self, grantee: iam.IGrantable) -> None:
         """Allow writing what a media analysis job puts out."""
-        self._grant(grantee, "s3:PutObject", bulk_output_prefix("*") + "/*")
+        self._grant_write(grantee, bulk_output_prefix("*") + "/*")
 
     def grant_analyse_chunks(self, grantee: iam.IGrantable) -> None:
         """Allow reading which uploads a chunk has, and keeping its result file."""
         for key in (uploads_key("*"), f"{image_output_prefix('*')}*"):
-            self._grant(grantee, "s3:GetObject", key)
-        self._grant(grantee, "s3:PutObject", f"{image_output_prefix('*')}*")
+            self._grant_read(grantee, key)
+        self._grant_write(grantee, f"{image_output_prefix('*')}*")
 
     def grant_read_leftovers(self, grantee: iam.IGrantable) -> None:
         """Allow reading which uploads a chunk has of those that bulk left over."""
-        self._grant(grantee, "s3:GetObject", leftovers_key("*"))
+        self._grant_read(grantee, leftovers_key("*"))
 
     def grant_write_leftovers(self, grantee: iam.IGrantable) -> None:
         """Allow writing down which uploads the image engine is to look at."""
-        self._grant(grantee, "s3:PutObject", leftovers_key("*"))
+        self._grant_write(grantee, leftovers_key("*"))
 
     def grant_register(self, grantee: iam.IGrantable, lane: str) -> None:
         """Allow registering a lane's batches as open, and taking back what held nothing."""
-        self._grant(grantee, "s3:PutObject", open_key(lane, "*"))
+        self._grant_write(grantee, open_key(lane, "*"))
         self._grant(grantee, "s3:DeleteObject", open_key(lane, "*"))
 
     def grant_close(self, grantee: iam.IGrantable) -> None:
@@ -101,17 +106,27 @@ class WorkBucket(Construct):
     def grant_sweep(self, grantee: iam.IGrantable) -> None:
         """Allow reading the register of open batches, and tidying it."""
         self.grant_tell_missing(grantee)  # the same permission lists
-        self._grant(grantee, "s3:GetObject", open_key("*", "*"))
+        self._grant_read(grantee, open_key("*", "*"))
         self.grant_close(grantee)
 
     def grant_follow_policies(self, grantee: iam.IGrantable) -> None:
         """Allow reading the policy that a pointer was moved to, and recording one that judges."""
-        self._grant(grantee, "s3:GetObject", f"{POLICIES_PREFIX}*")
-        self._grant(grantee, "s3:PutObject", f"{POLICIES_PREFIX}*")
+        self._grant_read(grantee, f"{POLICIES_PREFIX}*")
+        self._grant_write(grantee, f"{POLICIES_PREFIX}*")
 
     def grant_tell_missing(self, grantee: iam.IGrantable) -> None:
         """Let S3 answer 404 for a missing file; without ListBucket it says 403 (API reference, GetObject)."""
         iam.Grant.add_to_principal(grantee=grantee, actions=["s3:ListBucket"], resource_arns=[self.bucket.bucket_arn])
+
+    def _grant_read(self, grantee: iam.IGrantable, keys: str) -> None:
+        self._grant(grantee, "s3:GetObject", keys)
+        if self._key:
+            self._key.grant_read_objects(grantee)
+
+    def _grant_write(self, grantee: iam.IGrantable, keys: str) -> None:
+        self._grant(grantee, "s3:PutObject", keys)
+        if self._key:
+            self._key.grant_write_objects(grantee)
 
     def _grant(self, grantee: iam.IGrantable, action: str, keys: str) -> None:
         iam.Grant.add_to_principal(grantee=grantee, actions=[action], resource_arns=[self.bucket.arn_for_objects(keys)])

@@ -32,6 +32,7 @@ from lambdas.moderation.engine import Engine
 from lambdas.moderation.lane import Priority
 from stacks.constructs import turn_states
 from stacks.constructs.bulk_engine_states import BulkEngineStates
+from stacks.constructs.encryption_key import EncryptionKey
 from stacks.constructs.image_analyzer import ImageAnalyzer
 from stacks.constructs.image_engine_states import ImageEngineStates
 from stacks.constructs.results_writer import ResultsWriter
@@ -59,6 +60,7 @@ class WorkflowDefinition(Construct):
         analyzer: the image engine of the same priority.
         knows_bulk: whether a lane of the priority may use bulk.
         backfill_batches: batches that are analysed at the same time, where the priority is backfill.
+        key: what jobs are told to encrypt with, or None for Rekognition's own key.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class WorkflowDefinition(Construct):
         analyzer: ImageAnalyzer,
         knows_bulk: bool,
         backfill_batches: int,
+        key: EncryptionKey | None,
     ) -> None:
         super().__init__(scope, id)
         write = self._write_verdicts(results)
@@ -79,7 +82,9 @@ class WorkflowDefinition(Construct):
         engine = sfn.Choice.jsonata(self, "Which engine?").when(condition("$batch.analysable = 0"), write)
         attempt: sfn.IChainable | None = None
         if knows_bulk:
-            bulk = BulkEngineStates(self, "BulkEngine", priority=analyzer.priority, done=write, otherwise=images.start)
+            bulk = BulkEngineStates(
+                self, "BulkEngine", priority=analyzer.priority, key=key, done=write, otherwise=images.start
+            )
             attempt = bulk.attempt
             engine.when(condition(f"$batch.engine = '{Engine.BULK}'"), bulk.start)
         engine.otherwise(images.start)
