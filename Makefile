@@ -1,7 +1,7 @@
 # Everything Gatehouse can be asked to do. Needs make and Python 3.11 or newer; installs the rest, once, inside this folder.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo local test fuzz permissions benchmark cost lint synth bootstrap deploy diff clean
+.PHONY: help demo local test fuzz permissions benchmark cost lint scan synth bootstrap deploy diff clean
 
 # The first Python that is new enough; `make PYTHON=/path/to/python3.12 demo` uses another.
 ifndef PYTHON
@@ -54,6 +54,10 @@ lint: ## style and types only
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy .
 
+scan: ## have an independent scanner (Checkov) look at the templates
+	$(SET_UP) test checkov
+	@$(RUN) -m tests.scan
+
 synth: ## write the CloudFormation templates to cdk.out
 	$(SET_UP) runtime
 	@CDK_OUTDIR=cdk.out $(RUN) app.py && echo 'The templates are in cdk.out.'
@@ -71,5 +75,5 @@ diff: ## compare what is deployed with what would be
 	@$(CDK) diff $(ARGS)
 
 clean: ## remove everything make has installed or written
-	rm -rf .venv .venv-aws .cache node_modules cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-aws .venv-checkov .cache node_modules cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,6 +1,6 @@
 """Installs what the make targets need, once: run by the system's Python, so it uses nothing but the standard library.
 
-    python3 -m local.set_up runtime|test|aws-cli|cdk-cli ...
+    python3 -m local.set_up runtime|test|aws-cli|checkov|cdk-cli ...
 
 Each step leaves a stamp that holds a hash of the files it was made from. A step whose stamp still fits does nothing;
 one that was interrupted left no stamp and is done again.
@@ -101,6 +101,14 @@ def _install_aws_cli(root: Path) -> None:
     _pip(root, environment, "requirements-aws-cli.txt")
 
 
+def _install_checkov(root: Path) -> None:
+    # An environment of its own, too: nearly a hundred packages that nothing else needs.
+    _say("Setting up, once: the scanner in .venv-checkov ...")
+    environment = root / ".venv-checkov"
+    _create_environment(environment, with_pip=False)
+    _pip(root, environment, "requirements-checkov.txt")
+
+
 def _install_cdk_cli(root: Path) -> None:
     _say("Setting up, once: the CDK CLI in node_modules ...")
     search_path = f"{root / '.venv' / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
@@ -160,6 +168,7 @@ STEPS = {
     ),
     "test": Step(".venv", ("requirements.txt", "requirements-dev.txt"), ("runtime",), _install_test_tools),
     "aws-cli": Step(".venv-aws", ("requirements-aws-cli.txt",), ("python",), _install_aws_cli),
+    "checkov": Step(".venv-checkov", ("requirements-checkov.txt",), ("python",), _install_checkov),
     "cdk-cli": Step("node_modules", ("package.json", "package-lock.json"), ("python",), _install_cdk_cli),
 }
 

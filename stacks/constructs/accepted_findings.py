@@ -1,8 +1,8 @@
-"""Findings of cdk-nag that were looked at and accepted, each with its reason next to the code it speaks of.
+"""Findings of cdk-nag and Checkov that were looked at and accepted, each with its reason next to the code it speaks of.
 
 The library's own way, `Validations.acknowledge`, wants a finding to the letter, and the letters hold generated names of
-other stacks. So findings are recorded here by how they end, and tests/stacks/test_findings.py runs cdk-nag, fails on a
-finding nobody accepted, and fails on an acceptance nobody needs.
+other stacks. So findings are recorded here by how they end. tests/stacks/test_findings.py runs cdk-nag and `make scan`
+runs Checkov; both fail on a finding nobody accepted, and on an acceptance nobody needs.
 """
 
 from constructs import Construct
@@ -15,7 +15,7 @@ def accept_finding(construct: Construct, rule: str, reason: str, *, ending: str 
     """Record that a finding on a construct, or on anything below it, is accepted.
 
     Args:
-        rule: of the pack AwsSolutions, such as `S1`.
+        rule: of cdk-nag's pack AwsSolutions, such as `S1`, or of Checkov, such as `CKV_AWS_18`.
         reason: why it is right here.
         ending: how the finding's detail ends, for rules that have one: `/batches/*/*` for a resource in a policy.
     """

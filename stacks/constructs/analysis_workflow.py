@@ -77,6 +77,10 @@ class AnalysisWorkflow(Construct):
             self._grant_list_executions()
         if key:
             self._grant_key(key, knows_bulk=knows_bulk)
+        if key is None:
+            accept_finding(
+                log_group, "CKV_AWS_158", "CloudWatch encrypts logs with its own key; encryption_key sets another."
+            )
         self._accept_findings(uploads, knows_bulk=knows_bulk)
 
     def grant_run(self, grantee: iam.IGrantable) -> None:
@@ -157,6 +161,7 @@ class AnalysisWorkflow(Construct):
         )
         accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/batch.json")
         if knows_bulk:
+            accept_finding(self, "CKV_AWS_111", "A media analysis job has no resource before it is started.")
             reason = "Rekognition reads whatever upload a batch names."
             accept_finding(self, "IAM5", reason, ending=uploads.objects_finding)
             accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/manifest.jsonl")

@@ -70,7 +70,22 @@ class ServiceFunction(Construct):
         accept_finding(
             self.function, "L1", "The runtime is chosen for each release; the newest is not better by itself."
         )
+        self._accept_checkovs_findings(has_own_key=key is not None)
         accept_finding(role, "IAM5", "X-Ray's actions for sending traces have no resource types.", ending="::*")
+
+    def _accept_checkovs_findings(self, *, has_own_key: bool) -> None:
+        accepted = {
+            "CKV_AWS_115": "Reserved concurrency would break small new accounts; queues and executions limit the runs.",
+            "CKV_AWS_116": "Nobody invokes it without waiting: a queue or an execution keeps what failed.",
+            "CKV_AWS_117": "It speaks to AWS's own endpoints alone, with TLS and IAM; a VPC would be one more to run.",
+            "CKV_AWS_173": "Its environment has names in it, no secrets, and is encrypted with Lambda's own key.",
+        }
+        for rule, reason in accepted.items():
+            accept_finding(self.function, rule, reason)
+        if not has_own_key:
+            accept_finding(
+                self, "CKV_AWS_158", "CloudWatch encrypts logs with its own key; encryption_key sets another."
+            )
 
     def metric_errors(self) -> cloudwatch.Metric:
         """Invocations that raised or timed out."""

@@ -70,10 +70,10 @@ class UploadBucket(Construct):
         resource.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
             event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
         )
-        accept_finding(
-            bucket,
-            "S1",
+        reason = (
             "Who must be able to tell who read an upload turns on CloudTrail data events for the bucket, which unlike "
-            "access logs are complete; a log bucket that few read is not made for everyone.",
+            "access logs are complete; a log bucket that few read is not made for everyone."
         )
+        accept_finding(bucket, "S1", reason)
+        accept_finding(bucket, "CKV_AWS_18", reason)
         return bucket

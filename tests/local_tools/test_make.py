@@ -55,9 +55,12 @@ def test_ci_runs_make_test_and_nothing_else() -> None:
 
 
 def test_the_workflow_and_the_hooks_call_make_and_no_tool_of_their_own() -> None:
-    workflow = (ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8")
+    workflows = {path.stem: path.read_text("utf-8") for path in (ROOT / ".github" / "workflows").glob("*.yml")}
     hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
 
-    assert re.findall(r"run: (.*)", workflow) == ["make test"]
-    assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}( # v.*)?", used) for used in re.findall(r"uses: (.*)", workflow))
+    for name, workflow in workflows.items():
+        assert all(re.fullmatch(r"make [a-z]+", command) for command in re.findall(r"run: (.*)", workflow)), name
+        used = re.findall(r"uses: (.*)", workflow)
+        assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}( # v.*)?", action) for action in used), name
+    assert re.findall(r"run: (.*)", workflows["test"]) == ["make test"]
     assert set(re.findall(r"entry: (.*)", hooks)) == {"make lint"}

@@ -64,6 +64,14 @@ lanes:
   archive: {prefixes: [archive/], priority: backfill, engine: image}
 """
 
+#: Everything encrypted with a key that is made.
+OWN_KEY = "{encryption_key: create, lanes: {default: {}}}"
+
+#: Everything encrypted with a key that exists, and what the elaborate settings have.
+EXISTING_KEY = (
+    f"{ELABORATE}\nencryption_key: arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\n"
+)
+
 Template = dict[str, Any]
 
 
@@ -137,6 +145,18 @@ def elaborate(synthesized: Callable[[str], Assembly]) -> Assembly:
 def image_only(synthesized: Callable[[str], Assembly]) -> Assembly:
     """The stacks of settings where no lane may use bulk."""
     return synthesized(IMAGE_ONLY)
+
+
+@pytest.fixture(scope="session")
+def own_key(synthesized: Callable[[str], Assembly]) -> Assembly:
+    """The stacks of settings that have a key made."""
+    return synthesized(OWN_KEY)
+
+
+@pytest.fixture(scope="session")
+def existing_key(synthesized: Callable[[str], Assembly]) -> Assembly:
+    """The stacks of settings that use everything, and a key that exists."""
+    return synthesized(EXISTING_KEY)
 
 
 @pytest.fixture(scope="session")

@@ -127,7 +127,7 @@ def test_the_command_line_adds_nothing_to_the_templates() -> None:
     assert (settings["pathMetadata"], settings["assetMetadata"], settings["versionReporting"]) == (False, False, False)
 
 
-@pytest.mark.parametrize("fixture", ["shipped", "elaborate"])
+@pytest.mark.parametrize("fixture", ["shipped", "elaborate", "own_key", "existing_key"])
 def test_cfn_lint_finds_nothing(request: pytest.FixtureRequest, fixture: str) -> None:
     assembly: Assembly = request.getfixturevalue(fixture)
     templates = sorted(str(path) for path in assembly.folder.glob("*.template.json"))

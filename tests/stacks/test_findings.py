@@ -2,19 +2,22 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import aws_cdk as cdk
 import cdk_nag
 import pytest
 
 from stacks.application import build_application
-from stacks.constructs.accepted_findings import ACCEPTED_FINDING
 from stacks.lambda_dependencies import install_dependencies
 from stacks.policies import compile_policies
-from tests.stacks.conftest import ELABORATE, ROOT, settings_of
+from tests.stacks.conftest import EXISTING_KEY, OWN_KEY, ROOT, settings_of
+from tests.stacks.findings import Finding, acceptances, unaccepted, unneeded
 
-SETTINGS = {"shipped": (ROOT / "gatehouse.yaml").read_text("utf-8"), "elaborate": ELABORATE}
+SETTINGS = {
+    "shipped": (ROOT / "gatehouse.yaml").read_text("utf-8"),
+    "own key": OWN_KEY,
+    "everything": EXISTING_KEY,
+}
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -28,37 +31,18 @@ def test_every_finding_is_accepted_and_every_acceptance_is_needed(tmp_path: Path
         app.synth()
 
     findings = reported(tmp_path / "cdk.out")
-    accepted = acceptances(app)
+    accepted = acceptances(app, of_checkov=False)
 
-    assert [finding for finding in findings if not any(accepts(entry, finding) for entry in accepted)] == []
-    assert [entry for entry in accepted if not any(accepts(entry, finding) for finding in findings)] == []
-    assert all(len(entry["reason"]) > 20 for entry in accepted)
+    assert unaccepted(findings, accepted) == []
+    assert unneeded(findings, accepted) == []
+    assert all(len(acceptance.reason) > 20 for acceptance in accepted)
 
 
-def reported(folder: Path) -> list[tuple[str, str]]:
-    """Rule, with its detail in brackets, and the path of the construct."""
+def reported(folder: Path) -> list[Finding]:
     (report,) = json.loads((folder / "validation-report.json").read_text("utf-8"))["pluginReports"]
-    return [
-        (violation["ruleName"].removeprefix("AwsSolutions-"), construct["constructPath"])
-        for violation in report["violations"]
-        for construct in violation["violatingConstructs"]
-    ]
-
-
-def acceptances(app: cdk.App) -> list[dict[str, Any]]:
-    return [
-        {**entry.data, "path": construct.node.path}
-        for construct in app.node.find_all()
-        for entry in construct.node.metadata
-        if entry.type == ACCEPTED_FINDING
-    ]
-
-
-def accepts(entry: dict[str, Any], finding: tuple[str, str]) -> bool:
-    name, path = finding
-    rule, _, detail = name.partition("[")
-    return (
-        rule == entry["rule"]
-        and detail.removesuffix("]").endswith(entry["ending"])
-        and (path == entry["path"] or path.startswith(entry["path"] + "/"))
-    )
+    findings = []
+    for violation in report["violations"]:
+        rule, _, detail = violation["ruleName"].removeprefix("AwsSolutions-").partition("[")
+        for construct in violation["violatingConstructs"]:
+            findings.append(Finding(rule, construct["constructPath"], detail.removesuffix("]")))  # noqa: PERF401
+    return findings

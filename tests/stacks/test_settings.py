@@ -107,6 +107,7 @@ log_retention_days: 14
 work_retention_days: 31
 verdict_retention_days: 400
 alarm_topic_arn: arn:aws-cn:sns:cn-north-1:111122223333:alarms
+encryption_key: arn:aws:kms:eu-west-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab
 image_engine:
   calls_per_second: 12.5
   shares: {{fast: 10, live: 80, backfill: 5}}
@@ -140,6 +141,7 @@ lanes:
         work_retention_days=31,
         verdict_retention_days=400,
         alarm_topic_arn="arn:aws-cn:sns:cn-north-1:111122223333:alarms",
+        encryption_key="arn:aws:kms:eu-west-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab",
         image_engine=ImageEngineSettings(12.5, {Priority.FAST: 10, Priority.LIVE: 80, Priority.BACKFILL: 5}),
         backfill_batches=7,
         model_version="8.1-beta",
@@ -265,8 +267,8 @@ MISTAKES = {
     # keys
     "lanes: {default: }\nnotfy: []": "gatehouse.yaml:2: notfy: unknown key; did you mean notify?",
     "lanes: {default: }\nxyz: 1": "gatehouse.yaml:2: xyz: unknown key; the keys are alarm_topic_arn, "
-    "backfill_batches, image_engine, lanes, log_retention_days, model_version, name, notify, upload_bucket, "
-    "verdict_retention_days, work_retention_days",
+    "backfill_batches, encryption_key, image_engine, lanes, log_retention_days, model_version, name, notify, "
+    "upload_bucket, verdict_retention_days, work_retention_days",
     lane("max_waits: 60"): "gatehouse.yaml:3: lanes.default.max_waits: unknown key; did you mean max_wait?",
     # names
     "lanes: {default: }\nname: My Stack": 'gatehouse.yaml:2: name: "My Stack" does not fit; write small letters, '
@@ -281,6 +283,10 @@ MISTAKES = {
     "write a bucket's name, not its ARN or address",
     "lanes: {default: }\nalarm_topic_arn: arn:aws:sns:eu-west-1:111122223333:a.fifo": "gatehouse.yaml:2: "
     'alarm_topic_arn: "arn:aws:sns:eu-west-1:111122223333:a.fifo" does not fit; write the ARN of a standard SNS topic',
+    "lanes: {default: }\nencryption_key: alias/mine": 'gatehouse.yaml:2: encryption_key: "alias/mine" does not fit; '
+    "write create, or a key's own ARN (arn:aws:kms:...:key/..., no alias)",
+    "lanes: {default: }\nencryption_key: true": "gatehouse.yaml:2: encryption_key: true is not text; write create, or "
+    "a key's own ARN (arn:aws:kms:...:key/..., no alias) (YAML reads yes, no, on and off as true and false)",
     # lists
     "lanes: {default: }\nnotify: REVIEW": 'gatehouse.yaml:2: notify: "REVIEW" is not a list; write ["REVIEW"]',
     "lanes: {default: }\nnotify: [PENDING]": 'gatehouse.yaml:2: notify: "PENDING" is not a final status; choose from '
