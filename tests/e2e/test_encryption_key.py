@@ -1,6 +1,6 @@
 """With a key of its own the pipeline works as without: verdicts and flags, by bulk jobs and image by image.
 
-The local cloud checks no use of a key: who may use it is read from the templates in tests/stacks/test_encryption_key.py.
+The local cloud checks no use of a key: who may use it stands in tests/stacks/test_encryption_key.py.
 """
 
 from typing import Any
