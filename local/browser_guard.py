@@ -1,8 +1,15 @@
 """Keeps web pages out of the local cloud.
 
 ministack answers every origin (`Access-Control-Allow-Origin: *`) and takes any 12 digits for a root key, so any page
-open in a browser could create and invoke a Lambda function through the loopback interface. Requests that a browser
-sends across origins carry an `Origin` header; a page that rebinds its own name to 127.0.0.1 is known by its `Host`.
+open in a browser could create and invoke a Lambda function through the loopback interface. A page is known by
+
+- `Origin`, which browsers send with whatever is not a simple GET or comes from a script across origins (Fetch standard);
+- `Sec-Fetch-Site`, which they send with every request to loopback, an image's or a link's too (Fetch Metadata
+  Request Headers). `none` is what a person typed into the address bar. An uploaded HTML file that is opened from a bucket is of
+  the same origin, and is refused all it asks for;
+- `Host`, where a page rebinds its own name to 127.0.0.1.
+
+No SDK and no command line tool sends the first two.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -17,7 +24,7 @@ _REFUSAL = b"The local cloud refuses requests of browsers and requests for other
 
 
 def guarded(application: Application, port: int) -> Application:
-    """Wrap an ASGI application so that requests with an `Origin`, or for a host that is not ours, get 403."""
+    """Wrap an ASGI application so that requests of a page, or for a host that is not ours, get 403."""
     own_hosts = frozenset(f"{host}:{port}".encode() for host in ("127.0.0.1", "localhost"))
     # Virtual-hosted buckets (bucket.s3.localhost:port). A browser resolves names under .localhost to loopback
     # itself, so no page can be served from one unless we serve it.
@@ -30,7 +37,7 @@ def guarded(application: Application, port: int) -> Application:
             for name, value in scope["headers"]:
                 if name == b"host":
                     host = value
-                elif name == b"origin":
+                elif name == b"origin" or (name == b"sec-fetch-site" and value != b"none"):
                     from_page = True
             if from_page or not (host in own_hosts or host.endswith(own_suffix)):
                 await _refuse(scope, send)

@@ -62,7 +62,11 @@ def flag_table(flags: Sequence[Mapping[str, Any]], *, plain: bool) -> Table:
 
 def printable(text: str) -> Text:
     """`text` with control characters spelled out: a key may hold any, and a terminal would obey them."""
-    return Text("".join(character if character.isprintable() else repr(character)[1:-1] for character in text))
+    return Text(_spelled_out(text))
+
+
+def _spelled_out(text: str) -> str:
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 
 def _table(title: str, *, plain: bool) -> Table:
@@ -71,7 +75,7 @@ def _table(title: str, *, plain: bool) -> Table:
 
 def _why(item: Mapping[str, Any]) -> str:
     if error := item.get("error"):
-        return f"{error['code']}: {error['message']}"
+        return _spelled_out(f"{error['code']}: {error['message']}")
     if reasons := item.get("reasons"):
         return "\n".join(_reason(reason) for reason in reasons)
     if item.get("labels"):
@@ -81,15 +85,19 @@ def _why(item: Mapping[str, Any]) -> str:
 
 def _reason(reason: Mapping[str, Any]) -> str:
     confidence, threshold = _number(reason["confidence"]), _number(reason["threshold"])
-    return f"{reason['label']} {confidence} ≥ {threshold} (rule {reason['rule']})"
+    return _spelled_out(f"{reason['label']} {confidence} ≥ {threshold} (rule {reason['rule']})")
 
 
 def _labels(document: Mapping[str, Any]) -> str:
-    return ", ".join(f"{label['name']} {_number(label['confidence'])}" for label in document.get("labels", []))
+    return _found(document.get("labels", []))
 
 
 def _content_types(item: Mapping[str, Any]) -> str:
-    return ", ".join(f"{entry['name']} {_number(entry['confidence'])}" for entry in item.get("content_types", []))
+    return _found(item.get("content_types", []))
+
+
+def _found(entries: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(f"{_spelled_out(entry['name'])} {_number(entry['confidence'])}" for entry in entries)
 
 
 def _number(value: Any) -> str:

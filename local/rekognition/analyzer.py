@@ -7,6 +7,9 @@ from local.rekognition.errors import INVALID_PARAMETERS, ErrorName, ServiceError
 from local.rekognition.findings import Findings
 from local.rekognition.images import Image
 
+#: Characters of what is wrong with a plant: it quotes the plant, which may be long.
+_LONGEST_PROBLEM = 300
+
 
 class ImageAnalyzer(Protocol):
     """Looks at one image. Stateless by contract: it is called from several threads at once."""
@@ -28,4 +31,6 @@ class PlantedLabelAnalyzer:
         try:
             return planted_labels.find(image)
         except planted_labels.MalformedPlantError as error:
-            raise ServiceError(ErrorName.INVALID_PARAMETER, f"{INVALID_PARAMETERS}: planted labels: {error}") from error
+            raise ServiceError(
+                ErrorName.INVALID_PARAMETER, f"{INVALID_PARAMETERS}: planted labels: {str(error)[:_LONGEST_PROBLEM]}"
+            ) from error

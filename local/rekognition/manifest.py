@@ -15,6 +15,10 @@ from local.rekognition.unicode_text import is_encodable
 MOST_LINES = 10_000
 MOST_BYTES = 50 * 1024 * 1024
 
+#: Bytes of a line. One with the longest key, all of it escaped in JSON, has a tenth of them; one that holds millions of
+#: lists takes a gigabyte to read.
+_LONGEST_LINE = 65_536
+
 _SOURCE_REF = re.compile(r"s3://([0-9A-Za-z.\-_]{3,255})/(.{1,1024})", re.DOTALL)
 
 
@@ -64,6 +68,8 @@ def _lines(body: bytes) -> Iterator[ImageLine | InvalidLine]:
 
 
 def _line(number: int, line: bytes) -> ImageLine | InvalidLine:
+    if len(line) > _LONGEST_LINE:
+        return InvalidLine(number, f"The line has {len(line)} bytes of at most {_LONGEST_LINE}.")
     try:
         document = json.loads(line)
     except (ValueError, RecursionError) as error:

@@ -180,17 +180,33 @@ def test_without_auth_everybody_may_do_everything(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Origin": "https://example.com"}, {"Origin": "null"}, {"Host": "example.com"}], ids=str
+    "headers",
+    [
+        {"Origin": "https://example.com"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},  # an image on a page
+        {"Sec-Fetch-Site": "same-origin"},  # a script of an HTML file in a bucket
+        {"Host": "example.com"},
+        {"Host": "example.com:{port}"},
+        {"Host": "127.0.0.1.example.com:{port}"},
+        {"Host": "localhost:{port}.example.com"},
+        {"Host": ""},
+    ],
+    ids=str,
 )
 def test_requests_of_web_pages_are_refused(workbench: Workbench, headers: dict[str, str]) -> None:
-    request = urllib.request.Request(f"{workbench.endpoint}/health", headers=headers)
+    port = workbench.endpoint.rpartition(":")[2]
+    sent = {name: value.replace("{port}", port) for name, value in headers.items()}
+    request = urllib.request.Request(f"{workbench.endpoint}/health", headers=sent)
     with pytest.raises(urllib.error.HTTPError) as refusal:
         urllib.request.urlopen(request, timeout=5)
     assert refusal.value.code == 403
 
 
-def test_requests_of_programs_are_served(workbench: Workbench) -> None:
-    with urllib.request.urlopen(f"{workbench.endpoint}/health", timeout=5) as answer:
+@pytest.mark.parametrize("headers", [{}, {"Sec-Fetch-Site": "none"}], ids=str)
+def test_requests_of_programs_and_of_the_address_bar_are_served(workbench: Workbench, headers: dict[str, str]) -> None:
+    request = urllib.request.Request(f"{workbench.endpoint}/health", headers=headers)
+    with urllib.request.urlopen(request, timeout=5) as answer:
         assert answer.status == 200
 
 

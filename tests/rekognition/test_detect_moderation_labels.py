@@ -1,5 +1,6 @@
 """DetectModerationLabels, driven by a real boto3 client."""
 
+import json
 from typing import Any
 
 import pytest
@@ -114,6 +115,16 @@ def test_an_image_that_cannot_be_analysed_is_refused(
 
     assert told_code == code
     assert told.startswith(message)
+
+
+def test_an_error_does_not_quote_a_whole_plant(rekognition: Rekognition) -> None:
+    plant = {"ModerationLabels": [{"Name": "x" * 60_000, "Confidence": 1}]}
+    body = pictures.commented_jpeg(b"moderation-labels/1 " + json.dumps(plant).encode())
+
+    _, told = refusal(rekognition, {"Bytes": body})
+
+    assert "xxx" in told
+    assert len(told) < 400
 
 
 def test_bytes_above_5_megabytes_are_too_large(rekognition: Rekognition) -> None:

@@ -68,6 +68,13 @@ def test_a_bad_line_is_invalid_and_spoils_no_other(bad: bytes) -> None:
     assert lines[1].number == 2
 
 
+def test_an_overlong_line_is_not_parsed() -> None:
+    """A line of nested lists takes thirty times its size once it is read."""
+    (line,) = parse(b"[" + b"[]," * 30_000 + b"1]")
+
+    assert line == InvalidLine(1, "The line has 90003 bytes of at most 65536.")
+
+
 @pytest.mark.parametrize("body", [b"", b"\n", b"  \r\n\n"])
 def test_an_empty_manifest_is_refused(body: bytes) -> None:
     with pytest.raises(ManifestError, match="empty"):
