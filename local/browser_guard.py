@@ -3,10 +3,10 @@
 ministack answers every origin (`Access-Control-Allow-Origin: *`) and takes any 12 digits for a root key, so any page
 open in a browser could create and invoke a Lambda function through the loopback interface. A page is known by
 
-- `Origin`, which browsers send with whatever is not a simple GET or comes from a script across origins (Fetch standard);
-- `Sec-Fetch-Site`, which they send with every request to loopback, an image's or a link's too (Fetch Metadata
-  Request Headers). `none` is what a person typed into the address bar. An uploaded HTML file that is opened from a bucket is of
-  the same origin, and is refused all it asks for;
+- `Origin`, which browsers send with what a script asks across origins, and with all but plain GETs (Fetch standard);
+- `Sec-Fetch-Site`, which they send with every request to loopback, an image's or a link's too (Fetch Metadata Request
+  Headers). `none` is what a person typed into the address bar. An uploaded HTML file that is opened from a bucket is
+  of the same origin, and is refused all it asks for;
 - `Host`, where a page rebinds its own name to 127.0.0.1.
 
 No SDK and no command line tool sends the first two.

@@ -36,7 +36,7 @@ def assembly(request: pytest.FixtureRequest) -> Assembly:
     return found
 
 
-def test_every_bucket_queue_and_topic_has_a_policy_that_refuses_what_comes_without_tls(assembly: Assembly) -> None:
+def test_every_bucket_queue_and_topic_refuses_what_comes_without_tls(assembly: Assembly) -> None:
     for template in assembly.templates:
         for kind, (policy_kind, member) in POLICIES.items():
             closed = {
@@ -98,6 +98,19 @@ def test_everything_is_a_resource_only_where_an_action_has_none(assembly: Assemb
 
     assert stars
     assert stars <= WITHOUT_RESOURCE
+
+
+def test_no_role_may_delete_or_administer_anything(assembly: Assembly) -> None:
+    """But for messages that are done, and the log delivery that Step Functions sets up with the machine's role."""
+    allowed = {action for statement in granted(assembly) for action in listed(statement["Action"])}
+    verbs = ("Delete", "Put", "Create", "Update", "Attach", "Pass", "Add", "Remove", "Set", "Tag", "Schedule")
+
+    assert {action for action in allowed if action.partition(":")[2].startswith(verbs)} <= {
+        *("sqs:DeleteMessage", "s3:PutObject", "dynamodb:PutItem"),
+        *("logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTelemetryRecords", "xray:PutTraceSegments"),
+        *("logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:PutResourcePolicy", "logs:UpdateLogDelivery"),
+        "kms:CreateGrant",  # for Rekognition alone (test_encryption_key)
+    }
 
 
 def refuses_plain_text(statement: Any) -> bool:
