@@ -17,9 +17,11 @@ _NOTIFICATIONS = "sns"
 _TABLES = "dynamodb"
 _IMAGES = "rekognition"
 
-#: What DynamoDB needs of a key for a table, beside grants (DynamoDB Developer Guide, encryption.usagenotes.html).
+#: What DynamoDB needs of a key on behalf of who uses a table; who makes one has to create a grant, too (KMS Developer
+#: Guide, services-dynamodb.html).
 _TABLE_ACTIONS = (
-    *("kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKey", "kms:DescribeKey"),
+    *("kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:DescribeKey"),
+    *("kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext"),
 )
 
 #: Everything but using the key, and but handing on its use (`kms:CreateGrant`).

@@ -17,7 +17,10 @@ SEND = {("kms:Decrypt", "sqs"), ("kms:GenerateDataKey", "sqs")}
 PUBLISH = {("kms:Decrypt", "sns"), ("kms:GenerateDataKey", "sns")}
 TABLE = {
     (f"kms:{action}", "dynamodb")
-    for action in ("Encrypt", "Decrypt", "ReEncryptFrom", "ReEncryptTo", "GenerateDataKey", "DescribeKey")
+    for action in (
+        *("Encrypt", "Decrypt", "ReEncryptFrom", "ReEncryptTo", "DescribeKey"),
+        *("GenerateDataKey", "GenerateDataKeyWithoutPlaintext"),
+    )
 }
 JOBS = {(f"kms:{action}", "rekognition") for action in ("CreateGrant", "DescribeKey", "GenerateDataKey", "Decrypt")}
 
