@@ -83,6 +83,7 @@ class PipelineStack(cdk.Stack):
                 verdicts=storage.verdicts,
                 lanes=self.lanes,
                 log_retention_days=settings.log_retention_days,
+                key=storage.key,
             )
         self._output(settings)
 

@@ -130,6 +130,8 @@ class IngestLane(Construct):
     def grant_admit(self, grantee: iam.IGrantable) -> None:
         """Allow putting an upload's event into the lane's queue again."""
         iam.Grant.add_to_principal(grantee=grantee, actions=["sqs:SendMessage"], resource_arns=[self.queue.queue_arn])
+        if self._key:
+            self._key.grant_send_messages(grantee)
 
     def create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
         """The lane's alarms, made in another scope."""

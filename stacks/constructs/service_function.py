@@ -76,7 +76,7 @@ class ServiceFunction(Construct):
     def _accept_checkovs_findings(self, *, has_own_key: bool) -> None:
         accepted = {
             "CKV_AWS_115": "Reserved concurrency would break small new accounts; queues and executions limit the runs.",
-            "CKV_AWS_116": "Nobody invokes it without waiting: a queue or an execution keeps what failed.",
+            "CKV_AWS_116": "What failed stays with the queue or the execution that called; a schedule calls again.",
             "CKV_AWS_117": "It speaks to AWS's own endpoints alone, with TLS and IAM; a VPC would be one more to run.",
             "CKV_AWS_173": "Its environment has names in it, no secrets, and is encrypted with Lambda's own key.",
         }

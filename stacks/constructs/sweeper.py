@@ -13,6 +13,7 @@ from constructs import Construct
 from lambdas.moderation.lane import Priority
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import create_alarm, create_silence_alarm
+from stacks.constructs.encryption_key import EncryptionKey
 from stacks.constructs.ingest_lane import IngestLane
 from stacks.constructs.service_function import METRICS_NAMESPACE, ServiceFunction
 from stacks.constructs.verdict_table import VerdictTable
@@ -49,6 +50,7 @@ class Sweeper(Construct):
         verdicts: VerdictTable,
         lanes: Sequence[IngestLane],
         log_retention_days: int,
+        key: EncryptionKey | None,
     ) -> None:
         super().__init__(scope, id)
         self.service = ServiceFunction(
@@ -59,6 +61,7 @@ class Sweeper(Construct):
             memory_size=512,
             timeout=cdk.Duration.minutes(15),
             log_retention_days=log_retention_days,
+            key=key,
             environment={"VERDICT_TABLE": verdicts.table.table_name, "WORK_BUCKET": work.bucket.bucket_name},
         )
         self.function = self.service.function

@@ -24,6 +24,7 @@ TABLE = {
 }
 JOBS = {(f"kms:{action}", "rekognition") for action in ("CreateGrant", "DescribeKey", "GenerateDataKey", "Decrypt")}
 
+SWEEPER = READ | SEND | TABLE
 BATCHER = RECEIVE | TABLE | READ | WRITE
 
 #: Action and service it may be called through, of each role.
@@ -36,6 +37,7 @@ ROLES = {
     "ProfilePicturesLaneBatcherRole": BATCHER,
     "ChatLaneBatcherRole": BATCHER,
     "ArchiveLaneBatcherRole": BATCHER,
+    "SweeperRole": SWEEPER,
     "FastAnalysisStateMachineRole": READ | SEND,
     "LiveAnalysisStateMachineRole": READ | WRITE | SEND | JOBS,
     "BackfillAnalysisStateMachineRole": READ | WRITE | SEND | JOBS,

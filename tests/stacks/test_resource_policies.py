@@ -101,7 +101,8 @@ def test_everything_is_a_resource_only_where_an_action_has_none(assembly: Assemb
 
 
 def test_no_role_may_delete_or_administer_anything(assembly: Assembly) -> None:
-    """But for messages that are done, and the log delivery that Step Functions sets up with the machine's role."""
+    """But for messages that are done, batches that are no longer open, and the log delivery that Step Functions sets up
+    with the machine's role."""
     allowed = {action for statement in granted(assembly) for action in listed(statement["Action"])}
     verbs = ("Delete", "Put", "Create", "Update", "Attach", "Pass", "Add", "Remove", "Set", "Tag", "Schedule")
 
@@ -110,7 +111,34 @@ def test_no_role_may_delete_or_administer_anything(assembly: Assembly) -> None:
         *("logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTelemetryRecords", "xray:PutTraceSegments"),
         *("logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:PutResourcePolicy", "logs:UpdateLogDelivery"),
         "kms:CreateGrant",  # for Rekognition alone (test_encryption_key)
+        "s3:DeleteObject",  # of the register alone, see below
     }
+
+
+def test_nothing_but_entries_of_the_register_of_open_batches_may_be_deleted(assembly: Assembly) -> None:
+    deleted = [
+        resource
+        for statement in granted(assembly)
+        if "s3:DeleteObject" in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+    ]
+
+    assert deleted
+    for resource in deleted:
+        bucket, keys = resource["Fn::Join"][1]
+        assert "WorkBucket" in json.dumps(bucket)
+        assert keys.startswith("/open/")
+
+
+def test_only_a_rule_of_ours_may_call_a_function_by_the_functions_own_policy(assembly: Assembly) -> None:
+    rules = resources(assembly.pipeline, "AWS::Events::Rule")
+    permissions = resources(assembly.pipeline, "AWS::Lambda::Permission")
+
+    assert permissions
+    for permission in permissions.values():
+        properties = permission["Properties"]
+        assert properties["Principal"] == "events.amazonaws.com"
+        assert properties["SourceArn"]["Fn::GetAtt"][0] in rules
 
 
 def refuses_plain_text(statement: Any) -> bool:
