@@ -35,6 +35,7 @@ image_engine:
   calls_per_second: 40
   shares: {fast: 25, live: 50, backfill: 25}
 backfill_batches: 3
+model_version: "8.0"
 lanes:
   default:
     exclude_prefixes: [internal/]

@@ -203,7 +203,7 @@ def test_the_commands_of_the_guide_name_logs_and_outputs_that_there_are(shipped:
     outputs = set(re.findall(r"\boutput (\w+) (\w+)", GUIDE))
 
     assert all(sum(group.startswith(f"{name}Logs") for group in groups) == 1 for name in logs)
-    assert len(logs) == 3
+    assert len(logs) == 4
     assert {stack for stack, _ in outputs} <= {"storage", "pipeline"}
     assert all(name in getattr(shipped, stack)["Outputs"] for stack, name in outputs)
 

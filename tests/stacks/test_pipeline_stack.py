@@ -197,19 +197,20 @@ def test_a_catch_all_lane_leaves_other_lanes_uploads_to_them(elaborate: Assembly
 
 
 @pytest.mark.parametrize(
-    ("fixture", "notify", "days"),
+    ("fixture", "notify", "days", "model"),
     [
-        ("shipped", {Status.REVIEW, Status.BLOCKED}, None),
-        ("elaborate", {Status.APPROVED, Status.FAILED}, 365),
+        ("shipped", {Status.REVIEW, Status.BLOCKED}, None, "7.0"),
+        ("elaborate", {Status.APPROVED, Status.FAILED}, 365, "8.0"),
     ],
 )
-def test_results_is_told_whom_to_notify_and_what_to_keep(
-    request: pytest.FixtureRequest, fixture: str, notify: set[Status], days: int | None
+def test_results_is_told_whom_to_notify_what_to_keep_and_which_model_to_expect(
+    request: pytest.FixtureRequest, fixture: str, notify: set[Status], days: int | None, model: str
 ) -> None:
     environment = ResultsEnvironment.read(variables(request.getfixturevalue(fixture), "ResultsWriter"))
 
     assert set(environment.notify) == notify
     assert environment.retention_days == days
+    assert environment.model_version == model
 
 
 @pytest.mark.parametrize(
