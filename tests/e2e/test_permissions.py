@@ -18,10 +18,10 @@ RESULTS, ANALYZER = "ResultsWriterResultsRole", "LiveImagesAnalyzerRole"
 
 #: Role, action -> what is noticed.
 BEHIND_VERDICTS_AND_FLAGS = {
-    (RESULTS, "sns:Publish"): "Results failed, no verdict",
-    (RESULTS, "dynamodb:BatchGetItem"): "Results failed, no verdict",
-    (RESULTS, "dynamodb:PutItem"): "Results failed, no verdict",
-    (ANALYZER, "s3:GetObjectVersion"): "another verdict: InvalidS3ObjectException by image",
+    (RESULTS, "sns:Publish"): "Results failed, no verdict, no flag",
+    (RESULTS, "dynamodb:BatchGetItem"): "Results failed, no verdict, no flag",
+    (RESULTS, "dynamodb:PutItem"): "Results failed, no verdict, no flag",
+    (ANALYZER, "s3:GetObjectVersion"): "another verdict: InvalidS3ObjectException by image, no flag",
 }
 
 

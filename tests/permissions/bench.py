@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -118,10 +118,14 @@ class Bench:
                 raise NoticedError(f"no {outcome}")
             time.sleep(_POLL_SECONDS)
 
-    def wait_for_verdicts(self, expected: Mapping[str, tuple[str, str]]) -> list[dict[str, Any]]:
-        """Wait for a final verdict on every version that was uploaded: version id -> status and engine.
+    def wait_for_verdicts(
+        self, expected: Mapping[str, tuple[str, str]], flagged: Iterable[str] = ()
+    ) -> list[dict[str, Any]]:
+        """Wait for a final verdict on every version that was uploaded, and for a flag about those that are flagged.
 
-        An upload without a version id is named by "".
+        Args:
+            expected: version id -> status, or an error's code, and engine. No version id is "".
+            flagged: version ids.
         """
 
         def settled() -> bool:
@@ -130,16 +134,15 @@ class Bench:
                 raise NoticedError(f"another verdict: {' by '.join(others[0])}")
             return set(final) == set(expected)
 
-        self.wait_until(settled, "verdict")
+        def announced() -> bool:
+            return set(flagged) <= {flag["object"]["version_id"] for flag in self.pipeline.flags(self.prefix)}
+
+        try:
+            self.wait_until(settled, "verdict")
+        except NoticedError as sign:
+            raise sign if announced() else NoticedError(f"{sign}, no flag") from None
+        self.wait_until(announced, "flag")
         return self.items()
-
-    def wait_for_flags(self, *versions: str) -> None:
-        """Wait for a flag about each of these versions."""
-
-        def arrived() -> bool:
-            return set(versions) <= {flag["object"]["version_id"] for flag in self.pipeline.flags(self.prefix)}
-
-        self.wait_until(arrived, "flag")
 
     def wait_for_claims(self, count: int) -> list[dict[str, Any]]:
         """Wait until so many uploads are PENDING and their batch is under way; their items."""

@@ -52,8 +52,7 @@ def image_by_image(bench: Bench) -> None:
     with bench.pipeline.paused(bench.lane.batcher):
         flagged = bench.pipeline.upload(f"{bench.prefix}flagged.jpg", BLOCKED)
         clean = bench.pipeline.upload(f"{bench.prefix}clean.jpg", CLEAN)
-    bench.wait_for_verdicts({flagged: BLOCKED_BY_IMAGE, clean: APPROVED_BY_IMAGE})
-    bench.wait_for_flags(flagged)
+    bench.wait_for_verdicts({flagged: BLOCKED_BY_IMAGE, clean: APPROVED_BY_IMAGE}, flagged=(flagged,))
     bench.wait_for_closing()
 
 
@@ -66,8 +65,13 @@ def bulk_with_a_leftover(bench: Bench) -> None:
         )
     flagged = versions[f"{bench.prefix}001.jpg"]
     expected = dict.fromkeys(versions.values(), APPROVED_BY_BULK)
-    bench.wait_for_verdicts({**expected, flagged: BLOCKED_BY_BULK, overwritten: BLOCKED_BY_IMAGE})
-    bench.wait_for_flags(overwritten, flagged)
+    bench.wait_for_verdicts(
+        {**expected, flagged: BLOCKED_BY_BULK, overwritten: BLOCKED_BY_IMAGE},
+        flagged=(
+            overwritten,
+            flagged,
+        ),
+    )
 
 
 def without_a_version(bench: Bench) -> None:
@@ -112,8 +116,7 @@ def chunk_put_back(bench: Bench) -> None:
         bench.wait_until(
             lambda: any(line.get("outcome") == "put back" for line in bench.logged(bench.lane.analyzer)), "chunk"
         )
-    bench.wait_for_verdicts({upload: BLOCKED_BY_IMAGE})
-    bench.wait_for_flags(upload)
+    bench.wait_for_verdicts({upload: BLOCKED_BY_IMAGE}, flagged=(upload,))
 
 
 def stopped_and_redriven(bench: Bench) -> None:
@@ -141,8 +144,7 @@ def forgotten_and_swept(bench: Bench) -> None:
         cloud.clear_faults()
     cloud.client("sqs").purge_queue(QueueUrl=bench.pipeline.outputs[bench.queue("IngestQueueUrl")])
     bench.sweep()
-    bench.wait_for_verdicts({upload: BLOCKED_BY_IMAGE})
-    bench.wait_for_flags(upload)
+    bench.wait_for_verdicts({upload: BLOCKED_BY_IMAGE}, flagged=(upload,))
 
 
 def left_open_and_swept(bench: Bench) -> None:
@@ -227,10 +229,9 @@ def _stopped(bench: Bench, get_going: Callable[[Mapping[str, Any]], None]) -> No
         (execution,) = [each for each in bench.executions("RUNNING") if each["name"] == item["batch_id"]]
         bench.pipeline.cloud.client("stepfunctions").stop_execution(executionArn=execution["executionArn"])
     get_going(item)
-    (verdict,) = bench.wait_for_verdicts({upload: BLOCKED_BY_IMAGE})
+    (verdict,) = bench.wait_for_verdicts({upload: BLOCKED_BY_IMAGE}, flagged=(upload,))
     if verdict["batch_id"] != item["batch_id"]:
         raise NoticedError("another batch took the upload over")
-    bench.wait_for_flags(upload)
 
 
 def _shipped_policy(bench: Bench) -> Policy:
