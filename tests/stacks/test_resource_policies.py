@@ -73,7 +73,7 @@ def test_eventbridge_may_put_into_a_queue_what_its_own_rule_sends_and_nothing_el
 
 
 def test_step_functions_takes_a_role_for_machines_of_this_account_alone(assembly: Assembly) -> None:
-    """For the roles that Lambda takes, none was found documented (Developer Guide, lambda-intro-execution-role.html)."""
+    """Nothing documents the same for roles that Lambda takes (Developer Guide, lambda-intro-execution-role.html)."""
     for name, role in resources(assembly.pipeline, "AWS::IAM::Role").items():
         (statement,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
         if statement["Principal"] == {"Service": "states.amazonaws.com"}:
