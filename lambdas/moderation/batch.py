@@ -189,11 +189,12 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class BatchSettings:
-    """What Results needs of batch.json."""
+    """What Results needs of batch.json. `uploads` is how many the batch has."""
 
     batch_id: str
     lane: str
     created_at: str
+    uploads: int
     min_confidence: float
     adapter: str | None
     policy: str
@@ -231,6 +232,7 @@ def _settings(document: Mapping[str, Any]) -> BatchSettings:
         batch_id=text(document["batch_id"]),
         lane=text(document["lane"]),
         created_at=text(document["created_at"]),
+        uploads=of_kind(document["uploads"], int),
         min_confidence=min_confidence,
         adapter=optional_text(document["adapter"]),
         policy=policy,

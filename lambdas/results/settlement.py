@@ -117,9 +117,10 @@ class Settlement:
 
         Raises:
             ClientError, VerdictTableBusyError: what is final stays so; call again for the rest.
+            ValueError: the batch's files can't be read, or lack some of its uploads. Nothing is decided then.
         """
         settings = self.work.read_settings(request.batch_id)
-        index = list(self._index(settings, request.analysis))
+        index = self._index(settings, request.analysis)
         pending = self.table.pending(entry.claim for entry in index)
         held = [entry for entry in index if entry.claim.upload.identity in pending]
         settled = Settled(settings.lane, uploads=len(index), skipped=len(index) - len(held))
@@ -141,10 +142,14 @@ class Settlement:
             self.work.close(open_key(settings.lane, request.batch_id))
         return settled
 
-    def _index(self, settings: BatchSettings, analysis: Job | ImageRun) -> Iterator[BatchUpload]:
+    def _index(self, settings: BatchSettings, analysis: Job | ImageRun) -> list[BatchUpload]:
         if isinstance(analysis, ImageRun) and analysis.image_pass is ImagePass.LEFTOVERS:
-            return self.work.read_leftovers(settings)
-        return self.work.read_index(settings)
+            return list(self.work.read_leftovers(settings))
+        index = list(self.work.read_index(settings))
+        if len(index) != settings.uploads:
+            problem = f"batch {settings.batch_id} has {settings.uploads} uploads, and its index {len(index)}"
+            raise ValueError(f"{problem}; restore uploads.jsonl in the work bucket, or resubmit the batch")
+        return index
 
     def _bulk_answers(self, job: Job) -> BulkAnswers:
         answers = BulkAnswers(job.job_id, job.failure)

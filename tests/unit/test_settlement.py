@@ -14,7 +14,7 @@ from lambdas.aws.flag_topic import FlagTopic
 from lambdas.aws.upload_bucket import UploadBucket
 from lambdas.aws.verdict_table import VerdictTableBusyError
 from lambdas.moderation.analysis import ImageError, answer_line, error_line
-from lambdas.moderation.batch import Batch, BatchUpload, leftovers_key
+from lambdas.moderation.batch import Batch, BatchUpload, index_lines, leftovers_key, uploads_key
 from lambdas.moderation.chunk import Chunk, ImagePass
 from lambdas.moderation.open_batch import OpenBatch, open_key
 from lambdas.moderation.policy import Policy
@@ -294,6 +294,20 @@ def test_an_unreadable_result_file_decides_nothing(court: Court) -> None:
     with pytest.raises(ClientError):
         court.settle(Request("batch-1", Job("job-1", Location("no-bucket", "results.jsonl"))))
     assert court.statuses() == {"cat.jpg": "PENDING"}
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_batch_whose_index_lacks_an_upload_is_not_settled_and_stays_open(court: Court, kept: int) -> None:
+    uploads = [court.upload("cat.jpg"), court.upload("dog.jpg")]
+    batch = court.claim(uploads)
+    court.storage.s3.put_object(
+        Bucket=WORK, Key=uploads_key("batch-1"), Body=index_lines(batch.uploads[:kept]).encode()
+    )
+
+    with pytest.raises(ValueError, match=f"2 uploads, and its index {kept}"):
+        court.settle(court.answer([result_line(upload.object) for upload in uploads]))
+    assert set(court.statuses().values()) == {"PENDING"}
+    assert court.is_open()
 
 
 def test_what_a_missing_result_file_should_have_told_is_left_to_the_image_engine(court: Court) -> None:
