@@ -86,11 +86,11 @@ class IngestLane(Construct):
         self.undelivered_queue = self._queue("UndeliveredQueue", cdk.RemovalPolicy.RETAIN)
         self.metrics = LaneMetrics(
             self.name,
+            rule=self._route_uploads(settings, uploads),
             queue=self.queue,
             dead_letter_queue=self.dead_letter_queue,
             undelivered_queue=self.undelivered_queue,
         )
-        self._route_uploads(settings, uploads)
         self.batcher = ServiceFunction(
             self,
             "Batcher",
@@ -153,6 +153,13 @@ class IngestLane(Construct):
                 self.metrics.undelivered(),
                 section="Undelivered events",
                 meaning=f"Lane {self.name}: EventBridge could not deliver uploads to the lane's queue.",
+            ),
+            create_alarm(
+                scope,
+                "Lost",
+                self.metrics.lost(),
+                section="Events lost",
+                meaning=f"Lane {self.name}: EventBridge could keep uploads nowhere, and nobody knows of them.",
             ),
             create_alarm(
                 scope,
@@ -294,7 +301,7 @@ class IngestLane(Construct):
             dead_letter_queue=dead_letter_queue,
         )
 
-    def _route_uploads(self, settings: LaneSettings, uploads: UploadBucket) -> None:
+    def _route_uploads(self, settings: LaneSettings, uploads: UploadBucket) -> events.Rule:
         rule = events.Rule(
             self,
             "Rule",
@@ -307,6 +314,7 @@ class IngestLane(Construct):
         )
         rule.add_target(targets.SqsQueue(self.queue, dead_letter_queue=self.undelivered_queue))
         accept_finding(self.undelivered_queue, "SQS3", "This queue is the rule target's dead-letter queue.")
+        return rule
 
     def _feed(self, batcher: lambda_.Function, settings: LaneSettings) -> None:
         batcher.add_to_role_policy(

@@ -2,6 +2,7 @@
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_events as events
 from aws_cdk import aws_sqs as sqs
 
 from stacks.constructs.alarm import PERIOD
@@ -20,9 +21,16 @@ class LaneMetrics:
     """
 
     def __init__(
-        self, lane: str, *, queue: sqs.IQueue, dead_letter_queue: sqs.IQueue, undelivered_queue: sqs.IQueue
+        self,
+        lane: str,
+        *,
+        rule: events.IRule,
+        queue: sqs.IQueue,
+        dead_letter_queue: sqs.IQueue,
+        undelivered_queue: sqs.IQueue,
     ) -> None:
         self.lane = lane
+        self._rule = rule
         self._queue = queue
         self._dead_letter_queue = dead_letter_queue
         self._undelivered_queue = undelivered_queue
@@ -34,6 +42,16 @@ class LaneMetrics:
     def undelivered(self) -> cloudwatch.Metric:
         """Events that EventBridge could not put into the queue."""
         return metric_waiting(self._undelivered_queue)
+
+    def lost(self) -> cloudwatch.Metric:
+        """Events that EventBridge could put neither into the queue nor into the one for what it could not."""
+        return cloudwatch.Metric(
+            namespace="AWS/Events",
+            metric_name="InvocationsFailedToBeSentToDlq",
+            dimensions_map={"RuleName": self._rule.rule_name},
+            statistic="Sum",
+            period=PERIOD,
+        )
 
     def waiting(self) -> cloudwatch.Metric:
         """Uploads that wait for a batch."""

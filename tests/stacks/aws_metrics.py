@@ -8,6 +8,7 @@ from collections.abc import Mapping
 _SQS = "SQS Developer Guide, sqs-available-cloudwatch-metrics.html"
 _LAMBDA = "Lambda Developer Guide, monitoring-metrics-types.html"
 _STATES = "Step Functions Developer Guide, procedure-cw-metrics.html"
+_EVENTS = "EventBridge User Guide, eb-monitoring.html"
 _SNS = "SNS Developer Guide, sns-monitoring-using-cloudwatch.html"
 
 #: Namespace and name -> names of the dimensions, and the source.
@@ -24,6 +25,7 @@ DOCUMENTED: Mapping[tuple[str, str], tuple[tuple[str, ...], str]] = {
     ("AWS/States", "ExecutionsFailed"): (("StateMachineArn",), _STATES),
     ("AWS/States", "ExecutionsStarted"): (("StateMachineArn",), _STATES),
     ("AWS/States", "ExecutionsSucceeded"): (("StateMachineArn",), _STATES),
+    ("AWS/Events", "InvocationsFailedToBeSentToDlq"): (("RuleName",), _EVENTS),
     ("AWS/SNS", "NumberOfMessagesPublished"): (("TopicName",), _SNS),
     ("AWS/SNS", "NumberOfNotificationsFailed"): (("TopicName",), _SNS),
 }

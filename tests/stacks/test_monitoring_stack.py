@@ -32,6 +32,7 @@ def test_what_can_lose_or_delay_a_verdict_is_watched(shipped: Assembly) -> None:
         "Errors",
         "ExecutionsFailed",
         "ExecutionsAborted",
+        "InvocationsFailedToBeSentToDlq",
         "VerdictsMissing",
         "PoliciesUnknown",
         "ChunksPutBack",
