@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from local.synthesis import synthesize
-from tests.permissions.bench import SETTINGS
+from tests.permissions.bench import LANES, SETTINGS
 from tests.permissions.granted import Template, permissions, roles
 from tests.permissions.needed import needs
 from tests.permissions.sources import ROOT
@@ -22,10 +22,11 @@ BEGIN, END = "<!-- roles: written by python -m tests.permissions.page -->", "<!-
 
 _VARIANT = re.compile(r"(Default|Live|Fast|Backfill)(?=Lane|Images|Analysis)")
 _PRIORITIES = {"Default": "live", "Live": "live", "Fast": "fast", "Backfill": "backfill"}
+#: In the order of the page; what is not here comes last, by its name.
 _TITLES = {
     "LaneBatcher": "Batcher, a role for each lane",
-    "ImagesAnalyzer": "Analyzer, a role for each priority",
     "AnalysisStateMachine": "Workflow, a role for each priority",
+    "ImagesAnalyzer": "Analyzer, a role for each priority",
     "ResultsWriterResults": "Results",
 }
 
@@ -41,8 +42,8 @@ def role_tables(template: Template) -> str:
         variant = _VARIANT.match(role)
         kind = _VARIANT.sub("", role).removesuffix("Role")
         kinds[kind][_PRIORITIES[variant.group()] if variant else ""] = logical_id
-    parts = [f"### {_TITLES.get(kind, kind)}\n\n{_table(template, of)}" for kind, of in sorted(kinds.items())]
-    return "\n\n".join(parts)
+    order = [*(kind for kind in _TITLES if kind in kinds), *sorted(set(kinds) - set(_TITLES))]
+    return "\n\n".join(f"### {_TITLES.get(kind, kind)}\n\n{_table(template, kinds[kind])}" for kind in order)
 
 
 def replaced(page: str, tables: str) -> str:
@@ -67,7 +68,7 @@ def _rows(template: Template, of: Mapping[str, str]) -> _Rows:
         for permission in sorted(permissions(template, role)):
             resources[permission.action, permission.on].append(_shown(permission.resource))
         for (action, on), names in resources.items():
-            held[action, tuple(names), tuple(reasons[action, on])].append(priority)
+            held[action, tuple(dict.fromkeys(names)), tuple(reasons[action, on])].append(priority)
     rows: dict[tuple[_Names, _Names, _Names], list[str]] = defaultdict(list)
     for (action, on_names, why), priorities in sorted(held.items()):
         rows[tuple(priorities), on_names, why].append(action)
@@ -75,8 +76,11 @@ def _rows(template: Template, of: Mapping[str, str]) -> _Rows:
 
 
 def _shown(resource: str) -> str:
+    """A resource as all roles of a kind have it: what is one lane's own is named so."""
     text = re.sub(r"arn:\*:\w+:\*:\*:(parameter/)?", "", resource)
-    return re.sub(r"<(\w+)>", r"\1", re.sub(r"<\w+PolicyParameter>", "the lane's PolicyParameter", text))
+    text = re.sub(r"<\w+PolicyParameter>", "PolicyParameter of the lane", text)
+    text = re.sub(rf"(?<=open/)({'|'.join(lane.name for lane in LANES)})(?=/)", "lane", text)
+    return re.sub(r"<(\w+)>", r"\1", text)
 
 
 def _code(names: Iterable[str]) -> str:

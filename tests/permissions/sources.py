@@ -99,43 +99,45 @@ class _Speaker:
 
     def calls(self, method: str) -> list[Call]:
         """The calls that a method makes, itself or through others of the class."""
-        return [
-            Call(name, SPEAKS_TO[self.name], f"{self.name}.{method}")
-            for reached in self._reached(method)
-            for name in self._actions(self.methods[reached])
-        ]
+        bodies = [self.methods[name] for name in self._reached(method)]
+        # Who handles a failure to read wants to know that an object is missing: S3 says 404 only to those who may list
+        # the bucket (API reference, GetObject, HeadObject).
+        handles_failures = any(isinstance(node, ast.Try) for body in bodies for node in ast.walk(body))
+        found = []
+        for body in bodies:
+            for name in self._actions(body):
+                found.append(name)
+                if name == "s3:GetObject" and handles_failures:
+                    found.append("s3:ListBucket")
+        return [Call(name, SPEAKS_TO[self.name], f"{self.name}.{method}") for name in found]
 
     def _reached(self, start: str) -> list[str]:
         reached = [start]
         for name in reached:
-            own = {node.attr for node in ast.walk(self.methods[name]) if _is_attribute_of_self(node)}  # type: ignore[attr-defined]
+            own = {
+                node.attr for node in ast.walk(self.methods[name]) if isinstance(node, ast.Attribute) and _is_own(node)
+            }
             reached += sorted((own & set(self.methods)) - set(reached))
         return reached
 
     def _actions(self, method: ast.FunctionDef) -> Iterator[str]:
-        guarded = {inner for node in ast.walk(method) if isinstance(node, ast.Try) for inner in ast.walk(node)}
         prefix, operations = _operations(self.service)
         for node in ast.walk(method):
             name = self._called(node)
             if name is None:
                 continue
-            operation = operations[name]
-            if operation == "TransactWriteItems":
+            if operations[name] == "TransactWriteItems":
                 yield from _transaction_actions(method)
-                continue
-            yield action_for(prefix, operation)
-            # Who handles a failure to read wants to know that an object is missing: S3 says 404 only to those who may
-            # list the bucket (API reference, GetObject, HeadObject).
-            if operation in ("GetObject", "HeadObject") and node in guarded:
-                yield "s3:ListBucket"
+            else:
+                yield action_for(prefix, operations[name])
 
     def _called(self, node: ast.AST) -> str | None:
         """The client's method that an expression calls or hands on, or has called page by page."""
         match node:
             case ast.Call(func=ast.Attribute(value=client, attr="get_paginator"), args=[ast.Constant(value=name)]):
-                return str(name) if _is_attribute_of_self(client, self.client) else None
+                return str(name) if _is_own(client, self.client) else None
             case ast.Attribute(value=client, attr=name) if name not in ("exceptions", "get_paginator"):
-                return name if _is_attribute_of_self(client, self.client) else None
+                return name if _is_own(client, self.client) else None
         return None
 
 
@@ -190,7 +192,7 @@ def _client(class_: ast.ClassDef, services: Mapping[str, str]) -> tuple[str, str
     return None
 
 
-def _is_attribute_of_self(node: ast.AST, name: str | None = None) -> bool:
+def _is_own(node: ast.AST, name: str | None = None) -> bool:
     match node:
         case ast.Attribute(value=ast.Name(id="self"), attr=attribute):
             return name is None or attribute == name
