@@ -10,7 +10,7 @@ Template = Mapping[str, Any]
 
 #: What a reference to a resource is called here; the first that occurs in it counts.
 PARTS = (
-    *("VerdictsTable", "WorkBucket", "UploadsBucket", "FlagsTopic", "StateMachine", "ResultsFunction"),
+    *("VerdictsTable", "WorkBucket", "UploadsBucket", "FlagsTopic", "EncryptionKey", "StateMachine", "ResultsFunction"),
     *("StandardPolicyParameter", "StrictPolicyParameter", "PermissivePolicyParameter", "Logs", "ChunkQueue", "Queue"),
 )
 
@@ -27,14 +27,18 @@ class Permission:
     Attributes:
         action: as IAM writes it: `s3:GetObject`.
         resource: as the statement has it, with generated names made readable: `<WorkBucket>/batches/*/*`.
+        through: the service that alone may use it in the role's name, of a permission for a key: `s3`.
     """
 
     action: str
     resource: str
+    through: str = ""
 
     @property
     def on(self) -> str:
         """The part of the pipeline that the resource is, or is in: `WorkBucket`; `*` where that is none."""
+        if self.through:
+            return f"EncryptionKey through {self.through}"
         if _EXISTING_BUCKET.match(self.resource):
             return "UploadsBucket"
         part = _PART.search(self.resource)
@@ -65,13 +69,23 @@ def permissions(template: Template, role: str) -> set[Permission]:
     for policy in policies(template, role):
         for statement in policy["Statement"]:
             assert statement["Effect"] == "Allow"
-            assert set(statement) == {"Effect", "Action", "Resource"}
+            assert set(statement) - {"Condition"} == {"Effect", "Action", "Resource"}
+            through = _service(statement.get("Condition"))
             found |= {
-                Permission(action, readable(resource))
+                Permission(action, readable(resource), through)
                 for action in listed(statement["Action"])
                 for resource in listed(statement["Resource"])
             }
     return found
+
+
+def _service(condition: Any) -> str:
+    """The service of a statement's condition; no other condition is known here than those of a key."""
+    if condition is None:
+        return ""
+    assert set(condition) <= {"StringEquals", "Bool"}, condition
+    (endpoint,) = listed(condition["StringEquals"]["kms:ViaService"])
+    return readable(endpoint).partition(".")[0]
 
 
 def listed(value: Any) -> list[Any]:

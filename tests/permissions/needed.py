@@ -32,6 +32,28 @@ IN_THE_CALLERS_NAME = {
     ),
 }
 
+#: What a call needs of the key that what it touches is encrypted with: action -> service that uses the key, and how
+#: (stacks/constructs/encryption_key.py has the sources).
+_TABLE = (
+    *("kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:DescribeKey"),
+    *("kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext"),
+)
+OF_THE_KEY = {
+    "s3:GetObject": ("s3", ("kms:Decrypt",)),
+    "s3:GetObjectVersion": ("s3", ("kms:Decrypt",)),
+    "s3:PutObject": ("s3", ("kms:GenerateDataKey",)),
+    "sqs:ReceiveMessage": ("sqs", ("kms:Decrypt",)),
+    "sqs:SendMessage": ("sqs", ("kms:GenerateDataKey", "kms:Decrypt")),
+    "sns:Publish": ("sns", ("kms:GenerateDataKey", "kms:Decrypt")),
+    "dynamodb:GetItem": ("dynamodb", _TABLE),
+    "dynamodb:BatchGetItem": ("dynamodb", _TABLE),
+    "dynamodb:PutItem": ("dynamodb", _TABLE),
+    "rekognition:StartMediaAnalysisJob": (
+        "rekognition",
+        ("kms:CreateGrant", "kms:DescribeKey", "kms:GenerateDataKey", "kms:Decrypt"),
+    ),
+}
+
 #: What Lambda's pollers do with the function's role (Lambda Developer Guide, services-sqs-configure.html).
 POLLER = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 
@@ -59,13 +81,21 @@ def needs(template: Template, role: str) -> Needs:
     """What the role of this logical id needs: (action, part of the pipeline) -> who needs it."""
     found: dict[tuple[str, str], list[str]] = defaultdict(list)
     for call in _calls_of_role(template, role):
-        reasons = found[call.action, call.on]
-        if call.where not in reasons:
-            reasons.append(call.where)
-        for allowing, on, reason in IN_THE_CALLERS_NAME.get(call.action, ()):
-            if reason not in found[allowing, on]:
-                found[allowing, on].append(reason)
-    return found
+        found[call.action, call.on].append(call.where)
+        for action, on, reason in IN_THE_CALLERS_NAME.get(call.action, ()):
+            found[action, on].append(reason)
+    if _has_key(template):
+        for action, _ in list(found):
+            service, uses = OF_THE_KEY.get(action, ("", ()))
+            for use in uses:
+                found[use, f"EncryptionKey through {service}"].append(f"`{action}`")
+    return {need: list(dict.fromkeys(reasons)) for need, reasons in found.items()}
+
+
+def _has_key(template: Template) -> bool:
+    """Whether what the pipeline stores is encrypted with a key of the customer's own."""
+    queues = [resource for resource in template["Resources"].values() if resource["Type"] == "AWS::SQS::Queue"]
+    return any("KmsMasterKeyId" in queue["Properties"] for queue in queues)
 
 
 def _calls_of_role(template: Template, role: str) -> Iterator[Call]:

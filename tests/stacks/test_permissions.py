@@ -219,7 +219,7 @@ def test_a_lane_can_start_batches_of_its_own_priority_alone(elaborate: Assembly,
     assert set(re.findall(r"(\w+?)AnalysisStateMachine", named)) == {priority}
 
 
-@pytest.mark.parametrize("settings", ["shipped", "elaborate", "image_only"])
+@pytest.mark.parametrize("settings", ["shipped", "elaborate", "image_only", "own_key", "existing_key"])
 def test_every_permission_allows_a_call_that_is_made_and_every_call_is_allowed(
     request: pytest.FixtureRequest, settings: str
 ) -> None:
@@ -231,7 +231,7 @@ def test_every_permission_allows_a_call_that_is_made_and_every_call_is_allowed(
     assert held == {role: set(needed.needs(template, logical_id)) for role, logical_id in found.items()}
 
 
-@pytest.mark.parametrize("settings", ["shipped", "elaborate", "image_only"])
+@pytest.mark.parametrize("settings", ["shipped", "elaborate", "image_only", "own_key", "existing_key"])
 def test_no_permission_is_covered_by_another_one(request: pytest.FixtureRequest, settings: str) -> None:
     template = request.getfixturevalue(settings).pipeline
 
@@ -241,7 +241,7 @@ def test_no_permission_is_covered_by_another_one(request: pytest.FixtureRequest,
             (one, other)
             for one in held
             for other in held - {one}
-            if one.action == other.action and fnmatchcase(one.resource, other.resource)
+            if (one.action, one.through) == (other.action, other.through) and fnmatchcase(one.resource, other.resource)
         }
         assert covered == set(), role
 
@@ -252,10 +252,10 @@ def test_every_public_method_that_calls_aws_is_used_by_a_function() -> None:
 
 @pytest.mark.parametrize("pattern", UNCHECKED)
 def test_what_the_local_cloud_does_not_check_is_granted_where_the_template_asks_for_it_and_nowhere_else(
-    elaborate: Assembly, pattern: str
+    existing_key: Assembly, pattern: str
 ) -> None:
-    """Of tracing and logs nobody sees a call, so the properties that turn them on have to tell."""
-    template = elaborate.pipeline
+    """Of keys, tracing and logs nobody sees a call, so the properties that turn them on have to tell."""
+    template = existing_key.pipeline
     for role, logical_id in granted.roles(template).items():
         asked_for = {action for action, _ in needed.needs(template, logical_id) if fnmatchcase(action, pattern)}
         held = {each.action for each in granted.permissions(template, role) if fnmatchcase(each.action, pattern)}
