@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich import box
-from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
@@ -48,11 +47,22 @@ def _prove(proof: Proof, parts: Sequence[str]) -> tuple[list[Removal], list[Depl
     def is_wanted(permission: DeployedPermission) -> bool:
         return not parts or any(part in permission.role for part in parts)
 
-    progress = console_for(sys.stderr)
-    walks = list(track(proof.walk(), "With every permission", proof.walks, console=progress))
+    walks = []
+    for walk in proof.walk():
+        walks.append(walk)
+        _tell(f"with every permission, {walk.lane.name}: {walk.scenario.name}")
     wanted = [permission for permission in proof.permissions() if is_wanted(permission)]
-    removals = [proof.remove(each, walks) for each in track(wanted, "Without one of them", console=progress)]
+    removals = []
+    for n, permission in enumerate(wanted, start=1):
+        removals.append(proof.remove(permission, walks))
+        _tell(
+            f"{n} of {len(wanted)}, without {' '.join(_names(permission))}: {removals[-1].noticed or 'nobody notices'}"
+        )
     return removals, [permission for permission in proof.unchecked() if is_wanted(permission)]
+
+
+def _tell(progress: str) -> None:
+    sys.stderr.write(f"{progress}\n")
 
 
 def _report(removals: Sequence[Removal], unchecked: Sequence[DeployedPermission], seconds: float) -> int:

@@ -79,11 +79,6 @@ class Proof:
         """All that it does not."""
         return [permission for permission in self._roles.permissions() if not is_checked(permission.action)]
 
-    @property
-    def walks(self) -> int:
-        """How many there are."""
-        return len(WALKS)
-
     def walk(self, ways: Iterable[tuple[Lane, Scenario]] = WALKS) -> Iterator[Walk]:
         """Run scenarios with every permission.
 
