@@ -16,7 +16,6 @@ _POLL_SECONDS = 0.05
 #: Seconds that a scenario gets which is neither done nor disturbed; with every permission it takes a few.
 _LONGEST = 60.0
 _IDLE_SECONDS = 5.0
-_BATCHES = 10
 
 
 class NoticedError(Exception):
