@@ -277,7 +277,14 @@ def test_an_inventory_that_cannot_be_used_is_told(here: Path, changed: dict[str,
         list(Inventory(manifest).objects([""]))
 
 
-@pytest.mark.parametrize("damage", [b"not gzip", gzip.compress(b'"a","b"\n'), gzip.compress(b"x" * 999)[:-9]])
+DAMAGES = {
+    "no gzip": b"not gzip",
+    "fewer columns": gzip.compress(b'"a","b"\n'),
+    "cut off": gzip.compress(b"x" * 999)[:-9],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)  # what is compressed has the time in it
 def test_a_damaged_inventory_is_told(here: Path, damage: bytes) -> None:
     manifest = Path(inventory(here, [row("a.jpg")]))
     (here / "config" / "data" / "d8d9.csv.gz").write_bytes(damage)
