@@ -1,0 +1,99 @@
+"""The cloud that faults are tried on: every kind of lane, and waits so short that hundreds of rows take minutes.
+
+Changed on the local cloud only, after the deployment, because it would be waited for in real time otherwise:
+
+- a batcher may take `BATCHER_SECONDS`, not 60, so that a dead one's claims are taken over sooner;
+- a lane's messages come back after about two seconds, often enough for that before they are dead letters;
+- an Analyzer makes as many calls a second as it likes, and has `ANALYZER_SECONDS`, so that what it can't do in a few
+  seconds is put back. The workflow still counts on the few calls of the settings, which send `auto` to Bulk Analysis.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lambdas.analyzer.chunk_analysis import CLOSING_SECONDS
+from lambdas.moderation.engine import Engine
+from local.cloud import LocalCloud
+from local.synthesis import synthesize
+from tests.e2e.pipeline import Pipeline
+
+#: Waits of the workflow and of the queues, as parts of AWS's.
+TIME_SCALE = 0.002
+
+BATCHER_SECONDS = 6
+ANALYZER_SECONDS = CLOSING_SECONDS + 3
+_COMES_BACK_SECONDS = 2
+_CALLS_PER_SECOND = 250
+
+#: Lanes alike, so that rows about their batchers can run side by side and each fault finds its own.
+BULK_LANES = tuple(f"bulk-{letter}" for letter in "abcdefgh")
+
+#: Uploads that `auto` sends to Bulk Analysis: more than a minute's work at the settings' rate, one call a second.
+LARGE = 64
+
+SETTINGS = "\n".join(
+    (
+        "image_engine: {calls_per_second: 3, shares: {fast: 30, live: 30, backfill: 30}}",
+        "lanes:",
+        *(f"  {lane}: {{prefixes: [{lane}/], engine: {Engine.BULK}}}" for lane in BULK_LANES),
+        f"  image: {{prefixes: [image/], engine: {Engine.IMAGE}}}",
+        f"  auto: {{prefixes: [auto/], engine: {Engine.AUTO}}}",
+        "  fast: {prefixes: [fast/], priority: fast}",
+        f"  backfill: {{prefixes: [backfill/], priority: backfill, engine: {Engine.BULK}}}",
+    )
+)
+
+
+@contextmanager
+def deployed() -> Iterator[Pipeline]:
+    """The pipeline on a cloud of its own, until the block ends."""
+    with tempfile.TemporaryDirectory(prefix="gatehouse-chaos-") as folder:
+        settings, assembly = Path(folder) / "gatehouse.yaml", Path(folder) / "cdk.out"
+        settings.write_text(SETTINGS, "utf-8")
+        synthesize(assembly, settings=settings)
+        with LocalCloud.start(time_scale=TIME_SCALE) as cloud:
+            pipeline = Pipeline(cloud, cloud.deploy(assembly))
+            hasten(pipeline)
+            yield pipeline
+
+
+def hasten(pipeline: Pipeline) -> None:
+    """Shorten what a deployed pipeline would wait for in real time; see the module."""
+    functions = pipeline.cloud.client("lambda")
+    for function in functions.list_functions(MaxItems=100)["Functions"]:
+        name, variables = function["FunctionName"], function.get("Environment", {}).get("Variables", {})
+        if "Batcher" in name:
+            functions.update_function_configuration(FunctionName=name, Timeout=BATCHER_SECONDS)
+        elif "Analyzer" in name:
+            faster = variables | {"CALLS_PER_SECOND": str(_CALLS_PER_SECOND)}
+            functions.update_function_configuration(
+                FunctionName=name, Timeout=ANALYZER_SECONDS, Environment={"Variables": faster}
+            )
+    visibility = {"VisibilityTimeout": str(round(_COMES_BACK_SECONDS / TIME_SCALE))}
+    for url in queue_urls(pipeline, "IngestQueueUrl"):
+        pipeline.cloud.client("sqs").set_queue_attributes(QueueUrl=url, Attributes=visibility)
+
+
+def queue_urls(pipeline: Pipeline, output: str) -> list[str]:
+    """The queue that an output names, of every lane or priority."""
+    return [url for name, url in sorted(pipeline.outputs.items()) if name.endswith(output)]
+
+
+def lane_output(lane: str, output: str) -> str:
+    """What a lane's output is called."""
+    return "".join(part.capitalize() for part in lane.split("-")) + output
+
+
+def batcher_of(pipeline: Pipeline, lane: str) -> str:
+    """A part of the name of a lane's batcher that no other function's name has."""
+    return lane_output(lane, "LaneBatcher")
+
+
+def mapping_of(pipeline: Pipeline, lane: str) -> dict[str, Any]:
+    """The event source mapping between a lane's queue and its batcher."""
+    mappings = pipeline.cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    (mapping,) = [each for each in mappings if batcher_of(pipeline, lane) in each["FunctionArn"]]
+    return dict(mapping)

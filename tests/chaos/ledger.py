@@ -1,0 +1,122 @@
+"""The ledger: what was uploaded, and which final statuses are right for it."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from lambdas.moderation.verdict import FINAL, Status
+from tests.e2e.images import BLOCKED, CLEAN, REVIEW
+
+
+class Kind(StrEnum):
+    """A kind of bytes, with one right status."""
+
+    CLEAN = "clean"
+    BLOCKED = "blocked"
+    REVIEW = "review"
+    TEXT = "text"
+    EMPTY = "empty"
+
+    @property
+    def body(self) -> bytes:
+        """The bytes that are uploaded."""
+        return _BODIES[self]
+
+    @property
+    def status(self) -> Status:
+        """What an upload of these bytes has to become, unless a fault keeps it from being analysed at all."""
+        return _STATUSES[self]
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether an analysis of it gives an answer, which is what Rekognition charges for."""
+        return self in (Kind.CLEAN, Kind.BLOCKED, Kind.REVIEW)
+
+
+_BODIES: Mapping[Kind, bytes] = {
+    Kind.CLEAN: CLEAN,
+    Kind.BLOCKED: BLOCKED,
+    Kind.REVIEW: REVIEW,
+    Kind.TEXT: b"no image",
+    Kind.EMPTY: b"",
+}
+_STATUSES: Mapping[Kind, Status] = {
+    Kind.CLEAN: Status.APPROVED,
+    Kind.BLOCKED: Status.BLOCKED,
+    Kind.REVIEW: Status.REVIEW,
+    Kind.TEXT: Status.UNSUPPORTED,
+    Kind.EMPTY: Status.UNSUPPORTED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An upload.
+
+    Attributes:
+        is_gone: its version was deleted before it could be analysed.
+    """
+
+    key: str
+    version_id: str
+    kind: Kind
+    is_gone: bool = False
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The uploads of a run; those of one key in the order in which they were made.
+
+    Attributes:
+        legitimate_failures: codes of errors with which an upload may end FAILED, because that is what was injected.
+        paid_again: analyses beyond one for each upload that the injected faults justify, in all.
+        dead_letters: messages that belong in a dead-letter queue.
+    """
+
+    legitimate_failures: frozenset[str] = frozenset()
+    paid_again: int = 0
+    dead_letters: int = 0
+    _entries: dict[tuple[str, str], Entry] = field(default_factory=dict)
+    _newest: dict[str, str] = field(default_factory=dict)
+
+    def add(self, entry: Entry) -> None:
+        """Write down an upload; one that is written down already is replaced, as where its version was deleted."""
+        if self.find(entry.key, entry.version_id) is None:
+            self._newest[entry.key] = entry.version_id
+        self._entries[entry.key, entry.version_id] = entry
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries.values())
+
+    def find(self, key: str, version_id: str | None) -> Entry | None:
+        """The upload of a version, or None if nobody made it."""
+        return self._entries.get((key, version_id or ""))
+
+    @property
+    def newest(self) -> Mapping[str, str]:
+        """Key -> version id of its newest upload."""
+        return self._newest
+
+    def paid_uploads(self) -> Counter[str]:
+        """Key -> how many of its uploads an analysis is paid for."""
+        return Counter(entry.key for entry in self if entry.kind.is_paid)
+
+    def right_statuses(self, entry: Entry, error_code: str | None) -> frozenset[Status]:
+        """The final statuses an upload may have, where this is the code of its verdict's error."""
+        if entry.is_gone:
+            return FINAL - {Status.APPROVED}
+        if error_code in self.legitimate_failures and entry.kind is not Kind.EMPTY:
+            return frozenset({entry.kind.status, Status.FAILED})
+        return frozenset({entry.kind.status})
+
+
+def mixed(prefix: str, count: int) -> Iterator[tuple[str, Kind]]:
+    """Keys under `prefix` with kinds of every sort: half of them flagged, so that 24 need two PublishBatch calls."""
+    pattern = (Kind.CLEAN, Kind.BLOCKED, Kind.CLEAN, Kind.REVIEW, Kind.CLEAN, Kind.BLOCKED)
+    for number in range(count):
+        kind = {count - 1: Kind.TEXT, count - 2: Kind.EMPTY}.get(number, pattern[number % len(pattern)])
+        yield f"{prefix}{number:03}.jpg", kind

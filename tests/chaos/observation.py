@@ -1,0 +1,92 @@
+"""Looks at a deployed pipeline from all sides at once, for the invariants."""
+
+from collections.abc import Callable, Sequence
+
+from lambdas.moderation.verdict import FINAL, FLAGGED, STATUS
+from tests.chaos.cloud import queue_urls
+from tests.chaos.invariants import Observed
+from tests.chaos.ledger import Ledger
+from tests.chaos.watch import Watch
+from tests.e2e.pipeline import Pipeline
+
+_WAITING = ("IngestQueueUrl", "ChunkQueueUrl", "UndeliveredQueueUrl")
+_DELETED_A_CALL = 25
+
+
+class Observation:
+    """What can be seen of a pipeline by its user, and inside it."""
+
+    def __init__(self, pipeline: Pipeline, watch: Watch) -> None:
+        self._pipeline = pipeline
+        self._watch = watch
+
+    def waiting(self) -> dict[str, int]:
+        """Where something waits or is worked on -> how much."""
+        found = {output: self._messages(output) for output in _WAITING}
+        machines = [name for name in self._pipeline.outputs if name.endswith("StateMachineArn")]
+        running = sum(len(self._pipeline.executions("RUNNING", machine)) for machine in machines)
+        return {**found, "running executions": running}
+
+    def is_settled(self, prefix: str, ledger: Ledger) -> bool:
+        """Whether all uploads under a prefix have their verdicts and flags, and nothing waits anywhere."""
+        if any(self.waiting().values()) or self.dead_letters() < ledger.dead_letters:
+            return False
+        items = self._pipeline.verdicts(prefix)
+        self._watch.look(items)
+        if len(items) < len(ledger) or any(item[STATUS] not in FINAL for item in items):
+            return False
+        flagged = sum(item[STATUS] in FLAGGED for item in items)
+        return len({flag["id"] for flag in self._pipeline.flags(prefix)}) >= flagged
+
+    def of(self, prefix: str, unstruck: Sequence[str] = ()) -> Observed:
+        """What is seen of the keys under a prefix, now."""
+        items = self._pipeline.verdicts(prefix)
+        self._watch.look(items)
+        return Observed(
+            items=items,
+            flags=self._pipeline.flags(prefix),
+            waiting=self.waiting(),
+            dead_letters=self.dead_letters(),
+            analysed=self._pipeline.analysed(prefix),
+            stored=self._stored(prefix),
+            changed=self._watch.changed(prefix),
+            unstruck=unstruck,
+        )
+
+    def dead_letters(self) -> int:
+        """Messages in the dead-letter queues of all lanes."""
+        return self._messages("IngestDeadLetterQueueUrl")
+
+    def forget(self, prefix: str) -> None:
+        """Remove the verdicts under a prefix, which have been looked at: scans take time in proportion to the table."""
+        table, client = self._pipeline.outputs["VerdictTableName"], self._pipeline.cloud.client("dynamodb")
+        items = self._pipeline.verdicts(prefix)
+        for start in range(0, len(items), _DELETED_A_CALL):
+            keys = [
+                {name: {"S": item[name]} for name in ("object", "version")}
+                for item in items[start : start + _DELETED_A_CALL]
+            ]
+            client.batch_write_item(RequestItems={table: [{"DeleteRequest": {"Key": key}} for key in keys]})
+
+    def clear(self) -> None:
+        """End and drop what is left over, so that one row's misfortune is not the next one's."""
+        for machine in [name for name in self._pipeline.outputs if name.endswith("StateMachineArn")]:
+            for execution in self._pipeline.executions("RUNNING", machine):
+                self._pipeline.cloud.client("stepfunctions").stop_execution(executionArn=execution["executionArn"])
+        for output in (*_WAITING, "IngestDeadLetterQueueUrl"):
+            for url in queue_urls(self._pipeline, output):
+                self._pipeline.cloud.client("sqs").purge_queue(QueueUrl=url)
+
+    def _messages(self, output: str) -> int:
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        look: Callable[..., dict[str, dict[str, str]]] = self._pipeline.cloud.client("sqs").get_queue_attributes
+        found = [look(QueueUrl=url, AttributeNames=names)["Attributes"] for url in queue_urls(self._pipeline, output)]
+        return sum(int(attributes[name]) for attributes in found for name in names)
+
+    def _stored(self, prefix: str) -> frozenset[tuple[str, str]]:
+        pages = (
+            self._pipeline.cloud.client("s3")
+            .get_paginator("list_object_versions")
+            .paginate(Bucket=self._pipeline.upload_bucket, Prefix=prefix)
+        )
+        return frozenset((each["Key"], each["VersionId"]) for page in pages for each in page.get("Versions", []))

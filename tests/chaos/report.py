@@ -1,0 +1,83 @@
+"""The fault table as people read it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from tests.chaos.random_run import RandomRun
+from tests.chaos.table_run import Played
+
+
+def fault_table(console: Console, played: Iterable[Played]) -> list[Played]:
+    """Print rows as they come, and at the end the table with its size and result; returns them."""
+    rows: list[Played] = []
+    for one in played:
+        rows.append(one)
+        told = "holds" if not one.violations else " | ".join(one.violations)
+        console.print(f"{len(rows):4} {one.row.name}: {told}", markup=False, soft_wrap=True)
+    console.print(_table(rows, plain=not console.is_terminal))
+    broken = [one for one in rows if one.violations]
+    uploads, analyses = sum(one.uploads for one in rows), sum(one.analyses for one in rows)
+    steps = len({one.row.step for one in rows})
+    console.print(
+        f"{len(rows)} rows at {steps} steps, {uploads} uploads, {sum(one.flags for one in rows)} flags, "
+        f"{analyses} analyses: {sum(len(one.violations) for one in broken)} violations in {len(broken)} rows",
+        soft_wrap=True,
+    )
+    return rows
+
+
+def random_run(console: Console, run: RandomRun) -> RandomRun:
+    """Print what became of a randomized run; returns it."""
+    struck = ", ".join(f"{count} {name}" for name, count in sorted(run.struck.items()))
+    for line in (
+        f"{run.uploads} uploads, {sum(run.verdicts.values())} verdicts: {statuses(run.verdicts)}",
+        f"{run.flagged_uploads} uploads flagged, {run.flags} flags received",
+        f"{run.analyses} analyses, {run.leftovers} of them of leftovers",
+        f"faults that struck: {struck}; that met no call: {run.idle}",
+        f"final verdicts watched while the run went on: {run.watched}",
+        *(f"VIOLATED {sentence}" for sentence in run.violations),
+        f"seed {run.seed}: {len(run.violations)} violations",
+    ):
+        console.print(line, markup=False, soft_wrap=True)
+    return run
+
+
+def _table(rows: Sequence[Played], *, plain: bool) -> Table:
+    table = Table(
+        title="Faults (A approved, B blocked, R review, U unsupported, F failed, P pending)",
+        title_justify="left",
+        box=box.ASCII2 if plain else box.ROUNDED,
+        expand=True,
+    )
+    table.add_column("Step", overflow="fold", ratio=4)
+    table.add_column("Fault", overflow="fold", ratio=4)
+    table.add_column("Lane", no_wrap=True)
+    for name in ("Uploads", "Verdicts", "Flags", "Analyses"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("Violations, or what is legitimate beside the usual", overflow="fold", ratio=5)
+    for one in rows:
+        lane = one.row.lane.rpartition("-")[0] or one.row.lane
+        table.add_row(
+            one.row.step,
+            one.row.fault,
+            lane,
+            str(one.uploads),
+            _initials(one.verdicts),
+            str(one.flags),
+            str(one.analyses),
+            "\n".join(f"VIOLATED {sentence}" for sentence in one.violations) or one.row.outcome,
+        )
+    return table
+
+
+def _initials(verdicts: Mapping[str, int]) -> str:
+    """Verdicts by the first letter of their status, which is enough to tell them apart."""
+    return " ".join(f"{count} {status[0]}" for status, count in sorted(verdicts.items()))
+
+
+def statuses(verdicts: Mapping[str, int]) -> str:
+    """Verdicts by status, as text."""
+    return ", ".join(f"{count} {status}" for status, count in sorted(verdicts.items()))

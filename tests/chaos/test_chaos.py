@@ -1,0 +1,51 @@
+"""The rows with the most to lose, and a small randomized run: `make chaos` has all of them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.chaos import random_run, table
+from tests.chaos.cloud import SETTINGS, TIME_SCALE, hasten
+from tests.chaos.table_run import play
+from tests.e2e.conftest import Deploy
+from tests.e2e.pipeline import Pipeline
+
+#: What could lose an upload, approve one by accident, keep back a flag, or pay twice.
+ROWS = (
+    "Batcher: write manifest: caller killed after [bulk]",
+    "Batcher: write settings: caller killed before [bulk]",
+    "Batcher: start execution: no answer after its effect [bulk]",
+    "Batcher: claim: cancelled, conflict for some [bulk]",
+    "Workflow: start job: no answer after its effect [bulk]",
+    "Analyzer: write answers: caller killed after [image]",
+    "Results: publish flags: caller killed after [bulk]",
+    "Results: publish flags: some refused three times [bulk]",
+    "Results: read claims: all unprocessed [bulk]",
+    "Auto: job's results: file ends in a line [auto]",
+    "Bulk: objects: overwritten before their job reads them [bulk]",
+    "Events: come thrice, the last ones late [bulk]",
+)
+UPLOADS, SEED = 300, 5
+
+
+@pytest.fixture(scope="module")
+def pipeline(deployed: Deploy) -> Iterator[Pipeline]:
+    with deployed(SETTINGS, time_scale=TIME_SCALE) as pipeline:
+        hasten(pipeline)
+        yield pipeline
+
+
+def test_the_rows_with_the_most_to_lose_violate_nothing(pipeline: Pipeline) -> None:
+    rows = [row for row in table.rows() if row.name in ROWS]
+    assert len(rows) == len(ROWS)
+
+    played = list(play(pipeline, rows))
+
+    assert {one.row.name: list(one.violations) for one in played} == {row.name: [] for row in rows}
+
+
+def test_a_randomized_run_ends_with_a_final_verdict_for_each_upload(pipeline: Pipeline) -> None:
+    run = random_run.run(pipeline, SEED, UPLOADS)
+
+    assert run.violations == [], f"make chaos ARGS='random --uploads {UPLOADS} --seed {SEED}'"
+    assert sum(run.verdicts.values()) == run.uploads == UPLOADS

@@ -1,0 +1,200 @@
+"""The checker itself: each way in which a run can go wrong is found, and a run without fault is let alone."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from lambdas.moderation.flag import Flag
+from lambdas.moderation.verdict import Status, Verdict
+from tests.chaos.invariants import Observed, violations
+from tests.chaos.ledger import Entry, Kind, Ledger
+from tests.chaos.watch import Watch
+from tests.unit.builders import a_claim, a_verdict, an_upload
+
+ENTRIES = (
+    Entry("a.jpg", "v1", Kind.CLEAN),
+    Entry("b.jpg", "v2", Kind.BLOCKED),
+    Entry("c.jpg", "v3", Kind.REVIEW),
+    Entry("t.jpg", "v4", Kind.TEXT),
+    Entry("e.jpg", "v5", Kind.EMPTY),
+    Entry("a.jpg", "v6", Kind.BLOCKED),  # the first one overwritten
+)
+
+
+def verdict(entry: Entry, status: Status | None = None, **fields: Any) -> Verdict:
+    """A final verdict of an upload; the right one if none is named."""
+    upload = an_upload(entry.key, sequencer=f"{int(entry.version_id[1:]):x}", version_id=entry.version_id)
+    return a_verdict(status or entry.kind.status, a_claim(upload), **fields)
+
+
+def a_ledger(**fields: Any) -> Ledger:
+    """Of all the entries."""
+    ledger = Ledger(**fields)
+    for entry in ENTRIES:
+        ledger.add(entry)
+    return ledger
+
+
+def flag(of: Verdict) -> dict[str, Any]:
+    """The body of a verdict's flag."""
+    body: dict[str, Any] = json.loads(Flag.of(of).body)
+    return body
+
+
+def observed(verdicts: Mapping[str, Verdict] | None = None, **fields: Any) -> Observed:
+    """A run in which nothing went wrong; `verdicts` take the place of the right ones, by version id."""
+    standing = {entry.version_id: verdict(entry) for entry in ENTRIES} | dict(verdicts or {})
+    defaults: dict[str, Any] = {
+        "items": [one.to_item() for one in standing.values()],
+        "flags": [flag(one) for one in standing.values() if one.status in (Status.REVIEW, Status.BLOCKED)],
+        "analysed": {"a.jpg": 2, "b.jpg": 1, "c.jpg": 1},
+        "stored": frozenset((entry.key, entry.version_id) for entry in ENTRIES),
+        "waiting": {"IngestQueueUrl": 0},
+    }
+    return Observed(**defaults | fields)
+
+
+def without(version_id: str) -> Callable[[Observed], Observed]:
+    return lambda run: replace(run, items=[item for item in run.items if item["version_id"] != version_id])
+
+
+def pending(version_id: str) -> Callable[[Observed], Observed]:
+    claim = verdict(ENTRIES[0]).claim.to_item()
+    return lambda run: replace(run, items=[claim if item["version_id"] == version_id else item for item in run.items])
+
+
+def test_a_run_without_fault_violates_nothing() -> None:
+    assert violations(a_ledger(), observed()) == []
+
+
+@pytest.mark.parametrize(
+    ("doctored", "sentence"),
+    [
+        (without("v2"), "I1: b.jpg (v2) has 0 verdicts"),
+        (lambda run: replace(run, items=[*run.items, run.items[1]]), "I1: b.jpg (v2) has 2 verdicts"),
+        (pending("v1"), "I1: a.jpg is PENDING in batch batch-1"),
+        (lambda run: replace(run, waiting={"ChunkQueueUrl": 3}), "I1: 3 left in ChunkQueueUrl"),
+        (lambda run: replace(run, dead_letters=1), "I1: 1 dead letters instead of 0"),
+        (without("v6"), "I2: the newest verdict of a.jpg is not its newest upload's"),
+        (lambda run: replace(run, changed=["b.jpg was ... and became ..."]), "I2: b.jpg was ... and became ..."),
+        (lambda run: replace(run, analysed={**run.analysed, "a.jpg": 0}), "I3: a.jpg has 1 approvals and 0 analyses"),
+        (
+            lambda run: replace(run, analysed={**run.analysed, "b.jpg": 2}),
+            "I4: 1 analyses too many where the faults justify 0; b.jpg was analysed 2 times",
+        ),
+        (
+            lambda run: replace(run, analysed={**run.analysed, "t.jpg": 1}),
+            "I4: 1 analyses too many where the faults justify 0; t.jpg was analysed 1 times",
+        ),
+        (lambda run: replace(run, flags=run.flags[1:]), "I5: b.jpg is BLOCKED and no flag with its id came"),
+        (
+            lambda run: replace(run, flags=[*run.flags, {**run.flags[0], "id": "other"}]),
+            "I5: b.jpg was flagged under 2 ids",
+        ),
+        (
+            lambda run: replace(run, flags=[*run.flags, flag(verdict(Entry("x.jpg", "v9", Kind.BLOCKED)))]),
+            "I5: x.jpg was flagged and has no verdict",
+        ),
+        (
+            lambda run: replace(run, flags=[*run.flags, flag(verdict(ENTRIES[0], Status.BLOCKED))]),
+            "I5: a.jpg is APPROVED and was flagged as BLOCKED",
+        ),
+        (
+            lambda run: replace(run, stored=run.stored | {("results.jsonl", "v9")}),
+            "I7: results.jsonl (v9) is in the watched bucket and nobody uploaded it",
+        ),
+        (lambda run: replace(run, unstruck=["s3:PutObject ..."]), "no strike: s3:PutObject ..."),
+    ],
+)
+def test_what_is_wrong_is_found(doctored: Callable[[Observed], Observed], sentence: str) -> None:
+    assert sentence in violations(a_ledger(), doctored(observed()))
+
+
+@pytest.mark.parametrize("entry", [entry for entry in ENTRIES if entry.kind is not Kind.CLEAN])
+def test_nothing_but_clean_bytes_may_be_approved(entry: Entry) -> None:
+    found = violations(a_ledger(), observed({entry.version_id: verdict(entry, Status.APPROVED)}))
+
+    assert f"I3: {entry.key} is {entry.kind} and became APPROVED, not {entry.kind.status}" in found
+
+
+def test_a_verdict_of_an_upload_that_nobody_made_is_found() -> None:
+    stranger = verdict(Entry("x.jpg", "v9", Kind.CLEAN)).to_item()
+    run = observed()
+
+    found = violations(a_ledger(), replace(run, items=[*run.items, stranger]))
+
+    assert "I1: x.jpg (v9) was never uploaded and has 1 verdicts" in found
+
+
+def test_a_failure_is_right_only_where_its_cause_was_injected() -> None:
+    run = observed({"v1": verdict(ENTRIES[0], Status.FAILED)})
+
+    assert any(sentence.startswith("I3: a.jpg is clean and became FAILED") for sentence in violations(a_ledger(), run))
+    assert violations(a_ledger(legitimate_failures=frozenset({"NotAnalyzed"})), run) == []
+
+
+def test_a_legitimate_failure_does_not_make_an_approval_right() -> None:
+    run = observed({"v2": verdict(ENTRIES[1], Status.APPROVED)})
+
+    found = violations(a_ledger(legitimate_failures=frozenset({"NotAnalyzed"})), run)
+
+    assert any(sentence.startswith("I3: b.jpg is blocked and became APPROVED") for sentence in found)
+
+
+def test_an_upload_whose_bytes_are_gone_may_be_anything_but_approved() -> None:
+    ledger = a_ledger()
+    ledger.add(replace(ENTRIES[0], is_gone=True))
+
+    assert any(
+        sentence.startswith("I3: a.jpg is clean and became APPROVED") for sentence in violations(ledger, observed())
+    )
+    assert violations(ledger, observed({"v1": verdict(ENTRIES[0], Status.FAILED)})) == []
+
+
+def test_analyses_that_the_faults_justify_are_let_alone() -> None:
+    run = observed(analysed={"a.jpg": 3, "b.jpg": 2, "c.jpg": 1})
+
+    assert violations(a_ledger(paid_again=2), run) == []
+    assert violations(a_ledger(paid_again=1), run) != []
+
+
+def test_a_dead_letter_that_belongs_there_is_missed_if_it_is_not() -> None:
+    assert violations(a_ledger(dead_letters=1), observed()) == ["I1: 0 dead letters instead of 1"]
+
+
+def test_thousands_of_the_same_are_told_in_a_few_sentences() -> None:
+    ledger = Ledger()
+    for number in range(1000):
+        ledger.add(Entry(f"{number}.jpg", "v1", Kind.CLEAN))
+
+    assert violations(ledger, Observed()) == [
+        *(f"I1: {number}.jpg (v1) has 0 verdicts" for number in range(3)),
+        "I1: and 997 more",
+    ]
+
+
+@pytest.mark.parametrize("changed", [{"status": "REVIEW"}, {"decided_at": "2026-11-23T00:00:00.000Z"}])
+def test_a_final_verdict_that_changes_during_a_run_is_seen(changed: Mapping[str, str]) -> None:
+    watch = Watch(list)
+    item = verdict(ENTRIES[0]).to_item()
+
+    watch.look([item])
+    watch.look([item])
+    assert watch.changed() == []
+    watch.look([{**item, **changed}])
+
+    assert len(watch.changed("a.jpg")) == 1
+    assert watch.changed("b.jpg") == []
+
+
+def test_a_claim_that_becomes_a_verdict_is_no_change() -> None:
+    watch = Watch(list)
+    standing = verdict(ENTRIES[0])
+
+    watch.look([standing.claim.to_item()])
+    watch.look([standing.to_item()])
+
+    assert watch.changed() == []

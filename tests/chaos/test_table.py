@@ -1,0 +1,31 @@
+"""The fault table says what it means: rows have names of their own, and what they know of the workflow is true."""
+
+from collections import Counter
+
+from stacks.constructs import bulk_engine_states
+from tests.chaos import table
+from tests.chaos.strikes import BATCHER, Call, strikes_at
+
+
+def test_each_row_has_a_name_of_its_own() -> None:
+    names = Counter(row.name for row in table.rows())
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_the_table_knows_which_failures_of_a_job_the_workflow_tries_again() -> None:
+    assert table.MAX_JOBS == bulk_engine_states.MAX_JOBS
+    assert table.TRANSIENT_FAILURES == bulk_engine_states.TRANSIENT_FAILURES
+
+
+def test_every_step_meets_every_strike() -> None:
+    rows = list(table.rows())
+    for step in table.steps():
+        faults = {row.fault for row in rows if row.step == step.name and row.lane == step.lane}
+        assert {strike.name for strike in strikes_at(step.call)} <= faults
+
+
+def test_only_functions_are_killed() -> None:
+    assert any(strike.kills for strike in strikes_at(Call(BATCHER, "s3:PutObject")))
+    assert not any(strike.kills for step in table.WORKFLOW_STEPS for strike in strikes_at(step.call)), (
+        "a state machine has no process"
+    )
