@@ -1,7 +1,7 @@
 # Everything Gatehouse can be asked to do. Needs make and Python 3.11 or newer; installs the rest, once, inside this folder.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo local test fuzz permissions benchmark cost lint scan synth bootstrap deploy diff clean
+.PHONY: help demo local test chaos fuzz permissions benchmark cost lint scan synth bootstrap deploy diff clean
 
 # The first Python that is new enough; `make PYTHON=/path/to/python3.12 demo` uses another.
 ifndef PYTHON
@@ -31,6 +31,10 @@ local: ## the same pipeline, left running for you to try (PORT=4566)
 test: lint ## every check and every test
 	$(SET_UP) test aws-cli
 	@$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+chaos: ## faults at every step: a table of them, then a randomized run (ARGS=table or random; docs/faults.md)
+	$(SET_UP) test
+	@$(RUN) -m tests.chaos $(ARGS)
 
 fuzz: ## hostile input for every parser of outside data (ARGS="--cases 100000 --seed 1"; --replay, docs/testing.md)
 	$(SET_UP) test

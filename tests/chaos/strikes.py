@@ -41,8 +41,8 @@ _BROKEN = {
     "states": ("InternalFailure", 500),
 }
 
-#: Real seconds: longer than anything waits on the hastened cloud, shorter than any client's patience.
-_LATE_SECONDS = 1.5
+#: Real seconds: longer than nearly everything on the hastened cloud, shorter than any client's patience.
+_LATE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)

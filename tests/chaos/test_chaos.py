@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.chaos import random_run, table
-from tests.chaos.cloud import SETTINGS, TIME_SCALE, hasten
+from tests.chaos.cloud import ENVIRONMENT, SETTINGS, TIME_SCALE, hasten
 from tests.chaos.table_run import play
 from tests.e2e.conftest import Deploy
 from tests.e2e.pipeline import Pipeline
@@ -30,7 +30,7 @@ UPLOADS, SEED = 300, 5
 
 @pytest.fixture(scope="module")
 def pipeline(deployed: Deploy) -> Iterator[Pipeline]:
-    with deployed(SETTINGS, time_scale=TIME_SCALE) as pipeline:
+    with deployed(SETTINGS, time_scale=TIME_SCALE, environment=ENVIRONMENT) as pipeline:
         hasten(pipeline)
         yield pipeline
 
