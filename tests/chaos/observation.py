@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
+from lambdas.moderation.open_batch import OPEN_PREFIX
 from lambdas.moderation.verdict import FINAL, FLAGGED, STATUS
-from tests.chaos.cloud import queue_urls
+from tests.chaos.cloud import queue_urls, sweep
 from tests.chaos.invariants import Observed
 from tests.chaos.ledger import Ledger
 from tests.chaos.watch import Watch
@@ -38,6 +39,11 @@ class Observation:
         flagged = sum(item[STATUS] in FLAGGED for item in items)
         return len({flag["id"] for flag in self._pipeline.flags(prefix)}) >= flagged
 
+    def tidy(self) -> None:
+        """Let the sweeper close what is open without need, as it does each quarter of an hour."""
+        if self._open_batches():
+            sweep(self._pipeline)
+
     def of(self, prefix: str, unstruck: Sequence[str] = ()) -> Observed:
         """What is seen of the keys under a prefix, now."""
         items = self._pipeline.verdicts(prefix)
@@ -45,7 +51,7 @@ class Observation:
         return Observed(
             items=items,
             flags=self._pipeline.flags(prefix),
-            waiting=self.waiting(),
+            waiting=self.waiting() | {"the register of open batches": self._open_batches()},
             dead_letters=self.dead_letters(),
             analysed=self._pipeline.analysed(prefix),
             stored=self._stored(prefix),
@@ -73,6 +79,9 @@ class Observation:
         for machine in [name for name in self._pipeline.outputs if name.endswith("StateMachineArn")]:
             for execution in self._pipeline.executions("RUNNING", machine):
                 self._pipeline.cloud.client("stepfunctions").stop_execution(executionArn=execution["executionArn"])
+        storage, bucket = self._pipeline.cloud.client("s3"), self._pipeline.outputs["WorkBucketName"]
+        for entry in storage.list_objects_v2(Bucket=bucket, Prefix=OPEN_PREFIX).get("Contents", []):
+            storage.delete_object(Bucket=bucket, Key=entry["Key"])
         for output in (*_WAITING, "IngestDeadLetterQueueUrl"):
             for url in queue_urls(self._pipeline, output):
                 self._pipeline.cloud.client("sqs").purge_queue(QueueUrl=url)
@@ -82,6 +91,12 @@ class Observation:
         look: Callable[..., dict[str, dict[str, str]]] = self._pipeline.cloud.client("sqs").get_queue_attributes
         found = [look(QueueUrl=url, AttributeNames=names)["Attributes"] for url in queue_urls(self._pipeline, output)]
         return sum(int(attributes[name]) for attributes in found for name in names)
+
+    def _open_batches(self) -> int:
+        listed = self._pipeline.cloud.client("s3").list_objects_v2(
+            Bucket=self._pipeline.outputs["WorkBucketName"], Prefix=OPEN_PREFIX
+        )
+        return int(listed["KeyCount"])
 
     def _stored(self, prefix: str) -> frozenset[tuple[str, str]]:
         pages = (

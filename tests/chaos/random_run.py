@@ -61,6 +61,7 @@ def run(pipeline: Pipeline, seed: int, uploads: int) -> RandomRun:
         end = time.monotonic() + _SETTLE_SECONDS
         while not observation.is_settled(PREFIX, ledger) and time.monotonic() < end:
             time.sleep(_POLL_SECONDS)
+        observation.tidy()
         leftovers = _leftovers(pipeline)
         ledger.paid_again = leftovers + sum(stretch.paid_again for stretch in stretches)
         observed = observation.of(PREFIX)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from tests.chaos.cloud import LARGE
+from tests.chaos.cloud import LARGE, sweep
 from tests.chaos.ledger import Entry, Kind, mixed
 from tests.chaos.stage import Stage
 from tests.e2e.events import created_event
@@ -60,6 +60,25 @@ def stopped_by_hand(stage: Stage) -> None:
     _stop(stage, UPLOADS)
     stage.arm()
     _send_again(stage)
+
+
+def stopped_and_swept(stage: Stage) -> None:
+    """A batch whose execution was stopped while its job ran; then the sweeper comes by. Needs `hold_jobs`."""
+    _stop(stage, UPLOADS)
+    stage.arm()
+    _sweep(stage)
+
+
+def forgotten_and_swept(stage: Stage) -> None:
+    """A batch that was written and never started, and whose messages are gone; then the sweeper comes by."""
+    death = {"caller": stage.batcher, "call": "states:StartExecution", "when": "before", "action": "kill"}
+    stage.pipeline.cloud.faults(death)
+    with stage.gathered():
+        stage.upload(mixed(stage.prefix, UPLOADS))
+    stage.pipeline.wait_until(lambda: not stage.pipeline.cloud.armed_faults(), why="the batcher's death")
+    stage.drop_messages()
+    stage.arm()
+    _sweep(stage)
 
 
 def sent_again(stage: Stage) -> None:
@@ -137,6 +156,11 @@ def _stop(stage: Stage, uploads: int) -> None:
     _wait_for_jobs(stage, uploads)
     for execution in stage.executions():
         stage.pipeline.cloud.client("stepfunctions").stop_execution(executionArn=execution)
+
+
+def _sweep(stage: Stage) -> None:
+    """Sweep until a sweep goes through, as a schedule does."""
+    stage.pipeline.wait_until(lambda: sweep(stage.pipeline), why="a sweep that goes through")
 
 
 def _send_again(stage: Stage) -> None:

@@ -37,7 +37,7 @@ class Stage:
         self.lane = lane
         self.prefix = f"{lane}/{name}/"
         self.ledger = ledger
-        self._batcher = batcher_of(pipeline, lane)
+        self.batcher = batcher_of(pipeline, lane)
         self.faults = [{**fault, **self._aimed(fault)} for fault in faults]
 
     def arm(self) -> None:
@@ -82,6 +82,12 @@ class Stage:
             answer = self.pipeline.cloud.client("sqs").send_message_batch(QueueUrl=url, Entries=entries)
             assert not answer.get("Failed"), answer["Failed"]
 
+    def drop_messages(self) -> None:
+        """Lose all messages of the lane."""
+        self.pipeline.cloud.client("sqs").purge_queue(
+            QueueUrl=self.pipeline.outputs[lane_output(self.lane, "IngestQueueUrl")]
+        )
+
     def executions(self) -> list[str]:
         """ARNs of the running executions of the prefix's claims."""
         batches = {item["batch_id"] for item in self.pending()}
@@ -95,11 +101,7 @@ class Stage:
     def start_batcher_anew(self) -> None:
         """The next batcher has no memory of an earlier run."""
         functions = self.pipeline.cloud.client("lambda")
-        (function,) = [
-            each
-            for each in functions.list_functions(MaxItems=100)["Functions"]
-            if self._batcher in each["FunctionName"]
-        ]
+        (function,) = [each for each in functions.list_functions()["Functions"] if self.batcher in each["FunctionName"]]
         functions.update_function_configuration(FunctionName=function["FunctionName"], Timeout=function["Timeout"])
 
     def forget_policies(self) -> None:
@@ -110,5 +112,5 @@ class Stage:
 
     def _aimed(self, fault: Document) -> Document:
         if fault.get("caller") == BATCHER:
-            return {"caller": self._batcher}
+            return {"caller": self.batcher}
         return {"matching": self.prefix} if "delivery" in fault else {}

@@ -6,7 +6,13 @@ from dataclasses import dataclass, replace
 Document = Mapping[str, object]
 
 #: Who makes a call, where it depends on the row's lane.
-BATCHER, ANALYZER, RESULTS, WORKFLOW = "LaneBatcher", "Analyzer", "Results", "AnalysisStateMachine"
+BATCHER, ANALYZER, RESULTS, SWEEPER, WORKFLOW = (
+    "LaneBatcher",
+    "Analyzer",
+    "ResultsFunction",
+    "SweeperFunction",
+    "AnalysisStateMachine",
+)
 
 #: Service -> code and HTTP status of its throttling, of a missing permission, and of its own trouble (each service's
 #: API reference, "Common errors" and the operations' own).

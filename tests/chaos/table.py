@@ -12,7 +12,7 @@ from tests.chaos import situations
 from tests.chaos.cloud import BULK_LANES, LARGE
 from tests.chaos.row import ANY_ERROR, Row
 from tests.chaos.situations import PAID, UPLOADS, Situation
-from tests.chaos.strikes import ANALYZER, BATCHER, RESULTS, WORKFLOW, Call, Document, Strike, strikes_at
+from tests.chaos.strikes import ANALYZER, BATCHER, RESULTS, SWEEPER, WORKFLOW, Call, Document, Strike, strikes_at
 
 BULK, IMAGE, AUTO, FAST, BACKFILL = BULK_LANES[0], "image", "auto", "fast", "backfill"
 
@@ -104,6 +104,8 @@ BATCHER_STEPS = (
     Step(
         "Batcher: record policy", _batcher("s3:PutObject", "policies/"), situation=situations.uploaded_to_a_new_batcher
     ),
+    Step("Batcher: register", _batcher("s3:PutObject", "open/")),
+    Step("Batcher: close what holds nothing", _batcher("s3:DeleteObject", "open/"), situation=situations.sent_again),
     Step("Batcher: claim", _batcher("dynamodb:TransactWriteItems")),
     Step("Batcher: write manifest", _batcher("s3:PutObject", "manifest.jsonl")),
     Step("Batcher: write index", _batcher("s3:PutObject", "uploads.jsonl")),
@@ -173,6 +175,7 @@ RESULTS_STEPS = (
     Step("Results: publish flags", Call(RESULTS, "sns:PublishBatch")),
     Step("Results: publish last flags", Call(RESULTS, "sns:PublishBatch", nth=2)),
     Step("Results: finalize", Call(RESULTS, "dynamodb:TransactWriteItems")),
+    Step("Results: close", Call(RESULTS, "s3:DeleteObject", "open/")),
     Step(
         "Results: write leftovers",
         Call(RESULTS, "s3:PutObject", "leftovers.jsonl"),
@@ -195,9 +198,35 @@ RESULTS_STEPS = (
         outcome=f"{_AGAIN}: the lines that the job left out",
     ),
 )
+SWEEPER_STEPS = (
+    *(
+        Step(name, Call(SWEEPER, call, matching), situation=situations.forgotten_and_swept)
+        for name, call, matching in (
+            ("Sweeper: list open batches", "s3:ListBucket", ""),
+            ("Sweeper: list what runs", "states:ListExecutions", ""),
+            ("Sweeper: look at an execution", "states:DescribeExecution", ""),
+            ("Sweeper: read an entry", "s3:GetObject", "open/"),
+            ("Sweeper: read claims", "dynamodb:BatchGetItem", ""),
+            ("Sweeper: put back", "sqs:SendMessage", ""),
+        )
+    ),
+    Step(
+        "Sweeper: redrive",
+        Call(SWEEPER, "states:RedriveExecution"),
+        situation=situations.stopped_and_swept,
+        hold_jobs=True,
+    ),
+)
 
 #: Situations that do not come about by uploading alone.
-RARE = frozenset({situations.stopped_by_hand, situations.sent_again})
+RARE = frozenset(
+    {
+        situations.stopped_by_hand,
+        situations.sent_again,
+        situations.stopped_and_swept,
+        situations.forgotten_and_swept,
+    }
+)
 
 
 def steps() -> Iterator[Step]:
@@ -207,6 +236,7 @@ def steps() -> Iterator[Step]:
     yield from WORKFLOW_STEPS
     yield from ANALYZER_STEPS
     yield from RESULTS_STEPS
+    yield from SWEEPER_STEPS
 
 
 def rows() -> Iterator[Row]:

@@ -104,6 +104,7 @@ class _Wave:
         cloud.clear_faults()
         cloud.reset_rekognition()
         _wait(self._is_settled, _SETTLE_SECONDS)
+        self._observation.tidy()
         played = [
             self._judge(row, stage, troubles[stage.prefix] + unstruck.get(stage.prefix, []))
             for row, stage in zip(self._rows, self._stages, strict=True)
