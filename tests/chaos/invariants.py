@@ -78,12 +78,13 @@ def _one_final_verdict_each(ledger: Ledger, observed: Observed) -> Iterator[str]
 
 
 def _newest_on_top(ledger: Ledger, observed: Observed) -> Iterator[str]:
+    newest = ledger.newest
     top: dict[str, Mapping[str, Any]] = {}
     for item in observed.items:
         if item["key"] not in top or item[VERSION] > top[item["key"]][VERSION]:
             top[item["key"]] = item
     for key, item in top.items():
-        if item.get("version_id") != ledger.newest.get(key):
+        if item.get("version_id") != newest.get(key):
             yield f"the newest verdict of {key} is not its newest upload's"
 
 
@@ -94,7 +95,7 @@ def _right_verdicts(ledger: Ledger, observed: Observed) -> Iterator[str]:
         if entry is None or item[STATUS] not in FINAL:
             continue  # told under I1
         error = item.get("error", {})
-        right = ledger.right_statuses(entry, error.get("code"))
+        right = ledger.right_statuses(entry, item.get("engine"), error.get("code"))
         if item[STATUS] not in right:
             because = f" ({error['code']}: {error['message'][:80]})" if error else ""
             yield f"{entry.key} is {entry.kind} and became {item[STATUS]}{because}, not {' or '.join(sorted(right))}"

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from lambdas.moderation.engine import Engine
 from lambdas.moderation.verdict import FINAL, Status
 from tests.e2e.images import BLOCKED, CLEAN, REVIEW
 
@@ -78,12 +79,12 @@ class Ledger:
     paid_again: int = 0
     dead_letters: int = 0
     _entries: dict[tuple[str, str], Entry] = field(default_factory=dict)
-    _newest: dict[str, str] = field(default_factory=dict)
+    _versions: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, entry: Entry) -> None:
         """Write down an upload; one that is written down already is replaced, as where its version was deleted."""
         if self.find(entry.key, entry.version_id) is None:
-            self._newest[entry.key] = entry.version_id
+            self._versions.setdefault(entry.key, []).append(entry.version_id)
         self._entries[entry.key, entry.version_id] = entry
 
     def __len__(self) -> int:
@@ -99,19 +100,32 @@ class Ledger:
     @property
     def newest(self) -> Mapping[str, str]:
         """Key -> version id of its newest upload."""
-        return self._newest
+        return {key: versions[-1] for key, versions in self._versions.items()}
 
     def paid_uploads(self) -> Counter[str]:
         """Key -> how many of its uploads an analysis is paid for."""
         return Counter(entry.key for entry in self if entry.kind.is_paid)
 
-    def right_statuses(self, entry: Entry, error_code: str | None) -> frozenset[Status]:
-        """The final statuses an upload may have, where this is the code of its verdict's error."""
+    def right_statuses(self, entry: Entry, engine: str | None, error_code: str | None) -> frozenset[Status]:
+        """The final statuses an upload may have, where its verdict was reached by this engine or with this error.
+
+        A job reads what is current. Only approvals are confirmed against what is stored, so what a job says of a newer
+        upload's bytes may stand for an older one, unless it is an approval.
+        """
         if entry.is_gone:
             return FINAL - {Status.APPROVED}
+        right = {entry.kind.status}
         if error_code in self.legitimate_failures and entry.kind is not Kind.EMPTY:
-            return frozenset({entry.kind.status, Status.FAILED})
-        return frozenset({entry.kind.status})
+            right.add(Status.FAILED)
+        if engine == Engine.BULK and entry.kind is not Kind.EMPTY:
+            right |= {newer.kind.status for newer in self._newer(entry)} - {Status.APPROVED}
+        return frozenset(right)
+
+    def _newer(self, entry: Entry) -> Iterator[Entry]:
+        """The uploads of the same key that were made later."""
+        versions = self._versions[entry.key]
+        for version_id in versions[versions.index(entry.version_id) + 1 :]:
+            yield self._entries[entry.key, version_id]
 
 
 def mixed(prefix: str, count: int) -> Iterator[tuple[str, Kind]]:

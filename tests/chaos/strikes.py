@@ -14,6 +14,9 @@ BATCHER, ANALYZER, RESULTS, SWEEPER, WORKFLOW = (
     "AnalysisStateMachine",
 )
 
+#: Times that a fault strikes which is to last as long as it is armed.
+FOR_EVER = 1_000_000
+
 #: Service -> code and HTTP status of its throttling, of a missing permission, and of its own trouble (each service's
 #: API reference, "Common errors" and the operations' own).
 _THROTTLED = {

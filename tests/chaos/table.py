@@ -6,13 +6,25 @@ To extend it, add a `Step` with its calls, or a row to one of the lists below.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lambdas.analyzer.chunk_analysis import MAX_DELIVERIES
 from local.rekognition.job import FailureCode
 from local.rekognition.refusal import BulkRefusal
 from tests.chaos import situations
 from tests.chaos.cloud import BULK_LANES, LARGE
 from tests.chaos.row import ANY_ERROR, Row
 from tests.chaos.situations import PAID, UPLOADS, Situation
-from tests.chaos.strikes import ANALYZER, BATCHER, RESULTS, SWEEPER, WORKFLOW, Call, Document, Strike, strikes_at
+from tests.chaos.strikes import (
+    ANALYZER,
+    BATCHER,
+    FOR_EVER,
+    RESULTS,
+    SWEEPER,
+    WORKFLOW,
+    Call,
+    Document,
+    Strike,
+    strikes_at,
+)
 
 BULK, IMAGE, AUTO, FAST, BACKFILL = BULK_LANES[0], "image", "auto", "fast", "backfill"
 
@@ -419,8 +431,10 @@ def _rekognition() -> Iterator[Row]:
         "Analyzer: any run",
         "killed at every image, each time",
         IMAGE,
-        faults=(Call(ANALYZER, "rekognition:DetectModerationLabels").struck("kill", when="before", times=10),),
-        outcome="FAILED: the chunk is given up",
+        faults=(Call(ANALYZER, "rekognition:DetectModerationLabels").struck("kill", when="before", times=FOR_EVER),),
+        situation=situations.uploaded_and_decided,
+        paid_again=MAX_DELIVERIES * PAID,
+        outcome=f"FAILED: the chunk is given up; {_AGAIN}: what was answered as each Analyzer died",
         fails_with=frozenset({"ChunkFailed"}),
     )
 
@@ -433,7 +447,7 @@ def _objects() -> Iterator[Row]:
         switches=held,
         situation=situations.overwritten,
         paid_again=8,
-        outcome=f"{_AGAIN}: what the job read the successor of",
+        outcome=f"{_AGAIN}: what the job approved the successor of; what it flagged the successor of is flagged",
     )
     yield Row("Bulk: objects", "several versions in a batch", situation=situations.overwritten_in_a_batch)
     yield Row("Image: objects", "several versions in a batch", IMAGE, situation=situations.overwritten_in_a_batch)

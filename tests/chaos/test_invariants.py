@@ -154,6 +154,17 @@ def test_an_upload_whose_bytes_are_gone_may_be_anything_but_approved() -> None:
     assert violations(ledger, observed({"v1": verdict(ENTRIES[0], Status.FAILED)})) == []
 
 
+def test_a_job_may_say_of_an_older_upload_what_it_read_in_a_newer_one_but_not_approve_it() -> None:
+    ledger = Ledger()
+    older, newer = Entry("k.jpg", "v1", Kind.CLEAN), Entry("k.jpg", "v2", Kind.BLOCKED)
+    for entry in (older, newer):
+        ledger.add(entry)
+
+    assert ledger.right_statuses(older, "bulk", None) == {Status.APPROVED, Status.BLOCKED}
+    assert ledger.right_statuses(older, "image", None) == {Status.APPROVED}
+    assert ledger.right_statuses(newer, "bulk", None) == {Status.BLOCKED}
+
+
 def test_analyses_that_the_faults_justify_are_let_alone() -> None:
     run = observed(analysed={"a.jpg": 3, "b.jpg": 2, "c.jpg": 1})
 
