@@ -2,8 +2,8 @@
 
 Changed on the local cloud only, after the deployment, because it would be waited for in real time otherwise:
 
-- a batcher may take `BATCHER_SECONDS`, not 60, so that a dead one's claims are taken over sooner;
-- a lane's messages come back after about two seconds, often enough for that before they are dead letters;
+- a batcher may take `BATCHER_SECONDS` and not 60, so that a dead one's claims are taken over sooner;
+- a lane's messages come back after a few seconds, often enough for that before they are dead letters;
 - an Analyzer makes as many calls a second as it likes, and has `ANALYZER_SECONDS`, so that what it can't do in a few
   seconds is put back. The workflow still counts on the few calls of the settings, which send `auto` to Bulk Analysis.
 """
@@ -24,9 +24,9 @@ from tests.e2e.pipeline import Pipeline
 #: Waits of the workflow and of the queues, as parts of AWS's.
 TIME_SCALE = 0.002
 
-BATCHER_SECONDS = 6
+BATCHER_SECONDS = 8
 ANALYZER_SECONDS = CLOSING_SECONDS + 3
-_COMES_BACK_SECONDS = 2
+_COMES_BACK_SECONDS = 3
 
 #: A job takes a moment, not half a second.
 ENVIRONMENT = {"GATEHOUSE_REKOGNITION_JOB_SECONDS": "0.1"}

@@ -1,6 +1,7 @@
 """Looks at a deployed pipeline from all sides at once, for the invariants."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from lambdas.moderation.open_batch import OPEN_PREFIX
 from lambdas.moderation.verdict import FINAL, FLAGGED, STATUS
@@ -28,34 +29,32 @@ class Observation:
         running = sum(len(self._pipeline.executions("RUNNING", machine)) for machine in machines)
         return {**found, "running executions": running}
 
-    def is_settled(self, prefix: str, ledger: Ledger) -> bool:
-        """Whether all uploads under a prefix have their verdicts and flags, and nothing waits anywhere."""
+    def is_settled(self, prefixes: tuple[str, ...], ledger: Ledger) -> bool:
+        """Whether all uploads under the prefixes have their verdicts and flags, and nothing waits anywhere."""
         if any(self.waiting().values()) or self.dead_letters() < ledger.dead_letters:
             return False
-        items = self._pipeline.verdicts(prefix)
-        self._watch.look(items)
+        items = self._items(prefixes)
         if len(items) < len(ledger) or any(item[STATUS] not in FINAL for item in items):
             return False
         flagged = sum(item[STATUS] in FLAGGED for item in items)
-        return len({flag["id"] for flag in self._pipeline.flags(prefix)}) >= flagged
+        return len({flag["id"] for flag in self._flags(prefixes)}) >= flagged
 
     def tidy(self) -> None:
         """Let the sweeper close what is open without need, as it does each quarter of an hour."""
         if self._open_batches():
             sweep(self._pipeline)
 
-    def of(self, prefix: str, unstruck: Sequence[str] = ()) -> Observed:
-        """What is seen of the keys under a prefix, now."""
-        items = self._pipeline.verdicts(prefix)
-        self._watch.look(items)
+    def of(self, prefixes: tuple[str, ...], unstruck: Sequence[str] = ()) -> Observed:
+        """What is seen of the keys under the prefixes, now."""
+        analysed = self._pipeline.analysed().items()
         return Observed(
-            items=items,
-            flags=self._pipeline.flags(prefix),
+            items=self._items(prefixes),
+            flags=self._flags(prefixes),
             waiting=self.waiting() | {"the register of open batches": self._open_batches()},
             dead_letters=self.dead_letters(),
-            analysed=self._pipeline.analysed(prefix),
-            stored=self._stored(prefix),
-            changed=self._watch.changed(prefix),
+            analysed={key: count for key, count in analysed if key.startswith(prefixes)},
+            stored=frozenset(version for prefix in prefixes for version in self._stored(prefix)),
+            changed=self._watch.changed(prefixes),
             unstruck=unstruck,
         )
 
@@ -86,6 +85,14 @@ class Observation:
             for url in queue_urls(self._pipeline, output):
                 self._pipeline.cloud.client("sqs").purge_queue(QueueUrl=url)
 
+    def _items(self, prefixes: tuple[str, ...]) -> list[dict[str, Any]]:
+        items = [item for item in self._pipeline.verdicts() if item["key"].startswith(prefixes)]
+        self._watch.look(items)
+        return items
+
+    def _flags(self, prefixes: tuple[str, ...]) -> list[dict[str, Any]]:
+        return [flag for flag in self._pipeline.flags() if flag["object"]["key"].startswith(prefixes)]
+
     def _messages(self, output: str) -> int:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         look: Callable[..., dict[str, dict[str, str]]] = self._pipeline.cloud.client("sqs").get_queue_attributes
@@ -98,10 +105,10 @@ class Observation:
         )
         return int(listed["KeyCount"])
 
-    def _stored(self, prefix: str) -> frozenset[tuple[str, str]]:
+    def _stored(self, prefix: str) -> list[tuple[str, str]]:
         pages = (
             self._pipeline.cloud.client("s3")
             .get_paginator("list_object_versions")
             .paginate(Bucket=self._pipeline.upload_bucket, Prefix=prefix)
         )
-        return frozenset((each["Key"], each["VersionId"]) for page in pages for each in page.get("Versions", []))
+        return [(each["Key"], each["VersionId"]) for page in pages for each in page.get("Versions", [])]

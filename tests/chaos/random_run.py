@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.chaos import table
-from tests.chaos.composition import Stretch, compose
+from tests.chaos.composition import PREFIXES, Stretch, compose
 from tests.chaos.invariants import violations
 from tests.chaos.ledger import Ledger
 from tests.chaos.observation import Observation
@@ -18,9 +18,6 @@ from tests.e2e.pipeline import Pipeline
 
 _SETTLE_SECONDS = 900.0
 _POLL_SECONDS = 0.5
-
-#: All keys of a run have it in them.
-PREFIX = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +56,12 @@ def run(pipeline: Pipeline, seed: int, uploads: int) -> RandomRun:
             upload_all(pipeline, stretch.uploads, ledger)
         cloud.rekognition(concurrent_jobs=None)
         end = time.monotonic() + _SETTLE_SECONDS
-        while not observation.is_settled(PREFIX, ledger) and time.monotonic() < end:
+        while not observation.is_settled(PREFIXES, ledger) and time.monotonic() < end:
             time.sleep(_POLL_SECONDS)
         observation.tidy()
         leftovers = _leftovers(pipeline)
         ledger.paid_again = leftovers + sum(stretch.paid_again for stretch in stretches)
-        observed = observation.of(PREFIX)
+        observed = observation.of(PREFIXES)
         armed = cloud.armed_faults()
         cloud.clear_faults()
     struck = _struck(stretches)

@@ -10,7 +10,7 @@ from lambdas.analyzer.chunk_analysis import MAX_DELIVERIES
 from local.rekognition.job import FailureCode
 from local.rekognition.refusal import BulkRefusal
 from tests.chaos import situations
-from tests.chaos.cloud import BULK_LANES, LARGE
+from tests.chaos.cloud import BATCHER_SECONDS, BULK_LANES, LARGE
 from tests.chaos.row import ANY_ERROR, Row
 from tests.chaos.situations import PAID, UPLOADS, Situation
 from tests.chaos.strikes import (
@@ -267,7 +267,7 @@ def rows() -> Iterator[Row]:
 def _slow_batchers() -> Iterator[Row]:
     """Answers later than the function's timeout: the batcher is ended in the middle."""
     for when in ("before", "after"):
-        claim = _batcher("dynamodb:TransactWriteItems").struck("delay", when=when, seconds=8)
+        claim = _batcher("dynamodb:TransactWriteItems").struck("delay", when=when, seconds=BATCHER_SECONDS + 2)
         yield Row("Batcher: claim", f"runs out of time {when}", faults=(claim,))
 
 

@@ -116,10 +116,10 @@ class _Wave:
         return played
 
     def _is_settled(self) -> bool:
-        return all(self._observation.is_settled(stage.prefix, stage.ledger) for stage in self._stages)
+        return all(self._observation.is_settled((stage.prefix,), stage.ledger) for stage in self._stages)
 
     def _judge(self, row: Row, stage: Stage, unstruck: Sequence[str]) -> Played:
-        observed = self._observation.of(stage.prefix, unstruck)
+        observed = self._observation.of((stage.prefix,), unstruck)
         return Played(
             row,
             uploads=len(stage.ledger),

@@ -55,10 +55,10 @@ class Watch:
                 if item[STATUS] in FINAL:
                     self._final[identity] = now
 
-    def changed(self, prefix: str = "") -> list[str]:
-        """What has changed under a prefix, a sentence each."""
+    def changed(self, prefixes: str | tuple[str, ...] = "") -> list[str]:
+        """What has changed under the prefixes, a sentence each."""
         with self._lock:
-            return [sentence for key, sentence in self._changed if key.startswith(prefix)]
+            return [sentence for key, sentence in self._changed if key.startswith(prefixes)]
 
     def _sample(self) -> None:
         pause = _PAUSE_SECONDS
