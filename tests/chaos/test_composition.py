@@ -1,0 +1,20 @@
+"""A seed is a run: the same uploads, and the same faults between the same uploads."""
+
+from tests.chaos.composition import compose
+
+
+def test_the_same_seed_composes_the_same_run() -> None:
+    assert compose(7, 2_000) == compose(7, 2_000)
+    assert compose(7, 2_000) != compose(8, 2_000)
+
+
+def test_a_run_has_as_many_uploads_as_were_asked_for() -> None:
+    assert sum(len(stretch.uploads) for stretch in compose(7, 2_001)) == 2_001
+
+
+def test_a_stretch_uploads_no_key_twice_and_a_run_overwrites_some() -> None:
+    keys = [key for stretch in compose(7, 2_000) for key, _ in stretch.uploads]
+
+    assert len(set(keys)) < len(keys)
+    for stretch in compose(7, 2_000):
+        assert len(dict(stretch.uploads)) == len(stretch.uploads)
