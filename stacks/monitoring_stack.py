@@ -21,7 +21,7 @@ class MonitoringStack(cdk.Stack):
     def __init__(self, scope: Construct, *, settings: Settings, storage: StorageStack, pipeline: PipelineStack) -> None:
         super().__init__(scope, f"{settings.name}-monitoring", description="Gatehouse: alarms and dashboards")
         alarms: list[cloudwatch.Alarm] = []
-        for owner in pipeline.alarm_owners:
+        for owner in (storage.flags, *pipeline.alarm_owners):
             alarms.extend(owner.create_alarms(Construct(self, owner.node.id)))
         if settings.alarm_topic_arn:
             self._send(alarms, settings.alarm_topic_arn)

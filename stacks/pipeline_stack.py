@@ -70,6 +70,9 @@ class PipelineStack(cdk.Stack):
                     verdicts=storage.verdicts,
                     policies={name: storage.policies[name] for name in lane.lane.policies},
                     workflow=self.workflows[lane.lane.priority],
+                    other_workflows=[
+                        workflow for priority, workflow in self.workflows.items() if priority is not lane.lane.priority
+                    ],
                     log_retention_days=settings.log_retention_days,
                     key=storage.key,
                 )
@@ -82,6 +85,7 @@ class PipelineStack(cdk.Stack):
                 work=storage.work,
                 verdicts=storage.verdicts,
                 lanes=self.lanes,
+                work_retention_days=settings.work_retention_days,
                 log_retention_days=settings.log_retention_days,
                 key=storage.key,
             )

@@ -42,7 +42,7 @@ CONCURRENCY = (2, 1000)
 MAX_JOB_DEADLINE_HOURS = 24
 
 #: A function's environment holds 4 KB in all; the rest is for names and ARNs (Lambda Developer Guide, quotas).
-_MAX_LANE_ENVIRONMENT = 3400
+_MAX_LANE_ENVIRONMENT = 3200
 
 #: Bytes of a generated parameter name and what JSON puts around it and its policy's name. CloudFormation's names have
 #: 40 characters today (aws-cloudformation-resource-providers-ssm, CreateHandler), and had up to twice as many.

@@ -53,7 +53,7 @@ EMITTED: Mapping[str, Emitted] = {
     ),
     "sweeper": Emitted(
         ("service",),
-        frozenset({"BatchesOpen", "BatchesOverdue", "BatchesRedriven", "UploadsReadmitted", "UploadsStuck"}),
+        frozenset({"BatchesOld", "BatchesOverdue", "BatchesRedriven", "UploadsReadmitted", "UploadsStuck"}),
     ),
     "results": Emitted(
         ("lane", "service"),
@@ -67,6 +67,7 @@ EMITTED: Mapping[str, Emitted] = {
                 "OtherModelAnswers",
                 "UnknownLabels",
                 "UnmatchedResultLines",
+                "UploadsUnanswered",
                 "UploadToVerdict",
                 "UploadsApproved",
                 "UploadsBlocked",

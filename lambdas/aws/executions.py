@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 
+#: Redrives after which an execution counts as one that can't end well. It retries for hours before it stops.
+MAX_REDRIVES = 10
+
+
 class Progress(Enum):
     """Where a batch's execution stands after we asked for it to run."""
 
@@ -46,10 +50,16 @@ class Executions:
     def redrive(self, batch_id: str) -> Progress:
         """Resume a stopped execution where it stopped.
 
+        A redriven execution keeps the definition it was started with (API reference, RedriveExecution), so one that
+        has stopped again and again may never end well, whatever was mended: another one has to take its place.
+
         Returns:
-            RUNNING, also when someone else's redrive came first; or where the execution stands for good, because Step
-            Functions redrives it no more (it keeps an execution redrivable for 14 days).
+            RUNNING, also when someone else's redrive came first; or where the execution stands for good, because it was
+            redriven often enough, or because Step Functions redrives it no more (for 14 days, it does).
         """
+        execution = self._client.describe_execution(executionArn=self._arn(batch_id))
+        if execution.get("redriveCount", 0) >= MAX_REDRIVES:
+            return _progress(execution["status"])
         try:
             self._client.redrive_execution(executionArn=self._arn(batch_id))
         except self._client.exceptions.ExecutionNotRedrivable:
@@ -71,10 +81,13 @@ class Executions:
             return Progress.ABSENT
 
     def _progress(self, batch_id: str) -> Progress:
-        status = self._client.describe_execution(executionArn=self._arn(batch_id))["status"]
-        if status in ("RUNNING", "PENDING_REDRIVE"):
-            return Progress.RUNNING
-        return Progress.SUCCEEDED if status == "SUCCEEDED" else Progress.STOPPED
+        return _progress(self._client.describe_execution(executionArn=self._arn(batch_id))["status"])
 
     def _arn(self, batch_id: str) -> str:
         return f"{self._state_machine_arn.replace(':stateMachine:', ':execution:')}:{batch_id}"
+
+
+def _progress(status: str) -> Progress:
+    if status in ("RUNNING", "PENDING_REDRIVE"):
+        return Progress.RUNNING
+    return Progress.SUCCEEDED if status == "SUCCEEDED" else Progress.STOPPED

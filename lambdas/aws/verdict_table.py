@@ -97,17 +97,13 @@ class VerdictTable:
         return [new for n, (_, new) in enumerate(replacements) if n not in rejected]
 
     def pending(self, claims: Iterable[Claim]) -> set[tuple[str, str]]:
-        """Identities (object, version) of the uploads still PENDING under exactly these claims."""
+        """Identities (object, version) of the uploads still PENDING under these claims' batches."""
         found: set[tuple[str, str]] = set()
         for chunk in _chunks(list(claims)):
             held = {claim.upload.identity: claim for claim in chunk}
             for item in self._batch_get(list(held)):
                 claim = held[item[OBJECT], item[VERSION]]
-                if (item[STATUS], item[BATCH_ID], item[CLAIMED_AT]) == (
-                    Status.PENDING.value,
-                    claim.batch_id,
-                    claim.claimed_at,
-                ):
+                if (item[STATUS], item[BATCH_ID]) == (Status.PENDING.value, claim.batch_id):
                     found.add(claim.upload.identity)
         return found
 
@@ -176,7 +172,7 @@ class VerdictTable:
         return request
 
     def _batch_get(self, identities: Sequence[tuple[str, str]]) -> Iterator[dict[str, Any]]:
-        names = (OBJECT, VERSION, STATUS, BATCH_ID, CLAIMED_AT)
+        names = (OBJECT, VERSION, STATUS, BATCH_ID)
         request: Any = {
             self._name: {
                 "Keys": [{OBJECT: {"S": object_}, VERSION: {"S": version}} for object_, version in identities],

@@ -52,6 +52,9 @@ class Admission:
     Attributes:
         policies: the lane's policies by name, as they hold at the moment of the call. Asked once uploads are held, so
             that whatever is claimed after a policy was changed is judged by the change.
+        executions: of the lane's priority.
+        other_executions: of the other priorities. A batch is started under one priority, which may change while it
+            runs; it must not be started under another one then.
         now: the current time, with a zone.
     """
 
@@ -60,6 +63,7 @@ class Admission:
     table: VerdictTable
     work: WorkBucket
     executions: Executions
+    other_executions: Sequence[Executions]
     now: Callable[[], datetime]
 
     def admit(
@@ -74,7 +78,8 @@ class Admission:
             uploads: of this lane.
             timeout: how long a batcher may run. A claim older than this whose batch has no files belongs to a batcher
                 that is dead.
-            resubmitted: identity of an upload -> the batch whose FAILED verdict on it is to give way to a new analysis.
+            resubmitted: identity of an upload -> the batch it is to be taken from, FAILED or PENDING, to be analysed
+                anew. One that is still being analysed is left where it is.
 
         Raises:
             VerdictTableBusyError, ClientError, and whatever `policies` raises: deliver the messages again; what was
@@ -89,7 +94,7 @@ class Admission:
         self.work.open(opened)
         claims = [Claim(upload, batch_id, moment, self.lane.name) for upload in unique.values()]
         held, taken = self.table.claim(claims)
-        held += self._take_over(taken, iso(self.now() - timeout - _GRACE), admitted)
+        held += self._take_over(taken, iso(self.now() - timeout - _GRACE), resubmitted, admitted)
         held += self._resubmit(taken, resubmitted, admitted)
         if held:
             batch = Batch.of(batch_id, self.lane, self.policies(), moment, held)
@@ -114,7 +119,9 @@ class Admission:
         admitted.resubmitted = len(claimed)
         return claimed
 
-    def _take_over(self, taken: Sequence[Taken], dead_before: str, admitted: Admitted) -> list[Claim]:
+    def _take_over(
+        self, taken: Sequence[Taken], dead_before: str, resubmitted: Mapping[tuple[str, str], str], admitted: Admitted
+    ) -> list[Claim]:
         """See to uploads that are known already; return those this batch holds now in another one's place."""
         by_batch: dict[str, list[tuple[Claim, Claim]]] = {}
         for entry in taken:
@@ -127,9 +134,11 @@ class Admission:
             if not self.work.has(batch_id):
                 replacements += _abandoned(pairs, dead_before, admitted)
                 continue
-            progress = self._resume(batch_id, admitted)
+            is_resubmitted = batch_id in {resubmitted.get(old.upload.identity) for old, _ in pairs}
+            progress = self._resume(batch_id, admitted, is_resubmitted=is_resubmitted)
             if progress is not Progress.RUNNING:
-                replacements += [(old, _next_attempt(new, old.attempt + 1)) for old, new in pairs]
+                attempts = (1 if is_resubmitted else old.attempt + 1 for old, _ in pairs)
+                replacements += [(old, _next_attempt(new, n)) for (old, new), n in zip(pairs, attempts, strict=True)]
             if progress is Progress.SUCCEEDED:
                 stuck |= {old.upload.identity for old, _ in pairs}
         reclaimed = self.table.reclaim(replacements)
@@ -139,9 +148,14 @@ class Admission:
         admitted.stuck_after_success += len(stuck & identities)
         return reclaimed
 
-    def _resume(self, batch_id: str, admitted: Admitted) -> Progress:
+    def _resume(self, batch_id: str, admitted: Admitted, *, is_resubmitted: bool) -> Progress:
+        """Where an older batch's execution stands once it was started or redriven, as far as that helps."""
+        for machine in self.other_executions:
+            progress = machine.look(batch_id)
+            if progress is not Progress.ABSENT:  # the lane had another priority then
+                return progress
         progress = self.executions.ensure_started(batch_id)
-        if progress is Progress.STOPPED:
+        if progress is Progress.STOPPED and not is_resubmitted:
             progress = self.executions.redrive(batch_id)
             admitted.redriven += progress is Progress.RUNNING
         return progress

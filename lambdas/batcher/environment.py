@@ -20,6 +20,7 @@ class Environment:
     verdict_table: str
     work_bucket: str
     state_machine_arn: str
+    other_state_machine_arns: tuple[str, ...]
 
     @classmethod
     def read(cls, variables: Mapping[str, str]) -> "Environment":
@@ -34,4 +35,5 @@ class Environment:
             verdict_table=variables["VERDICT_TABLE"],
             work_bucket=variables["WORK_BUCKET"],
             state_machine_arn=variables["STATE_MACHINE_ARN"],
+            other_state_machine_arns=tuple(arn for arn in variables["OTHER_STATE_MACHINE_ARNS"].split(",") if arn),
         )

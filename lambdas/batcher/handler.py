@@ -47,12 +47,14 @@ def _policies() -> ActivePolicies:
 @cache
 def _admission() -> Admission:
     environment = Environment.read(os.environ)
+    states = boto3.client("stepfunctions", config=_CONFIG)
     return Admission(
         lane=environment.lane,
         policies=_policies().current,
         table=VerdictTable(boto3.client("dynamodb", config=_CONFIG), environment.verdict_table),
         work=_work(),
-        executions=Executions(boto3.client("stepfunctions", config=_CONFIG), environment.state_machine_arn),
+        executions=Executions(states, environment.state_machine_arn),
+        other_executions=[Executions(states, arn) for arn in environment.other_state_machine_arns],
         now=lambda: datetime.now(UTC),
     )
 

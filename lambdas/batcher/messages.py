@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lambdas.moderation.lane import Lane
-from lambdas.moderation.upload import MalformedMessageError, Upload, parse_message, resubmitted_batch
+from lambdas.moderation.upload import MalformedMessageError, Upload, is_readmitted, parse_message, resubmitted_batch
 
 
 @dataclass(slots=True)
@@ -16,7 +16,7 @@ class Messages:
         uploads: message id -> upload.
         ignored: how many speak of nothing to moderate here: test events, deletes, another lane's uploads.
         malformed: message id -> what is wrong with it.
-        resubmitted: identity of an upload -> the batch whose FAILED verdict on it somebody asks to replace.
+        resubmitted: identity of an upload -> the batch that somebody wants it taken from.
     """
 
     uploads: dict[str, Upload] = field(default_factory=dict)
@@ -35,7 +35,9 @@ class Messages:
             except MalformedMessageError as error:
                 messages.malformed[identity] = str(error)
                 continue
-            if upload is None or not lane.matches(upload.key, upload.size):
+            # What we put back is pending: if the lane has changed since, nobody else would take it.
+            is_wanted = upload and (lane.matches(upload.key, upload.size) or is_readmitted(record["body"]))
+            if upload is None or not is_wanted:
                 messages.ignored += 1
                 continue
             messages.uploads[identity] = upload

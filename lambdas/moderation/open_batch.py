@@ -7,11 +7,12 @@ upload stands in an entry, and what is open for too long is found by listing a f
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
-from lambdas.moderation.document import MISSHAPEN, of_kind, text
-from lambdas.moderation.upload import Upload
+from lambdas.moderation.document import MISSHAPEN, of_kind, optional_text, shown, text, whole
+from lambdas.moderation.upload import Upload, iso
 from lambdas.moderation.verdict import Claim
 
 OPEN_PREFIX = "open/"
@@ -37,17 +38,25 @@ class OpenBatch:
     Attributes:
         claimed_at: of all the batch's claims, ISO 8601 in UTC.
         uploads: those the batcher was about to claim; some may have been another batch's already.
+        readmissions: how often a sweep has put their events back.
+        readmitted_at: when it last did, ISO 8601 in UTC; None if never.
     """
 
     lane: str
     batch_id: str
     claimed_at: str
     uploads: Sequence[Upload]
+    readmissions: int = 0
+    readmitted_at: str | None = None
 
     @property
     def key(self) -> str:
         """Where it lies in the work bucket."""
         return open_key(self.lane, self.batch_id)
+
+    def after_readmission(self, now: datetime) -> "OpenBatch":
+        """The entry once its uploads' events were put back."""
+        return replace(self, readmissions=self.readmissions + 1, readmitted_at=iso(now))
 
     def claims(self) -> list[Claim]:
         """What the batch holds at most."""
@@ -59,6 +68,8 @@ class OpenBatch:
             "batch_id": self.batch_id,
             "lane": self.lane,
             "claimed_at": self.claimed_at,
+            "readmissions": self.readmissions,
+            "readmitted_at": self.readmitted_at,
             "uploads": [upload.to_document() for upload in self.uploads],
         }
         return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
@@ -73,6 +84,25 @@ class OpenBatch:
         try:
             document: Mapping[str, Any] = of_kind(json.loads(content), dict)
             uploads = tuple(Upload.from_document(entry) for entry in document["uploads"])
-            return cls(text(document["lane"]), text(document["batch_id"]), text(document["claimed_at"]), uploads)
+            return cls(
+                lane=text(document["lane"]),
+                batch_id=text(document["batch_id"]),
+                claimed_at=text(document["claimed_at"]),
+                uploads=uploads,
+                readmissions=whole(document["readmissions"]),
+                readmitted_at=_time(document["readmitted_at"]),
+            )
         except MISSHAPEN as error:
             raise ValueError(f"not an entry of the open batches: {error!r}") from error
+
+
+def _time(value: object) -> str | None:
+    """A time with a zone, or None.
+
+    Raises:
+        TypeError, ValueError: it is neither.
+    """
+    time = optional_text(value)
+    if time is not None and datetime.fromisoformat(time).tzinfo is None:
+        raise ValueError(f"{shown(time)} has no time zone")
+    return time

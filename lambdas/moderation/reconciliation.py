@@ -166,21 +166,12 @@ class ImageAnswers:
             self.failures.setdefault(entry.n, failure)
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """An upload's verdict so far, and the labels in its analysis that the taxonomy does not have.
-
-    An approval on an unpinned analysis is not final yet: see `confirmation` and `withdraw`.
-    """
-
-    verdict: Verdict
-    unknown_labels: tuple[str, ...] = ()
-
-
 def judge(
     settings: BatchSettings, uploads: Iterable[BatchUpload], answers: Answers, decided_at: str
-) -> Iterator[Judgement]:
-    """Give each upload of a batch its judgement, in order; every path that lacks an analysis ends unapproved.
+) -> Iterator[Verdict]:
+    """Give each upload of a batch its verdict, in order; every path that lacks an analysis ends unapproved.
+
+    An approval on an unpinned analysis is not final yet: see `confirmation` and `withdraw`.
 
     Args:
         settings: the batch's own, as they were when it was claimed.
@@ -190,7 +181,7 @@ def judge(
     """
     for entry in uploads:
         if entry.refusal:
-            yield Judgement(Verdict(entry.claim, entry.refusal.status, decided_at, failure=entry.refusal.failure))
+            yield Verdict(entry.claim, entry.refusal.status, decided_at, failure=entry.refusal.failure)
             continue
         found = OVERWRITTEN if entry.is_overwritten else answers.answer(entry)
         verdict = Verdict(
@@ -203,14 +194,14 @@ def judge(
             adapter_asked=settings.adapter,
         )
         if isinstance(found, Failure):
-            yield Judgement(_failed(verdict, found))
+            yield _failed(verdict, found)
             continue
         policy = settings.policy_for(entry.claim.upload.key)
         decision = policy.judge(found)
         if decision.status is Status.APPROVED and settings.adapter and found.adapter != settings.adapter:
-            yield Judgement(_failed(verdict, ADAPTER_IGNORED), decision.unknown_labels)
+            yield _failed(verdict, ADAPTER_IGNORED)
             continue
-        judged = replace(
+        yield replace(
             verdict,
             status=decision.status,
             reasons=decision.reasons,
@@ -218,7 +209,6 @@ def judge(
             policy=policy.reference,
             decided_by=BY_POLICY,
         )
-        yield Judgement(judged, decision.unknown_labels)
 
 
 def withdraw(verdict: Verdict, doubt: Failure | None) -> Verdict:

@@ -147,9 +147,11 @@ def parse_message(body: str) -> Upload | None:
 def readmission_message(upload: Upload, resubmit_of: str | None = None) -> str:
     """The upload's event once more, for its lane's queue; `parse_message` reads the same upload from it.
 
+    It says that it is ours. EventBridge passes events of S3 on as they are, and no uploader can add to them: only who
+    may send to the queue can say so.
+
     Args:
-        resubmit_of: the batch in which the upload ended FAILED, where that is to be undone. EventBridge passes events
-            of S3 on as they are, and no uploader can add to them: only who may send to the queue can ask for this.
+        resubmit_of: the batch that left the upload FAILED or PENDING, where another one is to begin anew.
     """
     stored = {"key": upload.key, "size": upload.size, "etag": upload.etag, "sequencer": upload.sequencer}
     if upload.version_id is not None:
@@ -160,18 +162,26 @@ def readmission_message(upload: Upload, resubmit_of: str | None = None) -> str:
         "time": upload.uploaded_at,
         "detail": {"bucket": {"name": upload.bucket}, "object": stored},
     }
-    if resubmit_of is not None:
-        event[_OURS] = {"resubmit_of": resubmit_of}
+    event[_OURS] = {} if resubmit_of is None else {"resubmit_of": resubmit_of}
     return json.dumps(event, separators=(",", ":"))
 
 
+def is_readmitted(body: str) -> bool:
+    """Whether a message that `parse_message` could read was put into its queue by us."""
+    return _ours(body) is not None
+
+
 def resubmitted_batch(body: str) -> str | None:
-    """The batch whose failed verdict a message that `parse_message` could read asks to replace; None for an event."""
+    """The batch that a message that `parse_message` could read wants its upload taken from; None if it names none."""
+    batch_id = (_ours(body) or {}).get("resubmit_of")
+    return batch_id if isinstance(batch_id, str) else None
+
+
+def _ours(body: str) -> Mapping[str, Any] | None:
     if f'"{_OURS}"' not in body:
         return None
     ours = json.loads(body).get(_OURS)
-    batch_id = ours.get("resubmit_of") if isinstance(ours, dict) else None
-    return batch_id if isinstance(batch_id, str) else None
+    return ours if isinstance(ours, dict) else None
 
 
 def _mapping(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:

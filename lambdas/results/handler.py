@@ -39,6 +39,8 @@ _BULK_FAILED = "no media analysis job came to a good end, or to a start; the ima
 _OTHER = "Rekognition's model is not the policies' one; docs/operations.md#model-version-changed says what to do"
 _UNKNOWN = "the taxonomy lacks these labels; docs/operations.md#unknown-label-seen says how to write a rule for one"
 
+_LONGEST_PROBLEM = 500
+
 _CONFIG = Config(
     retries={"mode": "standard", "max_attempts": 8},
     connect_timeout=3,
@@ -73,10 +75,15 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
         FlagNotPublishedError: everything else is final; a retry tries the refused flags again.
     """
     request = Request.parse(event)
-    settled = _settlement().settle(request)
-    _report(request, settled)
-    if settled.refusals:
-        raise settled.refusals[0]
+    try:
+        settled = _settlement().settle(request)
+        _report(request, settled)  # before anything else can fail: a retry finds nothing left to report
+        if settled.refusals:
+            raise settled.refusals[0]
+        _settlement().close(request.batch_id, settled)
+    except Exception as error:
+        logger.error("not settled", extra={"batch_id": request.batch_id, "problem": repr(error)[:_LONGEST_PROBLEM]})
+        raise
     return {"batch_id": request.batch_id, **settled.to_document()}
 
 
@@ -86,6 +93,7 @@ def _report(request: Request, settled: Settled) -> None:
     counts = settled.counts()
     analyses = [verdict.analysis for verdict in settled.verdicts if verdict.analysis]
     other_models = other_versions(analyses, Environment.read(os.environ).model_version)
+    strange = unknown_labels(analyses)
     judged = {
         "UploadsJudged": len(settled.verdicts),
         "UploadsApproved": counts[Status.APPROVED],
@@ -96,8 +104,9 @@ def _report(request: Request, settled: Settled) -> None:
         "VerdictsMissing": settled.missing,
         "AdapterIgnored": settled.adapter_ignored,
         "OtherModelAnswers": other_models.total(),
-        "UnknownLabels": len(settled.unknown_labels),
+        "UnknownLabels": len(strange),
         "UnmatchedResultLines": settled.unmatched_lines,
+        "UploadsUnanswered": settled.unanswered,
         "Leftovers": settled.leftovers,
         "ImagesAnalysedInBulk": _analysed_in_bulk(request, settled),
         "BulkRefused": int(fallback is not None and fallback.is_refusal),
@@ -114,7 +123,7 @@ def _report(request: Request, settled: Settled) -> None:
     if other_models:
         answers = {loggable(version): count for version, count in other_models.most_common(MAX_NAMES)}
         logger.warning("another model answered", extra={"batch_id": batch_id, "answers": answers, "problem": _OTHER})
-    if strange := unknown_labels(analyses):
+    if strange:
         parents = {loggable(name): loggable(parent) for name, parent in islice(strange.items(), MAX_NAMES)}
         logger.warning("unknown labels", extra={"batch_id": batch_id, "parents": parents, "problem": _UNKNOWN})
     if fallback is not None:

@@ -40,11 +40,13 @@ class ImageRun:
     """A pass of the image engine that has ended.
 
     Attributes:
+        uploads: how many the pass was to go through.
         chunks: of the pass, in order.
         failures: chunk's first line -> why the chunk was given up.
     """
 
     image_pass: ImagePass
+    uploads: int
     chunks: tuple[Chunk, ...]
     failures: Mapping[int, Failure]
 
@@ -93,6 +95,7 @@ def _image_run(batch_id: str, document: Mapping[str, Any]) -> ImageRun:
         raise ValueError(f"{uploads} uploads, where a batch has {MAX_UPLOADS} at most")
     return ImageRun(
         image_pass,
+        uploads,
         tuple(Chunk(batch_id, image_pass, first, size) for first in range(0, uploads, size)),
         {whole(failure["first"]): _failure(failure) for failure in document["failures"]},
     )

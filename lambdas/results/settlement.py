@@ -27,7 +27,6 @@ from lambdas.moderation.reconciliation import (
     NOT_ANALYZED,
     BulkAnswers,
     ImageAnswers,
-    Judgement,
     is_leftover,
     judge,
     withdraw,
@@ -49,7 +48,7 @@ class Settled:
         leftovers: uploads that stay PENDING for the image engine.
         verdicts: those that stand by this run.
         unmatched_lines: analyses of images that are not in the batch, and lines that name none.
-        unknown_labels: names the taxonomy does not have, each once.
+        unanswered: uploads that a job was to analyse and said nothing about.
         refusals: what SNS said to flags it refused; their uploads are still PENDING.
     """
 
@@ -59,7 +58,7 @@ class Settled:
     leftovers: int = 0
     verdicts: list[Verdict] = field(default_factory=list)
     unmatched_lines: int = 0
-    unknown_labels: set[str] = field(default_factory=set)
+    unanswered: int = 0
     refusals: list[FlagNotPublishedError] = field(default_factory=list)
 
     def counts(self) -> Counter[Status]:
@@ -131,24 +130,32 @@ class Settlement:
                 answers = self._bulk_answers(request.analysis)
                 settled.unmatched_lines = answers.unmatched(index)
             settled.unmatched_lines += answers.unreadable_lines
-            judgements = list(judge(settings, held, answers, iso(self.now())))
-            settled.unknown_labels = {name for judgement in judgements for name in judgement.unknown_labels}
-            verdicts = self._confirm(judgements)
+            judged = list(judge(settings, held, answers, iso(self.now())))
+            verdicts = self._confirm(judged)
             if isinstance(request.analysis, Job) and not request.analysis.failure:
+                settled.unanswered = sum(verdict.failure == NOT_ANALYZED for verdict in judged)
                 verdicts = self._set_leftovers_aside(request.batch_id, held, verdicts, settled)
             settled.verdicts = self._publish_and_finalize(verdicts, settled.refusals)
             settled.skipped = len(index) - len(settled.verdicts) - settled.leftovers
-        if not settled.leftovers and not settled.refusals:
-            self.work.close(open_key(settings.lane, request.batch_id))
         return settled
+
+    def close(self, batch_id: str, settled: Settled) -> None:
+        """Take a batch that holds nothing more out of the register of open ones.
+
+        Raises:
+            ClientError: call again, or leave it to the sweeper.
+        """
+        if not settled.leftovers and not settled.refusals:
+            self.work.close(open_key(settled.lane, batch_id))
 
     def _index(self, settings: BatchSettings, analysis: Job | ImageRun) -> list[BatchUpload]:
         if isinstance(analysis, ImageRun) and analysis.image_pass is ImagePass.LEFTOVERS:
-            return list(self.work.read_leftovers(settings))
-        index = list(self.work.read_index(settings))
-        if len(index) != settings.uploads:
-            problem = f"batch {settings.batch_id} has {settings.uploads} uploads, and its index {len(index)}"
-            raise ValueError(f"{problem}; restore uploads.jsonl in the work bucket, or resubmit the batch")
+            index, expected, file = list(self.work.read_leftovers(settings)), analysis.uploads, "leftovers.jsonl"
+        else:
+            index, expected, file = list(self.work.read_index(settings)), settings.uploads, "uploads.jsonl"
+        if len(index) != expected:
+            problem = f"{file} of batch {settings.batch_id} has {len(index)} uploads, where {expected} are expected"
+            raise ValueError(f"{problem}; resubmit the batch")
         return index
 
     def _bulk_answers(self, job: Job) -> BulkAnswers:
@@ -188,12 +195,11 @@ class Settlement:
             self.work.write_leftovers(batch_id, leftovers)
         return definite
 
-    def _confirm(self, judgements: Sequence[Judgement]) -> list[Verdict]:
+    def _confirm(self, verdicts: Sequence[Verdict]) -> list[Verdict]:
         """Withdraw the approvals whose object is no longer, or not surely, the one that was analysed."""
-        approvals = [judgement.verdict for judgement in judgements if judgement.verdict.status is Status.APPROVED]
+        approvals = [verdict for verdict in verdicts if verdict.status is Status.APPROVED]
         identities = [verdict.upload.identity for verdict in approvals]
         doubts = dict(zip(identities, self.uploads.doubts(approvals), strict=True))
-        verdicts = [judgement.verdict for judgement in judgements]
         return [withdraw(verdict, doubts.get(verdict.upload.identity)) for verdict in verdicts]
 
     def _publish_and_finalize(

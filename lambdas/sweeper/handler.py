@@ -28,6 +28,8 @@ tracer = Tracer(auto_patch=False)
 #: Seconds that the last batch of a run may take: 10,000 uploads are 100 reads and 1,000 sends.
 _LAST_BATCH_SECONDS = 240
 
+_TO_NO_AVAIL = "its uploads were put back into their lane's queue before, and are still PENDING"
+
 _CONFIG = Config(retries={"mode": "standard", "max_attempts": 8}, connect_timeout=3, read_timeout=10)
 
 
@@ -42,7 +44,7 @@ def _sweep(schedule: Schedule, until: float) -> Sweep:
         schedule=schedule,
         table=VerdictTable(_client("dynamodb"), environment.verdict_table),
         work=WorkBucket(_client("s3"), environment.work_bucket),
-        executions=partial(Executions, _client("stepfunctions")),
+        machines=[Executions(_client("stepfunctions"), arn) for arn in schedule.state_machine_arns],
         queue=partial(IngestQueue, _client("sqs")),
         now=lambda: datetime.now(UTC),
         has_time=lambda: time.monotonic() < until,
@@ -56,24 +58,35 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> None:
     """Sweep the lanes that the schedule names.
 
     Raises:
-        MessageNotSentError, VerdictTableBusyError, ClientError: an outage; the next sweep starts over.
+        MessageNotSentError, VerdictTableBusyError, ClientError: an outage kept it from seeing to some batch. The others
+            were seen to, and the next sweep starts over.
     """
     until = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - _LAST_BATCH_SECONDS
-    _report(_sweep(Schedule.parse(event), until).sweep())
+    swept = _sweep(Schedule.parse(event), until).sweep()
+    _report(swept)
+    if swept.outages:
+        raise swept.outages[0]
 
 
 def _report(swept: Swept) -> None:
     counts = {
-        "BatchesOpen": swept.open,
+        "BatchesOld": swept.old,
         "BatchesOverdue": len(swept.overdue),
-        "BatchesRedriven": swept.redriven,
-        "UploadsReadmitted": swept.readmitted,
-        "UploadsStuck": swept.stuck,
+        "BatchesRedriven": len(swept.redriven),
+        "UploadsReadmitted": sum(swept.readmitted.values()),
+        "UploadsStuck": sum(swept.stuck.values()),
     }
     for name, count in counts.items():
         metrics.add_metric(name, MetricUnit.Count, count)
     logger.info("swept", extra={"counts": counts, "closed": swept.closed, "is_complete": swept.is_complete})
+    for batch_id in swept.redriven:
+        logger.info("batch redriven", extra={"batch_id": batch_id})
+    for batch_id, uploads in swept.readmitted.items():
+        logger.info("batch readmitted", extra={"batch_id": batch_id, "uploads": uploads})
     for batch_id in swept.overdue:
         logger.warning("batch overdue", extra={"batch_id": batch_id})
-    for batch_id, problem in swept.problems.items():
-        logger.error("batch stuck", extra={"batch_id": batch_id, "problem": problem})
+    for batch_id, uploads in swept.stuck.items():
+        problem = swept.problems.get(batch_id, _TO_NO_AVAIL)
+        logger.error("batch stuck", extra={"batch_id": batch_id, "uploads": uploads, "problem": problem})
+    for batch_id in swept.problems.keys() - swept.stuck.keys():
+        logger.error("batch not seen to", extra={"batch_id": batch_id, "problem": swept.problems[batch_id]})

@@ -12,14 +12,12 @@ class LaneRoute:
 
     Attributes:
         queue_url: where an upload's event goes to be admitted.
-        state_machine_arn: what analyses the lane's batches.
-        overdue_hours: a batch that is still being analysed after so long is worth a look; None where it may wait.
+        overdue_hours: a batch that is still being analysed after so long is worth a look.
     """
 
     name: str
     queue_url: str
-    state_machine_arn: str
-    overdue_hours: float | None
+    overdue_hours: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +26,12 @@ class Schedule:
 
     Attributes:
         lanes: by name.
+        state_machine_arns: of all priorities.
         min_age: younger batches are left alone. Their batcher may still run, and their messages come back unasked.
     """
 
     lanes: Mapping[str, LaneRoute]
+    state_machine_arns: tuple[str, ...]
     min_age: timedelta
 
     @classmethod
@@ -42,7 +42,6 @@ class Schedule:
             KeyError, TypeError: the event is not the schedule's; template and code were not deployed together.
         """
         lanes = {
-            name: LaneRoute(name, lane["queue_url"], lane["state_machine_arn"], lane.get("overdue_hours"))
-            for name, lane in event["lanes"].items()
+            name: LaneRoute(name, lane["queue_url"], lane["overdue_hours"]) for name, lane in event["lanes"].items()
         }
-        return cls(lanes, timedelta(minutes=event["min_age_minutes"]))
+        return cls(lanes, tuple(event["state_machine_arns"]), timedelta(minutes=event["min_age_minutes"]))

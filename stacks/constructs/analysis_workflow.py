@@ -88,6 +88,10 @@ class AnalysisWorkflow(Construct):
         self.state_machine.grant_start_execution(grantee)
         self.state_machine.grant_execution(grantee, "states:DescribeExecution", "states:RedriveExecution")
 
+    def grant_look(self, grantee: iam.IGrantable) -> None:
+        """Allow looking whether a batch's execution is here, and how it is."""
+        self.state_machine.grant_execution(grantee, "states:DescribeExecution")
+
     def grant_sweep(self, grantee: iam.IGrantable) -> None:
         """Allow listing what runs, looking how a batch's execution is, and redriving one that stopped."""
         iam.Grant.add_to_principal(

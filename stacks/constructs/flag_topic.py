@@ -1,5 +1,7 @@
 """The flag topic: where subscribers hear of uploads that were not approved."""
 
+from collections.abc import Sequence
+
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
@@ -7,7 +9,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from stacks.constructs.alarm import PERIOD
+from stacks.constructs.alarm import PERIOD, create_alarm
 from stacks.constructs.encryption_key import EncryptionKey
 
 
@@ -40,6 +42,18 @@ class FlagTopic(Construct):
         iam.Grant.add_to_principal(grantee=grantee, actions=["sns:Publish"], resource_arns=[self.topic.topic_arn])
         if self._key:
             self._key.grant_publish(grantee)
+
+    def create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
+        """The topic's alarms, made in another scope."""
+        return [
+            create_alarm(
+                scope,
+                "Undelivered",
+                self.metric_undelivered(),
+                section="Flags undelivered",
+                meaning="SNS could not deliver flags to a subscriber, and gave up.",
+            )
+        ]
 
     def metric_published(self) -> cloudwatch.Metric:
         """Flags that were published."""

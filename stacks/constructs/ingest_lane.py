@@ -18,7 +18,7 @@ from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import STANDING, create_alarm, create_band_alarm
 from stacks.constructs.analysis_workflow import AnalysisWorkflow
 from stacks.constructs.encryption_key import EncryptionKey
-from stacks.constructs.lane_metrics import LaneMetrics
+from stacks.constructs.lane_metrics import LEAST_FAILED, LaneMetrics
 from stacks.constructs.policy_parameter import PolicyParameter
 from stacks.constructs.queue import create_queue
 from stacks.constructs.service_function import ServiceFunction
@@ -46,6 +46,8 @@ class IngestLane(Construct):
 
     Args:
         policies: the pointers of the lane's policies, by the policies' names.
+        workflow: of the lane's priority.
+        other_workflows: of other priorities: a batch may have been started before the lane's priority was changed.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class IngestLane(Construct):
         verdicts: VerdictTable,
         policies: Mapping[str, PolicyParameter],
         workflow: AnalysisWorkflow,
+        other_workflows: Sequence[AnalysisWorkflow],
         log_retention_days: int,
         key: EncryptionKey | None,
     ) -> None:
@@ -83,7 +86,10 @@ class IngestLane(Construct):
             visibility_timeout=cdk.Duration.seconds(6 * _BATCHER_TIMEOUT.to_seconds()).plus(window),
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letter_queue, max_receive_count=_MAX_RECEIVES),
         )
-        self.undelivered_queue = self._queue("UndeliveredQueue", cdk.RemovalPolicy.RETAIN)
+        # With SQS's own key in any case: what keeps EventBridge from using a customer's key is to lose no event.
+        self.undelivered_queue = create_queue(
+            self, "UndeliveredQueue", key=None, retention_period=_RETENTION, removal_policy=cdk.RemovalPolicy.RETAIN
+        )
         self.metrics = LaneMetrics(
             self.name,
             rule=self._route_uploads(settings, uploads),
@@ -108,6 +114,9 @@ class IngestLane(Construct):
                 "VERDICT_TABLE": verdicts.table.table_name,
                 "WORK_BUCKET": work.bucket.bucket_name,
                 "STATE_MACHINE_ARN": workflow.state_machine.state_machine_arn,
+                "OTHER_STATE_MACHINE_ARNS": ",".join(
+                    other.state_machine.state_machine_arn for other in other_workflows
+                ),
             },
         )
         batcher = self.batcher.function
@@ -120,6 +129,8 @@ class IngestLane(Construct):
         for policy in policies.values():
             policy.grant_read(batcher)
         workflow.grant_run(batcher)
+        for other in other_workflows:
+            other.grant_look(batcher)
         for file in ("manifest.jsonl", "uploads.jsonl", "batch.json"):
             accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending=f"/batches/*/{file}")
         accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending=f"/open/{self.name}/*.json")
@@ -204,12 +215,9 @@ class IngestLane(Construct):
             create_alarm(
                 scope,
                 "UploadsFailed",
-                self.metrics.results("UploadsFailed"),
+                self.metrics.failed(),
                 section="Uploads failed",
                 meaning=f"Lane {self.name}: many uploads could not be analysed and are FAILED.",
-                threshold=10,
-                periods=3,
-                breaching=2,
             ),
             create_alarm(
                 scope,
@@ -227,6 +235,17 @@ class IngestLane(Construct):
                     self.metrics.results("UnmatchedResultLines"),
                     section="Result lines unmatched",
                     meaning=f"Lane {self.name}: a bulk job's result lines and its batch's uploads do not add up.",
+                    periods=STANDING,
+                )
+            )
+            alarms.append(
+                create_alarm(
+                    scope,
+                    "LinesMissing",
+                    self.metrics.results("UploadsUnanswered"),
+                    section="Result lines unmatched",
+                    meaning=f"Lane {self.name}: bulk jobs say nothing of many of their uploads, which are paid twice.",
+                    threshold=LEAST_FAILED,
                     periods=STANDING,
                 )
             )

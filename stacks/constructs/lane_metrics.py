@@ -12,6 +12,11 @@ from stacks.constructs.service_function import METRICS_NAMESPACE
 #: Verdicts in an hour from which on their flagged share says something: two flags of three uploads do not.
 LEAST_JUDGED = 100
 
+#: Uploads an hour that something is wrong with before it is told: one now and then is in order. And which part of the
+#: hour's verdicts they have to be, where there are many: one in twenty.
+LEAST_FAILED = 10
+_FAILED_OF_JUDGED = 20
+
 
 class LaneMetrics:
     """The metrics of one lane, for its alarms and for the dashboards.
@@ -76,6 +81,16 @@ class LaneMetrics:
     def upload_to_verdict(self, statistic: str) -> cloudwatch.Metric:
         """Milliseconds from upload to verdict."""
         return self._written("results", "UploadToVerdict", statistic)
+
+    def failed(self) -> cloudwatch.MathExpression:
+        """An hour's FAILED uploads, where they are many; else 0. An hour, since a large batch ends in one moment."""
+        many = f"failed >= {LEAST_FAILED} AND {_FAILED_OF_JUDGED} * failed >= judged"
+        return cloudwatch.MathExpression(
+            expression=f"IF({many}, failed, 0)",
+            using_metrics={"failed": self.results("UploadsFailed"), "judged": self.results("UploadsJudged")},
+            label="many uploads FAILED",
+            period=cdk.Duration.hours(1),
+        )
 
     def flagged_share(self) -> cloudwatch.MathExpression:
         """Percent of an hour's verdicts that are flagged; nothing in an hour of few."""

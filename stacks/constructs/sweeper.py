@@ -13,6 +13,7 @@ from constructs import Construct
 from lambdas.moderation.lane import Priority
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import create_alarm, create_silence_alarm
+from stacks.constructs.analysis_workflow import AnalysisWorkflow
 from stacks.constructs.encryption_key import EncryptionKey
 from stacks.constructs.ingest_lane import IngestLane
 from stacks.constructs.service_function import METRICS_NAMESPACE, ServiceFunction
@@ -25,9 +26,15 @@ INTERVAL: Final = cdk.Duration.minutes(15)
 #: Age from which a batch is looked at: longer than a batcher may run, and than most batches take.
 _MIN_AGE: Final = cdk.Duration.minutes(30)
 
-#: Hours after which a batch that is still being analysed is worth a look. A job has a day, and so has a chunk; and a
-#: backfill may wait for its turn for weeks.
+#: An alarm looks at three sweeps' time. A sweep that takes long tells later, and a batch that was just put back is not
+#: looked at by the next one: neither is a reason to say that all is well.
+_PERIODS: Final = 3
+
+#: Hours after which a batch that is still being analysed is worth a look. A job has a day, and so has a chunk.
 _OVERDUE_HOURS: Final = {Priority.FAST: 2, Priority.LIVE: 48}
+
+#: A backfill may wait for its turn for weeks, but not until its files expire: for this part of the time they are kept.
+_OVERDUE_PART: Final = 0.8
 
 
 class Sweeper(Construct):
@@ -38,6 +45,7 @@ class Sweeper(Construct):
 
     Args:
         lanes: of the deployment.
+        work_retention_days: how long a batch's files are kept.
     """
 
     def __init__(
@@ -49,6 +57,7 @@ class Sweeper(Construct):
         work: WorkBucket,
         verdicts: VerdictTable,
         lanes: Sequence[IngestLane],
+        work_retention_days: int,
         log_retention_days: int,
         key: EncryptionKey | None,
     ) -> None:
@@ -65,15 +74,19 @@ class Sweeper(Construct):
             environment={"VERDICT_TABLE": verdicts.table.table_name, "WORK_BUCKET": work.bucket.bucket_name},
         )
         self.function = self.service.function
-        self._grant(work, verdicts, lanes)
+        # The next sweep starts over anyway, and one failure is to count once.
+        self.function.configure_async_invoke(retry_attempts=0)
+        workflows = list(dict.fromkeys(lane.workflow for lane in lanes))
+        self._grant(work, verdicts, lanes, workflows)
+        longest = _OVERDUE_PART * 24 * work_retention_days
         routes = {
             lane.name: {
                 "queue_url": lane.queue.queue_url,
-                "state_machine_arn": lane.workflow.state_machine.state_machine_arn,
-                "overdue_hours": _OVERDUE_HOURS.get(lane.workflow.priority),
+                "overdue_hours": _OVERDUE_HOURS.get(lane.workflow.priority, longest),
             }
             for lane in lanes
         }
+        machines = [workflow.state_machine.state_machine_arn for workflow in workflows]
         rule = events.Rule(
             self,
             "Schedule",
@@ -84,7 +97,7 @@ class Sweeper(Construct):
             targets.LambdaFunction(
                 self.function,
                 event=events.RuleTargetInput.from_object(
-                    {"lanes": routes, "min_age_minutes": _MIN_AGE.to_minutes()},
+                    {"lanes": routes, "state_machine_arns": machines, "min_age_minutes": _MIN_AGE.to_minutes()},
                 ),
             )
         )
@@ -108,6 +121,7 @@ class Sweeper(Construct):
                 self.metric("UploadsStuck"),
                 section="Uploads stuck",
                 meaning="Uploads have been PENDING for hours, and sweeping does not get them going.",
+                periods=_PERIODS,
             ),
             create_alarm(
                 scope,
@@ -115,6 +129,7 @@ class Sweeper(Construct):
                 self.metric("BatchesOverdue"),
                 section="Batches overdue",
                 meaning="A batch has been analysed for far longer than it should.",
+                periods=_PERIODS,
             ),
             create_alarm(
                 scope,
@@ -134,10 +149,16 @@ class Sweeper(Construct):
             ),
         ]
 
-    def _grant(self, work: WorkBucket, verdicts: VerdictTable, lanes: Sequence[IngestLane]) -> None:
+    def _grant(
+        self,
+        work: WorkBucket,
+        verdicts: VerdictTable,
+        lanes: Sequence[IngestLane],
+        workflows: Sequence[AnalysisWorkflow],
+    ) -> None:
         work.grant_sweep(self.function)
         verdicts.grant_read_claims(self.function)
-        for workflow in dict.fromkeys(lane.workflow for lane in lanes):
+        for workflow in workflows:
             workflow.grant_sweep(self.function)
         for lane in lanes:
             lane.grant_admit(self.function)

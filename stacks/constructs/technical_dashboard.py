@@ -112,7 +112,7 @@ class TechnicalDashboard(Construct):
                 "Sweeper: batches that are open or overdue",
                 "batches",
                 [
-                    sweeper.metric("BatchesOpen").with_(label="open"),
+                    sweeper.metric("BatchesOld").with_(label="open for half an hour"),
                     sweeper.metric("BatchesOverdue").with_(label="overdue"),
                 ],
             ),

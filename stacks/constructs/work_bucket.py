@@ -105,9 +105,10 @@ class WorkBucket(Construct):
         self._grant(grantee, "s3:DeleteObject", open_key("*", "*"))
 
     def grant_sweep(self, grantee: iam.IGrantable) -> None:
-        """Allow reading the register of open batches, and tidying it."""
+        """Allow reading the register of open batches, keeping it, and tidying it."""
         self.grant_tell_missing(grantee)  # the same permission lists
         self._grant_read(grantee, open_key("*", "*"))
+        self._grant_write(grantee, open_key("*", "*"))
         self.grant_close(grantee)
 
     def grant_follow_policies(self, grantee: iam.IGrantable) -> None:

@@ -33,6 +33,8 @@ def test_what_can_lose_or_delay_a_verdict_is_watched(shipped: Assembly) -> None:
         "ExecutionsFailed",
         "ExecutionsAborted",
         "InvocationsFailedToBeSentToDlq",
+        "NumberOfNotificationsFailed",
+        "UploadsUnanswered",
         "VerdictsMissing",
         "PoliciesUnknown",
         "ChunksPutBack",
@@ -89,15 +91,20 @@ LANES = {"default", "profile-pictures", "chat", "archive"}
 
 
 def test_many_failed_uploads_are_noticed_in_every_lane_and_a_few_are_not(elaborate: Assembly) -> None:
-    found = alarms_about(elaborate, "UploadsFailed")
+    """One large batch is enough, and so are the small ones of an hour."""
+    found = alarms_of_section(elaborate, "Uploads failed")
 
-    assert [dimensions(alarm)["service"] for alarm in found] == ["results"] * len(LANES)
-    assert {dimensions(alarm)["lane"] for alarm in found} == LANES
-    assert {(alarm["Threshold"], alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) for alarm in found} == {
-        (10, 2, 3)
-    }
-    assert {alarm["Statistic"] for alarm in found} == {"Sum"}
-    assert found == alarms_of_section(elaborate, "Uploads failed")
+    assert {alarm["AlarmDescription"].partition(":")[0] for alarm in found} == {f"Lane {lane}" for lane in LANES}
+    for alarm in found:
+        by_id = {metric["Id"]: metric for metric in alarm["Metrics"]}
+        (expression,) = (metric["Expression"] for metric in by_id.values() if "Expression" in metric)
+        assert expression == "IF(failed >= 10 AND 20 * failed >= judged, failed, 0)"
+        names = {name: by_id[name]["MetricStat"] for name in ("failed", "judged")}
+        assert {name: (each["Metric"]["MetricName"], each["Period"], each["Stat"]) for name, each in names.items()} == {
+            "failed": ("UploadsFailed", 3600, "Sum"),
+            "judged": ("UploadsJudged", 3600, "Sum"),
+        }
+        assert (alarm["Threshold"], alarm["EvaluationPeriods"]) == (1, 1)
 
 
 def test_a_result_line_of_no_upload_is_noticed_wherever_there_may_be_bulk_jobs(
@@ -109,9 +116,22 @@ def test_a_result_line_of_no_upload_is_noticed_wherever_there_may_be_bulk_jobs(
     assert {(dimensions(alarm)["service"], alarm["Threshold"], alarm["Statistic"]) for alarm in found} == {
         ("results", 1, "Sum")
     }
-    assert found == alarms_of_section(elaborate, "Result lines unmatched")
-    assert alarms_about(image_only, "UnmatchedResultLines") == []
-    assert len(alarms_about(image_only, "UploadsFailed")) == 2
+    missing = alarms_about(elaborate, "UploadsUnanswered")
+    assert {dimensions(alarm)["lane"] for alarm in missing} == LANES - {"chat"}
+    assert {alarm["Threshold"] for alarm in missing} == {10}
+    both = alarms_of_section(elaborate, "Result lines unmatched")
+    assert len(both) == len(found) + len(missing)
+    assert alarms_of_section(image_only, "Result lines unmatched") == []
+
+
+def test_a_subscriber_that_flags_do_not_reach_is_noticed(shipped: Assembly) -> None:
+    (alarm,) = alarms_of_section(shipped, "Flags undelivered")
+
+    assert (alarm["MetricName"], alarm["Namespace"], alarm["Threshold"]) == (
+        "NumberOfNotificationsFailed",
+        "AWS/SNS",
+        1,
+    )
 
 
 def test_a_fast_lane_is_late_after_minutes_where_others_are_after_half_an_hour_and_hours(elaborate: Assembly) -> None:

@@ -31,6 +31,7 @@ class Batcher:
 
     storage: Storage
     executions: ScriptedExecutions = field(default_factory=ScriptedExecutions)
+    other_executions: ScriptedExecutions = field(default_factory=ScriptedExecutions)
     time: datetime = NOON
     policies: Callable[[], Mapping[str, Policy]] = lambda: {"standard": a_policy()}
 
@@ -38,7 +39,13 @@ class Batcher:
         """One invocation. Returns what it says became of the uploads."""
         storage = self.storage
         admission = Admission(
-            a_lane(), self.policies, storage.table, storage.work, self.executions, now=lambda: self.time
+            a_lane(),
+            self.policies,
+            storage.table,
+            storage.work,
+            self.executions,
+            [self.other_executions],
+            now=lambda: self.time,
         )
         return admission.admit(found, TIMEOUT, resubmitted or {})
 
@@ -530,3 +537,45 @@ def test_a_verdict_that_a_person_gives_meanwhile_is_not_undone(batcher: Batcher,
 
     assert batcher.resubmit(uploads(1), failed) == Admitted()
     assert storage.item(uploads(1)[0])["status"] == "BLOCKED"
+
+
+@pytest.mark.parametrize("progress", [Progress.RUNNING, Progress.STOPPED, Progress.SUCCEEDED])
+def test_a_batch_of_the_lanes_former_priority_is_not_started_under_the_new_one(
+    batcher: Batcher, progress: Progress
+) -> None:
+    batcher.admit(uploads(2))
+    former = batcher.holder(uploads(2)[0])
+    batcher.other_executions.progress, batcher.executions.progress = {former: progress}, {}
+
+    admitted = batcher.admit(uploads(2))
+
+    assert former not in batcher.executions.progress
+    assert batcher.other_executions.redrives == {}
+    assert admitted.reclaimed == (0 if progress is Progress.RUNNING else 2)
+
+
+def test_a_stopped_batch_that_somebody_resubmits_is_analysed_anew_from_the_first_attempt(batcher: Batcher) -> None:
+    batcher.admit(uploads(2))
+    former = batcher.holder(uploads(2)[0])
+    batcher.end(Progress.STOPPED)
+
+    admitted = batcher.resubmit(uploads(2), former)
+
+    assert (batcher.executions.redrives, admitted.reclaimed) == ({}, 2)
+    assert {claim_from_item(item).attempt for item in batcher.storage.items().values()} == {1}
+    assert held_by_nobody(batcher) == set()
+
+
+def test_a_batch_that_is_being_analysed_stays_where_it_is_though_somebody_resubmits_it(batcher: Batcher) -> None:
+    batcher.admit(uploads(2))
+    former = batcher.holder(uploads(2)[0])
+
+    assert batcher.resubmit(uploads(2), former) == Admitted()
+    assert batcher.holder(uploads(2)[0]) == former
+
+
+def test_resubmitting_another_batch_resumes_a_stopped_one_as_ever(batcher: Batcher) -> None:
+    batcher.admit(uploads(2))
+    batcher.end(Progress.STOPPED)
+
+    assert batcher.resubmit(uploads(2), "0" * 32).redriven == 1

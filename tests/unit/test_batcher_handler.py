@@ -79,6 +79,7 @@ def deployed(storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("VERDICT_TABLE", TABLE)
     monkeypatch.setenv("WORK_BUCKET", WORK)
     monkeypatch.setenv("STATE_MACHINE_ARN", machine)
+    monkeypatch.setenv("OTHER_STATE_MACHINE_ARNS", "")
     log = io.StringIO()
     monkeypatch.setattr(batcher.logger.registered_handler, "stream", log)
     forget_deployment()
@@ -226,7 +227,10 @@ def test_the_log_names_batches_and_no_objects(deployed: Deployed, capsys: pytest
     assert SECRET.key not in written + capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["LANE", "POLICY_PARAMETERS", "VERDICT_TABLE", "WORK_BUCKET", "STATE_MACHINE_ARN"])
+@pytest.mark.parametrize(
+    "name",
+    ["LANE", "POLICY_PARAMETERS", "VERDICT_TABLE", "WORK_BUCKET", "STATE_MACHINE_ARN", "OTHER_STATE_MACHINE_ARNS"],
+)
 def test_a_missing_setting_is_named(deployed: Deployed, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(name)
 

@@ -87,6 +87,7 @@ def test_a_batcher_makes_40_transactions_4_files_and_1_start_of_4000_messages(ca
         table=VerdictTable(_client(calls, "dynamodb"), "verdicts"),
         work=work,
         executions=Executions(_client(calls, "stepfunctions"), "arn:aws:states:us-east-1:0:stateMachine:analysis"),
+        other_executions=[Executions(_client(calls, "stepfunctions"), "arn:aws:states:us-east-1:0:stateMachine:fast")],
         now=lambda: NOON,
     )
 
@@ -177,7 +178,9 @@ def test_results_makes_a_transaction_a_hundred_and_a_publish_ten_of_10000_lines(
     calls: AwsCalls, batch: _BatchInProgress
 ) -> None:
     job = Job("job-1", Location("work", "results.jsonl"), Location("work", "summary.json"))
-    settled = _settlement(calls).settle(Request("batch-1", job))
+    settlement = _settlement(calls)
+    settled = settlement.settle(Request("batch-1", job))
+    settlement.close("batch-1", settled)
 
     assert settled.counts() == {Status.APPROVED: APPROVALS, Status.BLOCKED: LINES - APPROVALS}
     assert calls.made == Counter(
@@ -196,7 +199,9 @@ def test_results_reads_a_file_a_chunk_and_looks_at_no_object_whose_version_was_a
     for chunk in chunks:
         batch.add_results(chunk)
 
-    settled = _settlement(calls).settle(Request("batch-1", ImageRun(ImagePass.FIRST, chunks, {})))
+    settlement = _settlement(calls)
+    settled = settlement.settle(Request("batch-1", ImageRun(ImagePass.FIRST, LINES, chunks, {})))
+    settlement.close("batch-1", settled)
 
     assert settled.counts() == {Status.APPROVED: APPROVALS, Status.BLOCKED: LINES - APPROVALS}
     assert calls.made == Counter(

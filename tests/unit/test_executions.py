@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from lambdas.aws.executions import Executions, Progress
+from lambdas.aws.executions import MAX_REDRIVES, Executions, Progress
 
 MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:analysis"
 EXECUTION = "arn:aws:states:us-east-1:000000000000:execution:analysis:batch-1"
@@ -22,8 +22,14 @@ def states() -> Iterator[tuple[Executions, Stubber]]:
         stubber.assert_no_pending_responses()
 
 
-def _add_description(stubber: Stubber, status: str) -> None:
-    response = {"executionArn": EXECUTION, "stateMachineArn": MACHINE, "startDate": 0, "status": status}
+def _add_description(stubber: Stubber, status: str, redrives: int = 0) -> None:
+    response = {
+        "executionArn": EXECUTION,
+        "stateMachineArn": MACHINE,
+        "startDate": 0,
+        "status": status,
+        "redriveCount": redrives,
+    }
     stubber.add_response("describe_execution", response, {"executionArn": EXECUTION})
 
 
@@ -57,6 +63,7 @@ def test_an_execution_that_exists_is_looked_at(
 
 def test_a_stopped_execution_is_resumed(states: tuple[Executions, Stubber]) -> None:
     executions, stubber = states
+    _add_description(stubber, "FAILED", redrives=MAX_REDRIVES - 1)
     stubber.add_response("redrive_execution", {"redriveDate": 0})
 
     assert executions.redrive("batch-1") is Progress.RUNNING
@@ -70,10 +77,18 @@ def test_an_execution_that_is_not_redriven_any_more_is_looked_at(
     states: tuple[Executions, Stubber], status: str, progress: Progress
 ) -> None:
     executions, stubber = states
+    _add_description(stubber, "FAILED")
     stubber.add_client_error("redrive_execution", "ExecutionNotRedrivable")
     _add_description(stubber, status)
 
     assert executions.redrive("batch-1") is progress
+
+
+def test_an_execution_that_stopped_again_and_again_is_not_resumed_for_ever(states: tuple[Executions, Stubber]) -> None:
+    executions, stubber = states
+    _add_description(stubber, "FAILED", redrives=MAX_REDRIVES)
+
+    assert executions.redrive("batch-1") is Progress.STOPPED
 
 
 @pytest.mark.parametrize("code", ["StateMachineDoesNotExist", "ThrottlingException", "ExecutionLimitExceeded"])
@@ -83,6 +98,7 @@ def test_any_other_refusal_is_raised(states: tuple[Executions, Stubber], code: s
     with pytest.raises(ClientError):
         executions.ensure_started("batch-1")
 
+    _add_description(stubber, "FAILED")
     stubber.add_client_error("redrive_execution", code)
     with pytest.raises(ClientError):
         executions.redrive("batch-1")

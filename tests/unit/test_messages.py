@@ -64,9 +64,10 @@ def test_a_message_may_ask_for_another_try_of_the_batch_it_names() -> None:
     assert set(messages.uploads.values()) == {an_upload("a"), an_upload("b")}
 
 
-def test_another_lanes_upload_is_not_tried_again_here() -> None:
-    body = readmission_message(an_upload("b"), resubmit_of="batch-1")
+@pytest.mark.parametrize("resubmit_of", [None, "batch-1"])
+def test_what_was_put_back_is_taken_though_the_lane_has_changed(resubmit_of: str | None) -> None:
+    body = readmission_message(an_upload("b"), resubmit_of)
 
-    messages = Messages.read(a_lane(prefixes=("a",)), sqs_records([body]))
+    messages = Messages.read(a_lane(prefixes=("a",)), sqs_records([body, s3_event(an_upload("c"))]))
 
-    assert (messages.resubmitted, messages.ignored) == ({}, 1)
+    assert ([*messages.uploads.values()], messages.ignored) == ([an_upload("b")], 1)

@@ -1,3 +1,6 @@
+import json
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +16,24 @@ ENTRY = OpenBatch("default", ID, "2026-11-22T12:00:00.000Z", (*uploads(2), an_up
 def test_an_entry_is_read_back_as_it_was_written() -> None:
     assert OpenBatch.parse(ENTRY.to_text()) == ENTRY
     assert OpenBatch.parse(ENTRY.to_text().encode()) == ENTRY
+
+
+def test_an_entry_remembers_that_its_uploads_were_put_back() -> None:
+    noon = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+    again = ENTRY.after_readmission(noon).after_readmission(noon + timedelta(hours=2))
+
+    assert (again.readmissions, again.readmitted_at) == (2, "2026-11-22T14:00:00.000Z")
+    assert OpenBatch.parse(again.to_text()) == again
+    assert again.claims() == ENTRY.claims()
+
+
+@pytest.mark.parametrize("time", ["", "noon", "2026-11-22T14:00:00", 7])
+def test_a_time_that_cannot_be_compared_makes_no_entry(time: object) -> None:
+    document = json.loads(ENTRY.to_text()) | {"readmitted_at": time}
+
+    with pytest.raises(ValueError, match="not an entry"):
+        OpenBatch.parse(json.dumps(document))
 
 
 def test_an_entry_tells_what_its_batch_holds_at_most() -> None:

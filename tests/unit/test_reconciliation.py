@@ -30,8 +30,7 @@ DECIDED_AT = "2026-11-22T12:05:00.000Z"
 
 def _verdicts(answers: Answers, batch: Batch | None = None) -> dict[str, Verdict]:
     settings, index = settings_and_index(batch or a_batch([a_claim(CAT), a_claim(DOG)]))
-    judgements = judge(settings, index, answers, DECIDED_AT)
-    return {judgement.verdict.upload.key: judgement.verdict for judgement in judgements}
+    return {verdict.upload.key: verdict for verdict in judge(settings, index, answers, DECIDED_AT)}
 
 
 def _answers(*lines: str | bytes, summary: object = None, job_failure: Failure | None = None) -> BulkAnswers:
@@ -219,7 +218,7 @@ def test_an_older_version_of_an_object_does_not_get_the_newer_ones_answer() -> N
     older, newer = (an_upload(sequencer=f"{n}", version_id=f"version-{n}") for n in range(2))
     settings, index = settings_and_index(a_batch([a_claim(older), a_claim(newer)]))
 
-    verdicts = [entry.verdict for entry in judge(settings, index, _answers(result_line(newer.object)), DECIDED_AT)]
+    verdicts = list(judge(settings, index, _answers(result_line(newer.object)), DECIDED_AT))
 
     assert [verdict.status for verdict in verdicts] == [Status.FAILED, Status.APPROVED]
     assert verdicts[0].failure is not None
@@ -240,7 +239,7 @@ def test_an_overwritten_upload_is_superseded_whatever_either_engine_says(
         else _image_answers(*(answer_line(CAT.object, n, an_answer(confidences)) for n in range(2)))
     )
 
-    first, second = (entry.verdict for entry in judge(settings, index, answers, DECIDED_AT))
+    first, second = (entry for entry in judge(settings, index, answers, DECIDED_AT))
 
     assert first.failure is not None
     assert (first.status, first.failure.code, first.engine) == (Status.FAILED, "Superseded", engine)
@@ -254,7 +253,7 @@ def test_an_overwritten_upload_is_superseded_even_if_the_job_failed() -> None:
     settings, index = settings_and_index(a_batch(found))
     failure = Failure("INTERNAL_ERROR", "try later")
 
-    verdicts = [entry.verdict for entry in judge(settings, index, _answers(job_failure=failure), DECIDED_AT)]
+    verdicts = list(judge(settings, index, _answers(job_failure=failure), DECIDED_AT))
 
     assert [verdict.failure.code for verdict in verdicts if verdict.failure] == ["Superseded", "INTERNAL_ERROR"]
     assert [is_leftover(verdict) for verdict in verdicts] == [False, True]
@@ -314,18 +313,6 @@ def test_a_line_that_names_its_image_and_is_unreadable_otherwise_is_counted() ->
     assert answers.unreadable_lines == 1
 
 
-def test_unknown_labels_come_along_with_the_verdict() -> None:
-    line = {
-        "source-ref": CAT.object,
-        "detect-moderation-labels": {"ModerationLabels": [{"Name": "X", "Confidence": 1}]},
-    }
-    settings, index = settings_and_index(a_batch([a_claim(CAT)]))
-
-    (judgement,) = judge(settings, index, _answers(json.dumps(line)), DECIDED_AT)
-
-    assert judgement.unknown_labels == ("X",)
-
-
 def test_a_doubt_takes_an_approvals_place() -> None:
     approval = a_verdict(Status.APPROVED)
     failure = Failure("Superseded", "overwritten")
@@ -350,7 +337,7 @@ def test_each_version_of_an_object_gets_the_image_engines_own_answer() -> None:
         answer_line(CAT.object, 2, an_answer()),
     )
 
-    verdicts = [judgement.verdict for judgement in judge(settings, index, answers, DECIDED_AT)]
+    verdicts = list(judge(settings, index, answers, DECIDED_AT))
 
     assert [verdict.status for verdict in verdicts] == [Status.BLOCKED, Status.REVIEW, Status.APPROVED]
     assert all((verdict.engine, verdict.job_id) == (Engine.IMAGE, None) for verdict in verdicts)
@@ -485,6 +472,6 @@ def test_an_older_version_of_an_object_is_left_to_the_image_engine() -> None:
     older, newer = (an_upload(sequencer=f"{n}", version_id=f"version-{n}") for n in range(2))
     settings, index = settings_and_index(a_batch([a_claim(older), a_claim(newer)]))
 
-    verdicts = [entry.verdict for entry in judge(settings, index, _answers(result_line(newer.object)), DECIDED_AT)]
+    verdicts = list(judge(settings, index, _answers(result_line(newer.object)), DECIDED_AT))
 
     assert [is_leftover(verdict) for verdict in verdicts] == [True, False]

@@ -52,7 +52,7 @@ def test_a_pass_of_the_image_engine_is_made_of_the_chunks_the_workflow_cut(
     request = _parse(images=_images(**{"pass": image_pass.value, "uploads": uploads, "size": size}))
 
     chunks = tuple(Chunk("batch-1", image_pass, first, size) for first in firsts)
-    assert request == Request("batch-1", ImageRun(image_pass, chunks, {}))
+    assert request == Request("batch-1", ImageRun(image_pass, uploads, chunks, {}))
 
 
 def test_numbers_may_come_as_jsonata_writes_them() -> None:

@@ -9,7 +9,9 @@ from typing import Any
 import boto3
 import pytest
 
+from lambdas.aws.work_bucket import WorkBucket
 from lambdas.moderation.analysis import ImageError, answer_line, error_line
+from lambdas.moderation.batch import leftovers_key, uploads_key
 from lambdas.moderation.chunk import Chunk, ImagePass
 from lambdas.moderation.upload import Upload, iso
 from lambdas.moderation.verdict import Claim
@@ -67,10 +69,12 @@ class Deployed:
     ) -> dict[str, Any]:
         """The workflow's call, once the image engine wrote these lines for its only chunk."""
         self.storage.work.write_results(Chunk("batch-1", image_pass, 0, 100), lines)
+        index = leftovers_key("batch-1") if image_pass is ImagePass.LEFTOVERS else uploads_key("batch-1")
+        uploads = len(list(self.storage.work.lines(WORK, index)))
         payload = {
             "batch_id": "batch-1",
             "job": {"job_id": None, "results": None, "summary": None, "failure": None},
-            "images": {"pass": image_pass.value, "uploads": len(lines), "size": 100, "failures": list(failures)},
+            "images": {"pass": image_pass.value, "uploads": uploads, "size": 100, "failures": list(failures)},
             "fallback": fallback,
         }
         answer: dict[str, Any] = results.handler(payload, a_context())
@@ -165,6 +169,7 @@ def test_metrics_tell_how_the_batch_ended(deployed: Deployed, capsys: pytest.Cap
         "OtherModelAnswers": [0],
         "UnknownLabels": [1],
         "UnmatchedResultLines": [1],
+        "UploadsUnanswered": [1],
         "Leftovers": [1],
         "ImagesAnalysedInBulk": [4],
         "BulkRefused": [0],
@@ -347,3 +352,24 @@ def test_a_status_that_does_not_exist_cannot_be_notified(deployed: Deployed, mon
 def test_a_payload_that_is_not_the_workflows_is_refused(deployed: Deployed) -> None:
     with pytest.raises(ValueError, match="workflow"):
         results.handler({"batch_id": "batch-1"}, a_context())
+
+
+def test_what_fails_is_named_by_its_batch_and_its_metrics_are_out(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A batch that could not be closed is final all the same: nobody would count its verdicts later."""
+    (cat,) = deployed.a_batch_of("cat.jpg")
+
+    def refuse(_bucket: WorkBucket, key: str) -> None:
+        raise PermissionError(f"{key} may not be deleted")
+
+    monkeypatch.setattr(WorkBucket, "close", refuse)
+
+    with pytest.raises(PermissionError):
+        deployed.invoke(result_line(cat.object))
+
+    assert metrics_in(capsys.readouterr().out)["UploadsApproved"] == [1]
+    assert deployed.statuses() == {"cat.jpg": "APPROVED"}
+    lines = map(json.loads, deployed.log.getvalue().splitlines())
+    (line,) = (line for line in lines if line["message"] == "not settled")
+    assert (line["batch_id"], "may not be deleted" in line["problem"]) == ("batch-1", True)

@@ -100,7 +100,7 @@ class Court:
                     lines.append(answer_line(upload.object, entry.n, an_answer(found, adapter)))
             if lines:
                 self.storage.work.write_results(chunk, lines)
-        return Request("batch-1", ImageRun(image_pass, chunks, failures or {}))
+        return Request("batch-1", ImageRun(image_pass, len(index), chunks, failures or {}))
 
     def index(self, image_pass: ImagePass) -> list[BatchUpload]:
         """What the image engine is to go through."""
@@ -117,7 +117,7 @@ class Court:
         """One run of Results, an hour after the batch was claimed."""
         sns = boto3.client("sns")
         self.storage.calls.watch(sns)
-        return Settlement(
+        settlement = Settlement(
             self.storage.table,
             self.storage.work,
             UploadBucket(self.storage.s3),
@@ -125,7 +125,10 @@ class Court:
             self.notify,
             self.retention,
             now=lambda: datetime.now(UTC) + timedelta(hours=1),
-        ).settle(request)
+        )
+        settled = settlement.settle(request)
+        settlement.close(request.batch_id, settled)
+        return settled
 
     def statuses(self) -> dict[str, str]:
         """Key -> status, of the newest upload of each object."""
@@ -304,10 +307,33 @@ def test_a_batch_whose_index_lacks_an_upload_is_not_settled_and_stays_open(court
         Bucket=WORK, Key=uploads_key("batch-1"), Body=index_lines(batch.uploads[:kept]).encode()
     )
 
-    with pytest.raises(ValueError, match=f"2 uploads, and its index {kept}"):
+    with pytest.raises(ValueError, match=f"has {kept} uploads, where 2 are expected"):
         court.settle(court.answer([result_line(upload.object) for upload in uploads]))
     assert set(court.statuses().values()) == {"PENDING"}
     assert court.is_open()
+
+
+def test_leftovers_that_lack_an_upload_are_not_settled(court: Court) -> None:
+    lost = [court.upload("a.jpg"), court.upload("b.jpg")]
+    court.claim(lost)
+    court.settle(court.answer([]))
+    request = court.look(dict.fromkeys(lost, CLEAN), ImagePass.LEFTOVERS)
+    court.storage.work.write_leftovers("batch-1", court.index(ImagePass.LEFTOVERS)[:1])
+
+    with pytest.raises(ValueError, match=r"leftovers.jsonl of batch batch-1 has 1 uploads, where 2 are expected"):
+        court.settle(request)
+    assert set(court.statuses().values()) == {"PENDING"}
+    assert court.is_open()
+
+
+def test_what_a_job_says_nothing_about_is_counted(court: Court) -> None:
+    told, refused, untold = (court.upload(f"{n}.jpg") for n in range(3))
+    court.claim([told, refused, untold])
+    errors = [{"source-ref": refused.object, "code": "InvalidImageFormatException", "message": "no"}]
+
+    settled = court.settle(court.answer([result_line(told.object)], {"version": "1.0", "errors": errors}))
+
+    assert settled.unanswered == 1
 
 
 def test_what_a_missing_result_file_should_have_told_is_left_to_the_image_engine(court: Court) -> None:
@@ -417,13 +443,10 @@ def test_an_expired_adapter_approves_nothing(court: Court) -> None:
 def test_what_matches_nothing_is_counted(court: Court) -> None:
     upload = court.upload("cat.jpg")
     court.claim([upload])
-    unknown = {"ModerationLabels": [{"Name": "Strange", "Confidence": 10}, {"Name": "Stranger", "Confidence": 10}]}
-    line = json.dumps({"source-ref": upload.object, "detect-moderation-labels": unknown})
 
-    settled = court.settle(court.answer([line, result_line("s3://uploads/other.jpg"), "{"]))
+    settled = court.settle(court.answer([result_line(upload.object), result_line("s3://uploads/other.jpg"), "{"]))
 
     assert settled.unmatched_lines == 2
-    assert settled.unknown_labels == {"Strange", "Stranger"}
 
 
 def test_overwritten_bytes_are_not_approved_on_their_successors_analysis(court: Court) -> None:

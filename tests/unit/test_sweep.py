@@ -7,17 +7,18 @@ from datetime import UTC, datetime, timedelta
 import boto3
 import pytest
 
-from lambdas.aws.executions import Executions, Progress
+from lambdas.aws.executions import Progress
 from lambdas.aws.ingest_queue import IngestQueue
 from lambdas.batcher.admission import Admission
+from lambdas.batcher.messages import Messages
 from lambdas.moderation.batch import new_batch_id
 from lambdas.moderation.open_batch import OpenBatch, open_key
 from lambdas.moderation.upload import Upload, iso, parse_message
 from lambdas.moderation.verdict import Status, claim_from_item
 from lambdas.sweeper.schedule import LaneRoute, Schedule
-from lambdas.sweeper.sweep import STUCK_AGE, Sweep, Swept
-from tests.unit.aws_calls import Killed
-from tests.unit.builders import a_lane, a_policy, a_verdict, an_upload, uploads
+from lambdas.sweeper.sweep import READMIT_AGAIN, Sweep, Swept
+from tests.unit.aws_calls import Killed, an_error
+from tests.unit.builders import a_lane, a_policy, a_verdict, an_upload, sqs_records, uploads
 from tests.unit.conftest import WORK, Storage
 from tests.unit.scripted_executions import ScriptedExecutions
 
@@ -32,9 +33,10 @@ class House:
     storage: Storage
     queue_url: str
     executions: ScriptedExecutions = field(default_factory=ScriptedExecutions)
+    old_priority: ScriptedExecutions = field(default_factory=ScriptedExecutions)
     age: timedelta = MIN_AGE + timedelta(minutes=1)
     lanes: tuple[str, ...] = ("default",)
-    overdue_hours: float | None = 48
+    overdue_hours: float = 48
     batches: int | None = None
 
     def now(self) -> datetime:
@@ -48,20 +50,22 @@ class House:
             self.storage.table,
             self.storage.work,
             self.executions,
+            [self.old_priority],
             now=lambda: datetime.now(UTC),
         )
         admission.admit(found, timedelta(minutes=1))
         return claim_from_item(self.storage.item(found[0])).batch_id
 
-    def admit_messages(self) -> None:
-        """Deliver what is in the queue to a batcher, long after the first one."""
-        found = [parse_message(body) for body in self.messages()]
+    def admit_messages(self, bodies: list[str] | None = None) -> None:
+        """Deliver what is in the queue, or these messages, to a batcher, long after the first one."""
+        found = [parse_message(body) for body in (self.messages() if bodies is None else bodies)]
         admission = Admission(
             a_lane(),
             lambda: {"standard": a_policy()},
             self.storage.table,
             self.storage.work,
             self.executions,
+            [self.old_priority],
             now=self.now,
         )
         admission.admit([upload for upload in found if upload], timedelta(minutes=1))
@@ -69,10 +73,6 @@ class House:
     def sweep(self) -> Swept:
         sqs = boto3.client("sqs")
         self.storage.calls.watch(sqs)
-
-        def executions(machine: str) -> Executions:
-            assert machine == MACHINE
-            return self.executions
 
         def has_time() -> bool:
             if self.batches is None:
@@ -82,11 +82,11 @@ class House:
 
         return Sweep(
             schedule=Schedule(
-                {name: LaneRoute(name, self.queue_url, MACHINE, self.overdue_hours) for name in self.lanes}, MIN_AGE
+                {name: LaneRoute(name, self.queue_url, self.overdue_hours) for name in self.lanes}, (MACHINE,), MIN_AGE
             ),
             table=self.storage.table,
             work=self.storage.work,
-            executions=executions,
+            machines=[self.executions, self.old_priority],
             queue=lambda url: IngestQueue(sqs, url),
             now=self.now,
             has_time=has_time,
@@ -131,7 +131,7 @@ def test_a_young_batch_is_left_alone(house: House) -> None:
 def test_a_batch_whose_execution_runs_is_left_alone(house: House) -> None:
     house.admit(uploads(2))
 
-    assert house.sweep() == Swept(open=1)
+    assert house.sweep() == Swept(old=1)
     assert house.messages() == []
 
 
@@ -139,14 +139,14 @@ def test_an_execution_that_is_not_listed_yet_is_looked_at(house: House, monkeypa
     house.admit(uploads(2))
     monkeypatch.setattr(house.executions, "running", set)
 
-    assert house.sweep() == Swept(open=1)
+    assert house.sweep() == Swept(old=1)
 
 
 def test_a_stopped_execution_is_resumed_and_nothing_is_sent(house: House) -> None:
     batch_id = house.admit(uploads(2))
     house.executions.progress[batch_id] = Progress.STOPPED
 
-    assert house.sweep() == Swept(open=1, redriven=1)
+    assert house.sweep() == Swept(old=1, redriven=[batch_id])
     assert house.executions.redrives == {batch_id: 1}
     assert house.messages() == []
     assert house.is_open(batch_id)
@@ -158,9 +158,25 @@ def test_a_stopped_execution_whose_uploads_all_have_verdicts_is_not_resumed(hous
         house.decide(upload)
     house.executions.progress[batch_id] = Progress.STOPPED
 
-    assert house.sweep() == Swept(open=1, closed=1)
+    assert house.sweep() == Swept(old=1, closed=1)
     assert house.executions.redrives == {}
     assert not house.is_open(batch_id)
+
+
+@pytest.mark.parametrize("progress", [Progress.RUNNING, Progress.STOPPED])
+def test_a_batch_that_was_started_under_another_priority_is_not_started_again(house: House, progress: Progress) -> None:
+    """The lane's priority was changed while the batch was analysed."""
+    batch_id = house.admit(uploads(2))
+    house.old_priority.progress = {batch_id: progress}
+    house.executions.progress.clear()
+
+    swept = house.sweep()
+    house.admit_messages()
+    house.admit(uploads(2))
+
+    assert (house.executions.progress, house.messages()) == ({}, [])
+    assert house.old_priority.progress == {batch_id: Progress.RUNNING}
+    assert swept.redriven == ([batch_id] if progress is Progress.STOPPED else [])
 
 
 def test_what_can_be_resumed_no_more_is_readmitted_and_decided_by_the_batcher(house: House) -> None:
@@ -170,7 +186,7 @@ def test_what_can_be_resumed_no_more_is_readmitted_and_decided_by_the_batcher(ho
     house.executions.progress[batch_id] = Progress.STOPPED
     house.executions.redrivable = False
 
-    assert house.sweep() == Swept(open=1, readmitted=1)
+    assert house.sweep() == Swept(old=1, readmitted={batch_id: 1})
     house.admit_messages()
 
     claim = claim_from_item(house.storage.item(second))
@@ -185,7 +201,7 @@ def test_uploads_that_a_batch_left_pending_though_it_ended_well_are_readmitted(h
     batch_id = house.admit(uploads(2))
     house.executions.progress[batch_id] = Progress.SUCCEEDED
 
-    assert house.sweep() == Swept(open=1, readmitted=2)
+    assert house.sweep() == Swept(old=1, readmitted={batch_id: 2})
     assert house.readmitted() == uploads(2)
 
 
@@ -196,7 +212,7 @@ def test_claims_of_a_batcher_whose_messages_never_come_back_are_readmitted(house
     with pytest.raises(Killed):
         house.admit(uploads(2))
 
-    assert house.sweep() == Swept(open=1, readmitted=2)
+    assert [*house.sweep().readmitted.values()] == [2]
     house.admit_messages()
 
     claims = [claim_from_item(house.storage.item(upload)) for upload in uploads(2)]
@@ -208,7 +224,7 @@ def test_a_batch_that_was_never_started_is_started(house: House) -> None:
     with pytest.raises(Killed):
         house.admit(uploads(2))
 
-    assert house.sweep() == Swept(open=1, readmitted=2)
+    assert [*house.sweep().readmitted.values()] == [2]
     house.admit_messages()
 
     batch_id = claim_from_item(house.storage.item(uploads(1)[0])).batch_id
@@ -220,7 +236,7 @@ def test_a_batch_that_claimed_nothing_is_closed(house: House) -> None:
     with pytest.raises(Killed):
         house.admit(uploads(2))
 
-    assert house.sweep() == Swept(open=1, closed=1)
+    assert house.sweep() == Swept(old=1, closed=1)
     assert house.sweep() == Swept()
 
 
@@ -231,33 +247,87 @@ def test_an_upload_that_another_batch_has_taken_over_is_not_readmitted_for_the_f
     house.executions.redrivable = False
     house.admit([first])
 
-    assert house.sweep() == Swept(open=2, readmitted=1)
+    assert house.sweep() == Swept(old=2, readmitted={batch_id: 1})
     assert house.readmitted() == [second]
 
 
-def test_what_sweeping_does_not_get_going_is_told_after_hours(house: House) -> None:
+def test_events_are_put_back_again_when_those_of_the_last_time_can_no_longer_be_under_way(house: House) -> None:
     batch_id = house.admit(uploads(2))
     house.executions.progress[batch_id] = Progress.SUCCEEDED
-    house.age = STUCK_AGE - timedelta(minutes=1)
-    assert house.sweep().stuck == 0
+    house.sweep()
+    house.messages()  # lost
 
-    house.age = STUCK_AGE + timedelta(minutes=1)
+    house.age += READMIT_AGAIN - timedelta(minutes=1)
+    assert (house.sweep(), house.messages()) == (Swept(old=1), [])
 
-    assert house.sweep() == Swept(open=1, readmitted=2, stuck=2)
+    house.age += timedelta(minutes=2)
+    assert house.sweep() == Swept(old=1, readmitted={batch_id: 2}, stuck={batch_id: 2})
+    assert house.readmitted() == uploads(2)
+
+
+def test_what_putting_back_did_not_get_going_is_told_until_it_goes(house: House) -> None:
+    batch_id = house.admit(uploads(2))
+    house.executions.progress[batch_id] = Progress.SUCCEEDED
+    told = []
+    for _ in range(20):
+        told.append(bool(house.sweep().stuck))
+        house.messages()
+        house.age += timedelta(minutes=29)
+
+    assert told == [False] * 5 + [True] * 15
+
+
+def test_what_is_resumed_at_once_is_not_called_stuck_however_old_it_is(house: House) -> None:
+    batch_id = house.admit(uploads(2))
+    house.executions.progress[batch_id] = Progress.STOPPED
+    house.age = timedelta(days=2)
+
+    assert house.sweep() == Swept(old=1, redriven=[batch_id])
 
 
 def test_uploads_of_a_lane_that_is_gone_are_told_and_kept(house: House) -> None:
     batch_id = house.admit(uploads(2))
-    house.lanes, house.age = ("other",), STUCK_AGE + timedelta(minutes=1)
+    house.executions.progress[batch_id] = Progress.SUCCEEDED
+    house.lanes = ("other",)
 
     swept = house.sweep()
 
-    assert (swept.stuck, set(swept.problems)) == (2, {batch_id})
+    assert (swept.stuck, set(swept.problems)) == ({batch_id: 2}, {batch_id})
     assert house.messages() == []
     assert house.is_open(batch_id)
 
 
-@pytest.mark.parametrize("text", [b"", b"[]", b"\xff", json.dumps({"batch_id": "other"}).encode()])
+@pytest.mark.parametrize("progress", [Progress.RUNNING, Progress.STOPPED])
+def test_what_a_lane_that_is_gone_had_under_way_goes_on(house: House, progress: Progress) -> None:
+    batch_id = house.admit(uploads(2))
+    house.executions.progress[batch_id] = progress
+    house.lanes = ("other",)
+
+    swept = house.sweep()
+
+    assert (swept.stuck, house.executions.progress[batch_id]) == ({}, Progress.RUNNING)
+
+
+def test_a_lane_that_no_longer_takes_an_upload_judges_it_if_it_was_put_back(house: House) -> None:
+    upload = an_upload("left/cat.jpg")
+    batch_id = house.admit([upload])
+    house.executions.progress[batch_id] = Progress.SUCCEEDED
+    house.sweep()
+
+    read = Messages.read(a_lane(prefixes=("kept/",)), sqs_records(house.messages()))
+
+    assert ([*read.uploads.values()], read.ignored) == ([upload], 0)
+
+
+DAMAGES = {
+    "empty": b"",
+    "a list": b"[]",
+    "no text": b"\xff",
+    "another": json.dumps({"batch_id": "other"}).encode(),
+}
+
+
+@pytest.mark.parametrize("text", DAMAGES.values(), ids=DAMAGES)
 def test_an_entry_that_cannot_be_read_is_told_and_holds_up_no_other_one(house: House, text: bytes) -> None:
     damaged, sound = new_batch_id(), house.admit(uploads(2))
     house.storage.s3.put_object(Bucket=WORK, Key=open_key("default", damaged), Body=text)
@@ -265,7 +335,18 @@ def test_an_entry_that_cannot_be_read_is_told_and_holds_up_no_other_one(house: H
 
     swept = house.sweep()
 
-    assert (swept.open, swept.redriven, swept.stuck, set(swept.problems)) == (2, 1, 1, {damaged})
+    assert (swept.old, swept.redriven, set(swept.stuck), set(swept.problems)) == (2, [sound], {damaged}, {damaged})
+
+
+@pytest.mark.parametrize("claimed_at", ["", "yesterday", "2020-01-01T00:00:00.000Z"])
+def test_an_entry_with_another_time_loses_no_upload(house: House, claimed_at: str) -> None:
+    batch_id = house.admit(uploads(2))
+    entry = OpenBatch("default", batch_id, claimed_at, tuple(uploads(2)))
+    house.storage.s3.put_object(Bucket=WORK, Key=entry.key, Body=entry.to_text().encode())
+    house.executions.progress[batch_id] = Progress.SUCCEEDED
+
+    assert house.sweep() == Swept(old=1, readmitted={batch_id: 2})
+    assert house.is_open(batch_id)
 
 
 def test_an_entry_of_another_batch_is_not_believed(house: House) -> None:
@@ -285,11 +366,14 @@ def test_what_is_no_entry_is_not_looked_at(house: House) -> None:
     assert house.sweep() == Swept()
 
 
-@pytest.mark.parametrize(("hours", "overdue"), [(48, 1), (50, 0), (None, 0)])
+@pytest.mark.parametrize(("hours", "overdue"), [(48, 1), (50, 0)])
+@pytest.mark.parametrize("is_listed", [True, False])
 def test_a_batch_that_runs_for_longer_than_its_lane_allows_is_told(
-    house: House, hours: float | None, overdue: int
+    house: House, monkeypatch: pytest.MonkeyPatch, hours: float, overdue: int, is_listed: bool
 ) -> None:
     house.admit(uploads(1))
+    if not is_listed:
+        monkeypatch.setattr(house.executions, "running", set)
     house.age, house.overdue_hours = timedelta(hours=49), hours
 
     assert len(house.sweep().overdue) == overdue
@@ -302,30 +386,50 @@ def test_a_sweep_that_runs_out_of_time_says_so_and_leaves_others_than_the_last_o
     seen: set[str] = set()
     for _ in range(30):
         house.batches = 1
+        house.age += READMIT_AGAIN + timedelta(minutes=1)
         swept = house.sweep()
-        assert (swept.is_complete, swept.readmitted, swept.open) == (False, 1, 12)
-        seen |= {upload.key for upload in house.readmitted() if upload}
+        assert (swept.is_complete, len(swept.readmitted), swept.old) == (False, 1, 12)
+        seen |= set(swept.readmitted)
 
     assert len(seen) > 6
 
 
-def test_a_queue_that_refuses_is_an_error_and_the_next_sweep_sends_again(house: House) -> None:
+def test_a_queue_that_refuses_is_told_and_the_next_sweep_sends_again(house: House) -> None:
     batch_id = house.admit(uploads(2))
     house.executions.progress[batch_id] = Progress.SUCCEEDED
     failed = [{"Id": "1", "Code": "InternalError", "SenderFault": False}]
     house.storage.calls.answer_next("SendMessageBatch", {"Successful": [{"Id": "0"}], "Failed": failed})
-    with pytest.raises(RuntimeError, match="refused"):
-        house.sweep()
 
-    assert house.sweep().readmitted == 2
+    swept = house.sweep()
+
+    assert ([str(error) for error in swept.outages], swept.readmitted) == (
+        ["1 of 2 messages were refused: InternalError"],
+        {},
+    )
+    assert house.sweep().readmitted == {batch_id: 2}
+
+
+def test_what_fails_with_one_batch_holds_up_no_other_one(house: House) -> None:
+    broken = [house.admit([upload]) for upload in uploads(20)]
+    for batch_id in broken:
+        house.executions.progress[batch_id] = Progress.SUCCEEDED
+    sound = house.admit([an_upload("sound.jpg")])
+    house.executions.progress[sound] = Progress.STOPPED
+    refusal = an_error("AWS.SimpleQueueService.NonExistentQueue", "no such queue")
+    house.storage.calls.answer_always("SendMessageBatch", lambda _: refusal)
+
+    swept = house.sweep()
+
+    assert (swept.redriven, len(swept.outages), set(swept.problems)) == ([sound], 20, set(broken))
 
 
 def test_sweeping_twice_and_admitting_twice_analyses_once(house: House) -> None:
     batch_id = house.admit(uploads(3))
     house.executions.progress[batch_id] = Progress.SUCCEEDED
     house.sweep()
-    house.sweep()
-    house.admit_messages()
+    bodies = house.messages()
+    house.admit_messages(bodies)
+    house.admit_messages(bodies)
     holder = claim_from_item(house.storage.item(uploads(1)[0])).batch_id
 
     house.sweep()
@@ -350,7 +454,7 @@ def test_a_newer_upload_of_an_object_is_not_touched(house: House) -> None:
     assert claim_from_item(house.storage.item(old)).attempt == 2
 
 
-def test_a_look_at_batches_that_run_costs_two_calls_however_many_there_are(house: House) -> None:
+def test_a_look_at_batches_that_run_costs_a_list_for_each_machine_however_many_there_are(house: House) -> None:
     for upload in uploads(20):
         house.admit([upload])
     made = house.storage.calls.made

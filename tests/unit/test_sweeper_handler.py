@@ -6,6 +6,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from lambdas.moderation.open_batch import OpenBatch, open_key
 from lambdas.moderation.upload import iso, parse_message
@@ -32,10 +33,12 @@ class Deployed:
     queue_url: str
     state_machine_arn: str
 
-    def invoke(self) -> None:
-        lane = {"queue_url": self.queue_url, "state_machine_arn": self.state_machine_arn, "overdue_hours": 48}
+    def invoke(self, seconds_left: float = 900) -> None:
+        lane = {"queue_url": self.queue_url, "overdue_hours": 48}
+        machines = [self.state_machine_arn]
         # S3 stamps entries with the real time: what is written now is old enough.
-        sweeper.handler({"lanes": {"default": lane}, "min_age_minutes": -1}, a_context(900))
+        event = {"lanes": {"default": lane}, "state_machine_arns": machines, "min_age_minutes": -1}
+        sweeper.handler(event, a_context(seconds_left))
 
     def logged(self, message: str) -> list[dict[str, Any]]:
         lines = [json.loads(line) for line in self.log.getvalue().splitlines() if line.startswith("{")]
@@ -58,32 +61,36 @@ def deployed(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> Deployed:
     return Deployed(storage, log, queue_url, machine)
 
 
-def an_open_batch(storage: Storage, age: timedelta) -> None:
-    """A batch that was claimed this long ago and never started."""
-    moment = iso(datetime.now(UTC) - age)
-    storage.work.open(OpenBatch("default", BATCH, moment, tuple(uploads(2))))
+def an_open_batch(storage: Storage, readmitted: timedelta | None = None) -> None:
+    """A batch that was never started, whose events were put back this long ago, if at all."""
+    moment = iso(datetime.now(UTC))
+    last = iso(datetime.now(UTC) - readmitted) if readmitted else None
+    storage.work.open(OpenBatch("default", BATCH, moment, tuple(uploads(2)), int(last is not None), last))
     storage.table.claim([Claim(upload, BATCH, moment, "default") for upload in uploads(2)])
 
 
 def test_what_is_stuck_goes_back_into_its_lanes_queue(deployed: Deployed) -> None:
-    an_open_batch(deployed.storage, timedelta(hours=1))
+    an_open_batch(deployed.storage)
 
     deployed.invoke()
 
     messages = boto3.client("sqs").receive_message(QueueUrl=deployed.queue_url, MaxNumberOfMessages=10)["Messages"]
     found = [upload for message in messages if (upload := parse_message(message["Body"]))]
     assert sorted(found, key=lambda upload: upload.key) == uploads(2)
+    (line,) = deployed.logged("batch readmitted")
+    assert (line["batch_id"], line["uploads"]) == (BATCH, 2)
+    assert deployed.logged("batch stuck") == []
 
 
 def test_metrics_tell_what_was_found(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
-    an_open_batch(deployed.storage, timedelta(hours=4))
+    an_open_batch(deployed.storage, readmitted=timedelta(hours=3))
 
     deployed.invoke()
 
     output = capsys.readouterr().out
     emitted = metrics_in(output)
     assert emitted == {
-        "BatchesOpen": [1],
+        "BatchesOld": [1],
         "BatchesOverdue": [0],
         "BatchesRedriven": [0],
         "UploadsReadmitted": [2],
@@ -93,6 +100,16 @@ def test_metrics_tell_what_was_found(deployed: Deployed, capsys: pytest.CaptureF
     assert dimensions_in(output) == {EMITTED["sweeper"].dimensions}
     (line,) = deployed.logged("swept")
     assert (line["counts"]["UploadsReadmitted"], line["closed"], line["is_complete"]) == (2, 0, True)
+
+
+def test_what_is_counted_as_stuck_is_named_in_the_log(deployed: Deployed) -> None:
+    an_open_batch(deployed.storage, readmitted=timedelta(hours=3))
+
+    deployed.invoke()
+
+    (line,) = deployed.logged("batch stuck")
+    assert (line["batch_id"], line["uploads"], line["level"]) == (BATCH, 2, "ERROR")
+    assert "put back" in line["problem"]
 
 
 def test_an_idle_pipeline_reports_zeros(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,3 +126,26 @@ def test_a_batch_that_nothing_can_be_done_about_is_named_in_the_log(deployed: De
     (line,) = deployed.logged("batch stuck")
     assert (line["batch_id"], line["level"]) == (BATCH, "ERROR")
     assert line["problem"]
+
+
+def test_a_sweep_that_met_an_outage_fails_once_it_has_told_what_it_did(
+    deployed: Deployed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    an_open_batch(deployed.storage)
+    boto3.client("sqs").delete_queue(QueueUrl=deployed.queue_url)
+
+    with pytest.raises(ClientError):
+        deployed.invoke()
+    assert metrics_in(capsys.readouterr().out)["BatchesOld"] == [1]
+    (line,) = deployed.logged("batch not seen to")
+    assert line["batch_id"] == BATCH
+
+
+def test_a_sweep_begins_no_batch_that_it_could_not_end_in_time(deployed: Deployed) -> None:
+    an_open_batch(deployed.storage)
+
+    deployed.invoke(seconds_left=200)
+
+    (line,) = deployed.logged("swept")
+    assert (line["counts"]["BatchesOld"], line["is_complete"]) == (1, False)
+    assert deployed.logged("batch readmitted") == []

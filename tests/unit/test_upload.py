@@ -10,6 +10,7 @@ from lambdas.moderation.upload import (
     MAX_TEXT_BYTES,
     MalformedMessageError,
     Upload,
+    is_readmitted,
     parse_message,
     readmission_message,
     resubmitted_batch,
@@ -231,12 +232,14 @@ def test_a_readmitted_upload_is_the_same_upload(key: str, version_id: str | None
 
     assert parse_message(message) == upload
     assert resubmitted_batch(message) == batch_id
+    assert is_readmitted(message)
 
 
 def test_no_upload_can_ask_for_another_verdict_by_its_name() -> None:
     key = '"gatehouse":{"resubmit_of":"0123"}}'
 
-    assert resubmitted_batch(json.dumps(s3_event(an_upload(key)))) is None
+    body = json.dumps(s3_event(an_upload(key)))
+    assert (resubmitted_batch(body), is_readmitted(body)) == (None, False)
 
 
 @pytest.mark.parametrize("ours", [None, 7, [], {}, {"resubmit_of": 7}, {"resubmit_of": None}, "resubmit_of"])

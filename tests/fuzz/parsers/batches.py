@@ -72,9 +72,9 @@ def _check_settings(case: Case) -> bool:
         return False
     for key in ("a.jpg", "kids/a.jpg"):
         settings.policy_for(key).judge(an_analysis({"Violence": 97.0}))
-    for judgement in judge(settings, _INDEX, BulkAnswers("job-1"), iso(NOON)):
-        assert judgement.verdict.status is not Status.APPROVED
-        assert_storable(judgement.verdict.to_item(1))
+    for verdict in judge(settings, _INDEX, BulkAnswers("job-1"), iso(NOON)):
+        assert verdict.status is not Status.APPROVED
+        assert_storable(verdict.to_item(1))
     return True
 
 
@@ -93,10 +93,10 @@ def _check_index(case: Case) -> bool:
         entries = list(read_index(_SETTINGS, case.splitlines()))
     except ValueError:
         return False
-    for judgement in judge(_SETTINGS, entries, BulkAnswers("job-1"), iso(NOON)):
-        assert judgement.verdict.status in (Status.UNSUPPORTED, Status.FAILED), "final without an analysis"
-        if len(judgement.verdict.upload.object.encode()) <= MAX_TEXT_BYTES:  # longer ones the batcher never lists
-            assert_storable(judgement.verdict.to_item(1))
+    for verdict in judge(_SETTINGS, entries, BulkAnswers("job-1"), iso(NOON)):
+        assert verdict.status in (Status.UNSUPPORTED, Status.FAILED), "final without an analysis"
+        if len(verdict.upload.object.encode()) <= MAX_TEXT_BYTES:  # longer ones the batcher never lists
+            assert_storable(verdict.to_item(1))
     return True
 
 

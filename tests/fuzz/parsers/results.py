@@ -166,7 +166,7 @@ def _check_chunk(case: Case) -> bool:
 
 def _judged(settings: Any, answers: BulkAnswers | ImageAnswers) -> list[Verdict]:
     """The verdicts, one an upload, each of which the table and the topic take."""
-    verdicts = [judgement.verdict for judgement in judge(settings, _INDEX, answers, iso(NOON))]
+    verdicts = list(judge(settings, _INDEX, answers, iso(NOON)))
     assert [verdict.claim for verdict in verdicts] == [entry.claim for entry in _INDEX]
     for verdict in verdicts:
         assert verdict.status is not Status.PENDING
