@@ -1,7 +1,7 @@
 """The calls that functions make, found in their modules.
 
-`lambdas/aws` has the only clients there are. What a function's own modules use of its classes is followed from method
-to method, down to the client's.
+`lambdas/aws` has the only uses of a client there are (`client_uses`). What a function's own modules use of its classes
+is followed from method to method, down to the client's.
 """
 
 import ast

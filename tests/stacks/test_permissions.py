@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.permissions import granted, needed, sources
+from tests.permissions import client_uses, granted, needed, sources
 from tests.permissions.unchecked import UNCHECKED
 from tests.stacks.conftest import Assembly, resources
 
@@ -255,6 +255,10 @@ def test_no_permission_is_covered_by_another_one(request: pytest.FixtureRequest,
 
 def test_every_public_method_that_calls_aws_is_used_by_a_function() -> None:
     assert sources.unused_methods() == frozenset()
+
+
+def test_only_the_classes_whose_calls_are_followed_are_given_a_client() -> None:
+    assert client_uses.stray_uses() == []
 
 
 @pytest.mark.parametrize("pattern", UNCHECKED)
