@@ -33,10 +33,10 @@ def may_strike(caller: str) -> bool:
 
 
 def at_call(caller: str, names: frozenset[str], request: str, actions: Collection[Action]) -> CallFault | None:
-    """The fault with one of these actions that strikes at a call; see `CallFault.strikes`."""
+    """The fault that strikes at a call, with one of these actions; see `CallFault.strikes`."""
     with _lock:
         for fault in _faults:
-            if isinstance(fault, CallFault) and fault.action in actions and fault.strikes(caller, names, request):
+            if isinstance(fault, CallFault) and fault.strikes(caller, names, request, actions):
                 return fault
     return None
 
@@ -50,6 +50,11 @@ def at_delivery(event: Callable[[], str]) -> DeliveryFault | None:
     return None
 
 
+def is_armed(fault: DeliveryFault) -> bool:
+    """Whether a fault has not been cleared."""
+    return any(one is fault for one in tuple(_faults))
+
+
 def administer(method: str, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
     """Answer a request for `ADMIN_PATH`."""
     if method == "DELETE":
@@ -59,7 +64,7 @@ def administer(method: str, body: bytes) -> tuple[int, Mapping[str, str], bytes]
     elif method == "POST":
         try:
             fault = _read(json.loads(body))
-        except ValueError as error:  # FaultError and JSONDecodeError are
+        except (ValueError, RecursionError) as error:  # FaultError and JSONDecodeError are ValueErrors
             return 400, _JSON, json.dumps({"message": str(error)}).encode()
         with _lock:
             _faults.append(fault)

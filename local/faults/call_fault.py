@@ -7,7 +7,7 @@
 - `caller`: part of the name of the Lambda function, or of the state machine, that makes the call.
 - `call`: the call as its IAM action (`dynamodb:TransactWriteItems`, `states:StartExecution`), or as its operation where
   that has no action of its own: `s3:HeadObject` is one of the calls under `s3:GetObject`, `sns:PublishBatch` of
-  `sns:Publish`. Each attempt of an SDK is a call.
+  `sns:Publish`. A name that no call can have is refused. Each attempt of an SDK is a call.
 - `when`: `before` the call takes effect (which, a delay apart, it never will), or `after` it took effect and before the
   caller is answered.
 - `nth` (default 1): the n-th such call since the fault was armed; the following ones too, `times` (default 1) in all. A
@@ -16,7 +16,7 @@
   compared with decoded paths and forms; a JSON text inside of JSON has its quotes escaped.
 - `action` (default `kill`), with what belongs to it:
 
-  - `kill`: SIGKILL to the worker process that makes the call. Functions only.
+  - `kill`: SIGKILL to the worker process that makes the call. Functions only: a task's call is seen and not struck.
   - `error`: answer with `code` and HTTP `status`, optionally with a `message`, in the service's own format. A task
     gets it under the name Step Functions gives it.
   - `disconnect`: close the connection without an answer, which looks like a timeout. A task gets
@@ -30,22 +30,13 @@
 """
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from lambdas.moderation.document import shown
-from local.faults.document import (
-    Check,
-    Document,
-    FaultError,
-    check_names,
-    count,
-    list_of,
-    one_of,
-    seconds,
-    text,
-)
+from local.faults.call_names import call_name
+from local.faults.document import Check, Document, FaultError, count, list_of, one_of, read, seconds, text
 
 
 class When(StrEnum):
@@ -105,7 +96,7 @@ def _position(name: str, value: object) -> None:
 
 _CHECKS: dict[str, Check] = {
     "caller": text,
-    "call": text,
+    "call": call_name,
     "when": one_of(When),
     "nth": count,
     "times": count,
@@ -156,14 +147,9 @@ class CallFault:
         action = Action(document.get("action", Action.KILL))
         needed, optional = _FIELDS[action]
         required = needed | {"caller", "call"}
-        check_names(document, _COMMON | needed | optional, required, f"A fault with action {action.value}")
-        for name, value in document.items():
-            _CHECKS[name](name, value)
-        when = When(document.get("when", When.BEFORE))
-        fields: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
-        }
-        fault = cls(**fields | {"when": when, "action": action})
+        what = f"A fault with action {action.value}"
+        fields = read(document, _CHECKS, _COMMON | needed | optional, required, what)
+        fault = cls(**fields | {"when": When(fields.get("when", When.BEFORE)), "action": action})
         fault._check_call()
         return fault
 
@@ -179,20 +165,21 @@ class CallFault:
         """Whether it is aimed at a function or state machine of this name."""
         return self.caller in caller
 
-    def strikes(self, caller: str, names: frozenset[str], request: str) -> bool:
+    def strikes(self, caller: str, names: frozenset[str], request: str, actions: Collection[Action]) -> bool:
         """Count a call if it matches. Whether the fault strikes at it.
 
         Args:
             caller: the name of who makes it.
             names: what it is called, as action and as operation.
             request: its path and body as text.
+            actions: what can happen to this call; a fault that does anything else only sees it.
         """
         if not self.may_strike(caller) or self.call not in names or self.matching not in request:
             return False
         if self.action is Action.PARTIAL and not names & BATCHES:
             return False
         self.seen += 1
-        if not self.nth <= self.seen < self.nth + self.times:
+        if self.action not in actions or not self.nth <= self.seen < self.nth + self.times:
             return False
         self.fired += 1
         return True

@@ -51,29 +51,27 @@ class _Held:
 
 
 _held: set[_Held] = set()
-# What each fault that reorders holds, by its identity: it is the same object while it is armed.
-_reordered: dict[int, _Held] = {}
+# What each fault that reorders holds.
+_reordered: dict[DeliveryFault, _Held] = {}
 _lock = threading.Lock()
 
 
-def strike(fault: DeliveryFault, deliver: Deliver) -> None:
-    """Make a delivery as the fault says."""
-    if fault.delivery is Delivery.REORDER:
-        _together_with_others(fault).add(deliver)
-    elif fault.delivery is Delivery.DELAY:
-        _hold(fault.seconds).add(deliver)
-    else:
+def strike(fault: DeliveryFault, deliver: Deliver, is_armed: Callable[[DeliveryFault], bool]) -> None:
+    """Make a delivery as the fault says; of a fault that has been cleared meanwhile without holding anything back."""
+    deliveries = [deliver]
+    if fault.delivery is Delivery.DUPLICATE:
         deliver()
-        copies = [deliver] * fault.copies
-        if fault.seconds:
-            _hold(fault.seconds).add(*copies)
-        else:
-            for copy in copies:
-                copy()
+        deliveries *= fault.copies
+    held = _held_back(fault, is_armed)
+    if held is not None:
+        held.add(*deliveries)
+        return
+    for one in deliveries:
+        one()
 
 
 def release() -> None:
-    """Make all deliveries that are held back, in the background."""
+    """Make all deliveries that are held back, in the background. Call it after the faults have been cleared."""
     with _lock:
         held = tuple(_held)
         _reordered.clear()
@@ -81,16 +79,16 @@ def release() -> None:
         threading.Thread(target=one.release, name="gatehouse-delivery", daemon=True).start()
 
 
-def _together_with_others(fault: DeliveryFault) -> _Held:
+def _held_back(fault: DeliveryFault, is_armed: Callable[[DeliveryFault], bool]) -> _Held | None:
+    """Where a fault's delivery waits, on its own or with the fault's others; None if it does not wait."""
     with _lock:
-        if id(fault) not in _reordered:
-            _reordered[id(fault)] = _Held(fault.seconds, fault.times, fault.seed)
-            _held.add(_reordered[id(fault)])
-        return _reordered[id(fault)]
-
-
-def _hold(seconds: float) -> _Held:
-    held = _Held(seconds, None, 0)
-    with _lock:
+        if not fault.seconds or not is_armed(fault):
+            return None
+        if fault.delivery is not Delivery.REORDER:
+            held = _Held(fault.seconds, None, 0)
+        elif fault in _reordered:
+            return _reordered[fault]
+        else:
+            held = _reordered[fault] = _Held(fault.seconds, fault.times, fault.seed)
         _held.add(held)
-    return held
+        return held

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lambdas.moderation.document import shown
-from local.faults.document import Check, Document, FaultError, check_names, count, one_of, seconds, text
+from local.faults.document import Check, Document, FaultError, count, one_of, read, seconds, text
 
 
 class Delivery(StrEnum):
@@ -54,7 +54,7 @@ _CHECKS: dict[str, Check] = {
 }
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class DeliveryFault:
     """An armed fault; see the module for the fields.
 
@@ -82,11 +82,10 @@ class DeliveryFault:
         _CHECKS["delivery"]("delivery", document.get("delivery"))
         delivery = Delivery(document["delivery"])
         needed, optional = _FIELDS[delivery]
-        check_names(document, _COMMON | needed | optional, needed, f"A fault with delivery {delivery.value}")
-        for name, value in document.items():
-            _CHECKS[name](name, value)
+        what = f"A fault with delivery {delivery.value}"
+        fields = read(document, _CHECKS, _COMMON | needed | optional, needed, what)
         defaults = {"seconds": _DEFAULT_SECONDS[delivery]} if delivery in _DEFAULT_SECONDS else {}
-        return cls(**{**defaults, **document, "delivery": delivery})
+        return cls(**defaults | fields | {"delivery": delivery})
 
     def strikes(self, event: str) -> bool:
         """Count a delivery if it matches. Whether the fault strikes at it."""

@@ -14,16 +14,27 @@ class FaultError(ValueError):
     """A fault that can't be armed as asked. The message says what to send instead."""
 
 
-def check_names(document: Document, known: Collection[str], required: Collection[str], what: str) -> None:
-    """Refuse fields that are not `known`, and their lack if they are `required`.
+def read(
+    document: Document, checks: Mapping[str, Check], known: Collection[str], required: Collection[str], what: str
+) -> dict[str, Any]:
+    """The fields of a document, with lists as tuples.
+
+    Args:
+        checks: a field's check, by its name; all `known` fields have one.
+        known: the fields it may have.
+        required: those it must have.
+        what: what an error is to call the document.
 
     Raises:
-        FaultError: with the fields `what` has.
+        FaultError: a field is unknown, missing, or can't have its value.
     """
     if unknown := sorted(set(document) - set(known)):
         raise FaultError(f"Unknown: {', '.join(unknown)}. {what} has {', '.join(sorted(known))}.")
     if missing := sorted(set(required) - set(document)):
         raise FaultError(f"Missing: {', '.join(missing)}. {what} needs {', '.join(sorted(required))}.")
+    for name, value in document.items():
+        checks[name](name, value)
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in document.items()}
 
 
 def text(name: str, value: object) -> None:

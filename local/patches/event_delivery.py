@@ -64,7 +64,7 @@ def install() -> None:
         else:
             # The context has the event's account and region.
             run = contextvars.copy_context().run
-            deliveries.strike(fault, partial(run, deliver, target, event, rule, view))
+            deliveries.strike(fault, partial(run, deliver, target, event, rule, view), armed.is_armed)
 
     eventbridge._invoke_target = invoke_target
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from local.faults import deliveries
+from local.faults.delivery_fault import DeliveryFault
 from tests.local.workbench import ACCOUNT, REGION, Workbench, eventually, unique
 
 
@@ -107,6 +109,22 @@ def test_what_is_held_comes_when_faults_are_cleared(bus: Bus, held: dict[str, An
     assert bus.workbench.messages(bus.queue) == []
     bus.workbench.faults("DELETE")
     assert sorted(bus.received(2)) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("fault", "times"),
+    [
+        ({"delivery": "reorder", "times": 2}, 1),
+        ({"delivery": "delay"}, 1),
+        ({"delivery": "duplicate", "copies": 2}, 3),
+    ],
+    ids=lambda value: value["delivery"] if isinstance(value, dict) else "",
+)
+def test_what_meets_a_fault_just_before_it_is_cleared_is_not_held_after_that(fault: dict[str, Any], times: int) -> None:
+    came = []
+    armed = DeliveryFault.from_document({**fault, "seconds": 3600})
+    deliveries.strike(armed, lambda: came.append("event"), is_armed=lambda _: False)
+    assert came == ["event"] * times
 
 
 def test_a_delayed_event_is_overtaken(bus: Bus) -> None:

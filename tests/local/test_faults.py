@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from local.faults import armed
+from local.faults.call_fault import CallFault
 from tests.local.workbench import Workbench
 
 _WRITER = """
@@ -140,6 +142,12 @@ PUBLISH = {"caller": "f", "call": "sns:Publish", "action": "partial"}
         ({**PUT, "when": "after", "nth": 0}, "nth must be a whole number from 1"),
         ({**PUT, "when": "after", "times": True}, "times must be a whole number"),
         ({**PUT, "when": "after", "call": ""}, "call must be a string"),
+        ({**PUT, "when": "after", "call": "PutObject"}, "call must be an IAM action such as s3:PutObject"),
+        ({**PUT, "when": "after", "call": "stepfunctions:StartExecution"}, "call must be an IAM action"),
+        ({**PUT, "when": "after", "call": "s3:PutObjekt"}, "did you mean s3:PutObject"),
+        ({**PUT, "when": "after", "call": "s3:ListObjectsV2"}, "did you mean s3:ListBucket?"),
+        ({**PUT, "when": "after", "call": "lambda:Invoke"}, "did you mean lambda:InvokeFunction?"),
+        ({**PUT, "when": "after", "call": "sns:Frobnicate"}, "did you mean another one?"),
         ({**PUT, "when": "after", "matching": 3}, "matching must be a string"),
         ({**PUT, "when": "after", "action": "pause"}, "action must be one of kill, error"),
         ({**PUT, "when": "after", "colour": "red"}, "Unknown: colour"),
@@ -170,6 +178,26 @@ def test_a_fault_that_makes_no_sense_is_refused(workbench: Workbench, fault: dic
     assert refusal.value.code == 400
     assert says in json.loads(refusal.value.read())["message"]
     assert workbench.faults() == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        *("s3:GetObject", "s3:GetObjectVersion", "s3:HeadObject", "s3:ListBucket", "s3:DeleteObject"),
+        *("lambda:InvokeFunction", "sns:Publish", "sns:PublishBatch", "sqs:SendMessageBatch", "ssm:GetParameters"),
+        *("states:ListExecutions", "dynamodb:BatchGetItem", "rekognition:GetMediaAnalysisJob"),
+    ],
+)
+def test_a_call_has_the_name_of_its_action_or_of_the_operation_that_its_request_names(call: str) -> None:
+    assert CallFault.from_document({"caller": "f", "call": call, "when": "after"}).call == call
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" * 100_000, b'{"caller":' * 100_000, b"{", b"\xff", b"[]"], ids=lambda body: body[:4]
+)
+def test_what_is_no_fault_is_refused_with_a_reason(body: bytes) -> None:
+    status, _, answer = armed.administer("POST", body)
+    assert (status, bool(json.loads(answer)["message"])) == (400, True)
 
 
 _CALLER = """

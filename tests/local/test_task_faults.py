@@ -183,12 +183,13 @@ def test_a_task_is_known_by_what_it_says(workbench: Workbench) -> None:
     assert machine.run()["status"] == "FAILED"
 
 
-def test_a_task_has_no_process_to_kill(workbench: Workbench) -> None:
+def test_a_kill_sees_the_calls_of_a_task_and_leaves_them_to_other_faults(workbench: Workbench) -> None:
     url, _ = workbench.queue()
     machine = Machine(workbench, "arn:aws:states:::sqs:sendMessage", {"QueueUrl": url, "MessageBody": "x"})
     machine.arm("sqs:SendMessage", when="before", action="kill")
-    assert machine.run()["status"] == "SUCCEEDED"
-    assert workbench.faults()[0]["seen"] == 0
+    machine.arm("sqs:SendMessage", **ERROR, nth=2)
+    assert [machine.run()["status"] for _ in range(2)] == ["SUCCEEDED", "FAILED"]
+    assert [(fault["seen"], fault["fired"]) for fault in workbench.faults()] == [(2, 0), (2, 1)]
 
 
 def test_other_machines_are_spared(workbench: Workbench) -> None:

@@ -9,9 +9,7 @@ from typing import Any
 import PIL.Image
 
 from lambdas.moderation import taxonomy
-from local.faults.call_fault import CallFault
-from local.faults.delivery_fault import DeliveryFault
-from local.faults.document import FaultError
+from local.faults import armed
 from local.rekognition import analysis, manifest, planted_labels
 from local.rekognition.errors import ServiceError
 from local.rekognition.findings import Findings
@@ -321,24 +319,23 @@ _DELIVERY_FAULTS: tuple[dict[str, Any], ...] = (
 def _draw_fault(random: Random) -> Case:
     document = random.choice((*_CALL_FAULTS, *_DELIVERY_FAULTS))
     words = ("before", "after", "kill", "error", "seen", "fired", "reorder", 3, *random.choice(_CALL_FAULTS), *document)
-    return written(random, mutated_document(random, document, words))
+    return encoded(random, written(random, mutated_document(random, document, words)))
 
 
 def _check_fault(case: Case) -> bool:
+    assert isinstance(case, bytes)
     try:
-        document = json.loads(case)
-    except (ValueError, RecursionError):
+        status, _, body = armed.administer("POST", case)
+    finally:
+        armed.administer("DELETE", b"")
+    answer = json.loads(body)
+    if status == 400:
+        assert answer["message"]
         return False
-    if not isinstance(document, dict):
-        return False
-    fault: CallFault | DeliveryFault
-    try:
-        fault = DeliveryFault.from_document(document) if "delivery" in document else CallFault.from_document(document)
-    except FaultError:
-        return False
-    assert fault.seen == fault.fired == 0
-    assert fault.times >= 1
-    assert 0 <= fault.seconds <= 86_400
+    (fault,) = answer["faults"]
+    assert fault["seen"] == fault["fired"] == 0
+    assert fault["times"] >= 1
+    assert 0 <= fault["seconds"] <= 86_400
     return True
 
 
@@ -350,5 +347,5 @@ PARSERS = (
     Parser("rekognition.validation", _draw_request, _check_request),
     Parser("rekognition.switches", _draw_switches, _check_switches),
     Parser("rekognition.settings", _draw_variables, _check_variables, 5),
-    Parser("faults.from_document", _draw_fault, _check_fault, 5),
+    Parser("faults.administer", _draw_fault, _check_fault, 5),
 )
