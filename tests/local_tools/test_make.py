@@ -5,7 +5,11 @@ import re
 import subprocess
 from pathlib import Path
 
+import yaml
+
 from local.synthesis import ROOT
+
+WORKFLOWS = {path.stem: path for path in (ROOT / ".github" / "workflows").glob("*.yml")}
 
 
 def make(*arguments: str, search_path: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -54,8 +58,28 @@ def test_ci_runs_make_test_and_nothing_else() -> None:
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
 
 
+def test_whatever_a_workflow_makes_is_a_target() -> None:
+    targets = set(re.findall(r"^([a-z]+):.* ## ", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    made = {name: made_targets(path) for name, path in WORKFLOWS.items()}
+
+    assert all(made.values())
+    assert {name: unknown for name, asked in made.items() if (unknown := asked - targets)} == {}
+
+
+def made_targets(workflow: Path) -> set[str]:
+    """What a workflow asks `make` for, in every run of its matrix."""
+    made: set[str] = set()
+    for job in yaml.safe_load(workflow.read_text("utf-8"))["jobs"].values():
+        matrix = job.get("strategy", {}).get("matrix", {})
+        for command in (step["run"] for step in job["steps"] if "run" in step):
+            asked = command.removeprefix("make ")
+            value = re.fullmatch(r"\$\{\{ matrix\.(\w+) \}\}", asked)
+            made |= set(matrix[value[1]]) if value else {asked}
+    return made
+
+
 def test_the_workflow_and_the_hooks_call_make_and_no_tool_of_their_own() -> None:
-    workflows = {path.stem: path.read_text("utf-8") for path in (ROOT / ".github" / "workflows").glob("*.yml")}
+    workflows = {name: path.read_text("utf-8") for name, path in WORKFLOWS.items()}
     hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
 
     for name, workflow in workflows.items():
