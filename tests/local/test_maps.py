@@ -107,9 +107,9 @@ def test_items_must_be_an_array(workbench: Workbench, items: str) -> None:
     ],
 )
 def test_no_more_iterations_run_at_a_time_than_may(workbench: Workbench, fields: dict[str, Any], most: int) -> None:
-    states = {"Wait": {"Type": "Wait", "Seconds": 40, "End": True}}
-    ended = workbench.run(machine("{% [1..44] %}", states, "Wait", **fields))
-    assert (ended["status"], len(json.loads(ended["output"]))) == ("SUCCEEDED", 44)
+    states, items = {"Wait": {"Type": "Wait", "Seconds": 40, "End": True}}, most + 4
+    ended = workbench.run(machine(f"{{% [1..{items}] %}}", states, "Wait", **fields))
+    assert (ended["status"], len(json.loads(ended["output"]))) == ("SUCCEEDED", items)
     assert most_at_a_time(workbench, ended["executionArn"]) == most
 
 
