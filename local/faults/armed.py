@@ -63,7 +63,7 @@ def administer(method: str, body: bytes) -> tuple[int, Mapping[str, str], bytes]
         deliveries.release()
     elif method == "POST":
         try:
-            fault = _read(json.loads(body))
+            fault = read(json.loads(body))
         except (ValueError, RecursionError) as error:  # FaultError and JSONDecodeError are ValueErrors
             return 400, _JSON, json.dumps({"message": str(error)}).encode()
         with _lock:
@@ -74,7 +74,12 @@ def administer(method: str, body: bytes) -> tuple[int, Mapping[str, str], bytes]
         return 200, _JSON, json.dumps({"faults": [asdict(fault) for fault in _faults]}).encode()
 
 
-def _read(document: Document) -> CallFault | DeliveryFault:
+def read(document: Document) -> CallFault | DeliveryFault:
+    """The fault that a document asks for.
+
+    Raises:
+        FaultError: it can't be armed.
+    """
     if not isinstance(document, dict):
         raise FaultError("A fault is a JSON object.")
     if "delivery" in document:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from local.faults.armed import read
 from stacks.constructs import bulk_engine_states
 from tests.chaos import table
 from tests.chaos.strikes import BATCHER, Call, strikes_at
@@ -15,6 +16,12 @@ def test_each_row_has_a_name_of_its_own() -> None:
 def test_the_table_knows_which_failures_of_a_job_the_workflow_tries_again() -> None:
     assert table.MAX_JOBS == bulk_engine_states.MAX_JOBS
     assert table.TRANSIENT_FAILURES == bulk_engine_states.TRANSIENT_FAILURES
+
+
+def test_every_fault_can_be_armed() -> None:
+    for row in table.rows():
+        for fault in row.faults:
+            read(fault)
 
 
 def test_every_step_meets_every_strike() -> None:
