@@ -32,7 +32,3 @@ def test_each_section_that_claims_something_names_a_test() -> None:
     bare = {section.partition("\n")[0] for section in sections if "`tests/" not in section}
 
     assert bare == _WITHOUT_CLAIMS
-
-
-def test_lines_fit_the_page() -> None:
-    assert [line for line in PAGE.splitlines() if len(line) > 124] == []
