@@ -25,9 +25,14 @@ class Command:
 
 
 def environment_line(endpoint: str) -> str:
-    """One shell line that points a terminal at the local cloud, and at this repository's folder."""
+    """One shell line that points a terminal at the local cloud, and at this repository's folder.
+
+    `aws` is our AWS CLI from then on, told the endpoint each time: its version 1 does not take that of SQS from the
+    environment, and would call AWS.
+    """
     exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in command_line_environment(endpoint).items())
-    return f"cd {shlex.quote(str(ROOT))} && unset {' '.join(_FOREIGN_VARIABLES)}; export {exports}"
+    aws = f'aws() {{ {shlex.quote(str(ROOT / AWS_CLI))} --endpoint-url {shlex.quote(endpoint)} "$@"; }}'
+    return f"cd {shlex.quote(str(ROOT))} && unset {' '.join(_FOREIGN_VARIABLES)}; export {exports}; {aws}"
 
 
 def aws_commands(outputs: Mapping[str, str], sample: str) -> tuple[Command, ...]:

@@ -154,3 +154,8 @@ def test_detect_moderation_labels_reproduces_the_published_example(pipeline: Pip
         ("Illustrated", 93.9)
     ]
     assert answer["ModerationModelVersion"] == "7.0"
+
+
+def test_the_cli_speaks_to_the_local_cloud_about_queues_too(pipeline: Pipeline) -> None:
+    """Its version 1 takes no endpoint of SQS from the environment."""
+    assert pipeline.outputs["IngestQueueUrl"] in Terminal(pipeline).run("aws sqs list-queues --output text")
