@@ -12,6 +12,7 @@ from cli.commands.batch_show import show as show_batch
 from cli.commands.diff import diff
 from cli.commands.explain import explain
 from cli.commands.judge import judge
+from cli.commands.queue_drop import drop
 from cli.commands.queue_list import list_queues
 from cli.commands.queue_redrive import redrive
 from cli.commands.queue_show import show as show_queue
@@ -71,6 +72,7 @@ queue = typer.Typer(
 queue.command("list", short_help="Count every queue's messages.")(list_queues)
 queue.command("show", short_help="Show dead letters, and why they are there.")(show_queue)
 queue.command("redrive", short_help="Put dead letters back.")(redrive)
+queue.command("drop", short_help="Delete dead letters that are no use.")(drop)
 app.add_typer(queue, short_help="Look into the dead-letter queues, and empty them.")
 
 batch = typer.Typer(

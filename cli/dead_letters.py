@@ -1,5 +1,6 @@
 """Why a message is in one of a lane's two dead-letter queues, and whether it may go back."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -37,6 +38,7 @@ class Reason(StrEnum):
 
     UNDELIVERED = "undelivered"
     MALFORMED = "malformed"
+    UNREADABLE = "unreadable"
     NO_LANE = "no-lane"
     NEVER_CLAIMED = "never-claimed"
     RUNNING = "running"
@@ -44,14 +46,11 @@ class Reason(StrEnum):
     DECIDED = "decided"
 
 
-class Hopeless(StrEnum):
-    """Reasons that putting a message back does not help: a batcher can't read it, or drops it as none of its own."""
+#: Putting such a message back does not help: a batcher can't read it, or drops it as none of its own.
+_STAYS = frozenset({Reason.MALFORMED, Reason.UNREADABLE, Reason.NO_LANE})
 
-    MALFORMED = Reason.MALFORMED.value
-    NO_LANE = Reason.NO_LANE.value
-
-
-_HOPELESS = frozenset(Reason(entry) for entry in Hopeless)
+#: Of the body of a message that can't be read, so much is shown.
+_BODY_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ class DeadLetter:
 
     Attributes:
         explanation: the reason in words.
-        upload: what it speaks of; None if it is malformed.
+        upload: what it speaks of; None if that can't be read.
         owner: the lane that takes the upload now; empty where none does.
     """
 
@@ -73,7 +72,12 @@ class DeadLetter:
     @property
     def may_go_back(self) -> bool:
         """Whether a batcher can do something about it."""
-        return self.reason not in _HOPELESS
+        return self.reason not in _STAYS
+
+    @property
+    def excerpt(self) -> str | None:
+        """How the body begins; None where it could be read."""
+        return None if self.upload else self.message.body[:_BODY_SHOWN]
 
     def to_document(self) -> dict[str, Any]:
         """The message for scripts."""
@@ -86,6 +90,7 @@ class DeadLetter:
             "received": self.message.received,
             "reason": self.reason.value,
             "explanation": self.explanation,
+            "body": self.excerpt,
             "goes_back_to": self.owner or None,
         }
 
@@ -126,7 +131,8 @@ class DeadLetterInspection:
         try:
             upload = parse_message(message.body)
         except MalformedMessageError as error:
-            return DeadLetter(message, Reason.MALFORMED, str(error))
+            reason = Reason.UNREADABLE if _is_about_an_upload(message.body) else Reason.MALFORMED
+            return DeadLetter(message, reason, str(error))
         if upload is None:
             return DeadLetter(message, Reason.MALFORMED, "the event is not about an upload")
         owner = self.lanes.owner(upload.key, upload.size)
@@ -165,6 +171,15 @@ class _Addressed:
     message: QueuedMessage
     upload: Upload
     owner: str
+
+
+def _is_about_an_upload(body: str) -> bool:
+    """Whether a message that can't be read says that it tells of an upload: one that is not to be lost."""
+    try:
+        event = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(event, dict) and (event.get("source"), event.get("detail-type")) == ("aws.s3", "Object Created")
 
 
 def chosen_queues(deployment: Deployment, lane: str | None, kind: QueueKind | None) -> list[tuple[str, QueueKind, str]]:

@@ -27,16 +27,19 @@ class DeployedLanes:
         """Ask the batchers' functions: ListStackResources, and GetFunctionConfiguration for each function.
 
         Raises:
-            CommandError: functions and outputs speak of different lanes, or were deployed by another version.
+            CommandError: functions and outputs speak of different lanes, a function is only just being made, or they
+                were deployed by another version.
         """
         pages = connection.client("cloudformation").get_paginator("list_stack_resources")
         functions = connection.client("lambda")
         names = [
-            resource["PhysicalResourceId"]
+            resource.get("PhysicalResourceId")  # none yet while it is being made
             for page in pages.paginate(StackName=f"{deployment.name}-pipeline")
             for resource in page["StackResourceSummaries"]
             if resource["ResourceType"] == _FUNCTION
         ]
+        if None in names:
+            raise _changing(deployment)
         variables = (
             functions.get_function_configuration(FunctionName=name).get("Environment", {}).get("Variables", {})
             for name in names
@@ -49,11 +52,15 @@ class DeployedLanes:
                 "version of Gatehouse; deploy this one with `make deploy`."
             ) from error
         if {lane.name for lane in lanes} != set(deployment.lanes):
-            raise CommandError(
-                f"The lanes of {deployment.name} are being changed by a deploy; run the same command again after it."
-            )
+            raise _changing(deployment)
         return cls(tuple(sorted(lanes, key=lambda lane: lane.name)))
 
     def owner(self, key: str, size: int) -> str | None:
         """The name of the lane that takes an upload of `size` bytes under `key`; None if it is not moderated."""
         return next((lane.name for lane in self.lanes if lane.matches(key, size)), None)
+
+
+def _changing(deployment: "Deployment") -> CommandError:
+    return CommandError(
+        f"The lanes of {deployment.name} are being changed by a deploy; run the same command again after it."
+    )

@@ -43,6 +43,7 @@ class Deployment:
         lanes: by name; of each only its policies and its `min_confidence` are known.
         queues: each lane's queues, by the lane's name.
         state_machines: ARNs of the analysis workflows, one for each priority; sorted.
+        verdict_retention_days: days until final verdicts expire; None for never.
         policy_parameters: the SSM parameters that hold the pointers of the policies in use, by policy name.
         deploying: the name of a stack that is being deployed now, or None.
         updated: when the last update of each stack began; None for one that was never updated.
@@ -57,6 +58,7 @@ class Deployment:
     lanes: Mapping[str, Lane]
     queues: Mapping[str, LaneQueues]
     state_machines: tuple[str, ...]
+    verdict_retention_days: int | None
     policy_parameters: Mapping[str, str]
     deploying: str | None
     updated: tuple[datetime | None, ...]
@@ -86,6 +88,7 @@ class Deployment:
                 lanes=lanes,
                 queues={lane: _queues(lane, outputs) for lane in lanes},
                 state_machines=tuple(sorted(outputs[name] for name in outputs if name.endswith("StateMachineArn"))),
+                verdict_retention_days=_days(outputs["VerdictRetentionDays"]),
                 policy_parameters={
                     policy: outputs[output]
                     for policy in _policies(lanes)
@@ -102,6 +105,29 @@ class Deployment:
                 f"The deployment {name} has {problem}. It was made by another version of Gatehouse; deploy this one "
                 "with `make deploy`."
             ) from error
+
+    def at_rest(self) -> "Deployment":
+        """This deployment, if no deploy is under way.
+
+        Raises:
+            CommandError: one is, and parts of it are old and others new.
+        """
+        if self.deploying:
+            raise CommandError(
+                f"{self.deploying} is being deployed, and its functions may still go by older settings; run the same "
+                "command again when that has ended."
+            )
+        return self
+
+    def still(self, connection: "Connection") -> "Deployment":
+        """This deployment, looked up again.
+
+        Raises:
+            CommandError: it was deployed since it was looked up, or is being deployed.
+        """
+        if Deployment.find(connection, self.name).at_rest() != self:
+            raise CommandError(f"{self.name} was deployed in the meantime; run the same command again.")
+        return self
 
     def functions_deployed(self, connection: "Connection") -> datetime | None:
         """When the last deploy of the functions ended; None if that is longer ago than CloudFormation remembers.
@@ -155,6 +181,10 @@ def _queues(lane: str, outputs: Mapping[str, str]) -> LaneQueues:
         dead_letter=outputs[f"{prefix}IngestDeadLetterQueueUrl"],
         undelivered=outputs[f"{prefix}UndeliveredQueueUrl"],
     )
+
+
+def _days(text: str) -> int | None:
+    return None if text == "never" else int(text)
 
 
 def _policies(lanes: Mapping[str, Lane]) -> tuple[str, ...]:

@@ -20,6 +20,10 @@ _MESSAGES_A_CALL = 10
 
 #: Seconds a message stays hidden from others if whoever looks is killed and can't give it back.
 _HIDDEN_SECONDS = 120
+IN_FLIGHT_ADVICE = (
+    f"Somebody else is looking at them, or was a moment ago; run the same command again in {_HIDDEN_SECONDS // 60} "
+    "minutes."
+)
 #: Long polling asks all of SQS's servers, so an answer without messages means that there are none to be had; a short
 #: poll asks some of them only (developer guide, short and long polling).
 WAIT_SECONDS = 1
@@ -89,6 +93,11 @@ class Look:
         self._url = url
         self._seen: set[str] = set()
         self._held: dict[str, str] = {}
+
+    @property
+    def seen(self) -> int:
+        """How many messages were seen."""
+        return len(self._seen)
 
     def messages(self) -> Iterator[list[QueuedMessage]]:
         """The messages, up to ten at a time, each once; ends when nothing new comes, and so does not see all for sure.

@@ -27,7 +27,7 @@ class DeadLetterSelection:
     prefix: str = ""
 
     def takes(self, letter: DeadLetter) -> bool:
-        """Whether this one is meant. A malformed message has no key, so a prefix leaves it out."""
+        """Whether this one is meant. A message that can't be read has no key, so a prefix leaves it out."""
         if self.reasons and letter.reason not in self.reasons:
             return False
         return not self.prefix or (letter.upload is not None and letter.upload.key.startswith(self.prefix))
@@ -41,8 +41,8 @@ class RedriveReport:
         looked_at: messages seen.
         put_back: by the lane whose queue they were sent to, and the reason they were there for.
         refused: messages that SQS did not take; they stay where they were.
-        undeleted: messages that were put back or were to be deleted, and that SQS did not delete.
-        deleted: messages deleted for good, by reason.
+        undeleted: messages that were put back, and that SQS did not delete where they were.
+        in_flight: messages that somebody else held, of queues in which none was to be seen.
         kept: what stays in the queues, by reason.
     """
 
@@ -50,7 +50,7 @@ class RedriveReport:
     put_back: Counter[tuple[str, Reason]] = field(default_factory=Counter)
     refused: int = 0
     undeleted: int = 0
-    deleted: Counter[Reason] = field(default_factory=Counter)
+    in_flight: int = 0
     kept: Counter[Reason] = field(default_factory=Counter)
 
     def to_document(self) -> dict[str, Any]:
@@ -63,7 +63,7 @@ class RedriveReport:
             ],
             "refused": self.refused,
             "undeleted": self.undeleted,
-            "deleted": {reason.value: count for reason, count in sorted(self.deleted.items())},
+            "in_flight": self.in_flight,
             "kept": {reason.value: count for reason, count in sorted(self.kept.items())},
         }
 
@@ -75,7 +75,6 @@ class RedriveRun:
     Attributes:
         ingest: the queue of each lane, by the lane's name.
         limit: how many messages to put back at most; None for all.
-        delete: of the selected messages that may not go back, those to delete for good, by reason.
         dry_run: change nothing, and report what would be done.
         tell: shows a sentence about how far it is.
     """
@@ -84,7 +83,6 @@ class RedriveRun:
     ingest: Mapping[str, IngestQueue]
     selection: DeadLetterSelection
     limit: int | None
-    delete: frozenset[Reason]
     dry_run: bool
     tell: Callable[[str], None]
     report: RedriveReport = field(default_factory=RedriveReport)
@@ -104,6 +102,8 @@ class RedriveRun:
                 self.tell(f"Looked at {self.report.looked_at:,}, put back {self.report.put_back.total():,}")
                 if self._left == 0:
                     return
+            if not look.seen:
+                self.report.in_flight += queue.counts().in_flight
 
     @property
     def _left(self) -> int | None:
@@ -112,35 +112,29 @@ class RedriveRun:
     def _handle(self, look: Look, letters: Sequence[DeadLetter]) -> None:
         selected = [letter for letter in letters if self.selection.takes(letter)]
         going = [letter for letter in selected if letter.may_go_back][: self._left]
-        hopeless = [letter for letter in selected if letter.reason in self.delete]
         sent = self._send(going)
-        for letter in sent:
-            self.report.put_back[letter.owner, letter.reason] += 1
-        undeleted = self._delete(look, [*sent, *hopeless])
-        self.report.undeleted += len(undeleted)
-        self.report.deleted += Counter(
-            letter.reason for letter in hopeless if letter.message.message_id not in undeleted
-        )
-        gone = {letter.message.message_id for letter in (*sent, *hopeless)}
+        if not self.dry_run:
+            self.report.undeleted += len(look.delete(letter.message for letter in sent))
+        gone = {letter.message.message_id for letter in sent}
         self.report.kept += Counter(letter.reason for letter in letters if letter.message.message_id not in gone)
 
     def _send(self, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
-        """Returns those that are in a lane's queue now."""
-        if self.dry_run:
-            return list(letters)
+        """Returns those that are in a lane's queue now, counted as put back."""
         by_owner: defaultdict[str, list[DeadLetter]] = defaultdict(list)
         for letter in letters:
             by_owner[letter.owner].append(letter)
         sent: list[DeadLetter] = []
         for owner, some in by_owner.items():
-            refused: frozenset[int] = frozenset()
-            try:
-                self.ingest[owner].send(letter.message.body for letter in some)
-            except MessageNotSentError as error:
-                refused = error.refused
-            self.report.refused += len(refused)
-            sent += [letter for n, letter in enumerate(some) if n not in refused]
+            taken = some if self.dry_run else self._put(owner, some)
+            self.report.put_back += Counter((owner, letter.reason) for letter in taken)
+            sent += taken
         return sent
 
-    def _delete(self, look: Look, letters: Sequence[DeadLetter]) -> frozenset[str]:
-        return frozenset() if self.dry_run else look.delete(letter.message for letter in letters)
+    def _put(self, owner: str, letters: Sequence[DeadLetter]) -> Sequence[DeadLetter]:
+        """Returns those that SQS took."""
+        try:
+            self.ingest[owner].send(letter.message.body for letter in letters)
+        except MessageNotSentError as error:
+            self.report.refused += len(error.refused)
+            return [letter for n, letter in enumerate(letters) if n not in error.refused]
+        return letters

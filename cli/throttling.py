@@ -10,13 +10,14 @@ _Answer = TypeVar("_Answer")
 
 #: Answers to a table or index that is read faster than it may be (developer guide, Error handling with DynamoDB).
 _CODES = frozenset({"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"})
-_TRIES = 8
+#: How often a call is made before it is given up.
+TRIES = 8
 _LONGEST_PAUSE_SECONDS = 5.0
 
 
 def is_throttled(error: ClientError, tries: int) -> bool:
     """Whether the call may be made again after `tries` tries."""
-    return error.response["Error"]["Code"] in _CODES and tries < _TRIES
+    return error.response["Error"]["Code"] in _CODES and tries < TRIES
 
 
 def pause_seconds(tries: int) -> float:

@@ -3,11 +3,11 @@
 Limits: 1 MB a Scan page, 100 keys a BatchGetItem (DynamoDB API reference).
 """
 
-import random
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from cli.errors import CommandError
-from cli.throttling import is_throttled, pause_seconds
+from cli.throttling import TRIES, is_throttled, patiently, pause_seconds
 from lambdas.moderation.verdict import (
     ATTEMPT,
     BATCH_ID,
@@ -70,9 +70,6 @@ _NEEDED = (
 #: Refusals of a conditional write that say "not now, not like this": look at the item again. A conflict is with a
 #: transaction on the same item, for example of Results (API reference, UpdateItem).
 _LOST = frozenset({"ConditionalCheckFailedException", "TransactionConflictException"})
-_TRIES = 8
-_LONGEST_PAUSE_SECONDS = 5.0
-
 _DESERIALIZER = TypeDeserializer()
 
 
@@ -186,7 +183,8 @@ class VerdictStore:
             attributes: what to read of each item.
 
         Raises:
-            CommandError: the table kept refusing.
+            CommandError: the table kept leaving some out.
+            ClientError: it was refused, or throttled again and again.
         """
         remaining = iter(identities)
         while keys := list(islice(remaining, KEYS_A_READ)):
@@ -235,13 +233,13 @@ class VerdictStore:
                 **_projection(attributes),
             }
         }
-        for attempt in range(_TRIES):
-            answer = self._client.batch_get_item(RequestItems=request)
+        for tries in range(1, TRIES + 1):
+            answer = patiently(partial(self._client.batch_get_item, RequestItems=request), self._pause)
             found += [python_item(item) for item in answer["Responses"].get(self._table, [])]
             request = answer.get("UnprocessedKeys")
             if not request:
                 return found
-            self._pause(random.uniform(0, min(0.1 * 2**attempt, _LONGEST_PAUSE_SECONDS)))  # noqa: S311
+            self._pause(pause_seconds(tries))
         raise CommandError("The verdict table is too busy to be read; run the same command again later.")
 
 

@@ -129,6 +129,7 @@ class PipelineStack(cdk.Stack):
             cdk.CfnOutput(self, f"{prefix}ChunkQueueUrl", value=analyzer.queue.queue_url)
         cdk.CfnOutput(self, "LanePolicies", value=_lane_policies(settings))
         cdk.CfnOutput(self, "NotifiedStatuses", value=",".join(settings.notify))
+        cdk.CfnOutput(self, "VerdictRetentionDays", value=str(settings.verdict_retention_days or "never"))
         for lane in self.lanes:
             prefix = "" if lane.name == "default" else pascal_case(lane.name)
             cdk.CfnOutput(self, f"{prefix}IngestQueueUrl", value=lane.queue.queue_url)

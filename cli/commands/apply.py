@@ -68,7 +68,7 @@ def apply(
     connection = Connection(profile, region, endpoint_url)
     selection = Selection(parse_since(since, CLOCK.now()) if since else None)
     policy = compile_policy(file)
-    found = _at_rest(Deployment.find(connection, deployment))
+    found = Deployment.find(connection, deployment).at_rest()
     pointers = PolicyPointers(connection.client("ssm"), found.policy_parameters)
     stored = _pointer(pointers, policy, found)
     if stored.pointer.hash != policy.hash:
@@ -79,8 +79,7 @@ def apply(
         if not typer.confirm("Go on?", err=True):
             out.tell("Nothing was changed.")
             raise typer.Exit(1)
-        if _at_rest(Deployment.find(connection, deployment)) != found:
-            raise CommandError(f"{found.name} was deployed in the meantime; run the same command again.")
+        found.still(connection)
         shown, stored = stored, _pointer(pointers, policy, found)
         if stored.version != shown.version:
             raise CommandError(f"The pointer of {policy.name} was moved in the meantime; run the same command again.")
@@ -133,15 +132,6 @@ def _pointer(pointers: PolicyPointers, policy: Policy, deployment: Deployment) -
         f"{', '.join(deployment.policies)}. Change the name in the file, or give a lane this policy in gatehouse.yaml "
         "and deploy."
     )
-
-
-def _at_rest(deployment: Deployment) -> Deployment:
-    if deployment.deploying:
-        raise CommandError(
-            f"{deployment.deploying} is being deployed, and its functions may still judge by an older file; run the "
-            "same command again when that has ended."
-        )
-    return deployment
 
 
 def _moved(pointers: PolicyPointers, policy: Policy, stored: StoredPointer, deployment: Deployment) -> StoredPointer:

@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
-from cli.dead_letters import DeadLetterInspection, Hopeless, QueueKind, Reason, chosen_queues
+from cli.dead_letters import DeadLetterInspection, QueueKind, Reason, chosen_queues
 from cli.deployment import DEFAULT_NAME, Deployment
-from cli.message_queue import MessageQueue
+from cli.message_queue import IN_FLIGHT_ADVICE, MessageQueue
 from cli.output import Format, Output, OutputFormat
 from cli.progress import progress
 from cli.redrive_run import DeadLetterSelection, RedriveReport, RedriveRun
@@ -25,11 +25,6 @@ def redrive(
         int | None, typer.Option(min=1, metavar="N", help="Put back this many at most.", show_default="all")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
-    delete: Annotated[
-        list[Hopeless] | None,
-        typer.Option(help="Delete the messages with this reason for good; they are never put back. More than once."),
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before deleting.")] = False,
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
@@ -39,49 +34,51 @@ def redrive(
     """Put the messages of the dead-letter queues back, once the cause is gone. `queue show` says what is in them.
 
     Each message is sent to the lane that takes its upload now, and then deleted where it was. It may be run again at
-    any time: an upload that has a verdict or is being analysed is recognized. Exits with 1 if SQS refused some.
+    any time: an upload that has a verdict or is being analysed is recognized. Exits with 1 if SQS refused some, or
+    somebody else holds those there are.
     """
     out = Output.of(output)
     connection = Connection(profile, region, endpoint_url)
     found = Deployment.find(connection, deployment)
+    if not dry_run:
+        found.at_rest()
     chosen = chosen_queues(found, lane, queue)
-    doomed = frozenset(map(Reason, delete or ()))
-    question = f"Delete messages that are {' or '.join(sorted(doomed))} for good?"
-    if doomed and not (yes or dry_run) and not typer.confirm(question, err=True):
-        out.tell("Nothing was changed.")
-        raise typer.Exit(1)
     client = connection.client("sqs")
-    with progress(out.progress) as tell:
-        run = RedriveRun(
-            DeadLetterInspection.of(connection, found),
-            ingest={name: IngestQueue(client, queues.ingest) for name, queues in found.queues.items()},
-            selection=DeadLetterSelection(frozenset(reason or ()), prefix),
-            limit=limit,
-            delete=doomed,
-            dry_run=dry_run,
-            tell=tell,
-        )
-        for _, kind, url in chosen:
-            run.drain(MessageQueue(client, url), kind)
-    out.document({"dry_run": dry_run, **run.report.to_document()})
-    _show(out, run.report, dry_run)
-    raise typer.Exit(1 if run.report.refused or run.report.undeleted else 0)
+    inspection = DeadLetterInspection.of(connection, found)
+    report = RedriveReport()
+    try:
+        with progress(out.progress) as tell:
+            run = RedriveRun(
+                inspection,
+                ingest={name: IngestQueue(client, queues.ingest) for name, queues in found.queues.items()},
+                selection=DeadLetterSelection(frozenset(reason or ()), prefix),
+                limit=limit,
+                dry_run=dry_run,
+                tell=tell,
+                report=report,
+            )
+            for _, kind, url in chosen:
+                run.drain(MessageQueue(client, url), kind)
+    finally:  # what was done is told, whatever ended it
+        out.document({"dry_run": dry_run, **report.to_document()})
+        _show(out, report, dry_run)
+    if not report.looked_at and not report.in_flight:
+        out.say("There was nothing in these queues.")
+    raise typer.Exit(1 if report.refused or report.undeleted or report.in_flight else 0)
 
 
 def _show(out: Output, report: RedriveReport, dry_run: bool) -> None:
     would = "would be " if dry_run else ""
-    if not report.looked_at:
-        out.say("There was nothing in these queues.")
     for (lane, reason), count in sorted(report.put_back.items()):
         out.say(f"{count:,} {reason}: {would}put back into the queue of lane {lane}.", style="green")
-    for reason, count in sorted(report.deleted.items()):
-        out.say(f"{count:,} {reason}: {would}deleted.", style="green")
     for reason, count in sorted(report.kept.items()):
         out.say(f"{count:,} {reason}: {'would stay' if dry_run else 'stay'} where they are.")
     if report.refused:
         out.tell(
             f"SQS refused {report.refused:,} of them, which stay where they are; run the same command again later."
         )
+    if report.in_flight:
+        out.tell(f"In flight: {report.in_flight:,}. {IN_FLIGHT_ADVICE}")
     if report.undeleted:
         out.tell(
             f"SQS did not delete {report.undeleted:,} messages. Those that were put back are in both queues now, which "

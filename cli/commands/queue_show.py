@@ -15,8 +15,12 @@ from local.report import printable
 
 _DO = {
     Reason.UNDELIVERED: "mend what EventBridge was refused for (the queue's policy or its key), then put them back",
-    Reason.MALFORMED: "no batcher reads them: find out who sends them; `queue redrive --delete malformed` drops them",
-    Reason.NO_LANE: "no lane takes them now: widen one, or drop them with `queue redrive --delete no-lane`",
+    Reason.MALFORMED: "they are no events about uploads: find out who sends them, or `queue drop --reason malformed`",
+    Reason.UNREADABLE: (
+        "they tell of uploads in a way this version can't read: keep them, upgrade Gatehouse, put them back; or "
+        "`./gatehouse reconcile` and `upload-again` for those uploads"
+    ),
+    Reason.NO_LANE: "no lane takes them now: widen one, or `queue drop --reason no-lane`",
     Reason.NEVER_CLAIMED: "mend what the batcher fails on (its log says it), then put them back",
     Reason.RUNNING: "their batches go on by themselves; putting them back is harmless",
     Reason.STALLED: "`./gatehouse batch show` says what failed; then put them back",
@@ -81,6 +85,6 @@ def _show(out: Output, lane: str, kind: QueueKind, count: int, shown: list[DeadL
             letter.message.sent_at,
             str(letter.message.received),
             letter.reason.value,
-            printable(letter.explanation),
+            printable(letter.explanation if letter.excerpt is None else f"{letter.explanation}: {letter.excerpt}"),
         )
     out.show(table)

@@ -117,6 +117,7 @@ class Deployed:
         pipeline = {
             "LanePolicies": json.dumps(lanes),
             "NotifiedStatuses": "REVIEW,BLOCKED",
+            "VerdictRetentionDays": "never",
             "StateMachineArn": STATE_MACHINE,
             **{output: queue_url(output) for lane in lanes for output in queue_outputs(lane)},
         }

@@ -23,6 +23,7 @@ def test_everything_commands_need_is_read_from_the_outputs(deployed: Deployed) -
     assert found.policy_parameters == {"standard": "parameter-of-standard", "strict": "parameter-of-strict"}
     assert found.min_confidence_for("strict") == {"default": 30.0}
     assert found.min_confidence_for("other") == {}
+    assert found.verdict_retention_days is None
 
 
 def test_a_key_is_judged_by_the_policy_of_its_longest_prefix(deployed: Deployed) -> None:
@@ -35,6 +36,12 @@ def test_a_key_is_judged_by_the_policy_of_its_longest_prefix(deployed: Deployed)
     assert found.policy_name_for("main", "kids/cat.jpg") == "strict"
     assert found.policy_name_for("main", "kids/art/cat.jpg") == "art"
     assert found.policy_name_for("gone", "cat.jpg") is None
+
+
+def test_a_retention_of_verdicts_is_known(deployed: Deployed) -> None:
+    deployed.stacks(VerdictRetentionDays="365")
+
+    assert Deployment.find(Connection()).verdict_retention_days == 365
 
 
 def test_no_flag_is_sent_where_none_was_asked_for(deployed: Deployed) -> None:
@@ -95,7 +102,7 @@ def test_a_deployment_that_is_not_there_is_told_with_the_region_looked_in() -> N
     )
 
 
-@pytest.mark.parametrize("output", ["WorkBucketName", "LanePolicies", "NotifiedStatuses"])
+@pytest.mark.parametrize("output", ["WorkBucketName", "LanePolicies", "NotifiedStatuses", "VerdictRetentionDays"])
 def test_stacks_of_another_version_are_told(deployed: Deployed, output: str) -> None:
     deployed.stacks(without=[output])
 

@@ -7,7 +7,7 @@ import pytest
 
 from cli import message_queue
 from lambdas.moderation.lane import Lane
-from lambdas.moderation.upload import readmission_message
+from lambdas.moderation.upload import Upload, readmission_message
 from lambdas.moderation.verdict import Failure, Status
 from tests.cli.conftest import Deployed, Run, queue_url
 from tests.cli.operated import (
@@ -20,7 +20,8 @@ from tests.cli.operated import (
     UNDELIVERED,
     Operated,
 )
-from tests.unit.builders import a_claim, a_verdict, an_upload, s3_event, uploads
+from tests.unit.aws_calls import an_error
+from tests.unit.builders import NOON, a_claim, a_verdict, an_upload, s3_event, uploads
 
 
 @pytest.fixture
@@ -43,6 +44,21 @@ def redriven(gatehouse: Run, *arguments: str, status: int = 0) -> dict[str, Any]
     assert result.exit_code == status, result.stderr
     report: dict[str, Any] = json.loads(result.stdout)
     return report
+
+
+def dropped(gatehouse: Run, reason: str, *arguments: str, status: int = 0) -> dict[str, Any]:
+    """The report of `queue drop`."""
+    result = gatehouse("queue", "drop", "--reason", reason, *arguments, "--output", "json")
+    assert result.exit_code == status, result.stderr
+    report: dict[str, Any] = json.loads(result.stdout)
+    return report
+
+
+def an_event(upload: Upload, **changed: object) -> str:
+    """The event of an upload with other fields in its object."""
+    event = s3_event(upload)
+    event["detail"]["object"] |= changed
+    return json.dumps(event)
 
 
 def test_every_queue_of_every_lane_is_counted(operated: Operated, gatehouse: Run) -> None:
@@ -199,11 +215,11 @@ def test_a_message_goes_back_as_it_was(operated: Operated, gatehouse: Run) -> No
 def test_a_dry_run_changes_nothing_and_says_what_would_be(operated: Operated, gatehouse: Run) -> None:
     operated.put(DEAD, *uploads(12), "not json")
 
-    would = redriven(gatehouse, "--dry-run", "--delete", "malformed")
+    would = redriven(gatehouse, "--dry-run")
 
     assert operated.bodies(INGEST) == []
     assert would["put_back"] == [{"lane": "default", "reason": "never-claimed", "count": 12}]
-    assert would["deleted"] == {"malformed": 1}
+    assert dropped(gatehouse, "malformed", "--dry-run")["dropped"] == 1
     assert len(operated.bodies(DEAD)) == 13
     assert operated.deployed.calls.made["SendMessageBatch"] == operated.deployed.calls.made["DeleteMessageBatch"] == 0
 
@@ -269,18 +285,178 @@ def test_what_sqs_does_not_delete_is_told_and_may_be_sent_again(operated: Operat
     assert operated.keys(DEAD) == []
 
 
-def test_malformed_messages_are_deleted_only_if_someone_says_so(operated: Operated, gatehouse: Run) -> None:
+def test_messages_are_dropped_only_if_someone_says_so(operated: Operated, gatehouse: Run) -> None:
     operated.put(DEAD, "not json", an_upload("tmp/no.jpg"))
 
-    refused = gatehouse("queue", "redrive", "--delete", "malformed", input="n\n")
+    refused = gatehouse("queue", "drop", "--reason", "malformed", input="n\n")
     assert (refused.exit_code, "Nothing was changed." in refused.stderr) == (1, True)
     assert len(shown(gatehouse)) == 2
 
-    assert redriven(gatehouse, "--delete", "malformed", "--yes")["deleted"] == {"malformed": 1}
+    assert dropped(gatehouse, "malformed", "--yes")["dropped"] == 1
     assert [letter["reason"] for letter in shown(gatehouse)] == ["no-lane"]
 
-    assert redriven(gatehouse, "--delete", "no-lane", "--yes")["deleted"] == {"no-lane": 1}
+    assert dropped(gatehouse, "no-lane", "--yes")["dropped"] == 1
     assert shown(gatehouse) == []
+
+
+def test_dropping_puts_nothing_back(operated: Operated, gatehouse: Run) -> None:
+    operated.put(DEAD, *uploads(3), "not json")
+
+    dropped(gatehouse, "malformed", "--yes")
+
+    assert operated.bodies(INGEST) == []
+    assert len(operated.bodies(DEAD)) == 3
+
+
+def test_no_more_are_dropped_than_the_limit_says(operated: Operated, gatehouse: Run) -> None:
+    operated.put(DEAD, *(f"not json {n}" for n in range(13)))
+
+    assert dropped(gatehouse, "malformed", "--limit", "1", "--yes")["dropped"] == 1
+    assert len(operated.bodies(DEAD)) == 12
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (an_event(an_upload(), sequencer="not hexadecimal"), "unreadable"),
+        (an_event(an_upload(), etag=None), "unreadable"),
+        (an_event(an_upload(), size="5"), "unreadable"),
+        (json.dumps({"source": "aws.s3", "detail-type": "Object Created", "detail": []}), "unreadable"),
+        (json.dumps({"source": "aws.s3", "detail-type": "Object Deleted", "detail": {}}), "malformed"),
+        (json.dumps({"source": "other", "detail-type": "Object Created", "detail": {}}), "malformed"),
+        (json.dumps(["aws.s3", "Object Created"]), "malformed"),
+        ("[" * 100_000, "malformed"),
+    ],
+)
+def test_an_event_of_an_upload_that_cannot_be_read_is_never_dropped(
+    operated: Operated, gatehouse: Run, message: str, reason: str
+) -> None:
+    operated.put(DEAD, message)
+
+    (letter,) = shown(gatehouse)
+    assert (letter["reason"], letter["body"]) == (reason, message[:200])
+    assert redriven(gatehouse)["kept"] == {reason: 1}
+    kept = reason == "unreadable"
+    assert dropped(gatehouse, "malformed", "--yes")["dropped"] == (not kept)
+    assert len(shown(gatehouse)) == kept
+
+
+def test_unreadable_is_no_reason_to_drop(operated: Operated, gatehouse: Run) -> None:
+    operated.put(DEAD, an_event(an_upload(), size="5"))
+
+    assert gatehouse("queue", "drop", "--reason", "unreadable", "--yes").exit_code == 2
+    assert len(operated.bodies(DEAD)) == 1
+
+
+def test_messages_give_no_orders_to_the_terminal(operated: Operated, gatehouse: Run) -> None:
+    operated.put(DEAD, an_upload("\x1b[2J\u202egpj.jpg"), an_event(an_upload(), size="\x9b2J"), "\u202e no json \x9b")
+    attributes = {"ERROR_CODE": "\u202eX", "ERROR_MESSAGE": "\x9b31m"}
+    operated.put(UNDELIVERED, an_upload("a.jpg"), attributes=attributes)
+
+    text = gatehouse("queue", "show").stdout
+
+    assert "\\x1b[2J\\u202egpj.jpg" in text
+    assert not {"\x1b", "\x9b", "\u202e"} & set(text)
+
+
+def deploying(operated: Operated, status: str = "UPDATE_IN_PROGRESS") -> None:
+    operated.deployed.stack_changes["gatehouse-pipeline"] = {"StackStatus": status}
+
+
+@pytest.mark.parametrize("command", [("redrive",), ("drop", "--reason", "no-lane", "--yes")])
+def test_queues_are_left_alone_during_a_deploy(operated: Operated, gatehouse: Run, command: tuple[str, ...]) -> None:
+    operated.put(DEAD, an_upload(), an_upload("tmp/no.jpg"))
+    deploying(operated)
+
+    result = gatehouse("queue", *command)
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "gatehouse-pipeline is being deployed" in result.stderr
+    assert gatehouse("queue", *command, "--dry-run").exit_code == 0
+    assert (len(operated.bodies(DEAD)), operated.bodies(INGEST)) == (2, [])
+
+
+@pytest.mark.parametrize("change", [{"StackStatus": "UPDATE_IN_PROGRESS"}, {"LastUpdatedTime": NOON}])
+def test_an_upload_without_a_lane_is_not_dropped_once_a_deploy_may_have_given_it_one(
+    operated: Operated, gatehouse: Run, change: dict[str, Any]
+) -> None:
+    operated.put(DEAD, an_upload("tmp/no.jpg"))
+    changes = operated.deployed.stack_changes
+    operated.deployed.calls.interrupt("ReceiveMessage", lambda: changes.update({"gatehouse-pipeline": change}))
+
+    result = gatehouse("queue", "drop", "--reason", "no-lane", "--yes")
+
+    assert result.exit_code == 1
+    assert "deployed" in result.stderr
+    assert len(operated.bodies(DEAD)) == 1
+
+
+@pytest.mark.parametrize("command", [("redrive",), ("drop", "--reason", "malformed", "--yes")])
+def test_a_queue_whose_messages_somebody_holds_is_not_called_empty(
+    operated: Operated, gatehouse: Run, command: tuple[str, ...]
+) -> None:
+    operated.put(DEAD, *uploads(3))
+    operated.sqs.receive_message(QueueUrl=queue_url(DEAD), MaxNumberOfMessages=10)
+
+    result = gatehouse("queue", *command)
+
+    assert result.exit_code == 1
+    assert "There was nothing" not in result.stdout
+    assert "In flight: 3." in result.stderr
+    assert "in 2 minutes" in result.stderr
+
+
+def test_what_was_done_is_told_when_an_error_ends_it(operated: Operated, gatehouse: Run) -> None:
+    operated.put(DEAD, an_upload("a.jpg"))
+    operated.deployed.calls.answer_next("DeleteMessageBatch", an_error("AccessDenied", "no", 403))
+
+    result = gatehouse("queue", "redrive", "--output", "json")
+
+    assert result.exit_code == 1
+    assert "DeleteMessageBatch was refused" in result.stderr
+    assert json.loads(result.stdout)["put_back"] == [{"lane": "default", "reason": "never-claimed", "count": 1}]
+
+
+def test_what_was_sent_to_one_lane_is_told_when_another_refuses(operated: Operated, gatehouse: Run) -> None:
+    operated.put(DEAD, an_upload("a.jpg"), an_upload("profile/b.jpg"))
+    calls = operated.deployed.calls
+    calls.interrupt("SendMessageBatch", lambda: calls.answer_next("SendMessageBatch", an_error("AccessDenied")), nth=2)
+
+    result = gatehouse("queue", "redrive", "--output", "json")
+
+    assert result.exit_code == 1
+    assert [entry["count"] for entry in json.loads(result.stdout)["put_back"]] == [1]
+
+
+def test_what_was_dropped_is_told_when_an_error_ends_it(operated: Operated, gatehouse: Run) -> None:
+    operated.put(DEAD, *(f"not json {n}" for n in range(20)))
+    calls = operated.deployed.calls
+    calls.interrupt("DeleteMessageBatch", lambda: calls.answer_next("DeleteMessageBatch", an_error("X")), nth=2)
+
+    result = gatehouse("queue", "drop", "--reason", "malformed", "--yes", "--output", "json")
+
+    assert (result.exit_code, json.loads(result.stdout)["dropped"]) == (1, 10)
+
+
+def test_a_message_that_sqs_does_not_drop_is_told(operated: Operated, gatehouse: Run) -> None:
+    operated.put(DEAD, "not json")
+    failed = [{"Id": "0", "Code": "InternalError", "SenderFault": False}]
+    operated.deployed.calls.answer_next("DeleteMessageBatch", {"Failed": failed})
+
+    report = dropped(gatehouse, "malformed", "--yes", status=1)
+
+    assert (report["dropped"], report["undeleted"]) == (0, 1)
+
+
+def test_nothing_goes_back_while_a_function_is_being_made(operated: Operated, gatehouse: Run) -> None:
+    operated.put(DEAD, an_upload())
+    new = {"ResourceType": "AWS::Lambda::Function", "LogicalResourceId": "New", "ResourceStatus": "CREATE_IN_PROGRESS"}
+    operated.deployed.calls.answer_always("ListStackResources", lambda _: {"StackResourceSummaries": [new]})
+
+    result = gatehouse("queue", "redrive")
+
+    assert result.exit_code == 1
+    assert "are being changed by a deploy" in result.stderr
 
 
 def test_an_unknown_lane_is_told_with_those_there_are(operated: Operated, gatehouse: Run) -> None:

@@ -217,6 +217,15 @@ def test_unprocessed_keys_are_asked_for_again(deployed: Deployed, store: Verdict
     assert len(pauses) == 1
 
 
+def test_items_that_are_read_too_fast_are_asked_for_again(deployed: Deployed, store: VerdictStore) -> None:
+    (verdict,) = fill(deployed, 1)
+    for _ in range(2):
+        error = {"Error": {"Code": "ThrottlingException", "Message": "slow down"}}
+        deployed.calls.answer_next("BatchGetItem", error, 400)
+
+    assert len(next(store.read([verdict.upload.identity]))) == 1
+
+
 def test_a_table_that_answers_nothing_is_given_up(deployed: Deployed, store: VerdictStore) -> None:
     request = {"Keys": [{"object": {"S": "s3://uploads/cat.jpg"}, "version": {"S": "1"}}]}
     deployed.calls.answer_always("BatchGetItem", lambda _: {"Responses": {}, "UnprocessedKeys": {TABLE: request}})

@@ -63,7 +63,7 @@ def test_it_runs_until_told_to_stop_and_prints_outputs_and_lines_to_paste(
         assert probe.connect_ex(("127.0.0.1", int(endpoint[2]))) != 0
     assert set(outputs) == {
         *("UploadBucketName", "WorkBucketName", "VerdictTableName", "FlagTopicArn", "PolicyParameterName"),
-        *("StandardPolicyParameterName", "LanePolicies", "NotifiedStatuses"),
+        *("StandardPolicyParameterName", "LanePolicies", "NotifiedStatuses", "VerdictRetentionDays"),
         *("StateMachineArn", "AnalysisRoleArn", "AnalyzerRoleArn", "ChunkQueueUrl"),
         *("IngestQueueUrl", "IngestDeadLetterQueueUrl", "UndeliveredQueueUrl"),
     }

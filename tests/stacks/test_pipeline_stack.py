@@ -320,7 +320,7 @@ OF_LANE = ("IngestQueueUrl", "IngestDeadLetterQueueUrl", "UndeliveredQueueUrl")
 
 
 def test_the_outputs_are_those_of_the_design(shipped: Assembly, elaborate: Assembly) -> None:
-    shared = {"LanePolicies", "NotifiedStatuses"}
+    shared = {"LanePolicies", "NotifiedStatuses", "VerdictRetentionDays"}
 
     assert set(outputs(shipped)) == {*OF_PRIORITY, *OF_LANE, *shared}
     assert set(outputs(elaborate)) == {
@@ -362,6 +362,7 @@ def test_the_outputs_tell_which_policy_judges_what_and_who_is_told(elaborate: As
         "archive": {"policy": "standard", "policy_overrides": {}, "min_confidence": 30.0},
     }
     assert named["NotifiedStatuses"] == "APPROVED,FAILED"
+    assert named["VerdictRetentionDays"] == "365"
 
 
 def test_the_sweeper_is_told_of_every_lane_each_quarter_of_an_hour(elaborate: Assembly) -> None:

@@ -1,0 +1,91 @@
+"""Deleting dead letters that nobody can do anything with, for good."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from cli.dead_letters import DeadLetterInspection, QueueKind, Reason
+from cli.message_queue import MessageQueue
+
+
+class Droppable(StrEnum):
+    """Reasons for which a message may be dropped. An unreadable one may not: it says that it tells of an upload."""
+
+    MALFORMED = Reason.MALFORMED.value
+    NO_LANE = Reason.NO_LANE.value
+
+
+@dataclass(slots=True)
+class DropReport:
+    """What a run did, or would have done.
+
+    Attributes:
+        looked_at: messages seen.
+        dropped: messages deleted for good.
+        undeleted: messages that SQS did not delete; they stay where they were.
+        in_flight: messages that somebody else held, of queues in which none was to be seen.
+    """
+
+    looked_at: int = 0
+    dropped: int = 0
+    undeleted: int = 0
+    in_flight: int = 0
+
+    def to_document(self) -> dict[str, Any]:
+        """The report for scripts."""
+        return {
+            "looked_at": self.looked_at,
+            "dropped": self.dropped,
+            "undeleted": self.undeleted,
+            "in_flight": self.in_flight,
+        }
+
+
+@dataclass(slots=True)
+class DropRun:
+    """A run over some dead-letter queues.
+
+    Attributes:
+        limit: how many messages to drop at most; None for all.
+        dry_run: change nothing, and report what would be done.
+        before_deleting: called each time; raises where what was found out may not hold any more.
+        tell: shows a sentence about how far it is.
+    """
+
+    inspection: DeadLetterInspection
+    reason: Droppable
+    limit: int | None
+    dry_run: bool
+    before_deleting: Callable[[], object]
+    tell: Callable[[str], None]
+    report: DropReport = field(default_factory=DropReport)
+
+    def drain(self, queue: MessageQueue, kind: QueueKind) -> None:
+        """Drop what one queue has for this reason. Whatever stays can be received by others at the end.
+
+        Raises:
+            ClientError: what was dropped until then stays so.
+        """
+        if self._left == 0:
+            return
+        with queue.look() as look:
+            for messages in look.messages():
+                self.report.looked_at += len(messages)
+                letters = self.inspection.inspect(messages, kind)
+                doomed = [letter.message for letter in letters if letter.reason == self.reason][: self._left]
+                refused = 0
+                if doomed and not self.dry_run:
+                    self.before_deleting()
+                    refused = len(look.delete(doomed))
+                self.report.undeleted += refused
+                self.report.dropped += len(doomed) - refused
+                self.tell(f"Looked at {self.report.looked_at:,}, dropped {self.report.dropped:,}")
+                if self._left == 0:
+                    return
+            if not look.seen:
+                self.report.in_flight += queue.counts().in_flight
+
+    @property
+    def _left(self) -> int | None:
+        return None if self.limit is None else self.limit - self.report.dropped
