@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli.commands.apply import apply
+from cli.commands.batch_list import list_batches
 from cli.commands.batch_resubmit import resubmit
 from cli.commands.batch_show import show as show_batch
 from cli.commands.diff import diff
@@ -77,10 +78,11 @@ app.add_typer(queue, short_help="Look into the dead-letter queues, and empty the
 
 batch = typer.Typer(
     name="batch",
-    help="See what became of a batch, and resubmit one that failed.",
+    help="Find batches that failed, see what became of them, and resubmit them.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+batch.command("list", short_help="List failed and stopped batches.")(list_batches)
 batch.command("show", short_help="Show where a batch stands, and what to do.")(show_batch)
 batch.command("resubmit", short_help="Resubmit a failed batch whole.")(resubmit)
 app.add_typer(batch, short_help="Look into batches, and resubmit failed ones.")

@@ -1,14 +1,16 @@
 """What became of batches' executions: each is named after its batch, in one of the deployment's state machines."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from lambdas.moderation.upload import iso
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
-    from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef
+    from mypy_boto3_stepfunctions.literals import ExecutionStatusType
+    from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef, ExecutionListItemTypeDef
 
 #: Of a cause, which may be a page of JSON, so much is shown in a sentence.
 _CAUSE_SHOWN = 300
@@ -80,6 +82,62 @@ class BatchExecution:
         }
 
 
+class Ending(StrEnum):
+    """How far a batch's execution is, in the words of whoever looks for it."""
+
+    FAILED = "failed"
+    ABORTED = "aborted"
+    RUNNING = "running"
+
+    @property
+    def statuses(self) -> tuple["ExecutionStatusType", ...]:
+        """What Step Functions calls it: one that timed out was stopped, too."""
+        return {
+            Ending.FAILED: ("FAILED",),
+            Ending.ABORTED: ("ABORTED", "TIMED_OUT"),
+            Ending.RUNNING: ("RUNNING",),
+        }[self]  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedExecution:
+    """A batch's execution as it stands in a list.
+
+    Attributes:
+        workflow: the name of its state machine.
+        started_at, stopped_at: ISO 8601, UTC.
+        redrives: how often it was redriven.
+    """
+
+    batch_id: str
+    workflow: str
+    status: str
+    started_at: str
+    stopped_at: str | None
+    redrives: int
+
+    @classmethod
+    def of(cls, entry: "ExecutionListItemTypeDef") -> "ListedExecution":
+        """The execution of an entry of ListExecutions."""
+        return cls(
+            batch_id=entry["name"],
+            workflow=entry["stateMachineArn"].rsplit(":", 1)[-1],
+            status=entry["status"],
+            started_at=iso(entry["startDate"]),
+            stopped_at=iso(entry["stopDate"]) if entry.get("stopDate") else None,
+            redrives=entry.get("redriveCount", 0),
+        )
+
+    @property
+    def changed_at(self) -> str:
+        """When it last began or ended."""
+        return self.stopped_at or self.started_at
+
+    def to_document(self) -> dict[str, Any]:
+        """The execution for scripts."""
+        return asdict(self)
+
+
 class BatchExecutions:
     """Looks executions up, each once.
 
@@ -102,6 +160,26 @@ class BatchExecutions:
             found = (self._describe(state_machine, batch_id) for state_machine in self._state_machines)
             self._found[batch_id] = next((execution for execution in found if execution is not None), None)
         return self._found[batch_id]
+
+    def listed(self, endings: Iterable[Ending]) -> Iterator[ListedExecution]:
+        """Executions of all state machines: a ListExecutions for each, each status and each hundred."""
+        for state_machine in self._state_machines:
+            for status in (status for ending in endings for status in ending.statuses):
+                pages = self._client.get_paginator("list_executions").paginate(
+                    stateMachineArn=state_machine, statusFilter=status
+                )
+                yield from (ListedExecution.of(entry) for page in pages for entry in page["executions"])
+
+    def last_state(self, execution: BatchExecution) -> str | None:
+        """The name of the state that an execution entered last; None if it never got that far.
+
+        Its history is read from the end, as far as that state (API reference, GetExecutionHistory).
+        """
+        pages = self._client.get_paginator("get_execution_history").paginate(
+            executionArn=execution.arn, reverseOrder=True, includeExecutionData=False
+        )
+        entered = (event.get("stateEnteredEventDetails") for page in pages for event in page["events"])
+        return next((details["name"] for details in entered if details), None)
 
     def _describe(self, state_machine: str, batch_id: str) -> BatchExecution | None:
         arn = f"{state_machine.replace(':stateMachine:', ':execution:')}:{batch_id}"

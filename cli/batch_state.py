@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,13 @@ from cli.errors import CommandError
 from cli.verdict_store import VerdictStore
 from lambdas.aws.work_bucket import WorkBucket
 from lambdas.moderation.batch import batch_prefix, settings_key, uploads_key
-from lambdas.moderation.open_batch import open_key
+from lambdas.moderation.open_batch import OPEN_PREFIX
 from lambdas.moderation.upload import Upload
 from lambdas.moderation.verdict import Status
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
     from cli.connection import Connection
 
 #: An execution's name, which a batch's id is (Step Functions API reference, StartExecution).
@@ -61,7 +63,11 @@ class BatchState:
         )
         files = tuple(entry["Key"] for page in pages for entry in page.get("Contents", []))
         try:
-            listed = _listed(work, deployment, batch_id, files)
+            if uploads_key(batch_id) in files:
+                lines = work.lines(deployment.work_bucket, uploads_key(batch_id))
+                listed: Iterable[Upload] | None = map(Upload.from_document, map(json.loads, lines))
+            else:  # its batcher died before it wrote that
+                listed = _registered(s3, work, deployment.work_bucket, batch_id)
             if execution is None and not files and listed is None:
                 raise CommandError(
                     f"There is no trace of a batch {batch_id} in {deployment.name}: its files have expired and its "
@@ -105,23 +111,27 @@ class BatchState:
     def _repair(self, uploads: BatchUploads) -> Iterator[str]:
         resubmit = f"`./gatehouse batch resubmit {self.batch_id}`"
         if pending := uploads.statuses[Status.PENDING]:
-            if self.execution is None:
-                fate = "have no execution: another batch takes them over"
-            elif self.execution.is_redrivable:
-                fate = (
-                    "are in an execution that can be redriven: it resumes where it stopped, and nothing is paid twice"
-                )
-            else:
-                fate = (
-                    f"are in an execution that can't be redriven ({self.execution.not_redrivable}): another batch takes"
-                )
-                fate += " them over"
-            yield f"{pending:,} PENDING uploads {fate}. Remove the cause, then {resubmit}."
+            yield f"PENDING: {pending:,}. {self._way_out(resubmit)}"
         if failed := uploads.statuses[Status.FAILED]:
             yield (
-                f"{failed:,} uploads are FAILED. Remove the cause (docs/operations.md lists the codes), then "
+                f"FAILED: {failed:,}. Remove the cause (docs/operations.md lists the codes), then "
                 f"{resubmit}: they are analysed again, and paid for."
             )
+
+    def _way_out(self, resubmit: str) -> str:
+        """How the PENDING ones get their verdicts."""
+        if self.execution is not None and self.execution.is_redrivable:
+            return (
+                "Their execution can be redriven. Remove the cause: the sweeper redrives it within three quarters of "
+                "an hour, it resumes where it stopped, and nothing is paid twice. If it can't succeed any more, "
+                f"{resubmit}: another batch takes them over at once, and analyses them anew."
+            )
+        execution = (
+            "They have no execution"
+            if self.execution is None
+            else f"Their execution can't be redriven ({self.execution.not_redrivable})"
+        )
+        return f"{execution}. Remove the cause, then {resubmit}: another batch takes them over."
 
     def to_document(self) -> dict[str, Any]:
         """The state for scripts."""
@@ -137,10 +147,9 @@ class BatchState:
         }
 
 
-def _listed(work: WorkBucket, deployment: Deployment, batch_id: str, files: Sequence[str]) -> Iterable[Upload] | None:
-    """A batch's uploads: by its index or, if its batcher died before it wrote that, by the register of open batches."""
-    if uploads_key(batch_id) in files:
-        lines = work.lines(deployment.work_bucket, uploads_key(batch_id))
-        return map(Upload.from_document, map(json.loads, lines))
-    entries = (work.read_open(open_key(lane, batch_id)) for lane in deployment.lanes)
+def _registered(s3: "S3Client", work: WorkBucket, bucket: str, batch_id: str) -> Iterable[Upload] | None:
+    """A batch's uploads by the register of open batches, whatever lane's it is: that may be deployed no more."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=OPEN_PREFIX)
+    keys = (entry["Key"] for page in pages for entry in page.get("Contents", []))
+    entries = (work.read_open(key) for key in keys if key.endswith(f"/{batch_id}.json"))
     return next((entry.uploads for entry in entries if entry is not None), None)

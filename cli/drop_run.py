@@ -73,7 +73,9 @@ class DropRun:
             for messages in look.messages():
                 self.report.looked_at += len(messages)
                 letters = self.inspection.inspect(messages, kind)
-                doomed = [letter.message for letter in letters if letter.reason == self.reason][: self._left]
+                doomed = [letter.message for letter in letters if letter.reason.value == self.reason.value][
+                    : self._left
+                ]
                 refused = 0
                 if doomed and not self.dry_run:
                     self.before_deleting()

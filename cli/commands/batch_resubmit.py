@@ -30,12 +30,15 @@ def resubmit(
 ) -> None:
     """Resubmit a batch whole, once the cause of its failure is gone: its uploads that are PENDING or FAILED under it.
 
-    Other verdicts are never touched. The lanes' batchers decide: they resume an execution that can be redriven, and
-    make new batches of the rest; what FAILED is analysed again, and paid for. It may be run again at any time.
+    New batches take them over at once and analyse them anew, which is paid for where it had been analysed already. To
+    have an execution go on where it stopped, leave it to the sweeper. Other verdicts are never touched. It may be run
+    again at any time. Exits with 1 if no lane takes some of the uploads any more.
     """
     out = Output.of(output)
     connection = Connection(profile, region, endpoint_url)
     found = Deployment.find(connection, deployment)
+    if not dry_run:
+        found.at_rest()
     state = BatchState.find(connection, found, batch_id)
     if state.is_running or state.uploads is None:
         raise CommandError(" ".join(state.advice()))
@@ -51,21 +54,23 @@ def resubmit(
         "outside_every_lane": len(unowned),
     }
     if unowned:
-        out.tell(f"{len(unowned):,} uploads are in no lane any more and can't be resubmitted; widen a lane first.")
+        out.tell(f"In no lane any more: {len(unowned):,}. They can't be resubmitted; widen a lane first.")
     if by_lane and not dry_run:
         out.tell(_intention(by_lane, statuses))
         if not yes and not typer.confirm("Go on?", err=True):
             out.tell("Nothing was changed.")
             raise typer.Exit(1)
+        found.still(connection)
         client = connection.client("sqs")
         for lane, uploads in by_lane.items():
             queue = IngestQueue(client, found.queues[lane].ingest)
             queue.send(readmission_message(upload, resubmit_of=batch_id) for upload in uploads)
     out.document(document)
     for lane, uploads in by_lane.items():
-        out.say(f"{len(uploads):,} uploads{' would be' if dry_run else ''} put into the queue of lane {lane}.", "green")
+        out.say(f"{'Would be put' if dry_run else 'Put'} into the queue of lane {lane}: {len(uploads):,}.", "green")
     if not state.uploads.open:
         out.say("Nothing to resubmit: none of its uploads is PENDING or FAILED under it.")
+    raise typer.Exit(1 if unowned else 0)
 
 
 def _by_lane(uploads: Sequence[Upload], lanes: DeployedLanes) -> tuple[Mapping[str, list[Upload]], list[Upload]]:
@@ -81,4 +86,4 @@ def _by_lane(uploads: Sequence[Upload], lanes: DeployedLanes) -> tuple[Mapping[s
 def _intention(by_lane: Mapping[str, Sequence[Upload]], statuses: Mapping[str, int]) -> str:
     lanes = ", ".join(f"{lane} ({len(uploads):,})" for lane, uploads in by_lane.items())
     counts = ", ".join(f"{count:,} {status}" for status, count in statuses.items())
-    return f"{counts}, into the queues of: {lanes}. What is FAILED is analysed again, and paid for."
+    return f"{counts}, into the queues of: {lanes}. They are analysed anew, and paid for."

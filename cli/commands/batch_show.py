@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from cli.batch_executions import BatchExecution, BatchExecutions
 from cli.batch_state import BatchState
 from cli.batch_uploads import BatchUploads
 from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
@@ -23,14 +24,17 @@ def show(
     deployment: DeploymentName = DEFAULT_NAME,
     output: OutputFormat = Format.TABLE,
 ) -> None:
-    """Show a batch's execution, its error and cause, its files, what became of its uploads, and what to do."""
+    """Show where a batch's execution stands, its error and cause, its files, its uploads, and what to do."""
     out = Output.of(output)
     connection = Connection(profile, region, endpoint_url)
-    state = BatchState.find(connection, Deployment.find(connection, deployment), batch_id)
-    out.document(state.to_document())
+    found = Deployment.find(connection, deployment)
+    state = BatchState.find(connection, found, batch_id)
+    executions = BatchExecutions(connection.client("stepfunctions"), found.state_machines)
+    last_state = executions.last_state(state.execution) if state.execution else None
+    out.document({**state.to_document(), "last_state": last_state})
     made = f", made {state.created_at} by lane {state.lane}, engine {state.engine}" if state.lane else ""
     out.say(f"Batch {state.batch_id}{made}", style="bold")
-    _show_execution(out, state)
+    _show_execution(out, state.execution, last_state)
     kinds = [name if count == 1 else f"{name} ({count:,})" for name, count in sorted(state.folders.items())]
     out.say(f"  files: {', '.join(kinds) or 'none'}")
     if state.uploads:
@@ -39,15 +43,14 @@ def show(
         out.say(f"- {sentence}", style="yellow")
 
 
-def _show_execution(out: Output, state: BatchState) -> None:
-    execution = state.execution
+def _show_execution(out: Output, execution: BatchExecution | None, last_state: str | None) -> None:
     if execution is None:
         out.say("  execution: none, or none any more")
         return
     until = f", stopped {execution.stopped_at}" if execution.stopped_at else ""
     redrives = f", redriven {execution.redrives} times" if execution.redrives else ""
     out.say(f"  execution: {execution.status}, started {execution.started_at}{until}{redrives}")
-    for name, value in (("error", execution.error), ("cause", execution.cause)):
+    for name, value in (("last state", last_state), ("error", execution.error), ("cause", execution.cause)):
         if value:
             out.say(f"    {name}: {value}")
     out.say(f"    {execution.arn}")

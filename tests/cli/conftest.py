@@ -104,7 +104,7 @@ class Deployed:
     stack_events: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def stacks(self, lanes: Mapping[str, Any] = LANES, without: Sequence[str] = (), **changed: str) -> None:
-        """Have the stacks `gatehouse-storage` and `gatehouse-pipeline`, some outputs left out or changed."""
+        """Have the stacks `gatehouse-storage` and `gatehouse-pipeline`, some outputs left out, changed or added."""
         storage = {
             "UploadBucketName": UPLOADS,
             "WorkBucketName": WORK,
@@ -121,6 +121,7 @@ class Deployed:
             "StateMachineArn": STATE_MACHINE,
             **{output: queue_url(output) for lane in lanes for output in queue_outputs(lane)},
         }
+        pipeline |= {name: value for name, value in changed.items() if name not in {*storage, *pipeline}}
         outputs = {
             stack: [
                 {"OutputKey": name, "OutputValue": changed.get(name, value)}

@@ -32,11 +32,13 @@ class Operated:
 
     Attributes:
         executions: DescribeExecution's answers, by batch id.
+        histories: names of the states that an execution entered, in order, by batch id.
     """
 
     deployed: Deployed
     sqs: "SQSClient"
     executions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    histories: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, deployed: Deployed, lanes: Sequence[Lane] = (DEFAULT, PICTURES)) -> "Operated":
@@ -49,6 +51,8 @@ class Operated:
                 operated.sqs.create_queue(QueueName=output)
         operated.deploy(lanes)
         deployed.calls.answer_always("DescribeExecution", operated._execution)
+        deployed.calls.answer_always("ListExecutions", operated._listed)
+        deployed.calls.answer_always("GetExecutionHistory", operated._history)
         return operated
 
     def deploy(self, lanes: Sequence[Lane]) -> None:
@@ -98,6 +102,7 @@ class Operated:
         """Have an execution of a batch."""
         self.executions[batch_id] = {
             "executionArn": f"{STATE_MACHINE.replace('stateMachine', 'execution')}:{batch_id}",
+            "stateMachineArn": STATE_MACHINE,
             "name": batch_id,
             "status": status,
             "startDate": NOON,
@@ -119,3 +124,29 @@ class Operated:
         arn = json.loads(request["body"])["executionArn"]
         found = self.executions.get(arn.rsplit(":", 1)[-1])
         return found or an_error("ExecutionDoesNotExist", "Execution Does Not Exist")
+
+    def _listed(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """ListExecutions' answer, one execution a page."""
+        asked = json.loads(request["body"])
+        wanted = asked["stateMachineArn"], asked["statusFilter"]
+        found = [entry for entry in self.executions.values() if (entry["stateMachineArn"], entry["status"]) == wanted]
+        start = int(asked.get("nextToken", 0))
+        more = {"nextToken": str(start + 1)} if start + 1 < len(found) else {}
+        return {"executions": found[start : start + 1], **more}
+
+    def _history(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """GetExecutionHistory's answer, one event a page: each state was entered and left, the last only entered."""
+        asked = json.loads(request["body"])
+        events: list[dict[str, Any]] = []
+        for name in self.histories.get(asked["executionArn"].rsplit(":", 1)[-1], []):
+            events += [
+                {"type": "TaskStateEntered", "stateEnteredEventDetails": {"name": name}},
+                {"type": "TaskStateExited", "stateExitedEventDetails": {"name": name}},
+            ]
+        numbered = [{"id": n, "timestamp": NOON, **event} for n, event in enumerate(events[:-1], start=1)]
+        numbered.append({"id": len(events), "timestamp": NOON, "type": "ExecutionFailed"})
+        if asked.get("reverseOrder"):
+            numbered.reverse()
+        start = int(asked.get("nextToken", 0))
+        more = {"nextToken": str(start + 1)} if start + 1 < len(numbered) else {}
+        return {"events": numbered[start : start + 1], **more}

@@ -1,6 +1,7 @@
 """A batch is shown as it stands, and what FAILED or PENDING under it, and nothing else, can be resubmitted."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,9 +10,9 @@ from lambdas.moderation.batch import leftovers_key, uploads_key
 from lambdas.moderation.open_batch import OpenBatch
 from lambdas.moderation.upload import parse_message, resubmitted_batch
 from lambdas.moderation.verdict import Claim, Failure, Status
-from tests.cli.conftest import WORK, Deployed, Run
+from tests.cli.conftest import STATE_MACHINE, WORK, Deployed, Run
 from tests.cli.operated import INGEST, PICTURES, PICTURES_INGEST, Operated
-from tests.unit.builders import a_claim, a_verdict, an_upload, uploads
+from tests.unit.builders import NOON, a_claim, a_verdict, an_upload, uploads
 
 BATCH = "0" * 32
 REDRIVABLE = {"redriveStatus": "REDRIVABLE"}
@@ -73,7 +74,8 @@ def test_a_batch_is_shown_with_its_failure_its_files_and_what_became_of_each_upl
     assert shown["failures"] == {"ChunkFailed": 1}
     assert (shown["in_another_batch"], shown["without_item"]) == (1, 1)
     pending, failed = shown["advice"]
-    assert "it resumes where it stopped" in pending
+    assert pending.startswith("PENDING: 1. Their execution can be redriven.")
+    assert failed.startswith("FAILED: 1. ")
     assert "batch resubmit" in failed
     text = gatehouse("batch", "show", BATCH).stdout
     assert "cause: given up" in text
@@ -84,9 +86,12 @@ def test_a_batch_is_shown_with_its_failure_its_files_and_what_became_of_each_upl
     ("execution", "advice"),
     [
         (("RUNNING", {}), "It is running: wait for its end."),
-        (("SUCCEEDED", {"redriveStatusReason": "it ended well"}), "can't be redriven (it ended well)"),
+        (
+            ("SUCCEEDED", {"redriveStatusReason": "it ended well"}),
+            "can't be redriven (it ended well). Remove the cause",
+        ),
         (("ABORTED", REDRIVABLE), "it resumes where it stopped"),
-        (None, "have no execution: another batch takes them over"),
+        (None, "They have no execution. Remove the cause"),
     ],
 )
 def test_what_to_do_follows_from_the_execution(
@@ -143,8 +148,9 @@ def test_uploads_go_to_the_lane_that_takes_them_now(operated: Operated, gatehous
 
     result = gatehouse("batch", "resubmit", BATCH, "--yes", "--output", "json")
 
+    assert result.exit_code == 1, "not all of them could be resubmitted"
     assert json.loads(result.stdout)["outside_every_lane"] == 1
-    assert "1 uploads are in no lane any more" in result.stderr
+    assert "In no lane any more: 1." in result.stderr
     assert (operated.keys(INGEST), operated.keys(PICTURES_INGEST)) == (["b.jpg"], ["profile/a.jpg"])
 
 
@@ -157,7 +163,7 @@ def test_nothing_is_resubmitted_in_a_dry_run_or_without_a_yes(
     result = gatehouse("batch", "resubmit", BATCH, *arguments, input="n\n")
 
     assert operated.bodies(INGEST) == []
-    assert ("would be put" in result.stdout) == bool(arguments)
+    assert ("Would be put" in result.stdout) == bool(arguments)
     assert ("Nothing was changed." in result.stderr) != bool(arguments)
 
 
@@ -192,6 +198,112 @@ def test_a_batch_that_was_never_written_is_known_from_the_register(operated: Ope
     assert state(gatehouse)["statuses"] == {"PENDING": 1}
     assert gatehouse("batch", "resubmit", BATCH, "--yes").exit_code == 0
     assert (operated.keys(INGEST), operated.keys(PICTURES_INGEST)) == ([], ["profile/a.jpg"])
+
+
+def test_a_batch_of_a_lane_that_is_gone_is_known_from_the_register(operated: Operated, gatehouse: Run) -> None:
+    held = claims("a.jpg")
+    for lane, batch_id in (("removed", BATCH), ("default", "1" * 32)):
+        entry = OpenBatch(lane, batch_id, held[0].claimed_at, [held[0].upload])
+        operated.deployed.s3.put_object(Bucket=WORK, Key=entry.key, Body=entry.to_text().encode())
+    operated.deployed.put(held[0])
+
+    assert state(gatehouse)["statuses"] == {"PENDING": 1}
+
+
+def test_the_state_that_an_execution_stands_at_is_shown(operated: Operated, gatehouse: Run) -> None:
+    a_failed_batch(operated)
+    assert state(gatehouse)["last_state"] is None
+
+    operated.histories[BATCH] = ["Start job", "Get job", "Write verdicts"]
+
+    assert state(gatehouse)["last_state"] == "Write verdicts"
+    assert "last state: Write verdicts" in gatehouse("batch", "show", BATCH).stdout
+
+
+def test_what_failed_and_what_was_stopped_is_listed_the_latest_first(operated: Operated, gatehouse: Run) -> None:
+    for n, status in enumerate(("FAILED", "FAILED", "ABORTED", "TIMED_OUT", "RUNNING", "SUCCEEDED")):
+        ended: Any = {} if status == "RUNNING" else {"stopDate": NOON + timedelta(minutes=n + 1)}
+        operated.execute(f"batch-{n}", status, redriveCount=n, **ended)
+
+    def listed(*arguments: str) -> list[tuple[str, str]]:
+        result = gatehouse("batch", "list", "--since", "2026-01-01", *arguments, "--output", "json")
+        assert result.exit_code == 0, result.stderr
+        return [(entry["batch_id"], entry["status"]) for entry in json.loads(result.stdout)]
+
+    stopped = [("batch-3", "TIMED_OUT"), ("batch-2", "ABORTED"), ("batch-1", "FAILED"), ("batch-0", "FAILED")]
+    assert listed() == stopped
+    assert listed("--status", "failed") == stopped[2:]
+    assert listed("--status", "aborted") == stopped[:2]
+    assert listed("--status", "running", "--status", "failed") == [*stopped[2:], ("batch-4", "RUNNING")]
+    text = gatehouse("batch", "list", "--since", "2026-01-01").stdout
+    assert "batch-1" in text
+    assert "batch show" in text
+
+
+def test_what_ended_before_the_time_asked_for_is_not_listed(operated: Operated, gatehouse: Run) -> None:
+    operated.execute("older", "FAILED", stopDate=NOON)
+    operated.execute("newer", "FAILED", stopDate=NOON + timedelta(days=1))
+
+    result = gatehouse("batch", "list", "--since", (NOON + timedelta(hours=1)).isoformat(), "--output", "json")
+
+    assert [entry["batch_id"] for entry in json.loads(result.stdout)] == ["newer"]
+    assert (
+        "No batch is running since 2026-01-01"
+        in gatehouse(*("batch", "list", "--status", "running", "--since", "2026-01-01")).stdout
+    )
+
+
+def test_batches_of_every_workflow_are_listed(operated: Operated, gatehouse: Run) -> None:
+    backfill = STATE_MACHINE.replace("live", "backfill")
+    operated.deployed.stacks(BackfillStateMachineArn=backfill)
+    operated.execute("one", "FAILED")
+    operated.execute("two", "FAILED", stateMachineArn=backfill)
+
+    result = gatehouse("batch", "list", "--since", "2026-01-01", "--output", "json")
+
+    assert {(entry["batch_id"], entry["workflow"]) for entry in json.loads(result.stdout)} == {
+        ("one", "live"),
+        ("two", "backfill"),
+    }
+
+
+def test_a_batch_gives_no_orders_to_the_terminal(operated: Operated, gatehouse: Run) -> None:
+    held = claims("a.jpg")
+    operated.write_batch(held)
+    operated.deployed.put(failed(held[0], "\x1b[2J\u202e"))
+    operated.execute(BATCH, "FAILED", error="\x9b31m", cause="\u202egpj\x1b]0;x\x07", **REDRIVABLE)
+    operated.histories[BATCH] = ["\x1b[2J"]
+
+    text = gatehouse("batch", "show", BATCH).stdout
+
+    assert "\\u202egpj" in text
+    assert not {"\x1b", "\x9b", "\x07", "\u202e"} & set(text)
+
+
+def test_nothing_is_resubmitted_during_a_deploy(operated: Operated, gatehouse: Run) -> None:
+    a_failed_batch(operated)
+    operated.deployed.stack_changes["gatehouse-pipeline"] = {"StackStatus": "UPDATE_IN_PROGRESS"}
+
+    result = gatehouse("batch", "resubmit", BATCH, "--yes")
+
+    assert result.exit_code == 1
+    assert "gatehouse-pipeline is being deployed" in result.stderr
+    assert operated.bodies(INGEST) == []
+    assert gatehouse("batch", "resubmit", BATCH, "--dry-run").exit_code == 0
+
+
+def test_nothing_is_resubmitted_after_a_deploy_that_came_in_between(operated: Operated, gatehouse: Run) -> None:
+    a_failed_batch(operated)
+    changes = operated.deployed.stack_changes
+    operated.deployed.calls.interrupt(
+        "BatchGetItem", lambda: changes.update({"gatehouse-pipeline": {"LastUpdatedTime": NOON}})
+    )
+
+    result = gatehouse("batch", "resubmit", BATCH, "--yes")
+
+    assert result.exit_code == 1
+    assert "was deployed in the meantime" in result.stderr
+    assert operated.bodies(INGEST) == []
 
 
 def test_messages_that_sqs_refuses_are_told(operated: Operated, gatehouse: Run) -> None:

@@ -154,7 +154,11 @@ def test_every_command_has_help_that_names_its_options() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["queue list", "queue show", "queue redrive", "batch show", "batch resubmit", "reconcile"]
+    "command",
+    [
+        *("queue list", "queue show", "queue redrive", "queue drop", "batch list", "batch show", "batch resubmit"),
+        *("reconcile", "upload-again"),
+    ],
 )
 def test_every_command_for_whoever_is_on_call_has_help_that_names_its_options(command: str) -> None:
     help_text = CliRunner().invoke(app, [*command.split(), "--help"]).stdout

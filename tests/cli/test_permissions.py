@@ -37,10 +37,13 @@ _SERVICES = {
     "GetQueueAttributes": "sqs",
     "ReceiveMessage": "sqs",
     "DescribeExecution": "states",
+    "GetExecutionHistory": "states",
+    "ListExecutions": "states",
 }
 #: Calls that are allowed by an action of another name (Service Authorization Reference).
 _OTHER_NAMES = {
     "HeadObject": "s3:GetObject",
+    "CopyObject": "s3:PutObject",
     "ListObjectsV2": "s3:ListBucket",
     "ListObjectVersions": "s3:ListBucketVersions",
     "PublishBatch": "sns:Publish",
@@ -118,7 +121,11 @@ def test_apply_needs_what_the_page_lists(deployed: Deployed, run: Run, monkeypat
 
 
 @pytest.mark.parametrize(
-    "command", ["queue list", "queue show", "queue redrive", "batch show", "batch resubmit", "reconcile"]
+    "command",
+    [
+        *("queue list", "queue show", "queue redrive", "queue drop", "batch list", "batch show", "batch resubmit"),
+        *("reconcile", "upload-again"),
+    ],
 )
 def test_a_command_for_whoever_is_on_call_needs_what_the_page_lists(
     deployed: Deployed, gatehouse: Run, monkeypatch: pytest.MonkeyPatch, command: str
@@ -128,10 +135,12 @@ def test_a_command_for_whoever_is_on_call_needs_what_the_page_lists(
     failed, pending = a_claim(an_upload("failed.jpg")), a_claim(an_upload("pending.jpg"))
     operated.write_batch([failed, pending])
     deployed.put(a_verdict(Status.FAILED, failed), pending)
+    operated.execute(failed.batch_id, "FAILED")
     operated.put(DEAD, *(claim.upload for claim in (failed, pending)), "not json")
     put_object(deployed, "pending.jpg")
     arguments = {
-        "queue redrive": ("--limit", "1", "--delete", "malformed", "--yes"),
+        "queue drop": ("--reason", "malformed", "--yes"),
+        "upload-again": ("pending.jpg", "--yes"),
         "batch show": (failed.batch_id,),
         "batch resubmit": (failed.batch_id, "--yes"),
         "reconcile": ("--min-age", "0"),
