@@ -19,6 +19,7 @@ from cli.commands.queue_redrive import redrive
 from cli.commands.queue_show import show as show_queue
 from cli.commands.reconcile import reconcile
 from cli.commands.status import status
+from cli.commands.upload_again import upload_again
 from cli.commands.validate import validate
 from cli.errors import told
 from local.report import console_for, printable
@@ -88,6 +89,7 @@ batch.command("resubmit", short_help="Resubmit a failed batch whole.")(resubmit)
 app.add_typer(batch, short_help="Look into batches, and resubmit failed ones.")
 
 app.command(short_help="Find objects of the bucket without a verdict.")(reconcile)
+app.command("upload-again", short_help="Copy objects onto themselves, to be moderated.")(upload_again)
 
 
 @app.callback()

@@ -13,7 +13,6 @@ from cli.listed_objects import ListedObject
 from cli.throttling import patiently
 from cli.verdict_lookup import PARALLEL_QUERIES, VerdictLookup
 from cli.verdict_store import Item
-from lambdas.moderation.upload import UNVERSIONED
 from lambdas.moderation.verdict import BATCH_ID, CLAIMED_AT, STATUS, Status
 
 #: Objects in memory at a time: enough to keep all threads busy.
@@ -21,12 +20,20 @@ _AT_A_TIME = 50 * PARALLEL_QUERIES
 
 
 class Standing(StrEnum):
-    """What the table has for an object's current version."""
+    """What the table has for an object's current version.
+
+    EXPIRED has nothing, either, but is so old that its verdict would have been deleted by now.
+    """
 
     DECIDED = "decided"
     PENDING = "pending"
     UNKNOWN = "unknown"
     OTHER_VERSION = "other-version"
+    EXPIRED = "expired"
+
+
+#: Nothing is under way for these, and nothing will be by itself.
+UNJUDGED = (Standing.UNKNOWN, Standing.OTHER_VERSION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,7 @@ class Finding:
         return {
             "key": self.listed.key,
             "version_id": self.listed.version_id,
+            "etag": self.listed.etag,
             "modified_at": self.listed.modified_at,
             "lane": self.lane,
             "standing": self.standing.value,
@@ -87,8 +95,13 @@ class ReconciliationReport:
 
     @property
     def without_verdict(self) -> int:
-        """Objects without a verdict on their current version."""
-        return self.standings.total() - self.of(Standing.DECIDED)
+        """Objects that should have a verdict on their current version, and have none."""
+        return self.unjudged + self.of(Standing.PENDING)
+
+    @property
+    def unjudged(self) -> int:
+        """Those of them that won't get one by themselves, unless their events wait in a queue."""
+        return sum(map(self.of, UNJUDGED))
 
     def to_document(self) -> dict[str, Any]:
         """The report for scripts."""
@@ -99,6 +112,7 @@ class ReconciliationReport:
                 for (lane, standing), count in sorted(self.standings.items())
             ],
             "without_verdict": self.without_verdict,
+            "unjudged": self.unjudged,
             "pending_since": self.pending_since,
             "outside_every_lane": self.outside,
             "too_young": self.young,
@@ -115,7 +129,9 @@ class BucketReconciliation:
         lookup: with a connection for each of `PARALLEL_QUERIES` threads.
         since: objects modified before this are left out; ISO 8601, UTC.
         until: objects modified after this are too young.
+        verdicts_since: verdicts of objects modified before this may have expired; None if verdicts never do.
         examples: how many findings to keep.
+        record: gets every finding, as it is made.
         pause: waits the given number of seconds where the table is read too fast.
         tell: shows a sentence about how far it is.
     """
@@ -125,7 +141,9 @@ class BucketReconciliation:
     lookup: VerdictLookup
     since: str | None
     until: str
+    verdicts_since: str | None
     examples: int
+    record: Callable[[Finding], object]
     pause: Callable[[float], None]
     tell: Callable[[str], None]
 
@@ -170,6 +188,8 @@ class BucketReconciliation:
                     if item[STATUS] != Status.PENDING:
                         return Finding(listed, lane, Standing.DECIDED)
                     return Finding(listed, lane, Standing.PENDING, item.get(BATCH_ID), item.get(CLAIMED_AT))
+            if self.verdicts_since and listed.modified_at < self.verdicts_since:
+                return Finding(listed, lane, Standing.EXPIRED)
             return Finding(listed, lane, Standing.OTHER_VERSION if known else Standing.UNKNOWN)
 
         return patiently(standing, self.pause)
@@ -177,6 +197,9 @@ class BucketReconciliation:
     def _add(self, finding: Finding, report: ReconciliationReport) -> None:
         report.standings[finding.lane, finding.standing] += 1
         if finding.standing is Standing.DECIDED:
+            return
+        self.record(finding)
+        if finding.standing is Standing.EXPIRED:
             return
         if finding.claimed_at:
             report.pending_since = min(report.pending_since or finding.claimed_at, finding.claimed_at)
@@ -188,4 +211,4 @@ def _speaks_of(item: Item, listed: ListedObject) -> bool:
     """Whether an item is about these very bytes: by version id, or by etag where no version id is known."""
     if listed.version_id is None:
         return bool(item.get("etag") == listed.etag)
-    return item.get("version_id") not in UNVERSIONED and item.get("version_id") == listed.version_id
+    return bool(item.get("version_id") == listed.version_id)

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -115,7 +116,7 @@ class Inventory:
                     for listed in map(self._object, csv.reader(file)):
                         if listed is not None and listed.key.startswith(wanted):
                             yield listed
-            except (OSError, EOFError, ValueError, csv.Error) as error:
+            except (OSError, EOFError, ValueError, csv.Error, zlib.error) as error:
                 raise CommandError(f"{path} is not as {self._manifest} says ({error}); download both again.") from error
 
     def _object(self, row: Sequence[str]) -> ListedObject | None:

@@ -16,7 +16,7 @@ from cli.errors import CommandError
 from cli.listed_objects import Inventory, outermost
 from lambdas.moderation.verdict import Status
 from tests.cli.conftest import UPLOADS, Deployed, Run
-from tests.cli.operated import Operated
+from tests.cli.operated import DEFAULT, PICTURES, Operated
 from tests.unit.builders import a_claim, a_verdict, an_upload
 
 DAY = timedelta(days=1)
@@ -38,6 +38,12 @@ def store(operated: Operated, key: str, body: bytes = b"bytes") -> dict[str, Any
 
 def version(operated: Operated) -> None:
     operated.deployed.s3.put_bucket_versioning(Bucket=UPLOADS, VersioningConfiguration={"Status": "Enabled"})
+
+
+def operated_lanes() -> dict[str, Any]:
+    """The lanes of the deployment, as its outputs have them."""
+    policies = {"policy": "standard", "policy_overrides": {}, "min_confidence": 30}
+    return {lane.name: policies for lane in (DEFAULT, PICTURES)}
 
 
 def report(gatehouse: Run, *arguments: str, status: int = 3) -> dict[str, Any]:
@@ -92,6 +98,64 @@ def test_people_are_told_what_to_do_about_each_kind(operated: Operated, gatehous
     assert "... and 1 more" in text
     assert "- 1 pending (since 2026-11-22T12:00:00.000Z): " in text
     assert "- 1 unknown: " in text
+
+
+def test_uploads_under_analysis_are_no_reason_to_worry(operated: Operated, gatehouse: Run) -> None:
+    operated.deployed.put(a_claim(an_upload("pending.jpg", **store(operated, "pending.jpg"))))
+
+    found = report(gatehouse, status=0)
+
+    assert (found["without_verdict"], found["unjudged"]) == (1, 0)
+
+
+@pytest.mark.parametrize("key", ["never.jpg", "over.jpg"])
+def test_an_object_whose_verdict_has_expired_is_not_taken_for_lost(
+    operated: Operated, gatehouse: Run, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    store(operated, key)
+    operated.deployed.put(a_verdict(Status.APPROVED, a_claim(an_upload("over.jpg", etag="0" * 32))))
+    operated.deployed.stacks(operated_lanes(), VerdictRetentionDays="2")
+    assert report(gatehouse, "--prefix", key)["unjudged"] == 1
+
+    monkeypatch.setattr(command, "CLOCK", Clock(now=lambda: datetime.now(UTC) + 3 * DAY, pause=lambda _: None))
+
+    found = report(gatehouse, "--prefix", key, status=0)
+    assert standings(found) == {("default", "expired"): 1}
+    assert (found["without_verdict"], found["unjudged"]) == (0, 0)
+    assert "verdict_retention_days" in gatehouse("reconcile").stdout
+
+
+def test_an_old_object_with_its_verdict_has_one(
+    operated: Operated, gatehouse: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operated.deployed.put(a_verdict(Status.APPROVED, a_claim(an_upload("a.jpg", **store(operated, "a.jpg")))))
+    operated.deployed.stacks(operated_lanes(), VerdictRetentionDays="2")
+    monkeypatch.setattr(command, "CLOCK", Clock(now=lambda: datetime.now(UTC) + 3 * DAY, pause=lambda _: None))
+
+    assert standings(report(gatehouse, status=0)) == {("default", "decided"): 1}
+
+
+def test_a_file_gets_every_finding_however_few_are_shown(operated: Operated, gatehouse: Run, here: Path) -> None:
+    for n in range(30):
+        store(operated, f"\u202e{n}.jpg")
+    operated.deployed.put(a_verdict(Status.APPROVED, a_claim(an_upload("ok.jpg", **store(operated, "ok.jpg")))))
+
+    found = report(gatehouse, "--examples", "1", "--report", "found.jsonl")
+
+    findings = [json.loads(line) for line in (here / "found.jsonl").read_text("ascii").splitlines()]
+    assert len(found["examples"]) == 1
+    assert {finding["key"] for finding in findings} == {f"\u202e{n}.jpg" for n in range(30)}
+    assert {finding["standing"] for finding in findings} == {"unknown"}
+
+
+@pytest.mark.usefixtures("operated")
+def test_no_file_is_written_over(gatehouse: Run, here: Path) -> None:
+    (here / "found.jsonl").write_text("mine", "utf-8")
+
+    result = gatehouse("reconcile", "--report", "found.jsonl")
+
+    assert (result.exit_code, (here / "found.jsonl").read_text("utf-8")) == (1, "mine")
+    assert "name a file that does not exist yet" in result.stderr
 
 
 def test_a_bucket_whose_objects_all_have_verdicts_is_in_order(operated: Operated, gatehouse: Run) -> None:
@@ -240,6 +304,14 @@ def test_an_inventory_takes_the_place_of_listing(operated: Operated, gatehouse: 
     assert operated.deployed.calls.made["ListObjectVersions"] == 0
 
 
+@pytest.mark.usefixtures("operated")
+def test_objects_give_no_orders_to_the_terminal(gatehouse: Run, here: Path) -> None:
+    text = gatehouse("reconcile", "--inventory", inventory(here, [row("\x1b[2J\u202egpj\x9b.jpg", "v1")])).stdout
+
+    assert "\\x1b[2J\\u202egpj\\x9b.jpg" in text
+    assert not {"\x1b", "\x9b", "\u202e"} & set(text)
+
+
 def test_an_inventory_of_current_versions_is_compared_by_etag(operated: Operated, gatehouse: Run, here: Path) -> None:
     operated.deployed.put(a_verdict(Status.APPROVED, a_claim(an_upload("a.jpg", version_id="v1", etag="e1"))))
     rows = [[UPLOADS, "a.jpg", "5", "2026-01-01T00:00:00.000Z", "e1"], [UPLOADS, "b.jpg", "5", "2026-01-01", "e2"]]
@@ -281,6 +353,7 @@ DAMAGES = {
     "no gzip": b"not gzip",
     "fewer columns": gzip.compress(b'"a","b"\n'),
     "cut off": gzip.compress(b"x" * 999)[:-9],
+    "overwritten": gzip.compress(b"x" * 999)[:10] + b"\xff" * 20,
 }
 
 

@@ -1,0 +1,119 @@
+"""`upload-again`: have S3 tell once more of objects whose events are lost."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.bucket_reconciliation import UNJUDGED, Standing
+from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
+from cli.deployment import DEFAULT_NAME, Deployment
+from cli.errors import CommandError
+from cli.object_copy import Copied, copy_onto_itself
+from cli.output import Format, Output, OutputFormat
+from cli.progress import progress
+
+_PARALLEL_COPIES = 20
+
+#: Key, and when the object was last modified, if that is to be still so.
+_Wanted = tuple[str, str | None]
+
+
+@dataclass(slots=True)
+class _Done:
+    """What became of the objects, and the keys of those that S3 can't copy."""
+
+    counts: Counter[Copied] = field(default_factory=Counter)
+    impossible: list[str] = field(default_factory=list)
+
+    def to_document(self) -> dict[str, Any]:
+        return {**{result.value: self.counts[result] for result in Copied}, "impossible_keys": self.impossible}
+
+
+def upload_again(
+    keys: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY", help="Keys in the uploads bucket.", show_default=False)
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What a file of `reconcile --report` calls unknown or other-version, too."),
+    ] = None,
+    expired: Annotated[
+        bool, typer.Option("--expired", help="And those of the file whose verdicts have expired.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+    deployment: DeploymentName = DEFAULT_NAME,
+    output: OutputFormat = Format.TABLE,
+) -> None:
+    """Copy objects onto themselves: each copy is a new upload, with an event of its own, analysed and paid for.
+
+    Bytes, metadata, tags, storage class and encryption stay; an ACL does not. With versioning it is a new version. An
+    object of a file that has changed since is left alone, so the same file may be given again; a key given by itself is
+    copied each time. Exits with 1 if S3 can't copy some.
+    """
+    out = Output.of(output)
+    connection = Connection(profile, region, endpoint_url)
+    if not keys and report is None:
+        raise CommandError("Nothing is named; write keys, or --report with a file that `reconcile --report` wrote.")
+    wanted: list[_Wanted] = [(key, None) for key in keys or ()]
+    if report is not None:
+        wanted += _reported(report, (*UNJUDGED, Standing.EXPIRED) if expired else UNJUDGED)
+    found = Deployment.find(connection, deployment).at_rest()
+    out.tell(f"To be copied onto themselves in {found.upload_bucket}, analysed and paid for: {len(wanted):,}.")
+    if wanted and not (yes or dry_run) and not typer.confirm("Go on?", err=True):
+        out.tell("Nothing was changed.")
+        raise typer.Exit(1)
+    done = _Done()
+    try:
+        if not dry_run:
+            _copy(out, connection, found.upload_bucket, wanted, done)
+    finally:  # what was done is told, whatever ended it
+        out.document({"dry_run": dry_run, "objects": len(wanted), **done.to_document()})
+        _show(out, done)
+    raise typer.Exit(1 if done.impossible else 0)
+
+
+def _reported(path: Path, standings: Sequence[Standing]) -> list[_Wanted]:
+    """The objects of a report with one of these standings."""
+    try:
+        findings = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        return [
+            (str(finding["key"]), str(finding["modified_at"]))
+            for finding in findings
+            if Standing(finding["standing"]) in standings
+        ]
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise CommandError(f"{path} is no report of `./gatehouse reconcile --report` ({error!r}).") from error
+
+
+def _copy(out: Output, connection: Connection, bucket: str, wanted: Sequence[_Wanted], done: _Done) -> None:
+    copy = partial(copy_onto_itself, connection.client("s3", connections=_PARALLEL_COPIES), bucket)
+    with progress(out.progress) as tell, ThreadPoolExecutor(_PARALLEL_COPIES) as threads:
+        for start in range(0, len(wanted), _PARALLEL_COPIES):
+            some = wanted[start : start + _PARALLEL_COPIES]
+            for result, (key, _) in zip(threads.map(lambda entry: copy(*entry), some), some, strict=True):
+                done.counts[result] += 1
+                if result is Copied.IMPOSSIBLE:
+                    done.impossible.append(key)
+            tell(f"Copied {done.counts[Copied.COPIED]:,} of {len(wanted):,}")
+
+
+def _show(out: Output, done: _Done) -> None:
+    if copied := done.counts[Copied.COPIED]:
+        out.say(f"Copied onto themselves: {copied:,}.", style="green")
+    if changed := done.counts[Copied.CHANGED]:
+        out.say(f"Left alone, as they are gone or were written meanwhile: {changed:,}.")
+    if done.impossible:
+        out.tell(f"S3 can't copy these, which are archived or too large; upload them anew: {len(done.impossible):,}.")
+        for key in done.impossible:
+            out.tell(f"  {key}")
