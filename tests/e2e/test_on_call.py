@@ -51,14 +51,33 @@ def test_dead_letters_are_shown_with_their_reason_and_put_back(
 
     (queue,) = terminal.gatehouse("queue", "show", "--queue", "dead-letter")
     assert sorted(letter["reason"] for letter in queue["shown"]) == ["malformed"] + ["never-claimed"] * UPLOADS
-    report = terminal.gatehouse("queue", "redrive", "--queue", "dead-letter", "--delete", "malformed", "--yes")
+    report = terminal.gatehouse("queue", "redrive", "--queue", "dead-letter")
 
     assert report["put_back"] == [{"lane": "default", "reason": "never-claimed", "count": UPLOADS}]
-    assert (report["deleted"], report["kept"]) == ({"malformed": 1}, {})
+    assert report["kept"] == {"malformed": 1}
+    assert terminal.gatehouse("queue", "drop", "--reason", "malformed", "--yes")["dropped"] == 1
     verdicts = pipeline.wait_for_verdicts(UPLOADS, prefix)
     assert {verdict["status"] for verdict in verdicts} == {Status.APPROVED, Status.BLOCKED}
     assert set(pipeline.analysed(prefix).values()) == {1}
     assert terminal.gatehouse("reconcile", "--prefix", prefix, "--min-age", "0")["without_verdict"] == 0
+
+
+def test_uploads_whose_events_are_lost_are_found_and_judged(
+    pipeline: Pipeline, terminal: Terminal, tmp_path: Path, prefix: str
+) -> None:
+    with pipeline.gathered():
+        upload(pipeline, prefix)
+        pipeline.wait_until(lambda: pipeline.queued() == UPLOADS, why="the events to be queued")
+        pipeline.cloud.client("sqs").purge_queue(QueueUrl=pipeline.outputs["IngestQueueUrl"])
+    listing = ("--prefix", prefix, "--min-age", "0")
+    terminal.gatehouse("reconcile", *listing, "--report", str(tmp_path / "found.jsonl"), status=3)
+
+    done = terminal.gatehouse("upload-again", "--report", str(tmp_path / "found.jsonl"), "--yes")
+
+    assert done["copied"] == UPLOADS
+    verdicts = pipeline.wait_for_verdicts(UPLOADS, prefix)
+    assert {verdict["status"] for verdict in verdicts} == {Status.APPROVED, Status.BLOCKED}
+    assert terminal.gatehouse("reconcile", *listing)["without_verdict"] == 0
 
 
 def test_a_failed_batch_is_resubmitted_whole_and_paid_once_more(
@@ -74,6 +93,8 @@ def test_a_failed_batch_is_resubmitted_whole_and_paid_once_more(
 
     state = terminal.gatehouse("batch", "show", batch_id)
     assert (state["execution"]["error"], state["statuses"]) == ("ACCESS_DENIED", {"FAILED": UPLOADS})
+    assert state["last_state"]
+    assert batch_id in [entry["batch_id"] for entry in terminal.gatehouse("batch", "list", "--status", "failed")]
     before = pipeline.analysed(prefix)
     for _ in range(2):  # once more changes nothing
         terminal.gatehouse("batch", "resubmit", batch_id, "--yes")

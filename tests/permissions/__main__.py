@@ -84,7 +84,7 @@ def _report(removals: Sequence[Removal], unchecked: Sequence[DeployedPermission]
         f"{len(unchecked)} are checked in the template only. {seconds / 60:.0f} minutes."
     )
     for removal in survivors:
-        console.print(f"Nobody needs: {' '.join(_names(removal.permission))}", style="bold red")
+        console.print(f"Nobody noticed: {' '.join(_names(removal.permission))}", style="bold red")
     return 1 if survivors else 0
 
 
