@@ -76,6 +76,7 @@ class RedriveRun:
         ingest: the queue of each lane, by the lane's name.
         limit: how many messages to put back at most; None for all.
         dry_run: change nothing, and report what would be done.
+        before_deleting: called each time; raises where what was sent may not have gone to the right lane.
         tell: shows a sentence about how far it is.
     """
 
@@ -84,6 +85,7 @@ class RedriveRun:
     selection: DeadLetterSelection
     limit: int | None
     dry_run: bool
+    before_deleting: Callable[[], object]
     tell: Callable[[str], None]
     report: RedriveReport = field(default_factory=RedriveReport)
 
@@ -113,7 +115,8 @@ class RedriveRun:
         selected = [letter for letter in letters if self.selection.takes(letter)]
         going = [letter for letter in selected if letter.may_go_back][: self._left]
         sent = self._send(going)
-        if not self.dry_run:
+        if sent and not self.dry_run:
+            self.before_deleting()
             self.report.undeleted += len(look.delete(letter.message for letter in sent))
         gone = {letter.message.message_id for letter in sent}
         self.report.kept += Counter(letter.reason for letter in letters if letter.message.message_id not in gone)

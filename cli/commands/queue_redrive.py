@@ -54,6 +54,7 @@ def redrive(
                 selection=DeadLetterSelection(frozenset(reason or ()), prefix),
                 limit=limit,
                 dry_run=dry_run,
+                before_deleting=lambda: found.still(connection),
                 tell=tell,
                 report=report,
             )

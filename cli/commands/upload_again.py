@@ -27,18 +27,19 @@ _Wanted = tuple[str, str | None]
 
 @dataclass(slots=True)
 class _Done:
-    """What became of the objects, and the keys of those that S3 can't copy."""
+    """What became of the objects, and the keys of those that could not be copied as was asked."""
 
     counts: Counter[Copied] = field(default_factory=Counter)
-    impossible: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
 
     def to_document(self) -> dict[str, Any]:
-        return {**{result.value: self.counts[result] for result in Copied}, "impossible_keys": self.impossible}
+        return {**{result.value: self.counts[result] for result in Copied}, "failed_keys": self.failed}
 
 
 def upload_again(
     keys: Annotated[
-        list[str] | None, typer.Argument(metavar="KEY", help="Keys in the uploads bucket.", show_default=False)
+        list[str] | None,
+        typer.Argument(metavar="KEY", help="Keys in the uploads bucket, or s3://bucket/key.", show_default=False),
     ] = None,
     report: Annotated[
         Path | None,
@@ -59,16 +60,16 @@ def upload_again(
 
     Bytes, metadata, tags, storage class and encryption stay; an ACL does not. With versioning it is a new version. An
     object of a file that has changed since is left alone, so the same file may be given again; a key given by itself is
-    copied each time. Exits with 1 if S3 can't copy some.
+    copied each time. Exits with 1 if S3 can't copy some, or has no such key.
     """
     out = Output.of(output)
     connection = Connection(profile, region, endpoint_url)
     if not keys and report is None:
         raise CommandError("Nothing is named; write keys, or --report with a file that `reconcile --report` wrote.")
-    wanted: list[_Wanted] = [(key, None) for key in keys or ()]
-    if report is not None:
-        wanted += _reported(report, (*UNJUDGED, Standing.EXPIRED) if expired else UNJUDGED)
+    reported = _reported(report, (*UNJUDGED, Standing.EXPIRED) if expired else UNJUDGED) if report else []
     found = Deployment.find(connection, deployment).at_rest()
+    wanted: list[_Wanted] = [(key.removeprefix(f"s3://{found.upload_bucket}/"), None) for key in keys or ()]
+    wanted += reported
     out.tell(f"To be copied onto themselves in {found.upload_bucket}, analysed and paid for: {len(wanted):,}.")
     if wanted and not (yes or dry_run) and not typer.confirm("Go on?", err=True):
         out.tell("Nothing was changed.")
@@ -80,7 +81,7 @@ def upload_again(
     finally:  # what was done is told, whatever ended it
         out.document({"dry_run": dry_run, "objects": len(wanted), **done.to_document()})
         _show(out, done)
-    raise typer.Exit(1 if done.impossible else 0)
+    raise typer.Exit(1 if done.failed else 0)
 
 
 def _reported(path: Path, standings: Sequence[Standing]) -> list[_Wanted]:
@@ -101,10 +102,10 @@ def _copy(out: Output, connection: Connection, bucket: str, wanted: Sequence[_Wa
     with progress(out.progress) as tell, ThreadPoolExecutor(_PARALLEL_COPIES) as threads:
         for start in range(0, len(wanted), _PARALLEL_COPIES):
             some = wanted[start : start + _PARALLEL_COPIES]
-            for result, (key, _) in zip(threads.map(lambda entry: copy(*entry), some), some, strict=True):
+            for result, (key, modified_at) in zip(threads.map(lambda entry: copy(*entry), some), some, strict=True):
                 done.counts[result] += 1
-                if result is Copied.IMPOSSIBLE:
-                    done.impossible.append(key)
+                if result is Copied.IMPOSSIBLE or (result is Copied.CHANGED and modified_at is None):
+                    done.failed.append(key)
             tell(f"Copied {done.counts[Copied.COPIED]:,} of {len(wanted):,}")
 
 
@@ -113,7 +114,9 @@ def _show(out: Output, done: _Done) -> None:
         out.say(f"Copied onto themselves: {copied:,}.", style="green")
     if changed := done.counts[Copied.CHANGED]:
         out.say(f"Left alone, as they are gone or were written meanwhile: {changed:,}.")
-    if done.impossible:
-        out.tell(f"S3 can't copy these, which are archived or too large; upload them anew: {len(done.impossible):,}.")
-        for key in done.impossible:
+    if impossible := done.counts[Copied.IMPOSSIBLE]:
+        out.say(f"S3 can't copy these, which are archived or too large; upload them anew: {impossible:,}.")
+    if done.failed:
+        out.tell("Not copied:")
+        for key in done.failed:
             out.tell(f"  {key}")

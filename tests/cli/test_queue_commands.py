@@ -391,6 +391,19 @@ def test_an_upload_without_a_lane_is_not_dropped_once_a_deploy_may_have_given_it
     assert len(operated.bodies(DEAD)) == 1
 
 
+def test_a_dead_letter_stays_if_a_deploy_may_have_moved_its_upload_to_another_lane(
+    operated: Operated, gatehouse: Run
+) -> None:
+    operated.put(DEAD, an_upload("a.jpg"))
+    operated.deployed.calls.interrupt("SendMessageBatch", lambda: deploying(operated))
+
+    result = gatehouse("queue", "redrive")
+
+    assert result.exit_code == 1
+    assert "gatehouse-pipeline is being deployed" in result.stderr
+    assert (operated.keys(INGEST), operated.keys(DEAD)) == (["a.jpg"], ["a.jpg"])
+
+
 @pytest.mark.parametrize("command", [("redrive",), ("drop", "--reason", "malformed", "--yes")])
 def test_a_queue_whose_messages_somebody_holds_is_not_called_empty(
     operated: Operated, gatehouse: Run, command: tuple[str, ...]

@@ -76,9 +76,23 @@ def test_a_newer_object_is_not_written_over(versioned: Deployed, gatehouse: Run)
     store(versioned, "a.jpg")
     versioned.calls.answer_next("CopyObject", an_error("PreconditionFailed", status=412))
 
-    report = copied(gatehouse, "a.jpg", "--yes")
+    report = copied(gatehouse, "a.jpg", "--yes", status=1)
 
-    assert (report["copied"], report["changed"]) == (0, 1)
+    assert (report["copied"], report["changed"], report["failed_keys"]) == (0, 1, ["a.jpg"])
+
+
+def test_a_key_that_is_not_there_is_told(versioned: Deployed, gatehouse: Run) -> None:
+    store(versioned, "a.jpg")
+
+    report = copied(gatehouse, "b.jpg", "a.jpg", "--yes", status=1)
+
+    assert (report["copied"], report["failed_keys"]) == (1, ["b.jpg"])
+
+
+def test_an_object_may_be_named_as_verdicts_name_it(versioned: Deployed, gatehouse: Run) -> None:
+    store(versioned, "a.jpg")
+
+    assert copied(gatehouse, f"s3://{UPLOADS}/a.jpg", "--yes")["copied"] == 1
 
 
 def test_a_copy_is_made_on_the_condition_that_nothing_has_changed(deployed: Deployed, gatehouse: Run) -> None:
