@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from lambdas.aws.executions import MAX_REDRIVES
 from lambdas.moderation.upload import iso
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class BatchExecution:
         status: RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED or PENDING_REDRIVE.
         started_at, stopped_at: ISO 8601, UTC.
         redrives: how often it was redriven.
-        not_redrivable: why Step Functions would not redrive it; None where it would.
+        not_redrivable: why nobody would redrive it; None where the sweeper would.
     """
 
     arn: str
@@ -39,7 +40,6 @@ class BatchExecution:
     @classmethod
     def of(cls, answer: "DescribeExecutionOutputTypeDef") -> "BatchExecution":
         """The execution of an answer to DescribeExecution."""
-        redrivable = answer.get("redriveStatus") == "REDRIVABLE"
         return cls(
             arn=answer["executionArn"],
             status=answer["status"],
@@ -48,7 +48,7 @@ class BatchExecution:
             error=answer.get("error"),
             cause=answer.get("cause"),
             redrives=answer.get("redriveCount", 0),
-            not_redrivable=None if redrivable else answer.get("redriveStatusReason", "Step Functions does not say why"),
+            not_redrivable=_obstacle(answer),
         )
 
     @property
@@ -187,3 +187,10 @@ class BatchExecutions:
             return BatchExecution.of(self._client.describe_execution(executionArn=arn))
         except self._client.exceptions.ExecutionDoesNotExist:
             return None
+
+
+def _obstacle(answer: "DescribeExecutionOutputTypeDef") -> str | None:
+    if answer.get("redriveStatus") != "REDRIVABLE":
+        return answer.get("redriveStatusReason", "Step Functions does not say why")
+    redrives = answer.get("redriveCount", 0)
+    return f"it was redriven {redrives} times in vain" if redrives >= MAX_REDRIVES else None
