@@ -202,13 +202,14 @@ def test_a_batch_that_was_never_written_is_known_from_the_register(operated: Ope
 
 
 def test_a_batch_of_a_lane_that_is_gone_is_known_from_the_register(operated: Operated, gatehouse: Run) -> None:
-    held = claims("a.jpg")
-    for lane, batch_id in (("removed", BATCH), ("default", "1" * 32)):
-        entry = OpenBatch(lane, batch_id, held[0].claimed_at, [held[0].upload])
+    held = [a_claim(uploads(1)[0], batch_id=BATCH)]
+    for lane, batch_id, count in (("removed", BATCH, 1), ("default", "1" * 32, 2)):
+        entry = OpenBatch(lane, batch_id, held[0].claimed_at, uploads(count))
         operated.deployed.s3.put_object(Bucket=WORK, Key=entry.key, Body=entry.to_text().encode())
     operated.deployed.put(held[0])
 
-    assert state(gatehouse)["statuses"] == {"PENDING": 1}
+    shown = state(gatehouse)
+    assert (shown["uploads"], shown["statuses"]) == (1, {"PENDING": 1})
 
 
 def test_the_state_that_an_execution_stands_at_is_shown(operated: Operated, gatehouse: Run) -> None:
