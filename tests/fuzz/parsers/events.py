@@ -12,6 +12,7 @@ from lambdas.moderation.lane import Lane
 from lambdas.moderation.upload import (
     MalformedMessageError,
     Upload,
+    is_readmitted,
     parse_message,
     readmission_message,
     resubmitted_batch,
@@ -125,8 +126,9 @@ def _check_records(case: Case) -> bool:
     messages = Messages.read(_LANE, records)
     assert len(messages.uploads) + messages.ignored + len(messages.malformed) == len(records)
     assert not messages.uploads.keys() & messages.malformed.keys()
-    for upload in messages.uploads.values():
-        assert _LANE.matches(upload.key, upload.size)
+    bodies = {record["messageId"]: record["body"] for record in records}
+    for identity, upload in messages.uploads.items():
+        assert _LANE.matches(upload.key, upload.size) or is_readmitted(bodies[identity])
     everything = {upload.identity for upload in messages.uploads.values()}
     failures = messages.response(everything)["batchItemFailures"]
     assert len(failures) + messages.ignored == len(records), "a message is lost"
