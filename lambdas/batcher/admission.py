@@ -137,7 +137,8 @@ class Admission:
             is_resubmitted = batch_id in {resubmitted.get(old.upload.identity) for old, _ in pairs}
             progress = self._resume(batch_id, admitted, is_resubmitted=is_resubmitted)
             if progress is not Progress.RUNNING:
-                attempts = (1 if is_resubmitted else old.attempt + 1 for old, _ in pairs)
+                asked = (resubmitted.get(old.upload.identity) == batch_id for old, _ in pairs)
+                attempts = (1 if is_asked else old.attempt + 1 for is_asked, (old, _) in zip(asked, pairs, strict=True))
                 replacements += [(old, _next_attempt(new, n)) for (old, new), n in zip(pairs, attempts, strict=True)]
             if progress is Progress.SUCCEEDED:
                 stuck |= {old.upload.identity for old, _ in pairs}

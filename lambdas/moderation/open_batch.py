@@ -89,8 +89,8 @@ class OpenBatch:
                 batch_id=text(document["batch_id"]),
                 claimed_at=text(document["claimed_at"]),
                 uploads=uploads,
-                readmissions=whole(document["readmissions"]),
-                readmitted_at=_time(document["readmitted_at"]),
+                readmissions=whole(document.get("readmissions", 0)),
+                readmitted_at=_time(document.get("readmitted_at")),
             )
         except MISSHAPEN as error:
             raise ValueError(f"not an entry of the open batches: {error!r}") from error

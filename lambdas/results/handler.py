@@ -77,7 +77,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     request = Request.parse(event)
     try:
         settled = _settlement().settle(request)
-        _report(request, settled)  # before anything else can fail: a retry finds nothing left to report
+        _report(request, settled)  # before anything else can fail: a retry finds what is final no more
         if settled.refusals:
             raise settled.refusals[0]
         _settlement().close(request.batch_id, settled)
@@ -94,6 +94,8 @@ def _report(request: Request, settled: Settled) -> None:
     analyses = [verdict.analysis for verdict in settled.verdicts if verdict.analysis]
     other_models = other_versions(analyses, Environment.read(os.environ).model_version)
     strange = unknown_labels(analyses)
+    # What a retry finds again is counted by the run that needs none.
+    once = 0 if settled.refusals else 1
     judged = {
         "UploadsJudged": len(settled.verdicts),
         "UploadsApproved": counts[Status.APPROVED],
@@ -105,9 +107,9 @@ def _report(request: Request, settled: Settled) -> None:
         "AdapterIgnored": settled.adapter_ignored,
         "OtherModelAnswers": other_models.total(),
         "UnknownLabels": len(strange),
-        "UnmatchedResultLines": settled.unmatched_lines,
-        "UploadsUnanswered": settled.unanswered,
-        "Leftovers": settled.leftovers,
+        "UnmatchedResultLines": once * settled.unmatched_lines,
+        "UploadsUnanswered": once * settled.unanswered,
+        "Leftovers": once * settled.leftovers,
         "ImagesAnalysedInBulk": _analysed_in_bulk(request, settled),
         "BulkRefused": int(fallback is not None and fallback.is_refusal),
         "BulkFailed": int(fallback is not None and not fallback.is_refusal),
@@ -138,4 +140,5 @@ def _analysed_in_bulk(request: Request, settled: Settled) -> int:
     """Images a job is paid for, at most: it does not say which of the leftovers it looked at."""
     if not isinstance(request.analysis, Job) or request.analysis.failure:
         return 0
-    return sum(verdict.engine is Engine.BULK for verdict in settled.verdicts) + settled.leftovers
+    again = settled.leftovers if settled.refusals else 0  # a retry finds them once more
+    return sum(verdict.engine is Engine.BULK for verdict in settled.verdicts) + settled.leftovers - again

@@ -201,9 +201,9 @@ class BulkEngineStates(Construct):
             outputs={},
         )
         give_up(task, HOPELESS_LOOKS)
-        retry(task, DENIED, interval=20, longest=60, attempts=3)
         retry(task, [*TRANSIENT_ERRORS, UNKNOWN_ERROR], interval=2, longest=120, attempts=200)
-        retry(task, ["States.TaskFailed"], interval=5, longest=60, attempts=10)
+        # Hours, also where a permission is missing: the job is paid, and an execution is redriven a few times only.
+        retry(task, [*DENIED, "States.TaskFailed"], interval=5, longest=300, attempts=100)
         return task
 
     def _next_attempt(self, again: sfn.IChainable) -> sfn.IChainable:

@@ -26,9 +26,9 @@ INTERVAL: Final = cdk.Duration.minutes(15)
 #: Age from which a batch is looked at: longer than a batcher may run, and than most batches take.
 _MIN_AGE: Final = cdk.Duration.minutes(30)
 
-#: An alarm looks at three sweeps' time. A sweep that takes long tells later, and a batch that was just put back is not
-#: looked at by the next one: neither is a reason to say that all is well.
-_PERIODS: Final = 3
+#: An alarm looks at an hour. A sweep that takes long tells later, and a batch that was just put back is not looked at
+#: by the next two: neither is a reason to say that all is well.
+_PERIODS: Final = 4
 
 #: Hours after which a batch that is still being analysed is worth a look. A job has a day, and so has a chunk.
 _OVERDUE_HOURS: Final = {Priority.FAST: 2, Priority.LIVE: 48}
@@ -120,7 +120,7 @@ class Sweeper(Construct):
                 "UploadsStuck",
                 self.metric("UploadsStuck"),
                 section="Uploads stuck",
-                meaning="Uploads have been PENDING for hours, and sweeping does not get them going.",
+                meaning="Uploads are PENDING, nobody works on them, and sweeping does not get them going.",
                 periods=_PERIODS,
             ),
             create_alarm(

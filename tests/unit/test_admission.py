@@ -579,3 +579,14 @@ def test_resubmitting_another_batch_resumes_a_stopped_one_as_ever(batcher: Batch
     batcher.end(Progress.STOPPED)
 
     assert batcher.resubmit(uploads(2), "0" * 32).redriven == 1
+
+
+def test_what_nobody_asked_to_resubmit_keeps_its_attempts(batcher: Batcher) -> None:
+    batcher.admit(uploads(2))
+    former = batcher.holder(uploads(2)[0])
+    batcher.end(Progress.STOPPED)
+
+    batcher.admit(uploads(2), {uploads(2)[0].identity: former})
+
+    attempts = {upload.key: claim_from_item(batcher.storage.item(upload)).attempt for upload in uploads(2)}
+    assert attempts == {uploads(2)[0].key: 1, uploads(2)[1].key: 2}

@@ -67,3 +67,10 @@ def test_what_is_no_entry_is_an_error(text: str) -> None:
 def test_json_that_is_no_entry_is_an_error(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the error that is promised
         OpenBatch.parse(text)
+
+
+def test_an_entry_of_before_readmissions_were_counted_is_read() -> None:
+    document = json.loads(ENTRY.to_text())
+    del document["readmissions"], document["readmitted_at"]
+
+    assert OpenBatch.parse(json.dumps(document)) == ENTRY
