@@ -134,12 +134,13 @@ class Admission:
             if not self.work.has(batch_id):
                 replacements += _abandoned(pairs, dead_before, admitted)
                 continue
-            is_resubmitted = batch_id in {resubmitted.get(old.upload.identity) for old, _ in pairs}
-            progress = self._resume(batch_id, admitted, is_resubmitted=is_resubmitted)
+            asked = {old.upload.identity for old, _ in pairs if resubmitted.get(old.upload.identity) == batch_id}
+            progress = self._resume(batch_id, admitted, is_resubmitted=bool(asked))
             if progress is not Progress.RUNNING:
-                asked = (resubmitted.get(old.upload.identity) == batch_id for old, _ in pairs)
-                attempts = (1 if is_asked else old.attempt + 1 for is_asked, (old, _) in zip(asked, pairs, strict=True))
-                replacements += [(old, _next_attempt(new, n)) for (old, new), n in zip(pairs, attempts, strict=True)]
+                replacements += [
+                    (old, _next_attempt(new, 1 if old.upload.identity in asked else old.attempt + 1))
+                    for old, new in pairs
+                ]
             if progress is Progress.SUCCEEDED:
                 stuck |= {old.upload.identity for old, _ in pairs}
         reclaimed = self.table.reclaim(replacements)

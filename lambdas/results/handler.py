@@ -1,7 +1,7 @@
 """Results: from a finished analysis to verdicts and flags."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import islice
@@ -19,7 +19,7 @@ from lambdas.aws.verdict_table import VerdictTable
 from lambdas.aws.work_bucket import WorkBucket
 from lambdas.moderation.engine import Engine
 from lambdas.moderation.model_drift import MAX_NAMES, loggable, other_versions, unknown_labels
-from lambdas.moderation.verdict import Status
+from lambdas.moderation.verdict import Status, Verdict
 from lambdas.results.environment import Environment
 from lambdas.results.request import Job, Request
 from lambdas.results.settlement import Settled, Settlement
@@ -96,6 +96,7 @@ def _report(request: Request, settled: Settled) -> None:
     strange = unknown_labels(analyses)
     # What a retry finds again is counted by the run that needs none.
     once = 0 if settled.refusals else 1
+    leftovers = once * settled.leftovers
     judged = {
         "UploadsJudged": len(settled.verdicts),
         "UploadsApproved": counts[Status.APPROVED],
@@ -109,8 +110,8 @@ def _report(request: Request, settled: Settled) -> None:
         "UnknownLabels": len(strange),
         "UnmatchedResultLines": once * settled.unmatched_lines,
         "UploadsUnanswered": once * settled.unanswered,
-        "Leftovers": once * settled.leftovers,
-        "ImagesAnalysedInBulk": _analysed_in_bulk(request, settled),
+        "Leftovers": leftovers,
+        "ImagesAnalysedInBulk": _analysed_in_bulk(request, settled.verdicts, leftovers),
         "BulkRefused": int(fallback is not None and fallback.is_refusal),
         "BulkFailed": int(fallback is not None and not fallback.is_refusal),
     }
@@ -136,9 +137,8 @@ def _report(request: Request, settled: Settled) -> None:
         )
 
 
-def _analysed_in_bulk(request: Request, settled: Settled) -> int:
+def _analysed_in_bulk(request: Request, verdicts: Sequence[Verdict], leftovers: int) -> int:
     """Images a job is paid for, at most: it does not say which of the leftovers it looked at."""
     if not isinstance(request.analysis, Job) or request.analysis.failure:
         return 0
-    again = settled.leftovers if settled.refusals else 0  # a retry finds them once more
-    return sum(verdict.engine is Engine.BULK for verdict in settled.verdicts) + settled.leftovers - again
+    return sum(verdict.engine is Engine.BULK for verdict in verdicts) + leftovers
