@@ -1,16 +1,16 @@
 """Why a message is in one of a lane's two dead-letter queues, and whether it may go back."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cli.batch_executions import BatchExecutions
 from cli.deployed_lanes import DeployedLanes
 from cli.deployment import Deployment, LaneQueues
 from cli.errors import CommandError
-from cli.message_queue import QueuedMessage
+from cli.message_queue import Look, MessageQueue, QueuedMessage
 from cli.verdict_store import Item, VerdictStore
 from lambdas.moderation.upload import MalformedMessageError, Upload, parse_message, resubmitted_batch
 from lambdas.moderation.verdict import BATCH_ID, CLAIMED_AT, OBJECT, STATUS, VERSION, Status
@@ -162,6 +162,41 @@ class DeadLetterInspection:
             return Reason.STALLED, f"{claim}, which has no execution (any more)"
         reason = Reason.RUNNING if execution.is_running else Reason.STALLED
         return reason, f"{claim}, whose execution is {execution.outcome}"
+
+
+class Looked(Protocol):
+    """What a report counts of the queues that were gone through.
+
+    Attributes:
+        looked_at: messages seen.
+        in_flight: messages that somebody else held, of queues in which none was to be seen.
+    """
+
+    looked_at: int
+    in_flight: int
+
+
+def go_through(
+    queue: MessageQueue,
+    inspect: Callable[[Sequence[QueuedMessage]], Sequence[DeadLetter]],
+    handle: Callable[[Look, Sequence[DeadLetter]], object],
+    report: Looked,
+    left: Callable[[], int | None],
+) -> None:
+    """Handle a queue's messages with their reasons, some at a time, for as long as any are `left` to be found.
+
+    Whatever is not deleted can be received by others at the end, also where `handle` raises.
+    """
+    if left() == 0:
+        return
+    with queue.look() as look:
+        for messages in look.messages():
+            report.looked_at += len(messages)
+            handle(look, inspect(messages))
+            if left() == 0:
+                return
+        if not look.seen:
+            report.in_flight += queue.counts().in_flight
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
 """Deleting dead letters that nobody can do anything with, for good."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
-from cli.dead_letters import DeadLetterInspection, QueueKind, Reason
-from cli.message_queue import MessageQueue
+from cli.dead_letters import DeadLetter, DeadLetterInspection, QueueKind, Reason, go_through
+from cli.message_queue import Look, MessageQueue
 
 
 class Droppable(StrEnum):
@@ -67,27 +68,17 @@ class DropRun:
         Raises:
             ClientError: what was dropped until then stays so.
         """
-        if self._left == 0:
-            return
-        with queue.look() as look:
-            for messages in look.messages():
-                self.report.looked_at += len(messages)
-                letters = self.inspection.inspect(messages, kind)
-                doomed = [letter.message for letter in letters if letter.reason.value == self.reason.value][
-                    : self._left
-                ]
-                refused = 0
-                if doomed and not self.dry_run:
-                    self.before_deleting()
-                    refused = len(look.delete(doomed))
-                self.report.undeleted += refused
-                self.report.dropped += len(doomed) - refused
-                self.tell(f"Looked at {self.report.looked_at:,}, dropped {self.report.dropped:,}")
-                if self._left == 0:
-                    return
-            if not look.seen:
-                self.report.in_flight += queue.counts().in_flight
+        go_through(queue, partial(self.inspection.inspect, kind=kind), self._handle, self.report, self._left)
 
-    @property
+    def _handle(self, look: Look, letters: Sequence[DeadLetter]) -> None:
+        doomed = [letter.message for letter in letters if letter.reason.value == self.reason.value][: self._left()]
+        refused = 0
+        if doomed and not self.dry_run:
+            self.before_deleting()
+            refused = len(look.delete(doomed))
+        self.report.undeleted += refused
+        self.report.dropped += len(doomed) - refused
+        self.tell(f"Looked at {self.report.looked_at:,}, dropped {self.report.dropped:,}")
+
     def _left(self) -> int | None:
         return None if self.limit is None else self.limit - self.report.dropped

@@ -7,9 +7,10 @@ recognizes an upload that has a verdict or is being analysed.
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from cli.dead_letters import DeadLetter, DeadLetterInspection, QueueKind, Reason
+from cli.dead_letters import DeadLetter, DeadLetterInspection, QueueKind, Reason, go_through
 from cli.message_queue import Look, MessageQueue
 from lambdas.aws.ingest_queue import IngestQueue, MessageNotSentError
 
@@ -95,31 +96,21 @@ class RedriveRun:
         Raises:
             ClientError: what was put back until then stays so.
         """
-        if self._left == 0:
-            return
-        with queue.look() as look:
-            for messages in look.messages():
-                self.report.looked_at += len(messages)
-                self._handle(look, self.inspection.inspect(messages, kind))
-                self.tell(f"Looked at {self.report.looked_at:,}, put back {self.report.put_back.total():,}")
-                if self._left == 0:
-                    return
-            if not look.seen:
-                self.report.in_flight += queue.counts().in_flight
+        go_through(queue, partial(self.inspection.inspect, kind=kind), self._handle, self.report, self._left)
 
-    @property
     def _left(self) -> int | None:
         return None if self.limit is None else self.limit - self.report.put_back.total()
 
     def _handle(self, look: Look, letters: Sequence[DeadLetter]) -> None:
         selected = [letter for letter in letters if self.selection.takes(letter)]
-        going = [letter for letter in selected if letter.may_go_back][: self._left]
+        going = [letter for letter in selected if letter.may_go_back][: self._left()]
         sent = self._send(going)
         if sent and not self.dry_run:
             self.before_deleting()
             self.report.undeleted += len(look.delete(letter.message for letter in sent))
         gone = {letter.message.message_id for letter in sent}
         self.report.kept += Counter(letter.reason for letter in letters if letter.message.message_id not in gone)
+        self.tell(f"Looked at {self.report.looked_at:,}, put back {self.report.put_back.total():,}")
 
     def _send(self, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
         """Returns those that are in a lane's queue now, counted as put back."""
