@@ -1,6 +1,7 @@
 """Whatever is PENDING and left by everybody is got going again, by somebody who may decide nothing about it."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -44,31 +45,24 @@ class House:
 
     def admit(self, found: list[Upload]) -> str:
         """What a batcher does. Returns the batch's id."""
-        admission = Admission(
-            a_lane(),
-            lambda: {"standard": a_policy()},
-            self.storage.table,
-            self.storage.work,
-            self.executions,
-            [self.old_priority],
-            now=lambda: datetime.now(UTC),
-        )
-        admission.admit(found, timedelta(minutes=1))
+        self._batcher(lambda: datetime.now(UTC)).admit(found, timedelta(minutes=1))
         return claim_from_item(self.storage.item(found[0])).batch_id
 
     def admit_messages(self, bodies: list[str] | None = None) -> None:
         """Deliver what is in the queue, or these messages, to a batcher, long after the first one."""
         found = [parse_message(body) for body in (self.messages() if bodies is None else bodies)]
-        admission = Admission(
+        self._batcher(self.now).admit([upload for upload in found if upload], timedelta(minutes=1))
+
+    def _batcher(self, now: Callable[[], datetime]) -> Admission:
+        return Admission(
             a_lane(),
             lambda: {"standard": a_policy()},
             self.storage.table,
             self.storage.work,
             self.executions,
             [self.old_priority],
-            now=self.now,
+            now=now,
         )
-        admission.admit([upload for upload in found if upload], timedelta(minutes=1))
 
     def sweep(self) -> Swept:
         sqs = boto3.client("sqs")
