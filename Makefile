@@ -40,7 +40,7 @@ fuzz: ## hostile input for every parser of outside data (ARGS="--cases 100000 --
 	$(SET_UP) test
 	@$(RUN) -m tests.fuzz $(ARGS)
 
-benchmark: ## the image engine on this machine, as ratios (ARGS=rate, auto, kill or fast; minutes each)
+benchmark: ## the image engine on this machine, as ratios (ARGS=rate, auto, kill, fast, flood or poison; minutes)
 	$(SET_UP) test
 	@$(RUN) -m tests.benchmarks.image_engine $(ARGS)
 

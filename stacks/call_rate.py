@@ -14,9 +14,12 @@ LARGE_REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
 #: A worker that makes few calls a second spends little of its time on the last answers of a chunk, when it makes none.
 _CALLS_PER_WORKER = 5
 
-#: An event source mapping's MaximumConcurrency is 2 at least (Lambda API reference, ScalingConfig). An inline Map has
-#: 40 chunks under way at most (Step Functions Developer Guide, state-map-inline.html): more workers would idle.
-_WORKERS = (2, 40)
+#: Iterations of an inline Map under way at a time at most (Step Functions Developer Guide, state-map-inline.html).
+_MAX_CHUNKS_UNDER_WAY = 40
+
+#: An event source mapping's MaximumConcurrency is 2 at least (Lambda API reference, ScalingConfig). More workers than a
+#: batch has chunks under way would idle.
+_WORKERS = (2, _MAX_CHUNKS_UNDER_WAY)
 
 #: A chunk has to be done well within a run of the Analyzer, which makes calls for 85 of its 120 seconds.
 _CHUNK_SECONDS = 70
@@ -42,6 +45,14 @@ class CallRate:
         """Analyzers that run at the same time at most."""
         least, most = _WORKERS
         return max(least, min(most, math.ceil(self.calls_per_second / _CALLS_PER_WORKER)))
+
+    @property
+    def chunks_under_way(self) -> int:
+        """Chunks of one batch that wait for a worker or are with one: enough that no worker waits for the next.
+
+        No more, because a batch that comes later finds these before its own in the queue.
+        """
+        return min(_MAX_CHUNKS_UNDER_WAY, self.workers + 2)
 
     @property
     def calls_per_worker(self) -> float:

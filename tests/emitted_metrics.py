@@ -65,6 +65,7 @@ EMITTED: Mapping[str, Emitted] = {
                 "ImagesAnalysedInBulk",
                 "Leftovers",
                 "OtherModelAnswers",
+                "Stragglers",
                 "UnknownLabels",
                 "UnmatchedResultLines",
                 "UploadsUnanswered",

@@ -3,12 +3,15 @@
 The result file is the memory. A chunk that comes again (a worker died, a message came twice, an execution was
 redriven) goes on where its file ends; so a killed worker costs the answers it had not written yet, of one chunk
 at most.
+
+A chunk is done once each image has an answer or has failed often enough for this pass (`ImagePass.tries`): what only
+fails holds up no image beside it. Throttling is no failure, and is waited for as long as it takes.
 """
 
 import random
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -18,7 +21,7 @@ from lambdas.aws.image_moderation import CallFailedError, CallThrottledError, Im
 from lambdas.aws.task_tokens import TaskTokens
 from lambdas.aws.work_bucket import WorkBucket
 from lambdas.moderation.analysis import ImageError, answer_line, error_line
-from lambdas.moderation.chunk import CHUNK_FAILED, Chunk, ChunkImage, ChunkMessage
+from lambdas.moderation.chunk import CHUNK_FAILED, Chunk, ChunkImage, ChunkLine, ChunkMessage
 
 #: Calls in flight. AWS publishes no latency; at 6 seconds this many keep up with 5 calls a second.
 PARALLEL_CALLS = 32
@@ -33,12 +36,8 @@ CLOSING_SECONDS = ANSWER_SECONDS + 15
 #: concurrency in the account (Lambda's guide asks for five or more for that, services-sqs-configure.html).
 MAX_DELIVERIES = 10
 
-#: Runs, half an hour of them, that end with images which only failed calls came back for, before such a failure is
-#: taken for the answer. It is not the image's fault, but its batch waits for it. They are counted by chunk.
-MAX_FAILED_RUNS = 20
-
-#: Calls about one image that fail as a missing permission does, some 40 seconds of them, before that is the answer.
-MAX_DOUBTFUL_CALLS = 8
+#: A call that fails only after so many seconds is worth all tries of its pass: it keeps a worker from other images.
+SLOW_SECONDS = 10
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 20.0
 
@@ -59,6 +58,7 @@ class ChunkRun:
     Attributes:
         analysed: images that Rekognition answered for, in this run.
         refused: images that it has an error for, in this run.
+        straggling: images that only failed calls came back for, and that are left for the next pass.
         known: images that an earlier run had a line for.
         throttled: calls that were refused because the account's rate was used up.
         failed: calls that failed for another reason that is not the image's.
@@ -68,6 +68,7 @@ class ChunkRun:
     outcome: Outcome
     analysed: int = 0
     refused: int = 0
+    straggling: int = 0
     known: int = 0
     throttled: int = 0
     failed: int = 0
@@ -78,14 +79,29 @@ class _Asked:
     """What came of asking about an image.
 
     Attributes:
-        answer: Rekognition's, or its error about the image, or None if the time was up before.
-        failure: of the last call, where it failed for a reason that is not the image's.
+        answer: Rekognition's, or its error about the image, or None if there is none yet.
+        failure: of the last call that failed for a reason that is not the image's.
+        failed_calls: that the image is charged with, those of earlier runs included.
+        throttled: calls of this run.
+        failed: calls of this run.
     """
 
     answer: dict[str, Any] | ImageError | None = None
     failure: ImageError | None = None
+    failed_calls: int = 0
     throttled: int = 0
     failed: int = 0
+
+    def line(self, image: ChunkImage) -> ChunkLine | None:
+        """The image's line of the result file; None if there is nothing to say of it yet."""
+        source, n = image.upload.object, image.n
+        if isinstance(self.answer, ImageError):
+            return ChunkLine(error_line(source, n, self.answer))
+        if self.answer is not None:
+            return ChunkLine(answer_line(source, n, self.answer))
+        if self.failure is not None:
+            return ChunkLine(error_line(source, n, self.failure, self.failed_calls), self.failed_calls)
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,40 +141,44 @@ class ChunkAnalysis:
         if not self.tokens.is_awaited(message.token):
             return ChunkRun(message.chunk, Outcome.NOT_AWAITED)
         images = self.work.read_images(message.chunk)
-        known = self.work.read_analysed(message.chunk)
-        unknown = [image for image in images if image.n not in known]
-        asked, trouble = self._ask(unknown, message, until)
-        answered = {
-            image.n: _line(image, one.answer)
-            for image, one in zip(unknown, asked, strict=True)
-            if one.answer is not None
+        known = self.work.read_chunk_lines(message.chunk)
+        tries = message.chunk.image_pass.tries
+        open_images = [image for image in images if not _is_settled(known.get(image.n), tries)]
+        asked, trouble = self._ask(open_images, known, message, until)
+        lines = {
+            image.n: line
+            for image, one in zip(open_images, asked, strict=True)
+            if (line := one.line(image)) is not None
         }
-        is_done = self._keep(message.chunk, images, known, answered)
+        found = self._keep(message.chunk, images, known, lines)
         if trouble is not None:
             raise trouble  # what was paid is written down
-        if any(one.answer is None and one.failure for one in asked):
-            message = replace(message, failed_runs=message.failed_runs + 1)
         refused = sum(isinstance(one.answer, ImageError) for one in asked)
         return ChunkRun(
             message.chunk,
-            outcome=self._report(message, is_done=is_done),
-            analysed=len(answered) - refused,
+            outcome=self._report(message, is_done=all(_is_settled(found.get(image.n), tries) for image in images)),
+            analysed=sum(one.answer is not None for one in asked) - refused,
             refused=refused,
-            known=len(images) - len(unknown),
+            straggling=sum(one.answer is None and one.failed_calls >= tries for one in asked),
+            known=len(images) - len(open_images),
             throttled=sum(one.throttled for one in asked),
             failed=sum(one.failed for one in asked),
         )
 
     def _keep(
-        self, chunk: Chunk, images: Sequence[ChunkImage], known: Mapping[int, str], answered: Mapping[int, str]
-    ) -> bool:
-        """Write the chunk's result file. Returns whether it has a line for every image now."""
-        lines = {**known, **answered}
-        if answered:
-            if len(lines) < len(images):  # a twin of the message may have brought another worker further meanwhile
-                lines = {**self.work.read_analysed(chunk), **lines}
-            self.work.write_results(chunk, lines.values())
-        return len(lines) == len(images)
+        self,
+        chunk: Chunk,
+        images: Sequence[ChunkImage],
+        known: Mapping[int, ChunkLine],
+        lines: Mapping[int, ChunkLine],
+    ) -> Mapping[int, ChunkLine]:
+        """Write the chunk's result file. Returns what it says now."""
+        found = {**known, **lines}
+        if lines:
+            if len(found) < len(images):  # a twin of the message may have brought another worker further meanwhile
+                found = {**self.work.read_chunk_lines(chunk), **found}
+            self.work.write_results(chunk, [line.text for line in found.values()])
+        return found
 
     def _report(self, message: ChunkMessage, *, is_done: bool) -> Outcome:
         if is_done:
@@ -170,40 +190,44 @@ class ChunkAnalysis:
         return Outcome.PUT_BACK
 
     def _ask(
-        self, images: Sequence[ChunkImage], message: ChunkMessage, until: float
+        self, images: Sequence[ChunkImage], known: Mapping[int, ChunkLine], message: ChunkMessage, until: float
     ) -> tuple[list[_Asked], BaseException | None]:
         """Ask about all images at once; if something unforeseen happens with one, the others count all the same."""
         if not images:
             return [], None
         with ThreadPoolExecutor(min(PARALLEL_CALLS, len(images))) as threads:
-            futures = [threads.submit(self._ask_about, image, message, until) for image in images]
+            futures = [
+                threads.submit(self._ask_about, image, _failed_calls(known.get(image.n)), message, until)
+                for image in images
+            ]
         trouble = next((error for future in futures if (error := future.exception())), None)
         return [_Asked() if future.exception() else future.result() for future in futures], trouble
 
-    def _ask_about(self, image: ChunkImage, message: ChunkMessage, until: float) -> _Asked:
-        asked, doubtful = _Asked(), 0
+    def _ask_about(self, image: ChunkImage, failed_calls: int, message: ChunkMessage, until: float) -> _Asked:
+        asked, tries = _Asked(failed_calls=failed_calls), message.chunk.image_pass.tries
         while self.pace.take_turn(until):
+            began = self.clock()
             try:
                 asked.answer = self.moderation.detect(image.upload, message.min_confidence, message.adapter)
                 return asked
             except CallThrottledError:
                 asked.throttled += 1
-                asked.failure = None
             except CallFailedError as error:
                 asked.failed += 1
                 asked.failure = error.error
-                doubtful += error.is_doubtful
-                if doubtful == MAX_DOUBTFUL_CALLS:
-                    break
+                asked.failed_calls += tries if self.clock() - began >= SLOW_SECONDS else 1
+                if asked.failed_calls >= tries:
+                    return asked
             # Full jitter: images that were refused together do not come back together.
             longest = min(_FIRST_PAUSE * 2 ** (asked.failed + asked.throttled), _LONGEST_PAUSE)
             self.pause(random.uniform(0, min(longest, max(0.0, until - self.clock()))))  # noqa: S311 - no secret
-        if doubtful == MAX_DOUBTFUL_CALLS or message.failed_runs + 1 >= MAX_FAILED_RUNS:
-            asked.answer = asked.failure
         return asked
 
 
-def _line(image: ChunkImage, answer: dict[str, Any] | ImageError) -> str:
-    if isinstance(answer, ImageError):
-        return error_line(image.upload.object, image.n, answer)
-    return answer_line(image.upload.object, image.n, answer)
+def _is_settled(line: ChunkLine | None, tries: int) -> bool:
+    """Whether an image is not asked about any more in this pass: it has an answer, or failed often enough."""
+    return line is not None and (line.failed_calls == 0 or line.failed_calls >= tries)
+
+
+def _failed_calls(line: ChunkLine | None) -> int:
+    return line.failed_calls if line else 0

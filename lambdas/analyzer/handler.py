@@ -95,4 +95,5 @@ def _report(run: ChunkRun) -> None:
     for name, count in counts.items():
         metrics.add_metric(name, MetricUnit.Count, count)
     chunk = {"batch_id": run.chunk.batch_id, "pass": run.chunk.image_pass.value, "first": run.chunk.first}
-    logger.info("chunk", extra={**chunk, "outcome": run.outcome.value, "known": run.known, "counts": counts})
+    images = {"known": run.known, "straggling": run.straggling}
+    logger.info("chunk", extra={**chunk, "outcome": run.outcome.value, **images, "counts": counts})

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from lambdas.moderation.analysis import ImageError
-from lambdas.moderation.image_errors import is_throttling, may_pass, will_pass
+from lambdas.moderation.image_errors import is_throttling, may_pass
 from lambdas.moderation.upload import Upload
 
 if TYPE_CHECKING:
@@ -18,16 +18,11 @@ class CallThrottledError(RuntimeError):
 
 
 class CallFailedError(RuntimeError):
-    """The call failed for a reason that is not the image's: ask again.
+    """The call failed for a reason that is not the image's and may pass: ask again, a limited number of times."""
 
-    Attributes:
-        is_doubtful: it may as well stay so; soon the error has to be taken for the answer.
-    """
-
-    def __init__(self, error: ImageError, *, is_doubtful: bool = False) -> None:
+    def __init__(self, error: ImageError) -> None:
         super().__init__(f"{error.code}: {error.message}")
         self.error = error
-        self.is_doubtful = is_doubtful
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +54,8 @@ class ImageModeration:
             status = failure.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
             if is_throttling(error.code, status):
                 raise CallThrottledError(error.code) from failure
-            if will_pass(error.code, status):
+            if may_pass(error.code, status):
                 raise CallFailedError(error) from failure
-            if may_pass(error.code):
-                raise CallFailedError(error, is_doubtful=True) from failure
             return error
         except ParamValidationError as failure:  # botocore would not even send it
             return ImageError(type(failure).__name__, str(failure))

@@ -12,14 +12,14 @@ from lambdas.moderation.batch import (
     BatchSettings,
     BatchUpload,
     index_lines,
-    leftovers_key,
     manifest_key,
     read_index,
     read_settings,
     settings_key,
     uploads_key,
 )
-from lambdas.moderation.chunk import Chunk, ChunkImage, analysed_lines
+from lambdas.moderation.chunk import Chunk, ChunkImage, ChunkLine, chunk_lines
+from lambdas.moderation.image_pass import ImagePass
 from lambdas.moderation.open_batch import OPEN_PREFIX, OpenBatch, named_by
 from lambdas.moderation.policy import Policy
 from lambdas.moderation.policy_pointer import PolicyPointer, PolicyPointerError, policy_key, read_recorded_policy
@@ -84,17 +84,13 @@ class WorkBucket:
         """Read a batch's settings."""
         return read_settings(self._client.get_object(Bucket=self._name, Key=settings_key(batch_id))["Body"].read())
 
-    def read_index(self, settings: BatchSettings) -> Iterator[BatchUpload]:
-        """Stream a batch's uploads."""
-        return read_index(settings, self.lines(self._name, uploads_key(settings.batch_id)))
+    def read_index(self, settings: BatchSettings, image_pass: ImagePass = ImagePass.FIRST) -> Iterator[BatchUpload]:
+        """Stream a batch's uploads: all of them, or those of a later pass of the image engine."""
+        return read_index(settings, self.lines(self._name, image_pass.index_key(settings.batch_id)))
 
-    def read_leftovers(self, settings: BatchSettings) -> Iterator[BatchUpload]:
-        """Stream the uploads of a batch that bulk gave no definite answer for."""
-        return read_index(settings, self.lines(self._name, leftovers_key(settings.batch_id)))
-
-    def write_leftovers(self, batch_id: str, uploads: Sequence[BatchUpload]) -> None:
-        """Write down which uploads the image engine is to look at."""
-        self._put(leftovers_key(batch_id), index_lines(uploads), "application/jsonlines")
+    def write_index(self, batch_id: str, image_pass: ImagePass, uploads: Sequence[BatchUpload]) -> None:
+        """Write down which uploads the image engine is to look at in a later pass."""
+        self._put(image_pass.index_key(batch_id), index_lines(uploads), "application/jsonlines")
 
     def read_images(self, chunk: Chunk) -> list[ChunkImage]:
         """A chunk's uploads."""
@@ -104,9 +100,9 @@ class WorkBucket:
         """The lines of a chunk's result file; none if nothing was analysed yet."""
         return (self.read_optional(self._name, chunk.results_key) or b"").splitlines()
 
-    def read_analysed(self, chunk: Chunk) -> dict[int, str]:
+    def read_chunk_lines(self, chunk: Chunk) -> dict[int, ChunkLine]:
         """The result lines that a chunk has already, by the uploads' numbers."""
-        return analysed_lines(self.read_results(chunk))
+        return chunk_lines(self.read_results(chunk))
 
     def write_results(self, chunk: Chunk, lines: Iterable[str]) -> None:
         """Write a chunk's result file, whole: what it had before must be among the lines."""

@@ -14,6 +14,7 @@ from lambdas.aws.executions import Executions, Progress
 from lambdas.aws.verdict_table import Taken, VerdictTable
 from lambdas.aws.work_bucket import WorkBucket
 from lambdas.moderation.batch import Batch, new_batch_id
+from lambdas.moderation.flood import apart_from_flood
 from lambdas.moderation.lane import Lane
 from lambdas.moderation.open_batch import OpenBatch
 from lambdas.moderation.policy import Policy
@@ -29,7 +30,7 @@ class Admitted:
     """What became of the uploads.
 
     Attributes:
-        batch: the batch that was started, or None if there was nothing new.
+        batches: those that were started; none if there was nothing new.
         come_back: identities of uploads another batcher is busy with: their messages must be delivered again.
         redriven: executions of earlier batches that had stopped and were resumed.
         reclaimed: uploads taken over from batches that will never finish.
@@ -37,7 +38,7 @@ class Admitted:
         resubmitted: uploads whose FAILED verdict gave way to this batch, because somebody asked for it.
     """
 
-    batch: Batch | None = None
+    batches: list[Batch] = field(default_factory=list)
     come_back: set[tuple[str, str]] = field(default_factory=set)
     redriven: int = 0
     reclaimed: int = 0
@@ -72,7 +73,7 @@ class Admission:
         timeout: timedelta,
         resubmitted: Mapping[tuple[str, str], str] = MappingProxyType({}),
     ) -> Admitted:
-        """Admit uploads; duplicates among them count once.
+        """Admit uploads, in more than one batch if there is a flood; duplicates among them count once.
 
         Args:
             uploads: of this lane.
@@ -85,14 +86,24 @@ class Admission:
             VerdictTableBusyError, ClientError, and whatever `policies` raises: deliver the messages again; what was
                 done so far is found then.
         """
-        batch_id, moment = new_batch_id(), iso(self.now())
         unique = {upload.identity: upload for upload in uploads}
         admitted = Admitted()
-        if not unique:
-            return admitted
-        opened = OpenBatch(self.lane.name, batch_id, moment, tuple(unique.values()))
+        for part in apart_from_flood(list(unique.values())):
+            if part:
+                self._admit_batch(part, timeout, resubmitted, admitted)
+        return admitted
+
+    def _admit_batch(
+        self,
+        uploads: Sequence[Upload],
+        timeout: timedelta,
+        resubmitted: Mapping[tuple[str, str], str],
+        admitted: Admitted,
+    ) -> None:
+        batch_id, moment = new_batch_id(), iso(self.now())
+        opened = OpenBatch(self.lane.name, batch_id, moment, tuple(uploads))
         self.work.open(opened)
-        claims = [Claim(upload, batch_id, moment, self.lane.name) for upload in unique.values()]
+        claims = [Claim(upload, batch_id, moment, self.lane.name) for upload in uploads]
         held, taken = self.table.claim(claims)
         held += self._take_over(taken, iso(self.now() - timeout - _GRACE), resubmitted, admitted)
         held += self._resubmit(taken, resubmitted, admitted)
@@ -100,10 +111,9 @@ class Admission:
             batch = Batch.of(batch_id, self.lane, self.policies(), moment, held)
             self.work.write(batch)
             self.executions.ensure_started(batch_id)
-            admitted.batch = batch
+            admitted.batches.append(batch)
         else:
             self.work.close(opened.key)
-        return admitted
 
     def _resubmit(
         self, taken: Sequence[Taken], resubmitted: Mapping[tuple[str, str], str], admitted: Admitted
@@ -116,7 +126,7 @@ class Admission:
             and entry.item[BATCH_ID] == resubmitted.get(entry.claim.upload.identity)
         ]
         claimed = self.table.reclaim(failed, Status.FAILED)
-        admitted.resubmitted = len(claimed)
+        admitted.resubmitted += len(claimed)
         return claimed
 
     def _take_over(

@@ -73,7 +73,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _report(lane: str, messages: Messages, admitted: Admitted) -> None:
-    uploads = admitted.batch.uploads if admitted.batch else ()
+    uploads = [entry for batch in admitted.batches for entry in batch.uploads]
     metrics.add_dimension("lane", lane)
     counts = {
         "UploadsBatched": len(uploads),
@@ -82,15 +82,15 @@ def _report(lane: str, messages: Messages, admitted: Admitted) -> None:
         "UploadsReclaimed": admitted.reclaimed,
         "UploadsResubmitted": admitted.resubmitted,
         "MessagesMalformed": len(messages.malformed),
-        "BatchesStarted": int(admitted.batch is not None),
+        "BatchesStarted": len(admitted.batches),
         "BatchesRedriven": admitted.redriven,
         "StuckAfterSuccess": admitted.stuck_after_success,
         "PoliciesUnknown": len(_policies().unknown),
     }
     for name, count in counts.items():
         metrics.add_metric(name, MetricUnit.Count, count)
-    started = {"batch_id": admitted.batch and admitted.batch.batch_id, "policies": _versions(admitted.batch)}
-    logger.info("admitted", extra={"lane": lane, **started, "counts": counts})
+    batches = {batch.batch_id: _versions(batch) for batch in admitted.batches}
+    logger.info("admitted", extra={"lane": lane, "batches": batches, "counts": counts})
     for policy, policy_hash in _policies().unknown.items():
         problem = "the active version is not known here; judged by the version that was deployed with this function"
         logger.warning("policy unknown", extra={"policy": policy, "hash": policy_hash, "problem": problem})
@@ -98,7 +98,6 @@ def _report(lane: str, messages: Messages, admitted: Admitted) -> None:
         logger.warning("malformed message", extra={"message_id": identity, "problem": problem})
 
 
-def _versions(batch: Batch | None) -> dict[str, dict[str, str]]:
+def _versions(batch: Batch) -> dict[str, dict[str, str]]:
     """Which version of each policy a batch is judged by."""
-    policies = batch.policies if batch else {}
-    return {name: {"version": policy.version, "hash": policy.hash} for name, policy in policies.items()}
+    return {name: {"version": policy.version, "hash": policy.hash} for name, policy in batch.policies.items()}

@@ -81,12 +81,15 @@ class ResultLine:
         n: the upload's number in its batch. Only our image engine writes it: it can analyse several versions of one
             object, which a source alone does not tell apart.
         error: why there is no analysis. Only our image engine writes it; bulk reports errors in its summary.
+        failed_calls: how often the image was asked about, where `error` is of the last call and not about the image;
+            0 where the line is an answer.
     """
 
     source: str
     analysis: Analysis | None
     n: int | None = None
     error: ImageError | None = None
+    failed_calls: int = 0
 
 
 #: Characters kept of an error, so that its line stays below `MAX_LINE_BYTES`.
@@ -102,15 +105,19 @@ def answer_line(source: str, n: int, response: Mapping[str, Any]) -> str:
     return _json({"source-ref": source, "n": n, "detect-moderation-labels": answer})
 
 
-def error_line(source: str, n: int, error: ImageError) -> str:
-    """The result line of an image that can't be analysed, without a line end."""
-    return _json(
-        {
-            "source-ref": source,
-            "n": n,
-            "error": {"code": error.code[:_MAX_WORDS], "message": error.message[:_MAX_WORDS]},
-        }
-    )
+def error_line(source: str, n: int, error: ImageError, failed_calls: int = 0) -> str:
+    """The result line of an image that has no analysis, without a line end.
+
+    Args:
+        failed_calls: that came back for the image, where the error is not about it and may pass; 0 where the error is
+            the answer.
+    """
+    document: dict[str, Any] = {
+        "source-ref": source,
+        "n": n,
+        "error": {"code": error.code[:_MAX_WORDS], "message": error.message[:_MAX_WORDS]},
+    }
+    return _json(document | ({"failed_calls": failed_calls} if failed_calls else {}))
 
 
 def parse_result_line(line: str | bytes) -> ResultLine:
@@ -139,6 +146,7 @@ def parse_result_line(line: str | bytes) -> ResultLine:
             None if answer is None else parse_answer(answer),
             n if type(n) is int else None,
             _error(document.get("error")),
+            _failed_calls(document),
         )
     except ResultLineError as error:
         raise ResultLineError(str(error), source) from error
@@ -226,6 +234,13 @@ def _error(value: object) -> ImageError | None:
         return None
     code, message = value.get("code"), value.get("message")
     return ImageError(code, message) if isinstance(code, str) and isinstance(message, str) else None
+
+
+def _failed_calls(document: Mapping[str, Any]) -> int:
+    value = document.get("failed_calls", 0)
+    if type(value) is not int or value < 0:
+        raise ResultLineError(f"failed_calls of {shown(value)}, not a number of calls")
+    return value
 
 
 def _json(document: Mapping[str, Any]) -> str:

@@ -2,7 +2,8 @@
 
 `manifest.jsonl` is what Bulk Analysis reads, `uploads.jsonl` lists every upload of the batch with its number, and
 `batch.json` holds the settings the batch keeps to its end. `batch.json` is written last: where it exists, the batch
-is complete and may be started. `leftovers.jsonl` comes later, if a bulk job left uploads without an answer.
+is complete and may be started. Indexes of fewer uploads come later, where some are to be asked about again
+(`image_pass`).
 """
 
 import json
@@ -12,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambdas.moderation.document import MISSHAPEN, of_kind, optional_text, shown, text, whole
-from lambdas.moderation.lane import Lane, policy_name_for
+from lambdas.moderation.lane import Lane, Priority, policy_name_for
 from lambdas.moderation.policy import Policy
 from lambdas.moderation.upload import MAX_IMAGE_BYTES, Upload
 from lambdas.moderation.verdict import Claim, Failure, Status
 
-SCHEMA = "gatehouse.batch/3"
+SCHEMA = "gatehouse.batch/4"
 
 #: Images of a media analysis job (Rekognition Developer Guide, limits.html).
 MAX_UPLOADS = 10_000
@@ -49,11 +50,6 @@ def uploads_key(batch_id: str) -> str:
 def settings_key(batch_id: str) -> str:
     """Key of the batch's settings; written last."""
     return f"{batch_prefix(batch_id)}batch.json"
-
-
-def leftovers_key(batch_id: str) -> str:
-    """Key of the index of those uploads that a media analysis job gave no definite answer for."""
-    return f"{batch_prefix(batch_id)}leftovers.jsonl"
 
 
 def bulk_output_prefix(batch_id: str) -> str:
@@ -176,6 +172,7 @@ class Batch:
                 "analysable": sum(entry.in_manifest for entry in self.uploads),
                 "min_confidence": self.min_confidence,
                 "engine": self.lane.engine.value,
+                "priority": self.lane.priority.value,
                 "adapter": self.lane.adapter,
                 "job_deadline_seconds": self.lane.job_deadline_seconds,
                 "manifest": {"bucket": work_bucket, "key": manifest_key(self.batch_id)},
@@ -195,6 +192,7 @@ class BatchSettings:
     lane: str
     created_at: str
     uploads: int
+    priority: Priority
     min_confidence: float
     adapter: str | None
     policy: str
@@ -233,6 +231,7 @@ def _settings(document: Mapping[str, Any]) -> BatchSettings:
         lane=text(document["lane"]),
         created_at=text(document["created_at"]),
         uploads=of_kind(document["uploads"], int),
+        priority=Priority(document["priority"]),
         min_confidence=min_confidence,
         adapter=optional_text(document["adapter"]),
         policy=policy,

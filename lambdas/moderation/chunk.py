@@ -7,13 +7,13 @@ whoever is given the chunk again, by a redelivered message, a redriven execution
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import islice
 from typing import Any
 
 from lambdas.moderation.analysis import ResultLineError, parse_result_line
-from lambdas.moderation.batch import MAX_UPLOADS, batch_prefix, leftovers_key, uploads_key
+from lambdas.moderation.batch import MAX_UPLOADS, batch_prefix
 from lambdas.moderation.document import MISSHAPEN, of_kind, optional_text, shown, text, whole
+from lambdas.moderation.image_pass import ImagePass
 from lambdas.moderation.upload import Upload
 
 #: Error that the Analyzer gives a chunk up with; the workflow knows it, and it is the code of the chunk's uploads.
@@ -22,13 +22,6 @@ CHUNK_FAILED = "ChunkFailed"
 
 class ChunkMessageError(ValueError):
     """A message in the chunk queue that is not the workflow's."""
-
-
-class ImagePass(StrEnum):
-    """Which uploads of a batch the image engine goes through."""
-
-    FIRST = "first"  # all of them
-    LEFTOVERS = "leftovers"  # those that bulk gave no definite answer for
 
 
 def image_output_prefix(batch_id: str) -> str:
@@ -48,7 +41,7 @@ class Chunk:
     @property
     def index_key(self) -> str:
         """Key of the index that lists the chunk's uploads."""
-        return (uploads_key if self.image_pass is ImagePass.FIRST else leftovers_key)(self.batch_id)
+        return self.image_pass.index_key(self.batch_id)
 
     @property
     def results_key(self) -> str:
@@ -88,7 +81,6 @@ class ChunkMessage:
 
     Attributes:
         token: gives the chunk's end back to the workflow.
-        failed_runs: how many runs ended with images that only errors came back for, which were not theirs.
         min_confidence: 0-100, asked of Rekognition.
         adapter: ARN of a project version, or None.
     """
@@ -97,7 +89,6 @@ class ChunkMessage:
     chunk: Chunk
     min_confidence: float
     adapter: str | None
-    failed_runs: int = 0
 
     def to_body(self) -> str:
         """The message's body, to be sent anew."""
@@ -110,7 +101,6 @@ class ChunkMessage:
                 "size": self.chunk.size,
                 "min_confidence": self.min_confidence,
                 "adapter": self.adapter,
-                "failed_runs": self.failed_runs,
             }
         )
 
@@ -133,14 +123,25 @@ class ChunkMessage:
                 ),
                 min_confidence=_confidence(document["min_confidence"]),
                 adapter=optional_text(document["adapter"]),
-                failed_runs=whole(document.get("failed_runs", 0)),
             )
         except MISSHAPEN as error:
             raise ChunkMessageError(f"not a message of the workflow: {error!r}") from error
 
 
-def analysed_lines(lines: Iterable[bytes]) -> dict[int, str]:
-    """The lines of a chunk's result file that need not be paid for again, by the upload's number."""
+@dataclass(frozen=True, slots=True)
+class ChunkLine:
+    """A line of a chunk's result file, as it stands there.
+
+    Attributes:
+        failed_calls: about an image that only failed calls came back for; 0 where the line is an answer.
+    """
+
+    text: str
+    failed_calls: int = 0
+
+
+def chunk_lines(lines: Iterable[bytes]) -> dict[int, ChunkLine]:
+    """What a chunk's result file says, by the uploads' numbers. What it does not say clearly is asked for again."""
     found = {}
     for line in lines:
         try:
@@ -149,7 +150,7 @@ def analysed_lines(lines: Iterable[bytes]) -> dict[int, str]:
         except (UnicodeDecodeError, ResultLineError):
             continue
         if result.n is not None and (result.analysis is not None or result.error is not None):
-            found[result.n] = text_line
+            found[result.n] = ChunkLine(text_line, result.failed_calls)
     return found
 
 

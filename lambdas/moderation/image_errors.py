@@ -29,13 +29,18 @@ _THROTTLED = frozenset(
     }
 )
 
-#: The service's own trouble.
+#: The service's own trouble, a permission that is missing or not known everywhere yet, an adapter that is not ready.
 _PASSING = frozenset(
-    {"InternalServerError", "ServiceUnavailable", "ServiceUnavailableException", "InternalFailure", "RequestTimeout"}
+    {
+        "AccessDeniedException",
+        "InternalFailure",
+        "InternalServerError",
+        "RequestTimeout",
+        "ResourceNotReadyException",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+    }
 )
-
-#: May be a permission that is not known everywhere yet, or an adapter that is nearly ready; or stay as it is.
-_DOUBTFUL = frozenset({"AccessDeniedException", "ResourceNotReadyException"})
 
 #: HTTP statuses that mean the same under any name: `ThrottlingException` comes as 400 and as 500.
 _TOO_MANY_REQUESTS = 429
@@ -59,11 +64,6 @@ def is_throttling(code: str, http_status: int) -> bool:
     return code in _THROTTLED or http_status == _TOO_MANY_REQUESTS
 
 
-def will_pass(code: str, http_status: int) -> bool:
-    """Whether to ask again for a long time: it is not the image's fault, nor ours."""
+def may_pass(code: str, http_status: int) -> bool:
+    """Whether to ask again, a limited number of times: it is not about the image."""
     return code in _PASSING or http_status >= _SERVER_ERROR
-
-
-def may_pass(code: str) -> bool:
-    """Whether asking again for a minute may help."""
-    return code in _DOUBTFUL

@@ -43,6 +43,10 @@ class Answers(Protocol):
         """What it said about one upload, or why it said nothing."""
         ...
 
+    def may_come_later(self, entry: BatchUpload, verdict: Verdict) -> bool:
+        """Whether the image engine may give the upload of this verdict an answer if it is asked again."""
+        ...
+
 
 @dataclass(slots=True)
 class BulkAnswers:
@@ -75,6 +79,10 @@ class BulkAnswers:
             return OLDER_UPLOAD
         source = entry.claim.upload.object
         return self.failures.get(source) or self.analyses.get(source) or NOT_ANALYZED
+
+    def may_come_later(self, entry: BatchUpload, verdict: Verdict) -> bool:  # noqa: ARG002 - the other engine's
+        """Whether the upload is a leftover. None is, if the job failed as a whole."""
+        return self.job_failure is None and is_leftover(verdict)
 
     def add_results(self, lines: Iterable[str | bytes]) -> None:
         """Read a result file. Two lines that disagree on one image leave it without an analysis."""
@@ -122,11 +130,13 @@ class ImageAnswers:
     """What the image engine gave, by the uploads' numbers.
 
     Attributes:
+        stragglers: uploads that only failed calls came back for; `failures` says what the last one said.
         unreadable_lines: result lines that can't be trusted and do not even say whom they speak of.
     """
 
     analyses: dict[int, tuple[str, Analysis]] = field(default_factory=dict)
     failures: dict[int, Failure] = field(default_factory=dict)
+    stragglers: set[int] = field(default_factory=set)
     unreadable_lines: int = 0
 
     @property
@@ -145,6 +155,10 @@ class ImageAnswers:
             return found[1]
         return self.failures.get(entry.n, NOT_ANALYZED)
 
+    def may_come_later(self, entry: BatchUpload, verdict: Verdict) -> bool:
+        """Whether the upload is a straggler."""
+        return entry.n in self.stragglers and verdict.status is Status.FAILED
+
     def add_results(self, lines: Iterable[str | bytes]) -> None:
         """Read a chunk's result file."""
         for line in lines:
@@ -159,6 +173,8 @@ class ImageAnswers:
                 self.analyses[result.n] = result.source, result.analysis
             elif result.error is not None:
                 self.failures[result.n] = Failure.reported(result.error.code, result.error.message)
+                if result.failed_calls:
+                    self.stragglers.add(result.n)
 
     def add_failure(self, uploads: Iterable[BatchUpload], failure: Failure) -> None:
         """A chunk was given up; what was analysed before counts all the same."""

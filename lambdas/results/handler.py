@@ -21,7 +21,7 @@ from lambdas.moderation.engine import Engine
 from lambdas.moderation.model_drift import MAX_NAMES, loggable, other_versions, unknown_labels
 from lambdas.moderation.verdict import Status, Verdict
 from lambdas.results.environment import Environment
-from lambdas.results.request import Job, Request
+from lambdas.results.request import ImageRun, Job, Request
 from lambdas.results.settlement import Settled, Settlement
 
 logger = Logger()
@@ -96,7 +96,8 @@ def _report(request: Request, settled: Settled) -> None:
     strange = unknown_labels(analyses)
     # What a retry finds again is counted by the run that needs none.
     once = 0 if settled.refusals else 1
-    leftovers = once * settled.leftovers
+    leftovers = once * settled.left if isinstance(request.analysis, Job) else 0
+    is_late = isinstance(request.analysis, ImageRun) and request.analysis.image_pass.is_of_stragglers
     judged = {
         "UploadsJudged": len(settled.verdicts),
         "UploadsApproved": counts[Status.APPROVED],
@@ -111,6 +112,7 @@ def _report(request: Request, settled: Settled) -> None:
         "UnmatchedResultLines": once * settled.unmatched_lines,
         "UploadsUnanswered": once * settled.unanswered,
         "Leftovers": leftovers,
+        "Stragglers": 0 if is_late else once * settled.left - leftovers,  # each upload once
         "ImagesAnalysedInBulk": _analysed_in_bulk(request, settled.verdicts, leftovers),
         "BulkRefused": int(fallback is not None and fallback.is_refusal),
         "BulkFailed": int(fallback is not None and not fallback.is_refusal),

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambdas.moderation.batch import MAX_UPLOADS
-from lambdas.moderation.chunk import Chunk, ImagePass
+from lambdas.moderation.chunk import Chunk
 from lambdas.moderation.document import MISSHAPEN, of_kind, optional_text, text, whole
+from lambdas.moderation.image_pass import ImagePass
 from lambdas.moderation.verdict import Failure
 
 

@@ -3,8 +3,9 @@
 Publish, then finalize. An upload is PENDING until its flag is out, so a final and flagged verdict is a published one
 whatever happens in between; a re-run finds what is left and sends the same ids.
 
-Where a media analysis job left uploads without a definite answer, these stay PENDING once more and are written down for
-the image engine; what that gives is final.
+Uploads that the image engine is to be asked about again (those that a media analysis job gave no definite answer for,
+and those that only failed calls came back for) stay PENDING and are written down for its next pass. They hold up no
+other upload, and there is a last pass.
 """
 
 from collections import Counter
@@ -19,15 +20,14 @@ from lambdas.aws.upload_bucket import UploadBucket
 from lambdas.aws.verdict_table import ITEMS_A_CALL, VerdictTable
 from lambdas.aws.work_bucket import WorkBucket
 from lambdas.moderation.batch import BatchSettings, BatchUpload
-from lambdas.moderation.chunk import ImagePass
 from lambdas.moderation.flag import MAX_MESSAGES, Flag, in_batches
+from lambdas.moderation.image_pass import ImagePass
 from lambdas.moderation.open_batch import open_key
 from lambdas.moderation.reconciliation import (
     ADAPTER_IGNORED,
     NOT_ANALYZED,
     BulkAnswers,
     ImageAnswers,
-    is_leftover,
     judge,
     withdraw,
 )
@@ -38,14 +38,34 @@ from lambdas.results.request import ImageRun, Job, Request
 _PARALLEL_READS = 16
 
 
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The pass that the image engine is to make next.
+
+    Attributes:
+        uploads: that it has; they stay PENDING until then.
+    """
+
+    image_pass: ImagePass
+    uploads: int
+
+    def to_document(self) -> dict[str, Any]:
+        """What the workflow needs to know of it."""
+        return {
+            "pass": self.image_pass.value,
+            "uploads": self.uploads,
+            "pause_seconds": self.image_pass.pause_seconds,
+        }
+
+
 @dataclass(slots=True)
 class Settled:
     """What a run wrote.
 
     Attributes:
-        uploads: of the batch, or those that the image engine was to look at once more.
+        uploads: of the batch, or of the later pass that ended.
         skipped: uploads that were final or in other hands already.
-        leftovers: uploads that stay PENDING for the image engine.
+        again: what is to be asked about again, or None if the batch is done.
         verdicts: those that stand by this run.
         unmatched_lines: analyses of images that are not in the batch, and lines that name none.
         unanswered: uploads that a job was to analyse and said nothing about.
@@ -55,7 +75,7 @@ class Settled:
     lane: str
     uploads: int
     skipped: int = 0
-    leftovers: int = 0
+    again: Again | None = None
     verdicts: list[Verdict] = field(default_factory=list)
     unmatched_lines: int = 0
     unanswered: int = 0
@@ -84,11 +104,17 @@ class Settled:
             for verdict in self.verdicts
         )
 
+    @property
+    def left(self) -> int:
+        """Uploads that stay PENDING for the image engine's next pass."""
+        return self.again.uploads if self.again else 0
+
     def to_document(self) -> dict[str, Any]:
-        """The execution's output."""
+        """What the workflow goes on with, and the execution's output."""
         counts = self.counts()
         by_status = {status.lower(): counts[status] for status in Status if status is not Status.PENDING}
-        return {"uploads": self.uploads, **by_status, "skipped": self.skipped, "leftovers": self.leftovers}
+        again = self.again.to_document() if self.again else None
+        return {"uploads": self.uploads, **by_status, "skipped": self.skipped, "again": again}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +160,16 @@ class Settlement:
             verdicts = self._confirm(judged)
             if isinstance(request.analysis, Job) and not request.analysis.failure:
                 settled.unanswered = sum(verdict.failure == NOT_ANALYZED for verdict in judged)
-                verdicts = self._set_leftovers_aside(request.batch_id, held, verdicts, settled)
+            if next_pass := _pass_after(request.analysis, settings):
+                later = {
+                    entry.n: entry
+                    for entry, verdict in zip(held, verdicts, strict=True)
+                    if answers.may_come_later(entry, verdict)
+                }
+                settled.again = self._set_aside(request.batch_id, next_pass, list(later.values()))
+                verdicts = [verdict for entry, verdict in zip(held, verdicts, strict=True) if entry.n not in later]
             settled.verdicts = self._publish_and_finalize(verdicts, settled.refusals)
-            settled.skipped = len(index) - len(settled.verdicts) - settled.leftovers
+            settled.skipped = len(index) - len(settled.verdicts) - settled.left
         return settled
 
     def close(self, batch_id: str, settled: Settled) -> None:
@@ -145,17 +178,17 @@ class Settlement:
         Raises:
             ClientError: call again, or leave it to the sweeper.
         """
-        if not settled.leftovers and not settled.refusals:
+        if not settled.again and not settled.refusals:
             self.work.close(open_key(settled.lane, batch_id))
 
     def _index(self, settings: BatchSettings, analysis: Job | ImageRun) -> list[BatchUpload]:
-        if isinstance(analysis, ImageRun) and analysis.image_pass is ImagePass.LEFTOVERS:
-            index, expected, file = list(self.work.read_leftovers(settings)), analysis.uploads, "leftovers.jsonl"
-        else:
-            index, expected, file = list(self.work.read_index(settings)), settings.uploads, "uploads.jsonl"
+        image_pass, expected = ImagePass.FIRST, settings.uploads
+        if isinstance(analysis, ImageRun) and analysis.image_pass is not ImagePass.FIRST:
+            image_pass, expected = analysis.image_pass, analysis.uploads
+        index = list(self.work.read_index(settings, image_pass))
         if len(index) != expected:
-            problem = f"{file} of batch {settings.batch_id} has {len(index)} uploads, where {expected} are expected"
-            raise ValueError(f"{problem}; resubmit the batch")
+            file = image_pass.index_key(settings.batch_id)
+            raise ValueError(f"{file} has {len(index)} uploads, where {expected} are expected; resubmit the batch")
         return index
 
     def _bulk_answers(self, job: Job) -> BulkAnswers:
@@ -176,24 +209,15 @@ class Settlement:
                     answers.add_failure(index[chunk.first : chunk.first + chunk.size], failure)
         return answers
 
-    def _set_leftovers_aside(
-        self, batch_id: str, held: Sequence[BatchUpload], verdicts: Sequence[Verdict], settled: Settled
-    ) -> list[Verdict]:
-        """Write down the uploads that the image engine is to look at; return the verdicts of the others.
+    def _set_aside(self, batch_id: str, image_pass: ImagePass, uploads: Sequence[BatchUpload]) -> Again | None:
+        """Write down what the image engine is to look at in its next pass.
 
-        Those written down are PENDING until then, so a retry finds them again, and possibly more.
+        These uploads are PENDING until then, so a retry finds them again, and possibly more.
         """
-        leftovers: list[BatchUpload] = []
-        definite: list[Verdict] = []
-        for entry, verdict in zip(held, verdicts, strict=True):
-            if is_leftover(verdict):
-                leftovers.append(entry)
-            else:
-                definite.append(verdict)
-        settled.leftovers = len(leftovers)
-        if leftovers:
-            self.work.write_leftovers(batch_id, leftovers)
-        return definite
+        if not uploads:
+            return None
+        self.work.write_index(batch_id, image_pass, uploads)
+        return Again(image_pass, len(uploads))
 
     def _confirm(self, verdicts: Sequence[Verdict]) -> list[Verdict]:
         """Withdraw the approvals whose object is no longer, or not surely, the one that was analysed."""
@@ -235,3 +259,10 @@ class Settlement:
     def _finalize(self, verdicts: Sequence[Verdict]) -> list[Verdict]:
         expires = int((self.now() + self.retention).timestamp()) if self.retention else None
         return self.table.finalize(verdicts, expires) if verdicts else []
+
+
+def _pass_after(analysis: Job | ImageRun, settings: BatchSettings) -> ImagePass | None:
+    """The image engine's pass that would follow; None after the last one."""
+    if isinstance(analysis, Job):
+        return ImagePass.LEFTOVERS
+    return analysis.image_pass.next_for_stragglers(settings.priority)

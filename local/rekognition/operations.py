@@ -145,6 +145,8 @@ class Operations:
         if "Bytes" in image:
             return self._inspector.inspect_bytes(image["Bytes"], min_confidence=min_confidence, adapter=adapter)
         source = _s3_object(image["S3Object"])
+        if self._switches.fails(source["Name"]):
+            raise ServiceError(ErrorName.INTERNAL_SERVER, "Told to fail.")
         return self._inspector.inspect_object(
             caller,
             source["Bucket"],

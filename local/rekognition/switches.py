@@ -37,6 +37,7 @@ class Switches:
     fail_next_calls: the next calls of an operation answer with an error:
         `[{"operation": "DetectModerationLabels", "error": "InternalServerError", "times": 3, "message": ...}]`; one
         time if it is not said.
+    fail_images: keys of objects that DetectModerationLabels always answers InternalServerError for.
     requests_per_second: operation -> rate quota in place of the settings', `{"DetectModerationLabels": 50}`; null for
         those of the settings.
     detect_seconds: latency of DetectModerationLabels, null for the one of the settings.
@@ -140,6 +141,11 @@ class Switches:
                     return ServiceError(ErrorName(entry["error"]), entry["message"])
             return None
 
+    def fails(self, key: str) -> bool:
+        """Whether there is never an answer for the image of this key."""
+        with self._condition:
+            return key in self._values["fail_images"]
+
     def take_dropped_lines(self, most: int) -> int:
         """How many of `most` result lines to leave out."""
         return self._take("drop_result_lines", most)
@@ -191,6 +197,7 @@ def _defaults() -> dict[str, Any]:
         "refuse_bulk": None,
         "throttle_calls": 0,
         "fail_next_calls": [],
+        "fail_images": [],
         "requests_per_second": None,
         "detect_seconds": None,
         "adapters": None,
@@ -256,6 +263,12 @@ def _failing_call(entry: object) -> dict[str, Any]:
     return {**entry, "times": _count(entry.get("times", 1)), "message": str(entry.get("message", "Told to fail."))}
 
 
+def _keys(value: object) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(key, str) for key in value):
+        raise ValueError("use a list of keys")
+    return value
+
+
 def _refusal(value: object) -> BulkRefusal | bool | None:
     if value is None or value is False:
         return value
@@ -300,6 +313,7 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "refuse_bulk": _refusal,
     "throttle_calls": _count,
     "fail_next_calls": _failing_calls,
+    "fail_images": _keys,
     "requests_per_second": _rates_or_none,
     "detect_seconds": _seconds_or_none,
     "adapters": _adapters_or_none,

@@ -186,7 +186,7 @@ class ImageAnalyzer(Construct):
         if self._key:
             self._key.grant_receive_messages(self.function)
             self._key.grant_send_messages(self.function)
-        for ending in ("/uploads.jsonl", "/analysis/image/*"):
+        for ending in ("/uploads.jsonl", "/stragglers-*.jsonl", "/analysis/image/*"):
             accept_finding(self, "IAM5", reason, ending=f"/batches/*{ending}")
         accept_finding(self, "IAM5", "Rekognition reads whatever upload a chunk names.", ending=uploads.objects_finding)
         accept_finding(

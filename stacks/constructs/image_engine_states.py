@@ -4,8 +4,9 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
-from lambdas.moderation.chunk import CHUNK_FAILED, ImagePass
+from lambdas.moderation.chunk import CHUNK_FAILED
 from lambdas.moderation.engine import Engine
+from lambdas.moderation.image_pass import ImagePass
 from lambdas.moderation.lane import Priority
 from stacks.call_rate import LEAST_CHUNK
 from stacks.constructs.image_analyzer import ImageAnalyzer
@@ -20,9 +21,6 @@ ROOM_SECONDS = 3600
 
 #: In a fast lane, a few uploads are split among all workers: the calls that each chunk costs are worth the seconds.
 LEAST_FAST_CHUNK = 1
-
-#: Iterations of an inline Map that run at the same time at most (Developer Guide, state-map-inline.html).
-CHUNKS_UNDER_WAY = 40
 
 #: Enough of a chunk's error to know it by: those of all chunks together have to fit an execution's 256 KiB.
 _LONGEST_MESSAGE = 200
@@ -89,12 +87,14 @@ class ImageEngineStates(Construct):
         chunks = f"($size := {self._size}; [[0..$ceil($passSize / $size) - 1].{{'first': $ * $size, 'size': $size}}])"
         failures = "[$filter($states.result, function($chunk) { $exists($chunk.code) })]"
         images = f"{{'pass': $pass, 'uploads': $passSize, 'size': {self._size}, 'failures': {failures}}}"
-        failure = f"($failures := {failures}; $count($failures) = 0 ? null : $failures[0])"
+        # An earlier pass's stays: its uploads are FAILED, however well a later pass ends.
+        first = f"($failures := {failures}; $count($failures) = 0 ? null : $failures[0])"
+        failure = f"$failure != null ? $failure : {first}"
         analyse = sfn.Map.jsonata(
             self,
             "Analyse images",
             items=sfn.ProvideItems.jsonata(f"{{% {chunks} %}}"),
-            max_concurrency=CHUNKS_UNDER_WAY,
+            max_concurrency=analyzer.rate.chunks_under_way,
             assign={"images": f"{{% {images} %}}", "failure": f"{{% {failure} %}}"},
             outputs={},
         )

@@ -221,6 +221,14 @@ class IngestLane(Construct):
             ),
             create_alarm(
                 scope,
+                "CallsFail",
+                self.metrics.straggling(),
+                section="Rekognition's calls fail",
+                meaning=f"Lane {self.name}: only failed calls came back for many uploads; they are asked about again "
+                "for about an hour, and end FAILED after that.",
+            ),
+            create_alarm(
+                scope,
                 "VerdictsMissing",
                 self.metrics.results("VerdictsMissing"),
                 section="Verdicts missing",

@@ -83,12 +83,20 @@ class LaneMetrics:
         return self._written("results", "UploadToVerdict", statistic)
 
     def failed(self) -> cloudwatch.MathExpression:
-        """An hour's FAILED uploads, where they are many; else 0. An hour, since a large batch ends in one moment."""
-        many = f"failed >= {LEAST_FAILED} AND {_FAILED_OF_JUDGED} * failed >= judged"
+        """An hour's FAILED uploads, where they are many; else 0."""
+        return self._if_many("UploadsFailed", "many uploads FAILED")
+
+    def straggling(self) -> cloudwatch.MathExpression:
+        """An hour's uploads that only failed calls came back for, where they are many; else 0."""
+        return self._if_many("Stragglers", "many uploads only failed calls came back for")
+
+    def _if_many(self, name: str, label: str) -> cloudwatch.MathExpression:
+        """An hour of one of Results' metrics. An hour, since a large batch ends in one moment."""
+        many = f"uploads >= {LEAST_FAILED} AND {_FAILED_OF_JUDGED} * uploads >= judged"
         return cloudwatch.MathExpression(
-            expression=f"IF({many}, failed, 0)",
-            using_metrics={"failed": self.results("UploadsFailed"), "judged": self.results("UploadsJudged")},
-            label="many uploads FAILED",
+            expression=f"IF({many}, uploads, 0)",
+            using_metrics={"uploads": self.results(name), "judged": self.results("UploadsJudged")},
+            label=label,
             period=cdk.Duration.hours(1),
         )
 

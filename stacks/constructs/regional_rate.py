@@ -69,6 +69,11 @@ class RegionalRate:
         return cdk.Token.as_number(self._either(lambda rate: rate.workers))
 
     @property
+    def chunks_under_way(self) -> float:
+        """Chunks that a batch has under way at the same time, as a number or a token that stands for one."""
+        return cdk.Token.as_number(self._either(lambda rate: rate.chunks_under_way))
+
+    @property
     def chunk_size(self) -> str:
         """Uploads in a chunk at most."""
         return self._text(lambda rate: str(rate.chunk_size))

@@ -69,7 +69,7 @@ class ResultsWriter(Construct):
         self.function = self.service.function
         verdicts.grant_finalize(self.function)
         work.grant_read_batches(self.function)
-        work.grant_write_leftovers(self.function)
+        work.grant_write_later_passes(self.function)
         work.grant_close(self.function)
         work.grant_tell_missing(self.function)
         uploads.grant_read_uploads(self.function)
@@ -82,7 +82,8 @@ class ResultsWriter(Construct):
             ending=uploads.objects_finding,
         )
         accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/*")
-        accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/leftovers.jsonl")
+        for file in ("leftovers", "stragglers-*"):
+            accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending=f"/batches/*/{file}.jsonl")
         accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/open/*/*.json")
 
     def grant_invoke(self, grantee: iam.IGrantable) -> None:

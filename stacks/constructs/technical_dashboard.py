@@ -164,9 +164,13 @@ class TechnicalDashboard(Construct):
                 ],
             ),
             graph(
-                "Bulk Analysis: uploads analysed once more, by lane",
+                "Uploads asked about again, by lane",
                 "uploads",
-                [lane.metrics.results("Leftovers").with_(label=lane.name) for lane in lanes],
+                [
+                    lane.metrics.results(name).with_(label=f"{lane.name}: {what}")
+                    for lane in lanes
+                    for name, what in (("Leftovers", "leftovers of bulk"), ("Stragglers", "after failed calls"))
+                ],
             ),
         )
 

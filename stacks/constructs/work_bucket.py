@@ -1,5 +1,7 @@
 """The work bucket: manifests, batch settings and result files, for as long as they are of use; policies for ever."""
 
+from typing import Final
+
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
@@ -8,18 +10,21 @@ from constructs import Construct
 from lambdas.moderation.batch import (
     batch_prefix,
     bulk_output_prefix,
-    leftovers_key,
     manifest_key,
     settings_key,
     uploads_key,
 )
 from lambdas.moderation.chunk import image_output_prefix
+from lambdas.moderation.image_pass import ImagePass
 from lambdas.moderation.open_batch import open_key
 from lambdas.moderation.policy_pointer import POLICIES_PREFIX
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.encryption_key import EncryptionKey
 
 _BATCHES = "batches/"
+
+#: The indexes of all passes over stragglers.
+STRAGGLERS: Final = f"{batch_prefix('*')}stragglers-*.jsonl"
 
 
 class WorkBucket(Construct):
@@ -83,17 +88,18 @@ class WorkBucket(Construct):
 
     def grant_analyse_chunks(self, grantee: iam.IGrantable) -> None:
         """Allow reading which uploads a chunk has, and keeping its result file."""
-        for key in (uploads_key("*"), f"{image_output_prefix('*')}*"):
+        for key in (uploads_key("*"), STRAGGLERS, f"{image_output_prefix('*')}*"):
             self._grant_read(grantee, key)
         self._grant_write(grantee, f"{image_output_prefix('*')}*")
 
     def grant_read_leftovers(self, grantee: iam.IGrantable) -> None:
         """Allow reading which uploads a chunk has of those that bulk left over."""
-        self._grant_read(grantee, leftovers_key("*"))
+        self._grant_read(grantee, ImagePass.LEFTOVERS.index_key("*"))
 
-    def grant_write_leftovers(self, grantee: iam.IGrantable) -> None:
-        """Allow writing down which uploads the image engine is to look at."""
-        self._grant_write(grantee, leftovers_key("*"))
+    def grant_write_later_passes(self, grantee: iam.IGrantable) -> None:
+        """Allow writing down which uploads the image engine is to look at again."""
+        self._grant_write(grantee, ImagePass.LEFTOVERS.index_key("*"))
+        self._grant_write(grantee, STRAGGLERS)
 
     def grant_register(self, grantee: iam.IGrantable, lane: str) -> None:
         """Allow registering a lane's batches as open, and taking back what held nothing."""

@@ -14,10 +14,10 @@ Variables, set by "Read batch" and changed as the batch goes on:
     failure   {code, message} why there is no analysis, of all uploads or of some; or null
     fallback  {code, message, is_refusal} why the image engine took over from bulk, or null
     backlog   chunks in the chunk queue when last seen
-    pass      what the image engine goes through: first (all uploads) or leftovers (of bulk)
+    pass      what the image engine goes through, see image_pass: first (all uploads), leftovers (of bulk), stragglers-N
     passSize  how many lines the pass's index has
     images    {pass, uploads, size, failures} of the pass that the image engine has ended, or null
-    leftovers how many uploads the job gave no definite answer for
+    again     {pass, uploads, pause_seconds} of the pass that Results asks for next, or null
     ahead, more, looks   of backfill, see turn_states
 """
 
@@ -27,8 +27,8 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from lambdas.moderation.batch import settings_key
-from lambdas.moderation.chunk import ImagePass
 from lambdas.moderation.engine import Engine
+from lambdas.moderation.image_pass import ImagePass
 from lambdas.moderation.lane import Priority
 from stacks.constructs import turn_states
 from stacks.constructs.bulk_engine_states import BulkEngineStates
@@ -99,11 +99,17 @@ class WorkflowDefinition(Construct):
         self._end(write, images.start)
 
     def _end(self, write: sfn.CustomState, images: sfn.IChainable) -> None:
-        leftovers = {"pass": ImagePass.LEFTOVERS.value, "passSize": "{% $leftovers %}"}
+        again = sfn.Wait.jsonata(
+            self,
+            "Before next pass",
+            time=sfn.WaitTime.seconds("{% $again.pause_seconds %}"),
+            assign={"pass": "{% $again.pass %}", "passSize": "{% $again.uploads %}"},
+        )
+        again.next(images)
         failed = sfn.Fail.jsonata(self, "Analysis failed", error="{% $failure.code %}", cause="{% $failure.message %}")
         write.next(
             sfn.Choice.jsonata(self, "Analysed?")
-            .when(condition("$leftovers > 0"), images, assign=leftovers)
+            .when(condition("$again != null"), again)
             .when(condition("$failure = null"), sfn.Succeed.jsonata(self, "Done"))
             .otherwise(failed)
         )
@@ -135,7 +141,7 @@ class WorkflowDefinition(Construct):
                 "pass": ImagePass.FIRST.value,
                 "passSize": "{% $parse($states.result.Body).uploads %}",
                 "images": NULL,
-                "leftovers": 0,
+                "again": NULL,
                 **turn_states.VARIABLES,
             },
             outputs={},
@@ -166,7 +172,7 @@ class WorkflowDefinition(Construct):
                         "fallback": "{% $fallback %}",
                     },
                 },
-                "Assign": {"leftovers": "{% $states.result.Payload.leftovers %}"},
+                "Assign": {"again": "{% $states.result.Payload.again %}"},
                 "Output": "{% $states.result.Payload %}",
                 "TimeoutSeconds": results.TIMEOUT.plus(cdk.Duration.minutes(1)).to_seconds(),
             },

@@ -1,10 +1,11 @@
-"""How the image engine does with ten thousand uploads: `python -m tests.benchmarks.image_engine rate|auto|kill|fast`.
+"""How the image engine does: `python -m tests.benchmarks.image_engine rate|auto|kill|fast|flood|poison`.
 
 Everything runs on the local cloud, whose Rekognition and machine are none of AWS's. So what is printed are counts, and
 ratios of two things measured here: of a rate to the one that was permitted, of a latency to the same one idle.
 """
 
 import argparse
+import math
 import random
 import statistics
 import tempfile
@@ -185,6 +186,70 @@ def fast(uploads: int, calls_per_second: float, rounds: int) -> None:
     print(f"  backfill meanwhile: from image {began} to {ended} of {uploads}, {running} executions running at the end")
 
 
+def flood(uploads: int, calls_per_second: float, rounds: int) -> None:
+    """What a flood under one prefix does to the time until other uploads of the same lane have their verdict.
+
+    All arrive within a batching window, as on AWS; here they could not be made as fast.
+    """
+    settings = (
+        f"image_engine: {{calls_per_second: {calls_per_second}}}\nlanes: {{default: {{engine: image, max_wait: 60}}}}\n"
+    )
+    quiet = [f"users/{n}/busy.jpg" for n in range(rounds)]
+    with deployed(settings, calls_per_second) as pipeline:
+        _latency(pipeline, "users/0/first.jpg")  # starts the functions
+        idle = [_latency(pipeline, f"users/{n}/idle.jpg") for n in range(rounds)]
+        with pipeline.gathered():
+            for n, key in enumerate(quiet):
+                pipeline.upload_many(Upload(f"flood/{n}/{m:04}.jpg", CLEAN) for m in range(uploads // rounds))
+                pipeline.upload(key, CLEAN)
+        began = time.monotonic()
+        busy: dict[str, float] = {}
+        while len(busy) < rounds:
+            for key in quiet:
+                item = pipeline.verdict(key)
+                if key not in busy and item is not None and item[STATUS] != Status.PENDING:
+                    busy[key] = time.monotonic() - began
+            time.sleep(0.05)
+        pipeline.wait_until(partial(has_settled, pipeline), 1200, "the end of the flood")
+        whole = time.monotonic() - began
+        batches = Counter(item["batch_id"] for item in pipeline.verdicts("flood/"))
+    usual, p95 = statistics.median(idle), sorted(busy.values())[math.ceil(0.95 * rounds) - 1]
+    print(f"{rounds} quiet uploads in a flood of {uploads} under one prefix: time to the verdict")
+    print(f"  p95 / median idle: {p95 / usual:.1f}; p95 / the whole flood's: {p95 / whole:.2f}")
+    print(f"  the flood's batches by size: {sorted(batches.values(), reverse=True)}")
+
+
+def poison(uploads: int, calls_per_second: float, rounds: int) -> None:
+    """What one image that Rekognition always fails on costs the others of its batch."""
+    settings = (
+        f"image_engine: {{calls_per_second: {calls_per_second}}}\nlanes: {{default: {{engine: image, max_wait: 1}}}}\n"
+    )
+    with deployed(settings, calls_per_second) as pipeline:
+        _batch_latency(pipeline, "warm", uploads)
+        alone = [_batch_latency(pipeline, f"alone-{n}", uploads - 1) for n in range(rounds)]
+        poisoned = [f"beside-{n}/poison.jpg" for n in range(rounds)]
+        pipeline.cloud.rekognition(fail_images=poisoned)
+        beside = [_batch_latency(pipeline, f"beside-{n}", uploads - 1, poisoned[n]) for n in range(rounds)]
+        pipeline.wait_until(partial(has_settled, pipeline), 600, "the end of the last pass")
+        failed = sum(item[STATUS] == Status.FAILED for item in pipeline.verdicts())
+        answers = calls(pipeline)
+    ratios = [each / statistics.median(alone) for each in beside]
+    print(f"time to the verdicts of {uploads - 1} uploads, beside one that always fails / alone, {rounds} rounds:")
+    print(f"  median {statistics.median(ratios):.2f}, slowest {max(ratios):.2f}")
+    print(f"  FAILED: {failed} of {rounds}, after {answers['InternalServerError'] / rounds:.1f} calls each")
+
+
+def _batch_latency(pipeline: Pipeline, name: str, uploads: int, *beside: str) -> float:
+    """Seconds from some uploads of one batch to the last of their verdicts; those beside them are not waited for."""
+    wanted = {f"{name}/{n:03}.jpg" for n in range(uploads)}
+    began = time.monotonic()
+    with pipeline.gathered():
+        pipeline.upload_many(Upload(key, CLEAN) for key in (*wanted, *beside))
+    while wanted - {item["key"] for item in pipeline.verdicts() if item[STATUS] != Status.PENDING}:
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
 def _latency(pipeline: Pipeline, key: str) -> float:
     """Seconds from an upload to its final verdict."""
     began = time.monotonic()
@@ -214,7 +279,7 @@ def main() -> None:
     """Run one benchmark, or all of them."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.image_engine", description=__doc__)
     commands = parser.add_subparsers(dest="command", help="all of them, if none is named")
-    defaults = {"rate": 10_000, "auto": 10_000, "kill": 3_000, "fast": 10_000}
+    defaults = {"rate": 10_000, "auto": 10_000, "kill": 3_000, "fast": 10_000, "flood": 10_000, "poison": 25}
     parsers = {name: commands.add_parser(name) for name in defaults}
     for name, uploads in defaults.items():
         parsers[name].add_argument("--uploads", type=int, default=uploads)
@@ -223,6 +288,8 @@ def main() -> None:
     parsers["kill"].add_argument("--seed", type=int, default=1)
     parsers["kill"].add_argument("--kills", type=int, default=20)
     parsers["fast"].add_argument("--rounds", type=int, default=15)
+    parsers["flood"].add_argument("--rounds", type=int, default=10)
+    parsers["poison"].add_argument("--rounds", type=int, default=5)
     asked = parser.parse_args()
     for options in [asked] if asked.command else [parser.parse_args([name]) for name in defaults]:
         _run(options)
@@ -237,7 +304,8 @@ def _run(options: argparse.Namespace) -> None:
     elif options.command == "kill":
         kill(options.uploads, options.calls_per_second, options.kills, options.seed)
     else:
-        fast(options.uploads, options.calls_per_second, options.rounds)
+        measure = {"fast": fast, "flood": flood, "poison": poison}[options.command]
+        measure(options.uploads, options.calls_per_second, options.rounds)
 
 
 if __name__ == "__main__":

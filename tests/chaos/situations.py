@@ -40,6 +40,18 @@ def uploaded_and_decided(stage: Stage) -> None:
     stage.pipeline.wait_for_verdicts(UPLOADS, stage.prefix)
 
 
+def uploaded_with_a_poisoned_one(stage: Stage) -> None:
+    """A batch with an image that Rekognition never has an answer for; the others are final before it is."""
+    uploads = list(mixed(stage.prefix, UPLOADS))
+    poisoned = next(key for key, kind in uploads if kind is Kind.CLEAN)
+    stage.pipeline.cloud.rekognition(fail_images=[poisoned])
+    with stage.gathered():
+        stage.upload(uploads)
+    stage.pipeline.wait_for_verdicts(UPLOADS - 1, stage.prefix)
+    assert [item["key"] for item in stage.pending()] == [poisoned]
+    stage.pipeline.wait_for_verdicts(UPLOADS, stage.prefix)
+
+
 def uploaded_to_a_new_batcher(stage: Stage) -> None:
     """A batch, where the batcher has to read the policies first, and to record them: nobody else's record lasts."""
     stage.start_batcher_anew()

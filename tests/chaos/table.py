@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lambdas.analyzer.chunk_analysis import MAX_DELIVERIES
+from lambdas.moderation.image_pass import ImagePass
 from local.rekognition.job import FailureCode
 from local.rekognition.refusal import BulkRefusal
 from tests.chaos import situations
@@ -156,11 +157,28 @@ WORKFLOW_STEPS = (
     Step("Workflow: send chunk", Call(WORKFLOW, "sqs:SendMessage"), FAST, situations.uploaded_one_by_one),
     Step("Workflow: invoke Results", Call(WORKFLOW, "lambda:InvokeFunction")),
 )
+#: Calls that fail until each image of a row is a straggler.
+_ALL_STRAGGLE = (
+    (
+        "fail_next_calls",
+        [
+            {
+                "operation": "DetectModerationLabels",
+                "error": "InternalServerError",
+                "times": PAID * ImagePass.FIRST.tries,
+            }
+        ],
+    ),
+)
+
 ANALYZER_STEPS = (
     Step("Analyzer: heartbeat", Call(ANALYZER, "states:SendTaskHeartbeat"), IMAGE),
     Step("Analyzer: read index", Call(ANALYZER, "s3:GetObject", "uploads.jsonl"), IMAGE),
     Step("Analyzer: read what is known", Call(ANALYZER, "s3:GetObject", "analysis/image"), IMAGE),
     Step("Analyzer: ask Rekognition", Call(ANALYZER, "rekognition:DetectModerationLabels", nth=7), IMAGE),
+    Step(
+        "Analyzer: read stragglers", Call(ANALYZER, "s3:GetObject", "stragglers-1.jsonl"), IMAGE, switches=_ALL_STRAGGLE
+    ),
     Step("Analyzer: write answers", Call(ANALYZER, "s3:PutObject"), IMAGE),
     Step("Analyzer: give token back", Call(ANALYZER, "states:SendTaskSuccess"), IMAGE),
     Step(
@@ -188,6 +206,8 @@ RESULTS_STEPS = (
     Step("Results: publish last flags", Call(RESULTS, "sns:PublishBatch", nth=2)),
     Step("Results: finalize", Call(RESULTS, "dynamodb:TransactWriteItems")),
     Step("Results: close", Call(RESULTS, "s3:DeleteObject", "open/")),
+    Step("Results: write stragglers", Call(RESULTS, "s3:PutObject", "stragglers-1"), IMAGE, switches=_ALL_STRAGGLE),
+    Step("Results: read stragglers", Call(RESULTS, "s3:GetObject", "stragglers-1"), IMAGE, switches=_ALL_STRAGGLE),
     Step(
         "Results: write leftovers",
         Call(RESULTS, "s3:PutObject", "leftovers.jsonl"),
@@ -406,6 +426,22 @@ def _rekognition() -> Iterator[Row]:
         IMAGE,
         faults=(Call(ANALYZER, "sqs:SendMessage").struck("delay", when="after", seconds=0.1),),
         switches={"requests_per_second": {detect: 3}},
+    )
+    yield Row(
+        "Image: Rekognition",
+        "throttles for half an hour",
+        IMAGE,
+        switches={"throttle_calls": 2_000},
+        answers=((detect, throttled),),
+    )
+    yield Row(
+        "Image: Rekognition",
+        "has never an answer for one image",
+        IMAGE,
+        answers=((detect, "InternalServerError"),),
+        situation=situations.uploaded_with_a_poisoned_one,
+        outcome="FAILED: the one image, after all others have their verdicts",
+        fails_with=frozenset({"InternalServerError"}),
     )
     for error, times in (("InternalServerError", 30), ("AccessDeniedException", 5), ("ResourceNotReadyException", 5)):
         failing = {"operation": detect, "error": error, "times": times}

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from lambdas.moderation.batch import leftovers_key, uploads_key
+from lambdas.moderation.batch import uploads_key
+from lambdas.moderation.image_pass import ImagePass
 from lambdas.moderation.open_batch import OpenBatch
 from lambdas.moderation.upload import parse_message, resubmitted_batch
 from lambdas.moderation.verdict import Claim, Failure, Status
@@ -61,7 +62,8 @@ def test_a_batch_is_shown_with_its_failure_its_files_and_what_became_of_each_upl
     operated: Operated, gatehouse: Run
 ) -> None:
     a_failed_batch(operated)
-    for key in (leftovers_key(BATCH), f"batches/{BATCH}/analysis/image/first/0.jsonl", f"batches/{BATCH}1/other.jsonl"):
+    leftovers = ImagePass.LEFTOVERS.index_key(BATCH)
+    for key in (leftovers, f"batches/{BATCH}/analysis/image/first/0.jsonl", f"batches/{BATCH}1/other.jsonl"):
         operated.deployed.s3.put_object(Bucket=WORK, Key=key, Body=b"")
 
     shown = state(gatehouse)

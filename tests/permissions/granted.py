@@ -94,9 +94,11 @@ def listed(value: Any) -> list[Any]:
 
 
 def readable(value: Any) -> str:
-    """A template's text, with references to the pipeline's parts named and all others as `*`."""
+    """A template's text, with references to the pipeline's parts named and all others as `*`; figures stay."""
     if isinstance(value, str):
         return value
+    if "Fn::If" in value and isinstance(value["Fn::If"][1], int):
+        return str(value["Fn::If"][1])
     if "Fn::Join" in value:
         return "".join(readable(part) for part in value["Fn::Join"][1])
     text = json.dumps(value)

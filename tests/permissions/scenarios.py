@@ -12,8 +12,9 @@ from typing import Any
 
 from lambdas.analyzer.chunk_analysis import CLOSING_SECONDS, MAX_DELIVERIES
 from lambdas.moderation.analysis import answer_line
-from lambdas.moderation.chunk import CHUNK_FAILED, Chunk, ImagePass
+from lambdas.moderation.chunk import CHUNK_FAILED, Chunk
 from lambdas.moderation.confirmation import SUPERSEDED
+from lambdas.moderation.image_pass import ImagePass
 from lambdas.moderation.open_batch import OpenBatch
 from lambdas.moderation.policy import Policy
 from lambdas.moderation.policy_pointer import PolicyPointer, policy_key
@@ -119,6 +120,19 @@ def chunk_put_back(bench: Bench) -> None:
     bench.wait_for_verdicts({upload: BLOCKED_BY_IMAGE}, flagged=(upload,))
 
 
+def straggling(bench: Bench) -> None:
+    """An upload that only failed calls come back for, until a later pass."""
+    cloud = bench.pipeline.cloud
+    error = {"when": "before", "action": "error", "code": "InternalServerError", "status": 500}
+    fault = {"caller": bench.lane.analyzer, "call": "rekognition:DetectModerationLabels", **error}
+    cloud.faults({**fault, "times": ImagePass.FIRST.tries})
+    try:
+        upload = bench.pipeline.upload(f"{bench.prefix}picture.jpg", BLOCKED)
+        bench.wait_for_verdicts({upload: BLOCKED_BY_IMAGE}, flagged=(upload,))
+    finally:
+        cloud.clear_faults()
+
+
 def stopped_and_redriven(bench: Bench) -> None:
     """An execution that somebody stopped, and an event that comes again."""
 
@@ -214,6 +228,7 @@ SCENARIOS = (
     Scenario("gone before it is confirmed", gone_before_it_is_confirmed),
     Scenario("chunk given up", chunk_given_up),
     Scenario("chunk put back", chunk_put_back),
+    Scenario("straggling", straggling),
     Scenario("known to the table alone", known_to_the_table_alone),
     Scenario("policy recorded", policy_recorded),
     Scenario("policy moved", policy_moved),

@@ -28,6 +28,7 @@ QUIET: dict[str, Any] = {
     "refuse_bulk": None,
     "throttle_calls": 0,
     "fail_next_calls": [],
+    "fail_images": [],
     "requests_per_second": None,
     "detect_seconds": None,
     "adapters": None,
@@ -257,6 +258,23 @@ def test_calls_of_one_operation_fail_as_told(rekognition: Rekognition) -> None:
     }
 
 
+def test_some_images_never_get_an_answer(rekognition: Rekognition) -> None:
+    upload(rekognition, 2)
+    rekognition.switch(fail_images=["1.jpg"])
+
+    def detect(key: str) -> object:
+        return rekognition.client.detect_moderation_labels(Image={"S3Object": {"Bucket": "uploads", "Name": key}})
+
+    for _ in range(3):
+        with pytest.raises(ClientError) as error:
+            detect("1.jpg")
+        assert error.value.response["Error"]["Code"] == "InternalServerError"
+    detect("0.jpg")
+
+    rekognition.switch(fail_images=[])
+    detect("1.jpg")
+
+
 def test_a_rate_quota_can_be_changed(rekognition: Rekognition) -> None:
     rekognition.configure(requests_per_second={"DetectModerationLabels": 1000})
     rekognition.switch(requests_per_second={"DetectModerationLabels": 0.001})
@@ -342,6 +360,8 @@ def test_a_slow_pace_delays_the_results(rekognition: Rekognition) -> None:
         b'{"fail_next_calls": [{"operation": "DetectLabels", "error": "InternalServerError"}]}',
         b'{"fail_next_calls": [{"operation": "DetectModerationLabels", "error": "Oops"}]}',
         b'{"fail_next_calls": [{"operation": "DetectModerationLabels", "error": "ThrottlingException", "times": -1}]}',
+        b'{"fail_images": "a.jpg"}',
+        b'{"fail_images": [1]}',
         b'{"requests_per_second": 5}',
         b'{"requests_per_second": {"DetectLabels": 5}}',
         b'{"requests_per_second": {"DetectModerationLabels": 0}}',

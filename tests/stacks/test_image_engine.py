@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from lambdas.moderation.chunk import CHUNK_FAILED, Chunk, ChunkMessage, ImagePass
+from lambdas.moderation.chunk import CHUNK_FAILED, Chunk, ChunkMessage
+from lambdas.moderation.image_pass import ImagePass
 from lambdas.results.request import ImageRun, Job, Request
+from stacks.call_rate import CallRate
 from tests.stacks.conftest import Assembly
 from tests.stacks.conftest import workflow as workflow_of
 from tests.stacks.test_workflow import HISTORY, events
@@ -178,8 +180,17 @@ def test_a_fast_lane_has_its_images_analysed_at_once(fast: Workflow) -> None:
     assert done.waits == []
 
 
-def test_a_fast_workflow_knows_neither_bulk_nor_waiting(fast: Workflow, live: Workflow) -> None:
-    assert {state["Type"] for state in fast.states.values()} == {"Task", "Choice", "Map", "Pass", "Succeed", "Fail"}
+def test_a_fast_workflow_knows_neither_bulk_nor_waiting_for_a_first_answer(fast: Workflow, live: Workflow) -> None:
+    assert {state["Type"] for state in fast.states.values()} == {
+        "Task",
+        "Choice",
+        "Map",
+        "Pass",
+        "Wait",
+        "Succeed",
+        "Fail",
+    }
+    assert [name for name, state in fast.states.items() if state["Type"] == "Wait"] == ["Before next pass"]
     assert not any("rekognition" in json.dumps(state) for state in fast.states.values())
     assert {"Start job", "Try to start job", "Get job", "Look at chunk queue"} < set(live.states) - set(fast.states)
 
@@ -419,8 +430,12 @@ def test_a_queue_that_cannot_be_looked_at_is_waited_for(live: Workflow, backfill
         assert patience(workflow.states["Look at chunk queue"], "States.TaskFailed") > 3 * 3600
 
 
-def test_chunks_under_way_keep_every_worker_busy(live_in_large_region: Workflow) -> None:
-    assert live_in_large_region.states["Analyse images"]["MaxConcurrency"] == 40  # more an inline Map does not do
+def test_chunks_under_way_keep_every_worker_busy_and_leave_the_queue_to_others(
+    live: Workflow, live_in_large_region: Workflow
+) -> None:
+    for workflow, workers in ((live, 2), (live_in_large_region, 10)):
+        assert workflow.states["Analyse images"]["MaxConcurrency"] == CallRate(5 * workers).chunks_under_way
+        assert workers < CallRate(5 * workers).chunks_under_way <= 2 * workers
 
 
 # Leftovers
@@ -452,6 +467,36 @@ def test_leftovers_of_bulk_go_through_the_image_engine_once(
         assert done.states[-3:] == ["Write verdicts", "Analysed?", "Done"]
         assert done.states.count("Analyse images") == 1
         assert [call["JobId"] for call in done.calls["Get job"]] == [JOB]  # no second job
+
+
+@pytest.mark.parametrize("image_pass", [each for each in ImagePass if each.is_of_stragglers])
+def test_stragglers_are_asked_about_again_after_a_pause(
+    live: Workflow, fast: Workflow, backfill: Workflow, image_pass: ImagePass
+) -> None:
+    for workflow in (live, fast, backfill):
+        results = answering(settled(30, image_pass), settled())
+
+        done = workflow.run(batch_document("image", 100), Write_verdicts=results)
+
+        assert done.failure is None
+        assert done.waits[-1] == image_pass.pause_seconds
+        written = [call["Payload"]["images"] for call in done.calls["Write verdicts"]]
+        assert [(images["pass"], images["uploads"]) for images in written] == [("first", 100), (image_pass, 30)]
+        sent = [message.chunk for message in messages(done) if message.chunk.image_pass is image_pass]
+        assert_each_upload_once(sent, 30)
+
+
+def test_a_chunk_that_was_given_up_fails_the_execution_however_well_a_later_pass_ends(live: Workflow) -> None:
+    results = answering(settled(5, ImagePass.STRAGGLERS_1), settled())
+    failing = failing_chunks({0: TaskError(CHUNK_FAILED, "ten runs")})
+
+    def analyse(arguments: Mapping[str, Any]) -> Any:
+        return failing(arguments) if arguments["MessageBody"]["pass"] == "first" else {"first": 0}
+
+    done = live.run(batch_document("image", 100), Write_verdicts=results, Analyse_chunk=analyse)
+
+    assert done.failure == (CHUNK_FAILED, "ten runs")
+    assert done.states.count("Write verdicts") == 2
 
 
 def test_leftovers_wait_for_room_and_ask_for_no_job(live: Workflow) -> None:

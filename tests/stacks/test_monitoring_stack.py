@@ -39,6 +39,7 @@ def test_what_can_lose_or_delay_a_verdict_is_watched(shipped: Assembly) -> None:
         "PoliciesUnknown",
         "ChunksPutBack",
         "BulkRefused",
+        "Stragglers",
         "UploadsFailed",
         "UnmatchedResultLines",
         "UploadsStuck",
@@ -90,18 +91,23 @@ def test_a_refused_job_is_noticed_in_every_lane_that_would_not_say_so_otherwise(
 LANES = {"default", "profile-pictures", "chat", "archive"}
 
 
-def test_many_failed_uploads_are_noticed_in_every_lane_and_a_few_are_not(elaborate: Assembly) -> None:
+@pytest.mark.parametrize(
+    ("heading", "metric"), [("Uploads failed", "UploadsFailed"), ("Rekognition's calls fail", "Stragglers")]
+)
+def test_many_failed_uploads_are_noticed_in_every_lane_and_a_few_are_not(
+    elaborate: Assembly, heading: str, metric: str
+) -> None:
     """One large batch is enough, and so are the small ones of an hour."""
-    found = alarms_of_section(elaborate, "Uploads failed")
+    found = alarms_of_section(elaborate, heading)
 
     assert {alarm["AlarmDescription"].partition(":")[0] for alarm in found} == {f"Lane {lane}" for lane in LANES}
     for alarm in found:
         by_id = {metric["Id"]: metric for metric in alarm["Metrics"]}
         (expression,) = (metric["Expression"] for metric in by_id.values() if "Expression" in metric)
-        assert expression == "IF(failed >= 10 AND 20 * failed >= judged, failed, 0)"
-        names = {name: by_id[name]["MetricStat"] for name in ("failed", "judged")}
+        assert expression == "IF(uploads >= 10 AND 20 * uploads >= judged, uploads, 0)"
+        names = {name: by_id[name]["MetricStat"] for name in ("uploads", "judged")}
         assert {name: (each["Metric"]["MetricName"], each["Period"], each["Stat"]) for name, each in names.items()} == {
-            "failed": ("UploadsFailed", 3600, "Sum"),
+            "uploads": (metric, 3600, "Sum"),
             "judged": ("UploadsJudged", 3600, "Sum"),
         }
         assert (alarm["Threshold"], alarm["EvaluationPeriods"]) == (1, 1)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambdas.moderation.batch import SCHEMA, bulk_output_prefix, manifest_key
+from lambdas.moderation.image_pass import ImagePass
+from lambdas.results.settlement import Again
 from tests.stacks.workflow_run import Run, Task, TaskError, matching, run_workflow
 
 ID = "5f1c3a9e"
@@ -86,6 +88,7 @@ def batch_document(engine: str, uploads: int = 3, **changes: Any) -> dict[str, A
         "analysable": uploads,
         "min_confidence": 30.0,
         "engine": engine,
+        "priority": "live",
         "adapter": None,
         "job_deadline_seconds": 86_400,
         "manifest": {"bucket": "work", "key": manifest_key(ID)},
@@ -121,9 +124,10 @@ def waiting(chunks: int, taken: int = 0) -> dict[str, Any]:
     }
 
 
-def settled(leftovers: int = 0) -> dict[str, Any]:
-    """What Lambda gives back for Results."""
-    return {"Payload": {"batch_id": ID, "uploads": 3, "leftovers": leftovers}, "StatusCode": 200}
+def settled(uploads: int = 0, image_pass: ImagePass = ImagePass.LEFTOVERS) -> dict[str, Any]:
+    """What Lambda gives back for Results: done, or so many uploads to ask about again in a pass."""
+    again = Again(image_pass, uploads).to_document() if uploads else None
+    return {"Payload": {"batch_id": ID, "uploads": 3, "again": again}, "StatusCode": 200}
 
 
 def failed_job(code: str, message: str = "oops") -> dict[str, Any]:

@@ -119,8 +119,8 @@ def test_new_uploads_are_claimed_written_down_and_started(batcher: Batcher) -> N
 
     admitted = batcher.admit(found)
 
-    assert admitted.batch is not None
-    batch_id = admitted.batch.batch_id
+    (batch,) = admitted.batches
+    batch_id = batch.batch_id
     assert batcher.executions.progress == {batch_id: Progress.RUNNING}
     assert [line["source-ref"] for line in batcher.lines(manifest_key(batch_id))] == [each.object for each in found]
     assert [line["n"] for line in batcher.lines(uploads_key(batch_id))] == [0, 1, 2]
@@ -134,8 +134,8 @@ def test_new_uploads_are_claimed_written_down_and_started(batcher: Batcher) -> N
 def test_results_finds_what_the_batcher_claimed(batcher: Batcher) -> None:
     admitted = batcher.admit(uploads(3))
 
-    assert admitted.batch is not None
-    settings = batcher.storage.work.read_settings(admitted.batch.batch_id)
+    (batch,) = admitted.batches
+    settings = batcher.storage.work.read_settings(batch.batch_id)
     index = batcher.storage.work.read_index(settings)
     assert len(batcher.storage.table.pending(entry.claim for entry in index)) == 3
 
@@ -152,8 +152,8 @@ def test_policies_are_asked_for_once_the_uploads_are_held(batcher: Batcher) -> N
     admitted = batcher.admit(uploads(3))
 
     assert held == [3]
-    assert admitted.batch is not None
-    settings = batcher.storage.work.read_settings(admitted.batch.batch_id)
+    (batch,) = admitted.batches
+    settings = batcher.storage.work.read_settings(batch.batch_id)
     assert settings.policy_for("any.jpg") == a_policy({"Violence": "allow"})
 
 
@@ -162,8 +162,8 @@ def test_a_batch_keeps_the_policies_of_its_lane_and_no_others(batcher: Batcher) 
 
     admitted = batcher.admit(uploads(1))
 
-    assert admitted.batch is not None
-    assert set(batcher.storage.work.read_settings(admitted.batch.batch_id).policies) == {"standard"}
+    (batch,) = admitted.batches
+    assert set(batcher.storage.work.read_settings(batch.batch_id).policies) == {"standard"}
 
 
 def test_uploads_whose_policy_cannot_be_read_are_taken_over_once_it_can(batcher: Batcher) -> None:
@@ -222,7 +222,7 @@ def test_a_fresh_claim_without_files_is_left_to_its_batcher(batcher: Batcher) ->
     admitted = batcher.admit(uploads(2))
 
     assert admitted.come_back == _identities(uploads(2))
-    assert (admitted.batch, admitted.reclaimed) == (None, 0)
+    assert (admitted.batches, admitted.reclaimed) == ([], 0)
     assert batcher.storage.items() == before
 
 
@@ -257,7 +257,7 @@ def test_a_stopped_execution_is_resumed_and_pays_nothing_twice(batcher: Batcher)
     admitted = batcher.admit(uploads(2))
 
     assert batcher.executions.redrives == {holder: 1}
-    assert (admitted.redriven, admitted.batch, admitted.come_back) == (1, None, set())
+    assert (admitted.redriven, admitted.batches, admitted.come_back) == (1, [], set())
     assert batcher.holder(uploads(2)[0]) == holder
 
 
@@ -270,8 +270,8 @@ def test_an_execution_that_cannot_be_resumed_gives_its_uploads_to_the_next_attem
 
     assert (admitted.reclaimed, admitted.redriven, admitted.stuck_after_success) == (2, 0, 0)
     assert {claim_from_item(item).attempt for item in batcher.storage.items().values()} == {2}
-    assert admitted.batch is not None
-    assert len(admitted.batch.manifest().splitlines()) == 2
+    (batch,) = admitted.batches
+    assert len(batch.manifest().splitlines()) == 2
 
 
 def test_an_upload_its_successful_batch_left_pending_is_counted_and_taken_over(batcher: Batcher) -> None:
@@ -293,13 +293,13 @@ def test_the_fourth_attempt_is_refused_and_needs_no_analysis(batcher: Batcher) -
 
     admitted = batcher.admit([an_upload()])
 
-    assert admitted.batch is not None
-    (entry,) = admitted.batch.uploads
+    (batch,) = admitted.batches
+    (entry,) = batch.uploads
     assert entry.refusal is not None
     assert (entry.refusal.status, entry.refusal.failure.code) == (Status.FAILED, "AttemptsExhausted")
-    assert admitted.batch.manifest() == ""
+    assert batch.manifest() == ""
     assert batcher.analysed() == {an_upload().object: 3}
-    assert batcher.executions.progress[admitted.batch.batch_id] is Progress.RUNNING
+    assert batcher.executions.progress[batch.batch_id] is Progress.RUNNING
 
 
 def test_a_verdict_that_arrives_while_we_look_is_not_undone(batcher: Batcher) -> None:
@@ -496,11 +496,11 @@ def failed(batcher: Batcher) -> str:
 def test_a_failed_upload_is_analysed_anew_if_somebody_asks(batcher: Batcher, failed: str) -> None:
     admitted = batcher.resubmit(uploads(2), failed)
 
-    assert admitted.batch is not None
-    assert [entry.claim.upload for entry in admitted.batch.uploads] == uploads(1)
+    (batch,) = admitted.batches
+    assert [entry.claim.upload for entry in batch.uploads] == uploads(1)
     assert (admitted.resubmitted, admitted.come_back) == (1, set())
     item = batcher.storage.item(uploads(1)[0])
-    assert (item["status"], item["attempt"], item["batch_id"]) == ("PENDING", 1, admitted.batch.batch_id)
+    assert (item["status"], item["attempt"], item["batch_id"]) == ("PENDING", 1, batch.batch_id)
     assert "error" not in item
     assert batcher.storage.item(uploads(2)[1])["status"] == "BLOCKED"
     assert held_by_nobody(batcher) == set()

@@ -10,7 +10,6 @@ from lambdas.moderation.batch import (
     Batch,
     bulk_output_prefix,
     index_lines,
-    leftovers_key,
     manifest_key,
     new_batch_id,
     read_index,
@@ -50,7 +49,6 @@ def test_a_batchs_files_lie_together() -> None:
     assert manifest_key("b") == "batches/b/manifest.jsonl"
     assert uploads_key("b") == "batches/b/uploads.jsonl"
     assert settings_key("b") == "batches/b/batch.json"
-    assert leftovers_key("b") == "batches/b/leftovers.jsonl"
     assert bulk_output_prefix("b") == "batches/b/analysis/bulk"
 
 
@@ -147,7 +145,7 @@ def test_settings_tell_the_workflow_what_it_needs() -> None:
     batch = a_batch([a_claim(an_upload("empty.jpg", size=0)), a_claim()], lane=lane)
 
     assert json.loads(batch.settings("work")) == {
-        "schema": "gatehouse.batch/3",
+        "schema": "gatehouse.batch/4",
         "batch_id": "batch-1",
         "lane": "avatars",
         "created_at": "2026-11-22T12:00:00.000Z",
@@ -155,6 +153,7 @@ def test_settings_tell_the_workflow_what_it_needs() -> None:
         "analysable": 1,
         "min_confidence": 20.0,
         "engine": "bulk",
+        "priority": "live",
         "adapter": ADAPTER,
         "job_deadline_seconds": 60,
         "manifest": {"bucket": "work", "key": "batches/batch-1/manifest.jsonl"},
@@ -197,7 +196,7 @@ def test_settings_of_another_version_are_refused(text: str | bytes) -> None:
 
 
 def test_settings_of_another_version_name_the_one_that_is_read() -> None:
-    with pytest.raises(ValueError, match=r"not of gatehouse\.batch/3; was this batch written by another"):
+    with pytest.raises(ValueError, match=r"not of gatehouse\.batch/4; was this batch written by another"):
         read_settings('{"schema": "gatehouse.batch/1"}')
 
 

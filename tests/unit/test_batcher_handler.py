@@ -218,11 +218,9 @@ def test_the_log_names_batches_and_no_objects(deployed: Deployed, capsys: pytest
     written = deployed.log.getvalue()
     lines = [json.loads(line) for line in written.splitlines()]
     assert [line["message"] for line in lines] == ["admitted", "malformed message"]
-    assert lines[0]["batch_id"] == deployed.executions()[0]
     assert lines[0]["counts"]["UploadsBatched"] == 1
-    assert lines[0]["policies"] == {
-        name: {"version": policy.version, "hash": policy.hash} for name, policy in SHIPPED.items()
-    }
+    policies = {name: {"version": policy.version, "hash": policy.hash} for name, policy in SHIPPED.items()}
+    assert lines[0]["batches"] == {deployed.executions()[0]: policies}
     assert lines[1]["message_id"] == "m1"
     assert SECRET.key not in written + capsys.readouterr().out
 

@@ -30,7 +30,8 @@ from lambdas.batcher.active_policies import ActivePolicies
 from lambdas.batcher.admission import Admission
 from lambdas.batcher.messages import Messages
 from lambdas.moderation.analysis import answer_line
-from lambdas.moderation.chunk import Chunk, ImagePass
+from lambdas.moderation.chunk import Chunk
+from lambdas.moderation.image_pass import ImagePass
 from lambdas.moderation.policy_pointer import PolicyPointer
 from lambdas.moderation.verdict import FLAGGED, Status
 from lambdas.results.request import ImageRun, Job, Location, Request
@@ -94,8 +95,8 @@ def test_a_batcher_makes_40_transactions_4_files_and_1_start_of_4000_messages(ca
     def admit() -> Counter[str]:
         calls.made.clear()
         admitted = admission.admit(Messages.read(a_lane(), records).uploads.values(), timeout=NOON - NOON)
-        assert admitted.batch is not None
-        assert len(admitted.batch.uploads) == MESSAGES
+        (batch,) = admitted.batches
+        assert len(batch.uploads) == MESSAGES
         return Counter(calls.made)
 
     every_batch = Counter(TransactWriteItems=MESSAGES // 100, PutObject=4, StartExecution=1)
@@ -216,7 +217,7 @@ def test_results_reads_a_file_a_chunk_and_looks_at_no_object_whose_version_was_a
 def test_results_writes_leftovers_down_once(calls: AwsCalls, batch: _BatchInProgress) -> None:
     settled = _settlement(calls).settle(Request("batch-1", Job("job-1")))
 
-    assert settled.leftovers == LINES
+    assert settled.left == LINES
     assert calls.made == Counter(BatchGetItem=ceil(LINES / 100), GetObject=2, PutObject=1)
 
 

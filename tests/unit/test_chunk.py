@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from lambdas.moderation.analysis import ImageError, answer_line, error_line, parse_result_line
 from lambdas.moderation.batch import index_lines
-from lambdas.moderation.chunk import Chunk, ChunkImage, ChunkMessage, ChunkMessageError, ImagePass, analysed_lines
+from lambdas.moderation.chunk import Chunk, ChunkImage, ChunkLine, ChunkMessage, ChunkMessageError, chunk_lines
+from lambdas.moderation.image_pass import ImagePass
 from lambdas.moderation.upload import Upload
 from tests.unit.builders import ADAPTER, a_batch, a_claim, an_answer, an_upload, result_line, uploads
 from tests.unit.test_upload import JSON, KEYS
@@ -24,7 +25,7 @@ MESSAGE: dict[str, Any] = {
     "min_confidence": 30,
     "adapter": None,
 }
-FIELDS = st.sampled_from([*sorted(MESSAGE), "failed_runs"])
+FIELDS = st.sampled_from(sorted(MESSAGE))
 TEXT = st.text(st.characters())  # half a surrogate pair among others: JSON can escape it
 OUTSIDERS = JSON.map(json.dumps) | st.text() | st.integers().map(lambda exponent: f"1{'0' * (exponent % 5000)}")
 
@@ -108,7 +109,7 @@ def test_chunks_of_any_size_cover_a_batch_once(size: int) -> None:
 def test_the_workflows_message_is_read(adapter: str | None) -> None:
     message = ChunkMessage.parse(json.dumps(MESSAGE | {"adapter": adapter, "min_confidence": 12.5}))
 
-    assert message == ChunkMessage("token-1", _chunk(100, 50), 12.5, adapter, failed_runs=0)
+    assert message == ChunkMessage("token-1", _chunk(100, 50), 12.5, adapter)
 
 
 @given(
@@ -118,7 +119,6 @@ def test_the_workflows_message_is_read(adapter: str | None) -> None:
         chunk=st.builds(Chunk, TEXT, st.sampled_from(ImagePass), st.integers(0, 10_000), st.integers(1, 100)),
         min_confidence=st.floats(0, 100),
         adapter=st.none() | TEXT,
-        failed_runs=st.integers(0, 1000),
     )
 )
 def test_a_message_survives_being_put_back(message: ChunkMessage) -> None:
@@ -128,7 +128,7 @@ def test_a_message_survives_being_put_back(message: ChunkMessage) -> None:
 def test_a_message_that_is_put_back_says_what_the_workflow_said() -> None:
     body = ChunkMessage.parse(json.dumps(MESSAGE | {"adapter": ADAPTER})).to_body()
 
-    assert json.loads(body) == MESSAGE | {"adapter": ADAPTER, "failed_runs": 0}
+    assert json.loads(body) == MESSAGE | {"adapter": ADAPTER}
 
 
 @pytest.mark.parametrize(
@@ -150,10 +150,6 @@ def test_a_message_that_is_put_back_says_what_the_workflow_said() -> None:
         {"min_confidence": {}},
         {"adapter": 1},
         {"adapter": []},
-        {"failed_runs": None},
-        {"failed_runs": "1"},
-        {"failed_runs": 1.5},
-        {"failed_runs": True},
     ],
 )
 def test_a_message_with_a_field_of_another_kind_is_refused(fields: dict[str, Any]) -> None:
@@ -204,18 +200,19 @@ UPLOADS = st.builds(an_upload, KEYS)
 
 @given(found=st.lists(UPLOADS, max_size=5))
 def test_every_line_that_was_paid_for_is_found_again_as_it_was(found: list[Upload]) -> None:
-    lines = {
-        n: error_line(upload.object, n, ImageError("InternalServerError", "five times"))
-        if n % 3 == 2
-        else answer_line(upload.object, n, an_answer({"Violence": 70.0}))
-        for n, upload in enumerate(found)
-    }
-    written = "".join(f"{line}\n" for line in lines.values()).encode()
+    lines = {}
+    for n, upload in enumerate(found):
+        failed_calls = (0, 0, 0, 3)[n % 4]
+        line = answer_line(upload.object, n, an_answer({"Violence": 70.0}))
+        if n % 2:
+            line = error_line(upload.object, n, ImageError("InternalServerError", "try later"), failed_calls)
+        lines[n] = ChunkLine(line, failed_calls)
+    written = "".join(f"{line.text}\n" for line in lines.values()).encode()
 
-    again = analysed_lines(written.splitlines())
+    again = chunk_lines(written.splitlines())
 
     assert again == lines
-    assert [parse_result_line(line).source for line in again.values()] == [upload.object for upload in found]
+    assert [parse_result_line(line.text).source for line in again.values()] == [upload.object for upload in found]
 
 
 @pytest.mark.parametrize(
@@ -231,18 +228,18 @@ def test_every_line_that_was_paid_for_is_found_again_as_it_was(found: list[Uploa
     ],
 )
 def test_a_line_that_says_nothing_of_a_numbered_upload_is_asked_for_again(line: str) -> None:
-    assert analysed_lines([line.encode()]) == {}
+    assert chunk_lines([line.encode()]) == {}
 
 
 def test_half_a_line_costs_no_other() -> None:
     whole = [answer_line(f"s3://uploads/{n}.jpg", n, an_answer()) for n in range(3)]
 
-    assert set(analysed_lines([whole[0].encode(), whole[1].encode()[:-9], whole[2].encode()])) == {0, 2}
+    assert set(chunk_lines([whole[0].encode(), whole[1].encode()[:-9], whole[2].encode()])) == {0, 2}
 
 
 @given(lines=st.lists(OUTSIDERS.map(lambda text: text.encode(errors="surrogatepass")) | st.binary()))
 def test_no_result_file_raises_or_passes_for_answers(lines: list[bytes]) -> None:
-    assert analysed_lines(lines) == {}
+    assert chunk_lines(lines) == {}
 
 
 @given(
@@ -253,7 +250,7 @@ def test_no_result_file_raises_or_passes_for_answers(lines: list[bytes]) -> None
 def test_no_member_of_a_result_line_raises(member: str, value: object, encoding: str) -> None:
     document = {"source-ref": "s3://uploads/cat.jpg", "n": 0, "detect-moderation-labels": an_answer()}
 
-    found = analysed_lines([json.dumps(document | {member: value}).encode(encoding)])
+    found = chunk_lines([json.dumps(document | {member: value}).encode(encoding)])
 
     assert len(found) <= 1
 
@@ -262,7 +259,7 @@ def test_no_member_of_a_result_line_raises(member: str, value: object, encoding:
 def test_a_line_in_another_encoding_does_not_raise(encoding: str, text: str) -> None:
     line = json.dumps({"source-ref": text, "n": 0, "detect-moderation-labels": an_answer()}, ensure_ascii=False)
 
-    assert len(analysed_lines([line.encode(encoding, errors="surrogatepass")])) <= 1
+    assert len(chunk_lines([line.encode(encoding, errors="surrogatepass")])) <= 1
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import json
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import boto3
@@ -12,9 +12,8 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from lambdas.analyzer import chunk_analysis
 from lambdas.analyzer.chunk_analysis import (
     MAX_DELIVERIES,
-    MAX_DOUBTFUL_CALLS,
-    MAX_FAILED_RUNS,
     PARALLEL_CALLS,
+    SLOW_SECONDS,
     ChunkAnalysis,
     ChunkRun,
     Outcome,
@@ -23,8 +22,9 @@ from lambdas.analyzer.pace import Pace
 from lambdas.aws.chunk_queue import ChunkQueue
 from lambdas.aws.image_moderation import ImageModeration
 from lambdas.aws.task_tokens import TaskTokens
-from lambdas.moderation.analysis import ImageError, ResultLine, answer_line, parse_answer, parse_result_line
-from lambdas.moderation.chunk import Chunk, ChunkMessage, ChunkMessageError, ImagePass
+from lambdas.moderation.analysis import ImageError, ResultLine, answer_line, error_line, parse_answer, parse_result_line
+from lambdas.moderation.chunk import Chunk, ChunkMessage, ChunkMessageError
+from lambdas.moderation.image_pass import ImagePass
 from lambdas.moderation.upload import Upload
 from tests.unit.aws_calls import Killed, an_error
 from tests.unit.builders import ADAPTER, a_batch, a_claim, an_answer, an_upload, uploads
@@ -75,6 +75,14 @@ class Workshop:
         self._keys = frozenset(upload.key for upload in found)
         self.storage.work.write(a_batch([*map(a_claim, found)]))
         self.storage.calls.made.clear()
+
+    def pass_of(self, found: Sequence[Upload], image_pass: ImagePass) -> None:
+        """The batch's files are written, and the chunk is one of a pass over all of them."""
+        self.batch_of(found)
+        if image_pass is not ImagePass.FIRST:
+            settings = self.storage.work.read_settings("batch-1")
+            self.storage.work.write_index("batch-1", image_pass, list(self.storage.work.read_index(settings)))
+        self.chunk = Chunk("batch-1", image_pass, 0, 100)
 
     def message(self, **fields: Any) -> str:
         """The workflow's message for the chunk."""
@@ -253,7 +261,7 @@ def test_leftovers_are_analysed_apart_from_the_first_pass(workshop: Workshop) ->
     workshop.batch_of(found)
     settings = workshop.storage.work.read_settings("batch-1")
     left = [entry for entry in workshop.storage.work.read_index(settings) if entry.n in (1, 4)]
-    workshop.storage.work.write_leftovers("batch-1", left)
+    workshop.storage.work.write_index("batch-1", ImagePass.LEFTOVERS, left)
     first = workshop.chunk
     workshop.storage.work.write_results(first, [answer_line(found[1].object, 1, an_answer())])
     workshop.chunk = Chunk("batch-1", ImagePass.LEFTOVERS, 0, 100)
@@ -327,20 +335,6 @@ def test_throttling_never_becomes_a_line(workshop: Workshop) -> None:
 
     assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=3, throttled=50)
     assert all(line.error is None for line in workshop.results().values())
-
-
-@pytest.mark.parametrize("other", [THROTTLED, FAILED, TIMEOUT])
-def test_only_doubtful_errors_use_up_the_tries_for_them(workshop: Workshop, other: dict[str, Any] | Exception) -> None:
-    (upload,) = uploads(1)
-    workshop.batch_of([upload])
-    tries = MAX_DOUBTFUL_CALLS - 1
-    workshop.answers = {upload.key: [*[other, DENIED] * tries, *[other] * 3, an_answer()]}
-
-    run = workshop.analyse()
-
-    throttled, failed = (tries + 3, tries) if other is THROTTLED else (0, 2 * tries + 3)
-    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=1, throttled=throttled, failed=failed)
-    assert workshop.results()[0].analysis is not None
 
 
 def test_what_is_throttled_until_time_is_up_goes_on_under_a_new_message(workshop: Workshop) -> None:
@@ -417,214 +411,151 @@ def test_a_run_ends_in_time_however_long_it_is_throttled(workshop: Workshop, sec
     assert workshop.results() == {}
 
 
-@pytest.mark.parametrize("failure", [FAILED, TIMEOUT])
-@pytest.mark.parametrize("failed_runs", [0, 7, MAX_FAILED_RUNS - 2])
-def test_an_error_that_is_not_the_images_is_no_answer_and_its_run_is_counted(
-    workshop: Workshop, failure: dict[str, Any] | Exception, failed_runs: int
+@pytest.mark.parametrize("failure", [FAILED, TIMEOUT, DENIED, NOT_READY])
+@pytest.mark.parametrize("image_pass", ImagePass)
+def test_an_image_that_only_fails_is_left_for_the_next_pass_after_its_tries(
+    workshop: Workshop, failure: dict[str, Any] | Exception, image_pass: ImagePass
 ) -> None:
-    found = uploads(2)
-    workshop.batch_of(found)
+    found = uploads(3)
+    workshop.pass_of(found, image_pass)
     workshop.answers = {found[1].key: [failure]}
-    workshop.starved = frozenset({found[1].key})
-    body = workshop.message(failed_runs=failed_runs, adapter=ADAPTER, min_confidence=12.5)
+    tries = image_pass.tries
 
-    run = workshop.analyse(body, seconds=1000.0)
+    run = workshop.analyse()
 
-    assert run == ChunkRun(workshop.chunk, Outcome.PUT_BACK, analysed=1, failed=len(workshop.asked) - 1)
-    assert run.failed > 3 * MAX_DOUBTFUL_CALLS  # for as long as there is time
-    assert set(workshop.results()) == {0}
-    assert workshop.ends == []
-    assert workshop.put_back() == [replace(ChunkMessage.parse(body), failed_runs=failed_runs + 1)]
-
-
-@pytest.mark.parametrize("failure", [FAILED, TIMEOUT, DENIED])
-def test_the_last_failed_run_takes_the_error_for_the_answer(
-    workshop: Workshop, failure: dict[str, Any] | Exception
-) -> None:
-    found = uploads(2)
-    workshop.batch_of(found)
-    workshop.answers = {found[1].key: [failure]}
-    workshop.starved = frozenset({found[1].key})
-
-    run = workshop.analyse(workshop.message(failed_runs=MAX_FAILED_RUNS - 1), seconds=2.0)
-
-    failed = len(workshop.asked) - 1
-    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=1, refused=1, failed=failed)
-    assert workshop.results()[1] == ResultLine(found[1].object, None, 1, _error(failure))
+    assert workshop.keys_asked() == [found[0].key, *[found[1].key] * tries, found[2].key]
+    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=2, straggling=1, failed=tries)
+    assert workshop.results()[1] == ResultLine(found[1].object, None, 1, _error(failure), failed_calls=tries)
     assert workshop.ends == [SUCCESS]
     assert workshop.messages() == []
 
 
-def test_the_last_failed_run_asks_for_as_long_as_any_other(workshop: Workshop) -> None:
+def test_a_run_ends_without_delay_once_only_failing_images_are_left(workshop: Workshop) -> None:
+    found = uploads(25)
+    workshop.batch_of(found)
+    workshop.answers = {found[24].key: [FAILED]}
+
+    began = workshop.clock.monotonic()
+    run = workshop.analyse()
+
+    calls = 24 + ImagePass.FIRST.tries
+    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=24, straggling=1, failed=ImagePass.FIRST.tries)
+    assert workshop.clock.monotonic() - began < 2 * calls / CALLS_PER_SECOND  # by the test's own clock
+
+
+def test_failures_of_all_kinds_count_together_and_throttling_does_not(workshop: Workshop) -> None:
     (upload,) = uploads(1)
     workshop.batch_of([upload])
-    workshop.answers = {upload.key: [*[FAILED] * (3 * MAX_DOUBTFUL_CALLS), an_answer()]}
+    workshop.answers = {upload.key: [THROTTLED, DENIED, THROTTLED, TIMEOUT, *[THROTTLED] * 20, FAILED, an_answer()]}
 
-    run = workshop.analyse(workshop.message(failed_runs=MAX_FAILED_RUNS - 1))
+    run = workshop.analyse()
 
-    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=1, failed=3 * MAX_DOUBTFUL_CALLS)
-
-
-def test_an_image_that_fails_in_run_after_run_is_given_its_error_in_the_last_of_them(
-    workshop: Workshop,
-) -> None:
-    found = uploads(2)
-    workshop.batch_of(found)
-    workshop.answers = {found[1].key: [FAILED]}
-    workshop.starved = frozenset({found[1].key})
-    body, runs = workshop.message(), 0
-
-    while workshop.is_waiting:
-        assert 1 not in workshop.results()
-        workshop.analyse(body, seconds=2.0)
-        runs += 1
-        body = next((body for body, _ in workshop.messages()), "")
-
-    assert runs == MAX_FAILED_RUNS
-    assert workshop.keys_asked().count(found[0].key) == 1
-    assert workshop.results()[1].error == _error(FAILED)
-
-
-@pytest.mark.parametrize("failed_runs", [0, MAX_FAILED_RUNS - 1])
-@pytest.mark.parametrize("answers", [[THROTTLED], [FAILED, THROTTLED], [DENIED, FAILED, TIMEOUT, THROTTLED]])
-def test_a_run_that_ends_throttled_is_no_failed_one(
-    workshop: Workshop, answers: list[dict[str, Any] | BaseException], failed_runs: int
-) -> None:
-    (upload,) = uploads(1)
-    workshop.batch_of([upload])
-    workshop.answers = {upload.key: [*answers]}
-    body = workshop.message(failed_runs=failed_runs)
-
-    run = workshop.analyse(body, seconds=1000.0)
-
-    assert (run.outcome, run.refused, run.failed) == (Outcome.PUT_BACK, 0, len(answers) - 1)
-    assert run.throttled > 0
-    assert workshop.results() == {}
-    assert workshop.put_back() == [ChunkMessage.parse(body)]
-
-
-def test_a_run_that_ends_with_a_failure_after_a_throttle_is_a_failed_one(workshop: Workshop) -> None:
-    (upload,) = uploads(1)
-    workshop.batch_of([upload])
-    workshop.answers = {upload.key: [THROTTLED, FAILED]}
-
-    run = workshop.analyse(seconds=1000.0)
-
-    assert (run.outcome, run.throttled) == (Outcome.PUT_BACK, 1)
-    assert [message.failed_runs for message in workshop.put_back()] == [1]
-
-
-def test_a_failure_that_passed_does_not_make_its_run_a_failed_one(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(chunk_analysis, "PARALLEL_CALLS", 1)  # the one that passes has its time before the other
-    found = uploads(2)
-    workshop.batch_of(found)
-    workshop.answers = {found[0].key: [FAILED, an_answer()], found[1].key: [THROTTLED]}
-
-    run = workshop.analyse(seconds=1000.0)
-
-    assert (run.outcome, run.analysed, run.failed) == (Outcome.PUT_BACK, 1, 1)
-    assert [message.failed_runs for message in workshop.put_back()] == [0]
-
-
-def test_one_image_that_failed_makes_its_run_a_failed_one(workshop: Workshop) -> None:
-    found = uploads(3)
-    workshop.batch_of(found)
-    workshop.answers = {found[1].key: [FAILED]}
-    workshop.starved = frozenset({found[0].key, found[1].key})
-
-    workshop.analyse(seconds=1000.0)
-
-    assert set(workshop.results()) == {2}
-    assert [message.failed_runs for message in workshop.put_back()] == [1]
-
-
-def test_the_last_failed_run_ends_no_image_that_was_only_throttled(workshop: Workshop) -> None:
-    found = uploads(3)
-    workshop.batch_of(found)
-    workshop.answers = {found[1].key: [FAILED]}
-    workshop.starved = frozenset({found[0].key, found[1].key})
-    body = workshop.message(failed_runs=MAX_FAILED_RUNS - 1)
-
-    run = workshop.analyse(body, seconds=1000.0)
-
-    assert (run.outcome, run.analysed, run.refused) == (Outcome.PUT_BACK, 1, 1)
-    assert {n: line.error for n, line in workshop.results().items()} == {1: _error(FAILED), 2: None}
-    assert workshop.put_back() == [ChunkMessage.parse(body)]
-
-
-def test_a_run_without_time_is_no_failed_one(workshop: Workshop) -> None:
-    workshop.batch_of(uploads(1))
-    body = workshop.message(failed_runs=MAX_FAILED_RUNS - 1)
-
-    assert workshop.analyse(body, seconds=-1.0).outcome is Outcome.PUT_BACK
-    assert workshop.results() == {}
-    assert workshop.put_back() == [ChunkMessage.parse(body)]
+    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, straggling=1, throttled=22, failed=3)
+    assert workshop.results()[0] == ResultLine(upload.object, None, 0, _error(FAILED), failed_calls=3)
 
 
 def test_an_error_that_passes_leaves_no_trace(workshop: Workshop) -> None:
     (upload,) = uploads(1)
     workshop.batch_of([upload])
-    workshop.answers = {upload.key: [*[FAILED] * 30, an_answer()]}
+    failed = ImagePass.FIRST.tries - 1
+    workshop.answers = {upload.key: [*[FAILED] * failed, an_answer()]}
 
     run = workshop.analyse()
 
-    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=1, failed=30)
+    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=1, failed=failed)
     assert workshop.results() == {0: ResultLine(upload.object, parse_answer(an_answer()), 0)}
 
 
-@pytest.mark.parametrize("doubtful", [DENIED, NOT_READY])
-def test_a_doubtful_error_that_stays_becomes_the_images_answer(workshop: Workshop, doubtful: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("seconds", "calls"), [(SLOW_SECONDS - 1, 3), (SLOW_SECONDS, 1)])
+def test_a_call_that_fails_slowly_uses_up_all_tries(workshop: Workshop, seconds: float, calls: int) -> None:
+    (upload,) = uploads(1)
+    workshop.batch_of([upload])
+
+    def detect(_request: Mapping[str, Any]) -> dict[str, Any]:
+        workshop.asked.append(dict(_request))
+        workshop.clock.sleep(seconds)
+        raise TIMEOUT
+
+    workshop.storage.calls.answer_always(DETECT, detect)
+
+    run = workshop.analyse()
+
+    assert len(workshop.asked) == calls
+    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, straggling=1, failed=calls)
+
+
+def test_tries_count_across_runs_of_a_chunk(workshop: Workshop) -> None:
     found = uploads(2)
     workshop.batch_of(found)
-    workshop.answers = {found[1].key: [FAILED, THROTTLED, FAILED, doubtful]}
+    workshop.answers = {found[1].key: [FAILED]}
+    once = error_line(found[1].object, 1, _error(TIMEOUT), failed_calls=ImagePass.FIRST.tries - 1)
+    workshop.storage.work.write_results(workshop.chunk, [once])
 
-    run = workshop.analyse()
+    run = workshop.analyse(deliveries=2)
 
-    failed = MAX_DOUBTFUL_CALLS + 2
-    assert workshop.keys_asked() == [found[0].key] + [found[1].key] * (failed + 1)
-    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=1, refused=1, throttled=1, failed=failed)
-    assert workshop.results()[1] == ResultLine(found[1].object, None, 1, _error(doubtful))
-    assert workshop.messages() == []
-
-
-def test_doubtful_errors_of_several_kinds_count_together(workshop: Workshop) -> None:
-    (upload,) = uploads(1)
-    workshop.batch_of([upload])
-    workshop.answers = {upload.key: [*[NOT_READY] * (MAX_DOUBTFUL_CALLS - 1), DENIED]}
-
-    run = workshop.analyse()
-
-    assert (run.refused, run.failed) == (1, MAX_DOUBTFUL_CALLS)
-    assert workshop.results()[0].error == _error(DENIED)
+    assert workshop.keys_asked() == [found[0].key, found[1].key]
+    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=1, straggling=1, failed=1)
+    assert workshop.results()[1].failed_calls == ImagePass.FIRST.tries
 
 
-def test_a_doubtful_error_may_pass_before_its_last_try(workshop: Workshop) -> None:
-    (upload,) = uploads(1)
-    workshop.batch_of([upload])
-    workshop.answers = {upload.key: [*[DENIED] * (MAX_DOUBTFUL_CALLS - 1), an_answer()]}
+def test_an_image_that_used_up_its_tries_is_not_asked_about_again_in_its_pass(workshop: Workshop) -> None:
+    found = uploads(2)
+    workshop.batch_of(found)
+    workshop.answers = {found[1].key: [FAILED]}
+    workshop.storage.calls.kill(SUCCEED, "before")
+    with pytest.raises(Killed):
+        workshop.analyse()
+    workshop.asked.clear()
 
-    run = workshop.analyse()
+    run = workshop.analyse(deliveries=2)
 
-    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=1, failed=MAX_DOUBTFUL_CALLS - 1)
-    assert workshop.results()[0].error is None
+    assert workshop.asked == []
+    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, known=2)
+    assert workshop.results()[1].failed_calls == ImagePass.FIRST.tries
+    assert workshop.ends == [SUCCESS]
 
 
-@pytest.mark.parametrize("failure", [FAILED, DENIED, NOT_READY])
-def test_an_error_that_time_did_not_allow_to_repeat_is_no_answer_yet(
-    workshop: Workshop, failure: dict[str, Any]
+def test_a_failure_that_time_did_not_allow_to_repeat_is_counted_and_goes_on_under_a_new_message(
+    workshop: Workshop,
 ) -> None:
     (upload,) = uploads(1)
     workshop.batch_of([upload])
-    workshop.answers = {upload.key: [failure]}
+    workshop.answers = {upload.key: [FAILED, an_answer()]}
+    body = workshop.message()
 
-    run = workshop.analyse(seconds=0.0)
+    run = workshop.analyse(body, seconds=0.0)
 
     assert workshop.keys_asked() == [upload.key]
     assert run == ChunkRun(workshop.chunk, Outcome.PUT_BACK, failed=1)
-    assert workshop.results() == {}
-    assert [message.failed_runs for message in workshop.put_back()] == [1]
+    assert workshop.results()[0] == ResultLine(upload.object, None, 0, _error(FAILED), failed_calls=1)
+    assert workshop.put_back() == [ChunkMessage.parse(body)]
+
+    assert workshop.analyse(body).outcome is Outcome.ANALYSED
+    assert workshop.results()[0] == ResultLine(upload.object, parse_answer(an_answer()), 0)
+
+
+def test_a_chunk_waits_for_what_is_throttled_and_keeps_what_failed(workshop: Workshop) -> None:
+    found = uploads(3)
+    workshop.batch_of(found)
+    workshop.answers = {found[1].key: [FAILED]}
+    workshop.starved = frozenset({found[0].key})
+
+    run = workshop.analyse(seconds=1000.0)
+
+    assert (run.outcome, run.analysed, run.straggling) == (Outcome.PUT_BACK, 1, 1)
+    assert {n: line.failed_calls for n, line in workshop.results().items()} == {1: 3, 2: 0}
+    assert len(workshop.put_back()) == 1
+
+
+def test_a_count_of_failed_calls_outlives_a_run_that_is_only_throttled(workshop: Workshop) -> None:
+    (upload,) = uploads(1)
+    workshop.batch_of([upload])
+    workshop.storage.work.write_results(workshop.chunk, [error_line(upload.object, 0, _error(FAILED), 2)])
+    workshop.answers = {upload.key: [THROTTLED]}
+
+    assert workshop.analyse(seconds=60.0).outcome is Outcome.PUT_BACK
+
+    assert workshop.results()[0].failed_calls == 2
 
 
 @pytest.mark.parametrize("unforeseen", [RuntimeError("odd"), Killed("in a thread")])

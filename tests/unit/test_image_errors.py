@@ -1,6 +1,6 @@
 import pytest
 
-from lambdas.moderation.image_errors import is_throttling, is_unsupported, may_pass, will_pass
+from lambdas.moderation.image_errors import is_throttling, is_unsupported, may_pass
 from tests.unit.builders import ADAPTER
 
 
@@ -73,20 +73,15 @@ def test_a_rate_that_is_used_up_is_throttling_under_any_name(code: str, status: 
         ("ServiceUnavailableException", 400),
         ("RequestTimeout", 408),
         ("502", 502),
+        ("AccessDeniedException", 400),
+        ("ResourceNotReadyException", 400),
         ("AccessDeniedException", 500),
         ("Unknown", 500),
     ],
 )
-def test_trouble_of_the_services_own_passes(code: str, status: int) -> None:
-    assert will_pass(code, status)
+def test_trouble_that_is_not_the_images_may_pass(code: str, status: int) -> None:
+    assert may_pass(code, status)
     assert not is_throttling(code, status)
-
-
-@pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceNotReadyException"])
-def test_what_waits_for_somebody_else_may_pass_or_stay(code: str) -> None:
-    assert may_pass(code)
-    assert not will_pass(code, 400)
-    assert not is_throttling(code, 400)
 
 
 @pytest.mark.parametrize(
@@ -104,5 +99,4 @@ def test_what_waits_for_somebody_else_may_pass_or_stay(code: str) -> None:
 )
 def test_an_error_about_the_request_itself_is_an_answer(code: str) -> None:
     assert not is_throttling(code, 400)
-    assert not will_pass(code, 400)
-    assert not may_pass(code)
+    assert not may_pass(code, 400)

@@ -34,8 +34,7 @@ class Meaning(Enum):
 
     ANSWER = "the error is the answer"
     THROTTLED = "wait, for as long as it takes"
-    PASSING = "ask again for a long time"
-    DOUBTFUL = "ask again a few times"
+    PASSING = "ask again, a limited number of times"
 
 
 #: Every error in the operation's model, with each status it is documented to come with.
@@ -46,8 +45,8 @@ DOCUMENTED = [
     ("InvalidS3ObjectException", 400, Meaning.ANSWER),
     ("ResourceNotFoundException", 400, Meaning.ANSWER),
     ("HumanLoopQuotaExceededException", 400, Meaning.ANSWER),
-    ("ResourceNotReadyException", 400, Meaning.DOUBTFUL),
-    ("AccessDeniedException", 400, Meaning.DOUBTFUL),
+    ("ResourceNotReadyException", 400, Meaning.PASSING),
+    ("AccessDeniedException", 400, Meaning.PASSING),
     ("InternalServerError", 500, Meaning.PASSING),
     ("ProvisionedThroughputExceededException", 400, Meaning.THROTTLED),
     ("ThrottlingException", 400, Meaning.THROTTLED),
@@ -86,7 +85,7 @@ def _meaning(client: "RekognitionClient", upload: Upload, adapter: str | None = 
     except CallThrottledError as throttled:
         return Meaning.THROTTLED, str(throttled)
     except CallFailedError as failed:
-        return Meaning.DOUBTFUL if failed.is_doubtful else Meaning.PASSING, failed.error.code
+        return Meaning.PASSING, failed.error.code
     assert isinstance(answer, ImageError)
     return Meaning.ANSWER, answer.code
 

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from lambdas.moderation.chunk import Chunk, ImagePass
+from lambdas.moderation.chunk import Chunk
+from lambdas.moderation.image_pass import ImagePass
 from lambdas.moderation.verdict import MAX_CODE, MAX_MESSAGE, Failure
 from lambdas.results.request import Fallback, ImageRun, Job, Location, Request
 

@@ -11,8 +11,8 @@ import pytest
 
 from lambdas.aws.work_bucket import WorkBucket
 from lambdas.moderation.analysis import ImageError, answer_line, error_line
-from lambdas.moderation.batch import leftovers_key, uploads_key
-from lambdas.moderation.chunk import Chunk, ImagePass
+from lambdas.moderation.chunk import Chunk
+from lambdas.moderation.image_pass import ImagePass
 from lambdas.moderation.upload import Upload, iso
 from lambdas.moderation.verdict import Claim
 from lambdas.results import handler as results
@@ -69,8 +69,7 @@ class Deployed:
     ) -> dict[str, Any]:
         """The workflow's call, once the image engine wrote these lines for its only chunk."""
         self.storage.work.write_results(Chunk("batch-1", image_pass, 0, 100), lines)
-        index = leftovers_key("batch-1") if image_pass is ImagePass.LEFTOVERS else uploads_key("batch-1")
-        uploads = len(list(self.storage.work.lines(WORK, index)))
+        uploads = len(list(self.storage.work.lines(WORK, image_pass.index_key("batch-1"))))
         payload = {
             "batch_id": "batch-1",
             "job": {"job_id": None, "results": None, "summary": None, "failure": None},
@@ -113,7 +112,7 @@ def test_a_batch_ends_in_verdicts(deployed: Deployed) -> None:
         "unsupported": 0,
         "failed": 0,
         "skipped": 0,
-        "leftovers": 1,
+        "again": {"pass": "leftovers", "uploads": 1, "pause_seconds": 0},
     }
     assert deployed.statuses() == {"cat.jpg": "APPROVED", "dog.jpg": "BLOCKED", "lost.jpg": "PENDING"}
 
@@ -129,7 +128,7 @@ def test_a_batch_ends_in_verdicts(deployed: Deployed) -> None:
         "unsupported": 0,
         "failed": 1,
         "skipped": 0,
-        "leftovers": 0,
+        "again": None,
     }
     assert deployed.statuses() == {"cat.jpg": "APPROVED", "dog.jpg": "BLOCKED", "lost.jpg": "FAILED"}
 
@@ -171,6 +170,7 @@ def test_metrics_tell_how_the_batch_ended(deployed: Deployed, capsys: pytest.Cap
         "UnmatchedResultLines": [1],
         "UploadsUnanswered": [1],
         "Leftovers": [1],
+        "Stragglers": [0],
         "ImagesAnalysedInBulk": [4],
         "BulkRefused": [0],
         "BulkFailed": [0],

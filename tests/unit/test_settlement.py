@@ -14,21 +14,30 @@ from lambdas.aws.flag_topic import FlagTopic
 from lambdas.aws.upload_bucket import UploadBucket
 from lambdas.aws.verdict_table import VerdictTableBusyError
 from lambdas.moderation.analysis import ImageError, answer_line, error_line
-from lambdas.moderation.batch import Batch, BatchUpload, index_lines, leftovers_key, uploads_key
-from lambdas.moderation.chunk import Chunk, ImagePass
+from lambdas.moderation.batch import Batch, BatchUpload, index_lines, uploads_key
+from lambdas.moderation.chunk import Chunk
+from lambdas.moderation.image_pass import ImagePass
+from lambdas.moderation.lane import Priority
 from lambdas.moderation.open_batch import OpenBatch, open_key
 from lambdas.moderation.policy import Policy
 from lambdas.moderation.upload import Upload, iso
 from lambdas.moderation.verdict import FLAGGED, Claim, Failure, Status
 from lambdas.results import settlement
 from lambdas.results.request import ImageRun, Job, Location, Request
-from lambdas.results.settlement import Settled, Settlement
+from lambdas.results.settlement import Again, Settled, Settlement
 from tests.unit.aws_calls import Killed, an_error, cancelled
 from tests.unit.builders import ADAPTER, a_claim, a_lane, a_policy, a_verdict, an_answer, an_upload, result_line
 from tests.unit.conftest import UPLOADS, WORK, Storage, no_pause
 
 CLEAN: Mapping[str, float] = {}
 REVIEWED, BLOCKED = {"Violence": 60.0}, {"Violence": 95.0}
+
+
+@dataclass(frozen=True)
+class Straggler:
+    """What only failed calls came back for; the last one's error."""
+
+    error: ImageError = field(default_factory=lambda: ImageError("InternalServerError", "try later"))
 
 
 @dataclass
@@ -80,7 +89,7 @@ class Court:
 
     def look(
         self,
-        answers: Mapping[Upload, Mapping[str, float] | ImageError],
+        answers: "Mapping[Upload, Mapping[str, float] | ImageError | Straggler]",
         image_pass: ImagePass = ImagePass.FIRST,
         size: int = 100,
         failures: Mapping[int, Failure] | None = None,
@@ -94,7 +103,9 @@ class Court:
             for entry in index[chunk.first : chunk.first + size]:
                 upload = entry.claim.upload
                 found = answers.get(upload)
-                if isinstance(found, ImageError):
+                if isinstance(found, Straggler):
+                    lines.append(error_line(upload.object, entry.n, found.error, failed_calls=image_pass.tries))
+                elif isinstance(found, ImageError):
                     lines.append(error_line(upload.object, entry.n, found))
                 elif found is not None:
                     lines.append(answer_line(upload.object, entry.n, an_answer(found, adapter)))
@@ -105,9 +116,7 @@ class Court:
     def index(self, image_pass: ImagePass) -> list[BatchUpload]:
         """What the image engine is to go through."""
         settings = self.storage.work.read_settings("batch-1")
-        if image_pass is ImagePass.LEFTOVERS:
-            return list(self.storage.work.read_leftovers(settings))
-        return list(self.storage.work.read_index(settings))
+        return list(self.storage.work.read_index(settings, image_pass))
 
     def leftovers(self) -> list[Upload]:
         """The uploads that bulk left to the image engine."""
@@ -187,7 +196,7 @@ def test_a_batch_is_judged_flagged_and_finalized(court: Court) -> None:
         "unsupported": 1,
         "failed": 0,
         "skipped": 0,
-        "leftovers": 1,
+        "again": {"pass": "leftovers", "uploads": 1, "pause_seconds": 0},
     }
     assert (settled.flagged, settled.missing, settled.adapter_ignored) == (2, 0, 0)
 
@@ -202,7 +211,7 @@ def test_a_batch_is_judged_flagged_and_finalized(court: Court) -> None:
         "unsupported": 0,
         "failed": 1,
         "skipped": 0,
-        "leftovers": 0,
+        "again": None,
     }
     assert (settled.flagged, settled.missing, settled.adapter_ignored) == (0, 1, 0)
     assert court.flags() == []
@@ -265,7 +274,7 @@ def test_a_failed_job_approves_nothing_even_if_results_exist(court: Court) -> No
 
     settled = court.settle(Request("batch-1", replace(answered, failure=failure)))
 
-    assert settled.leftovers == 0
+    assert settled.left == 0
     assert court.statuses() == {"cat.jpg": "FAILED", "empty.jpg": "UNSUPPORTED"}
     assert court.code(upload) == "DeadlineExceeded"
 
@@ -288,7 +297,7 @@ def test_a_job_without_a_result_file_approves_nothing(court: Court) -> None:
 
     assert court.statuses() == {"cat.jpg": "PENDING"}
     assert court.leftovers() == [upload]
-    assert (settled.leftovers, settled.missing) == (1, 0)
+    assert (settled.left, settled.missing) == (1, 0)
 
 
 def test_an_unreadable_result_file_decides_nothing(court: Court) -> None:
@@ -318,9 +327,9 @@ def test_leftovers_that_lack_an_upload_are_not_settled(court: Court) -> None:
     court.claim(lost)
     court.settle(court.answer([]))
     request = court.look(dict.fromkeys(lost, CLEAN), ImagePass.LEFTOVERS)
-    court.storage.work.write_leftovers("batch-1", court.index(ImagePass.LEFTOVERS)[:1])
+    court.storage.work.write_index("batch-1", ImagePass.LEFTOVERS, court.index(ImagePass.LEFTOVERS)[:1])
 
-    with pytest.raises(ValueError, match=r"leftovers.jsonl of batch batch-1 has 1 uploads, where 2 are expected"):
+    with pytest.raises(ValueError, match=r"leftovers.jsonl has 1 uploads, where 2 are expected"):
         court.settle(request)
     assert set(court.statuses().values()) == {"PENDING"}
     assert court.is_open()
@@ -342,7 +351,7 @@ def test_what_a_missing_result_file_should_have_told_is_left_to_the_image_engine
 
     settled = court.settle(Request("batch-1", Job("job-1", Location(WORK, "absent.jsonl"))))
 
-    assert (settled.leftovers, court.statuses()) == (1, {"cat.jpg": "PENDING"})
+    assert (settled.left, court.statuses()) == (1, {"cat.jpg": "PENDING"})
     assert court.leftovers() == [upload]
 
 
@@ -432,7 +441,7 @@ def test_an_expired_adapter_approves_nothing(court: Court) -> None:
     )
 
     assert court.statuses() == {"0.jpg": "FAILED", "1.jpg": "BLOCKED", "2.jpg": "APPROVED"}
-    assert (settled.adapter_ignored, settled.leftovers) == (2, 0)
+    assert (settled.adapter_ignored, settled.left) == (2, 0)
     assert [court.storage.item(upload)["adapter"]["answered"] for upload in (clean, blocked, adapted)] == [
         None,
         None,
@@ -500,7 +509,7 @@ def test_of_two_uploads_of_an_object_in_one_batch_the_newer_gets_the_answer(cour
 
     assert court.code(older) == "Superseded"
     assert court.storage.item(newer)["status"] == "APPROVED"
-    assert settled.leftovers == 0
+    assert settled.left == 0
 
 
 def test_an_older_uploads_late_verdict_leaves_the_newer_one_alone(court: Court) -> None:
@@ -764,7 +773,7 @@ def test_the_image_engines_answers_end_in_verdicts(court: Court) -> None:
         "NotAnalyzed",
         "EmptyObject",
     )
-    assert (settled.leftovers, settled.missing, settled.unmatched_lines) == (0, 1, 0)
+    assert (settled.left, settled.missing, settled.unmatched_lines) == (0, 1, 0)
     assert {flag["object"]["key"] for flag in court.flags()} == {"1.jpg", "2.jpg"}
     item = court.storage.item(clean)
     assert item["engine"] == "image"
@@ -905,7 +914,7 @@ def test_an_adapter_the_image_engine_ignores_approves_nothing(court: Court) -> N
 
     assert court.statuses() == {"0.jpg": "FAILED", "1.jpg": "BLOCKED"}
     assert court.code(clean) == "AdapterIgnored"
-    assert (settled.adapter_ignored, settled.leftovers) == (2, 0)
+    assert (settled.adapter_ignored, settled.left) == (2, 0)
     for upload in (clean, blocked):
         assert court.storage.item(upload)["adapter"] == {"asked": ADAPTER, "answered": None}
 
@@ -950,7 +959,7 @@ def test_what_bulk_has_no_definite_answer_for_is_left_to_the_image_engine(court:
     assert {court.storage.item(upload)["status"] for upload in left} == {"PENDING"}
     assert [court.storage.item(upload)["status"] for upload in (answered, newer)] == ["APPROVED"] * 2
     assert (court.code(bad_format), court.code(empty)) == ("InvalidImageFormatException", "EmptyObject")
-    assert (settled.leftovers, settled.missing, settled.to_document()["leftovers"]) == (6, 0, 6)
+    assert (settled.left, settled.missing, settled.to_document()["again"]["uploads"]) == (6, 0, 6)
     assert (settled.to_document()["failed"], settled.skipped) == (0, 0)
 
 
@@ -1010,7 +1019,7 @@ def test_what_the_image_engine_says_of_a_leftover_is_final(court: Court) -> None
 
     assert court.statuses() == {"0.jpg": "FAILED", "1.jpg": "UNSUPPORTED", "2.jpg": "FAILED"}
     assert (court.code(lost), court.code(failed)) == ("NotAnalyzed", "InternalServerError")
-    assert (settled.uploads, settled.leftovers) == (3, 0)
+    assert (settled.uploads, settled.left) == (3, 0)
     assert court.storage.calls.made["PutObject"] == written + 1  # the chunk's file: no more leftovers
 
 
@@ -1032,8 +1041,8 @@ def test_a_job_that_answers_for_all_leaves_no_file_of_leftovers(court: Court) ->
 
     settled = court.settle(court.answer([result_line(upload.object) for upload in found]))
 
-    assert settled.leftovers == 0
-    assert court.storage.work.read_optional(WORK, leftovers_key("batch-1")) is None
+    assert settled.left == 0
+    assert court.storage.work.read_optional(WORK, ImagePass.LEFTOVERS.index_key("batch-1")) is None
 
 
 def test_a_lost_claim_is_not_left_to_the_image_engine(court: Court) -> None:
@@ -1045,7 +1054,7 @@ def test_a_lost_claim_is_not_left_to_the_image_engine(court: Court) -> None:
     settled = court.settle(court.answer([]))
 
     assert court.leftovers() == [mine]
-    assert (settled.leftovers, settled.skipped) == (1, 1)
+    assert (settled.left, settled.skipped) == (1, 1)
 
 
 def test_a_second_run_of_either_pass_repeats_nothing(court: Court) -> None:
@@ -1061,7 +1070,7 @@ def test_a_second_run_of_either_pass_repeats_nothing(court: Court) -> None:
     assert court.storage.items() == items
     assert court.index(ImagePass.LEFTOVERS) == left
     assert court.flags() == []
-    assert (first.leftovers, again.leftovers, again.skipped, again.verdicts) == (2, 2, 2, [])
+    assert (first.left, again.left, again.skipped, again.verdicts) == (2, 2, 2, [])
 
     images = court.look({found[2]: BLOCKED, found[3]: CLEAN}, ImagePass.LEFTOVERS)
     court.settle(images)
@@ -1106,3 +1115,113 @@ def test_a_crash_in_either_pass_loses_no_leftover_and_repeats_no_flag(
     assert list(court.statuses().values()) == ["BLOCKED"] * 4 + ["APPROVED", "FAILED"]
     assert {flag["object"]["key"] for flag in flags} == {"0.jpg", "1.jpg", "2.jpg", "3.jpg"}
     assert len({flag["id"] for flag in flags}) == 4
+
+
+# Stragglers
+
+
+STRAGGLERS = tuple(image_pass for image_pass in ImagePass if image_pass.is_of_stragglers)
+
+
+def test_a_straggler_holds_up_no_upload_beside_it(court: Court) -> None:
+    clean, flagged, poisoned = (court.upload(f"{n}.jpg") for n in range(3))
+    court.claim([clean, flagged, poisoned])
+
+    settled = court.settle(court.look({clean: CLEAN, flagged: BLOCKED, poisoned: Straggler()}))
+
+    assert court.statuses() == {"0.jpg": "APPROVED", "1.jpg": "BLOCKED", "2.jpg": "PENDING"}
+    assert [flag["object"]["key"] for flag in court.flags()] == ["1.jpg"]
+    assert settled.to_document()["again"] == {"pass": "stragglers-1", "uploads": 1, "pause_seconds": 60}
+    assert [entry.claim.upload for entry in court.index(ImagePass.STRAGGLERS_1)] == [poisoned]
+    assert settled.skipped == 0
+
+
+@pytest.mark.parametrize(("answer", "status"), [(CLEAN, "APPROVED"), (BLOCKED, "BLOCKED")])
+def test_a_straggler_that_is_answered_later_has_its_verdict(
+    court: Court, answer: Mapping[str, float], status: str
+) -> None:
+    poisoned, clean = court.upload("poisoned.jpg"), court.upload("clean.jpg")
+    court.claim([poisoned, clean])
+    court.settle(court.look({clean: CLEAN, poisoned: Straggler()}))
+
+    settled = court.settle(court.look({poisoned: answer}, ImagePass.STRAGGLERS_1))
+
+    assert court.statuses() == {"poisoned.jpg": status, "clean.jpg": "APPROVED"}
+    assert (settled.uploads, settled.again) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("priority", "passes"),
+    [(Priority.LIVE, STRAGGLERS), (Priority.FAST, STRAGGLERS), (Priority.BACKFILL, STRAGGLERS[:3])],
+)
+def test_what_fails_in_every_pass_ends_with_its_last_error_and_leaves_the_batch_closed(
+    court: Court, priority: Priority, passes: tuple[ImagePass, ...]
+) -> None:
+    court.lane = {"priority": priority}
+    poisoned = court.upload("poisoned.jpg")
+    court.claim([poisoned])
+
+    gone_through = [ImagePass.FIRST]
+    while court.statuses()["poisoned.jpg"] == "PENDING":
+        answer = Straggler(ImageError("AccessDeniedException", f"pass {gone_through[-1]}"))
+        request = court.look({poisoned: answer}, gone_through[-1])
+        settled = court.settle(request)
+        if settled.again:
+            gone_through.append(settled.again.image_pass)
+
+    assert tuple(gone_through[1:]) == passes
+    assert court.statuses() == {"poisoned.jpg": "FAILED"}
+    item = court.storage.item(poisoned)
+    assert item["error"] == {"code": "AccessDeniedException", "message": f"pass {passes[-1]}"}
+    assert settled.again is None
+
+
+def test_a_straggler_of_the_leftovers_is_asked_about_again_too(court: Court) -> None:
+    lost, poisoned = court.upload("lost.jpg"), court.upload("poisoned.jpg")
+    court.claim([lost, poisoned])
+    court.settle(court.answer([]))
+
+    settled = court.settle(court.look({lost: CLEAN, poisoned: Straggler()}, ImagePass.LEFTOVERS))
+
+    assert court.statuses() == {"lost.jpg": "APPROVED", "poisoned.jpg": "PENDING"}
+    assert settled.again == Again(ImagePass.STRAGGLERS_1, 1)
+
+
+def test_a_batch_is_open_until_its_last_straggler_is_settled(court: Court) -> None:
+    poisoned = court.upload("poisoned.jpg")
+    court.claim([poisoned])
+
+    court.settle(court.look({poisoned: Straggler()}))
+    assert court.is_open()
+
+    court.settle(court.look({poisoned: CLEAN}, ImagePass.STRAGGLERS_1))
+    assert not court.is_open()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("operation", ["GetObject", "BatchGetItem", "PutObject", "PublishBatch", "TransactWriteItems"])
+def test_a_crash_loses_no_straggler_and_repeats_no_flag(court: Court, operation: str, when: Any) -> None:
+    clean, flagged, poisoned = (court.upload(f"{n}.jpg") for n in range(3))
+    court.claim([clean, flagged, poisoned])
+    request = court.look({clean: CLEAN, flagged: BLOCKED, poisoned: Straggler()})
+    court.storage.calls.kill(operation, when)
+    with pytest.raises(Killed):
+        court.settle(request)
+    flags = court.flags()
+
+    settled = court.settle(request)
+
+    flags += court.flags()
+    assert court.statuses() == {"0.jpg": "APPROVED", "1.jpg": "BLOCKED", "2.jpg": "PENDING"}
+    assert settled.again == Again(ImagePass.STRAGGLERS_1, 1)
+    assert {flag["id"] for flag in flags} == {flags[0]["id"]}
+
+
+def test_a_straggler_whose_upload_is_in_other_hands_is_not_asked_about_again(court: Court) -> None:
+    poisoned = court.upload("poisoned.jpg")
+    batch = court.claim([poisoned])
+    request = court.look({poisoned: Straggler()})
+    other = Claim(poisoned, "batch-2", iso(datetime.now(UTC)), "default")
+    court.storage.table.reclaim([(batch.uploads[0].claim, other)])
+
+    assert court.settle(request).again is None

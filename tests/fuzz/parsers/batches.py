@@ -5,7 +5,8 @@ from random import Random
 from typing import Any
 
 from lambdas.moderation.batch import read_index, read_settings
-from lambdas.moderation.chunk import Chunk, ChunkMessage, ChunkMessageError, ImagePass
+from lambdas.moderation.chunk import Chunk, ChunkMessage, ChunkMessageError
+from lambdas.moderation.image_pass import ImagePass
 from lambdas.moderation.open_batch import OpenBatch
 from lambdas.moderation.reconciliation import BulkAnswers, judge
 from lambdas.moderation.upload import MAX_TEXT_BYTES, iso
@@ -40,7 +41,7 @@ _STATUSES = tuple(status.value for status in Status)
 _WORDS = (*_SETTINGS_DOCUMENT, *_LINES[0], *_STATUSES, "error", "in_manifest", "code", "message", "first", "leftovers")
 
 _MESSAGE: dict[str, Any] = json.loads(
-    ChunkMessage("token", Chunk("batch-1", ImagePass.FIRST, 25, 25), 30.0, ADAPTER, 1).to_body()
+    ChunkMessage("token", Chunk("batch-1", ImagePass.FIRST, 25, 25), 30.0, ADAPTER).to_body()
 )
 _JOB = {
     "job_id": "job-1",

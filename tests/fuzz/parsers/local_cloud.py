@@ -224,6 +224,7 @@ _SWITCHES: dict[str, Any] = {
     "refuse_bulk": "closed",
     "throttle_calls": 2,
     "fail_next_calls": [{"operation": "DetectModerationLabels", "error": "InternalServerError", "times": 3}],
+    "fail_images": ["a.jpg"],
     "requests_per_second": {"DetectModerationLabels": 50},
     "detect_seconds": 0.1,
     "adapters": {_ARN: "EXPIRED"},

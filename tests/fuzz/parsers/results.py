@@ -7,7 +7,7 @@ from typing import Any
 
 from lambdas.moderation import taxonomy
 from lambdas.moderation.analysis import MAX_LINE_BYTES, ResultLineError, parse_result_line
-from lambdas.moderation.chunk import analysed_lines
+from lambdas.moderation.chunk import chunk_lines
 from lambdas.moderation.flag import Flag
 from lambdas.moderation.reconciliation import BulkAnswers, ImageAnswers, judge
 from lambdas.moderation.upload import iso
@@ -155,11 +155,11 @@ def _check_image(case: Case) -> bool:
 
 def _check_chunk(case: Case) -> bool:
     assert isinstance(case, bytes)
-    kept = analysed_lines(case.splitlines())
+    kept = chunk_lines(case.splitlines())
     for n, line in kept.items():
-        assert line.encode() in case.splitlines(), "a kept line is not what was written"
-        result = parse_result_line(line)
-        assert result.n == n
+        assert line.text.encode() in case.splitlines(), "a kept line is not what was written"
+        result = parse_result_line(line.text)
+        assert (result.n, result.failed_calls) == (n, line.failed_calls)
         assert result.analysis is not None or result.error is not None
     return bool(kept)
 
@@ -233,5 +233,5 @@ PARSERS = (
     Parser("analysis.parse_result_line", _draw_line, _check_line, 20),
     Parser("reconciliation.BulkAnswers", _draw_bulk, _check_bulk, 20),
     Parser("reconciliation.ImageAnswers", _draw_image, _check_image, 15),
-    Parser("chunk.analysed_lines", _draw_image, _check_chunk),
+    Parser("chunk.chunk_lines", _draw_image, _check_chunk),
 )
