@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import islice
 from typing import Any
@@ -13,6 +13,8 @@ from cli.listed_objects import ListedObject
 from cli.throttling import patiently
 from cli.verdict_lookup import PARALLEL_QUERIES, VerdictLookup
 from cli.verdict_store import Item
+from lambdas.moderation.confirmation import StoredObject, speaks_of
+from lambdas.moderation.upload import Upload
 from lambdas.moderation.verdict import BATCH_ID, CLAIMED_AT, STATUS, Status
 
 #: Objects in memory at a time: enough to keep all threads busy.
@@ -208,7 +210,11 @@ class BucketReconciliation:
 
 
 def _speaks_of(item: Item, listed: ListedObject) -> bool:
-    """Whether an item is about these very bytes: by version id, or by etag where no version id is known."""
-    if listed.version_id is None:
-        return bool(item.get("etag") == listed.etag)
-    return bool(item.get("version_id") == listed.version_id)
+    """Whether an item is about these very bytes, as a reader would compare them."""
+    try:
+        upload = Upload.from_document(item)
+    except (KeyError, TypeError):
+        return False
+    if not listed.is_version_told:
+        upload = replace(upload, version_id=None)
+    return speaks_of(upload, StoredObject(listed.version_id, listed.etag, listed.modified_at))

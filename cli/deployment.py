@@ -44,6 +44,7 @@ class Deployment:
         queues: each lane's queues, by the lane's name.
         state_machines: ARNs of the analysis workflows, one for each priority; sorted.
         verdict_retention_days: days until final verdicts expire; None for never.
+        animation_check: whether an approval needs that an image has no frames that nobody looked at.
         policy_parameters: the SSM parameters that hold the pointers of the policies in use, by policy name.
         deploying: the name of a stack that is being deployed now, or None.
         updated: when the last update of each stack began; None for one that was never updated.
@@ -59,6 +60,7 @@ class Deployment:
     queues: Mapping[str, LaneQueues]
     state_machines: tuple[str, ...]
     verdict_retention_days: int | None
+    animation_check: bool
     policy_parameters: Mapping[str, str]
     deploying: str | None
     updated: tuple[datetime | None, ...]
@@ -89,6 +91,7 @@ class Deployment:
                 queues={lane: _queues(lane, outputs) for lane in lanes},
                 state_machines=tuple(sorted(outputs[name] for name in outputs if name.endswith("StateMachineArn"))),
                 verdict_retention_days=_days(outputs["VerdictRetentionDays"]),
+                animation_check=_is_on(outputs["AnimationCheck"]),
                 policy_parameters={
                     policy: outputs[output]
                     for policy in _policies(lanes)
@@ -185,6 +188,12 @@ def _queues(lane: str, outputs: Mapping[str, str]) -> LaneQueues:
 
 def _days(text: str) -> int | None:
     return None if text == "never" else int(text)
+
+
+def _is_on(text: str) -> bool:
+    if text not in ("on", "off"):
+        raise ValueError(f"AnimationCheck is {text[:100]!r}")
+    return text == "on"
 
 
 def _policies(lanes: Mapping[str, Lane]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote_plus
 
 from cli.errors import CommandError
-from lambdas.moderation.upload import UNVERSIONED, iso
+from lambdas.moderation.upload import iso, version_named
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -27,9 +27,10 @@ class ListedObject:
     """An object's current version.
 
     Attributes:
-        version_id: None in a bucket without versioning, and where the inventory does not tell.
+        version_id: None where the object is overwritten in place, and where the inventory does not tell.
         etag: without quotes.
         modified_at: ISO 8601, UTC.
+        is_version_told: False for an inventory without version ids.
     """
 
     key: str
@@ -37,13 +38,14 @@ class ListedObject:
     etag: str
     size: int
     modified_at: str
+    is_version_told: bool = True
 
 
 def list_objects(client: "S3Client", bucket: str, prefixes: Iterable[str]) -> Iterator[ListedObject]:
     """The current objects under these prefixes, a page at a time.
 
     ListObjectVersions, since ListObjectsV2 does not tell version ids. It lists old versions, too, and they are skipped;
-    a bucket that was never versioned has `null` for a version id (API reference).
+    an object without a version of its own has `null` for a version id (API reference).
     """
     for prefix in prefixes:
         for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
@@ -51,7 +53,7 @@ def list_objects(client: "S3Client", bucket: str, prefixes: Iterable[str]) -> It
                 if version["IsLatest"]:
                     yield ListedObject(
                         key=version["Key"],
-                        version_id=_version_id(version["VersionId"]),
+                        version_id=version_named(version["VersionId"]),
                         etag=version["ETag"].strip('"'),
                         size=version["Size"],
                         modified_at=iso(version["LastModified"]),
@@ -127,15 +129,12 @@ class Inventory:
         modified = datetime.fromisoformat(fields["LastModifiedDate"])
         return ListedObject(
             key=unquote_plus(fields["Key"], errors="strict"),
-            version_id=_version_id(fields.get("VersionId") or None),
+            version_id=version_named(fields.get("VersionId")),
             etag=fields["ETag"].strip('"'),
             size=int(fields["Size"]),
             modified_at=iso(modified if modified.tzinfo else modified.replace(tzinfo=UTC)),
+            is_version_told="VersionId" in fields,
         )
-
-
-def _version_id(told: str | None) -> str | None:
-    return None if told in UNVERSIONED else told
 
 
 def _beside(manifest: Path, name: str) -> Path:

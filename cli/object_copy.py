@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.moderation.upload import iso
+from lambdas.moderation.upload import iso, second
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -49,7 +49,7 @@ def copy_onto_itself(client: "S3Client", bucket: str, key: str, modified_at: str
     """
     try:
         found: Any = client.head_object(Bucket=bucket, Key=key)
-        if modified_at is not None and _second(iso(found["LastModified"])) != _second(modified_at):
+        if modified_at is not None and second(iso(found["LastModified"])) != second(modified_at):
             return Copied.CHANGED
         client.copy_object(
             Bucket=bucket,
@@ -69,7 +69,3 @@ def copy_onto_itself(client: "S3Client", bucket: str, key: str, modified_at: str
             return Copied.IMPOSSIBLE
         raise
     return Copied.COPIED
-
-
-def _second(moment: str) -> str:
-    return moment[: len("2026-01-01T00:00:00")]

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cli.verdict_store import Item, python_item
+from lambdas.moderation.upload import version_named
 from lambdas.moderation.verdict import FLAGGED, INDEX, INDEX_PARTITION, INDEX_SORT, OBJECT, VERSION
 
 if TYPE_CHECKING:
@@ -47,8 +48,14 @@ class VerdictLookup:
         return None if item is None else python_item(item)
 
     def of_version_id(self, object_uri: str, version_id: str) -> Item | None:
-        """The verdict of the upload that made this version of an object; of the newest where several did."""
-        return next((item for item in self._of_object(object_uri) if item.get("version_id") == version_id), None)
+        """The verdict of the upload that made this version of an object; of the newest where several did.
+
+        `null` asks for an upload that no version names, as S3 does.
+        """
+        wanted = version_named(version_id)
+        return next(
+            (item for item in self._of_object(object_uri) if version_named(item.get("version_id")) == wanted), None
+        )
 
     def of_object(self, object_uri: str) -> Iterator[Item]:
         """The verdicts of an object's uploads, newest first; the first costs one Query of one item."""

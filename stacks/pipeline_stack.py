@@ -40,6 +40,7 @@ class PipelineStack(cdk.Stack):
                 notify=settings.notify,
                 model_version=settings.model_version,
                 verdict_retention_days=settings.verdict_retention_days,
+                animation_check=settings.animation_check,
                 log_retention_days=settings.log_retention_days,
                 key=storage.key,
             )
@@ -127,6 +128,8 @@ class PipelineStack(cdk.Stack):
             cdk.CfnOutput(self, f"{prefix}AnalysisRoleArn", value=machine.role.role_arn)
             cdk.CfnOutput(self, f"{prefix}AnalyzerRoleArn", value=_role(analyzer.function).role_arn)
             cdk.CfnOutput(self, f"{prefix}ChunkQueueUrl", value=analyzer.queue.queue_url)
+        cdk.CfnOutput(self, "ResultsRoleArn", value=_role(self.results.function).role_arn)
+        cdk.CfnOutput(self, "AnimationCheck", value="on" if settings.animation_check else "off")
         cdk.CfnOutput(self, "LanePolicies", value=_lane_policies(settings))
         cdk.CfnOutput(self, "NotifiedStatuses", value=",".join(settings.notify))
         cdk.CfnOutput(self, "VerdictRetentionDays", value=str(settings.verdict_retention_days or "never"))

@@ -123,6 +123,7 @@ class Settings:
         encryption_key: `create` to have a key made, the ARN of one that exists, or None for AWS's own keys.
         backfill_batches: batches of backfill lanes that are analysed at the same time; the others wait their turn.
         model_version: of Rekognition's moderation model that the policies were written for.
+        animation_check: whether an image is approved only if it has no frames that nobody looked at.
     """
 
     lanes: tuple[LaneSettings, ...]
@@ -137,6 +138,7 @@ class Settings:
     image_engine: ImageEngineSettings = field(default_factory=ImageEngineSettings)
     backfill_batches: int = 2
     model_version: str = taxonomy.VERSION
+    animation_check: bool = True
 
     @property
     def main_lane(self) -> LaneSettings:
@@ -198,6 +200,7 @@ def load_settings(path: Path, policies: PolicyCatalog) -> Settings:
         model_version=section.text(
             "model_version", _DEFAULTS.model_version, _MODEL_VERSION, 'a version in quotes, such as "7.0"'
         ),
+        animation_check=section.switch("animation_check", _DEFAULTS.animation_check),
     )
     section.refuse_unknown()
     _check_rates(settings, section.section("image_engine"))

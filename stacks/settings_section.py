@@ -108,6 +108,17 @@ class Section:
         """A number, or None where the key is missing or null."""
         return None if self._is_null(key) else self.number(key, low, low, high, unit)
 
+    def switch(self, key: str, default: bool) -> bool:
+        """True or false."""
+        entry = self._take(key)
+        if entry is None:
+            return default
+        if not isinstance(entry.value, bool):
+            raise self.error(
+                key, f"{shown(entry.value)} is neither true nor false", "write one of them, without quotes"
+            )
+        return entry.value
+
     def texts(self, key: str, default: tuple[str, ...]) -> tuple[str, ...]:
         """A list of texts, none of them twice."""
         entry = self._take(key)

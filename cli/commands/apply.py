@@ -21,7 +21,7 @@ from cli.replay_run import PARALLEL_WRITES, Ending, ReplayRun, Report
 from cli.since import parse_since
 from cli.verdict_store import Selection, VerdictStore
 from lambdas.aws.flag_topic import FlagTopic
-from lambdas.aws.upload_bucket import PARALLEL_HEADS, UploadBucket
+from lambdas.aws.upload_bucket import PARALLEL_LOOKS, UploadBucket
 from lambdas.moderation.policy import Policy
 from lambdas.moderation.policy_pointer import PolicyPointer, PolicyVersion
 
@@ -97,7 +97,9 @@ def apply(
                     found.verdict_table,
                     CLOCK.pause,
                 ),
-                uploads=UploadBucket(connection.client("s3", connections=PARALLEL_HEADS)),
+                uploads=UploadBucket(
+                    connection.client("s3", connections=PARALLEL_LOOKS), finds_animations=found.animation_check
+                ),
                 topic=FlagTopic(connection.client("sns"), found.flag_topic_arn, CLOCK.pause) if publish else None,
                 notified=found.notified,
                 is_active=lambda: (

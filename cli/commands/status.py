@@ -15,7 +15,7 @@ from cli.policy_source import POLICIES_FOLDER, short, sources_of
 from cli.recent_verdicts import RecentVerdicts, VerdictGroup
 from cli.verdict_lookup import DAYS, MOST, PARALLEL_QUERIES, VerdictLookup
 from cli.verdict_store import VerdictStore
-from lambdas.aws.upload_bucket import PARALLEL_HEADS, UploadBucket
+from lambdas.aws.upload_bucket import PARALLEL_LOOKS, UploadBucket
 from lambdas.moderation.policy import Policy
 from lambdas.moderation.upload import iso
 from local.report import printable
@@ -45,7 +45,7 @@ def status(
     now = next((stored.now for stored in pointers.values()), datetime.now(UTC))
     recent = _recent(connection, found, now)
     active = cache(sources_of(connection, lambda: found).active)
-    uploads = UploadBucket(connection.client("s3", connections=PARALLEL_HEADS))
+    uploads = UploadBucket(connection.client("s3", connections=PARALLEL_LOOKS), finds_animations=found.animation_check)
     standings = [_standing(group, pointers.get(group.governed_by), active, uploads) for group in recent.groups]
     differences = list(drifts(policies, unreadable, recent, standings))
     out.document(_document(found, policies, recent, standings, differences))

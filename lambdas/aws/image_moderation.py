@@ -42,8 +42,8 @@ class ImageModeration:
             CallThrottledError, CallFailedError: no answer yet.
         """
         stored: Any = {"Bucket": upload.bucket, "Name": upload.key}
-        if upload.pin is not None:
-            stored["Version"] = upload.pin
+        if upload.version_id is not None:
+            stored["Version"] = upload.version_id
         request: Any = {"Image": {"S3Object": stored}, "MinConfidence": min_confidence}
         if adapter is not None:
             request["ProjectVersion"] = adapter

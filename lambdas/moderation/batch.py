@@ -97,7 +97,7 @@ class BatchUpload:
     @property
     def is_overwritten(self) -> bool:
         """Whether its bytes can be asked for no more: a newer upload of the object, and no version id to name it."""
-        return not self.in_manifest and self.refusal is None and self.claim.upload.pin is None
+        return not self.in_manifest and self.refusal is None and self.claim.upload.version_id is None
 
     def refused_as(self, status: Status) -> bool:
         """Whether it was refused before any analysis, and ends with this status."""

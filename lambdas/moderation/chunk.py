@@ -62,7 +62,7 @@ class Chunk:
                 image = ChunkImage(whole(document["n"]), Upload.from_document(document))
             except MISSHAPEN as error:
                 raise ValueError(f"a line of {self.index_key} is not ours: {error!r}") from error
-            is_overwritten = not document.get("in_manifest", True) and image.upload.pin is None
+            is_overwritten = not document.get("in_manifest", True) and image.upload.version_id is None
             if "error" not in document and not is_overwritten:
                 yield image
 

@@ -1,8 +1,11 @@
-"""Whether an analysis that could not name a version really spoke of the upload's bytes.
+"""Whether an analysis that could not name a version really spoke of the upload's bytes, and whether a verdict does.
 
 A manifest names an object, not a version, so a media analysis job reads whatever is current when it gets there; and
 without versioning there is no version to name. Before such an analysis may approve an upload, what is stored now is
 compared with what was uploaded. Every doubt ends in a failure or in another analysis, never in an approval.
+
+An ETag is no fingerprint: it is an MD5 of the bytes at best (S3 API reference, Object), and different images can be
+made to have the same one. Without a version id, the time of the last modification has to fit as well.
 """
 
 import posixpath
@@ -10,21 +13,48 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote, unquote_plus
 
-from lambdas.moderation.upload import Upload
+from lambdas.moderation.upload import Upload, second
 from lambdas.moderation.verdict import Failure
 
 #: The upload's bytes are gone, or nothing can tell whether they are still there: no other analysis would help.
 SUPERSEDED = "Superseded"
 UNCONFIRMABLE = "Unconfirmable"
+#: They can't be read before somebody restores them.
+_ARCHIVED = "Archived"
+
+#: Codes of doubts that another analysis would not remove.
+DEFINITE_CODES = frozenset({SUPERSEDED, UNCONFIRMABLE, _ARCHIVED})
+
+GONE = Failure(SUPERSEDED, "the object was deleted before its analysis could be confirmed")
+REPLACED = Failure(SUPERSEDED, "the object was overwritten; the upload that did it has a verdict of its own")
+ARCHIVED = Failure(
+    _ARCHIVED, "the object was archived before its approval could be confirmed; restore it, then resubmit the batch"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """What HeadObject says of the current version. `last_modified` is ISO 8601 in UTC, cut to whole seconds."""
+    """What S3 says of a version of an object.
+
+    Attributes:
+        version_id: None where the object is overwritten in place (`upload.version_named`).
+        etag: without quotes.
+        last_modified: ISO 8601 in UTC, cut to whole seconds.
+    """
 
     version_id: str | None
     etag: str
     last_modified: str
+
+
+def speaks_of(upload: Upload, stored: StoredObject) -> bool:
+    """Whether a verdict on the upload is about what is stored: what a reader asks before an object is shown.
+
+    Without a version id, equal ETags are not enough: what was modified after the upload, to the second, is another one.
+    """
+    if (upload.version_id, upload.etag) != (stored.version_id, stored.etag):
+        return False
+    return upload.version_id is not None or second(stored.last_modified) <= second(upload.uploaded_at)
 
 
 def doubt(
@@ -34,19 +64,18 @@ def doubt(
 
     Args:
         upload: the upload an unpinned analysis would approve.
-        claimed_at: when its batch claimed it: before the job was started. Bytes stored later may have been analysed.
-        stored: the object's current version after the job ended, None if there is none.
+        claimed_at: when its batch claimed it: before the analysis began. Bytes stored later may have been analysed.
+        stored: the object's current version after the analysis ended, None if there is none.
         aliases: for each name in `aliases_of(key)`, whether an object of that name exists or did.
 
-    Without versioning the time of the last change tells that the same bytes were not put back after others had been
-    analysed. For a multipart upload that time is when it was begun (S3 User Guide, UsingMetadata.html), which may be
-    long before, so it tells nothing; such an upload has a dash in its etag.
+    For a multipart upload the time of the last modification is when it was begun (S3 User Guide, UsingMetadata.html),
+    which may be long before, so it tells nothing; such an upload has a dash in its etag.
     """
     if existing := sorted(name for name, exists in (aliases or {}).items() if exists):
         message = f"the manifest's line could also be read as the existing object {existing[0]!r}"
         return Failure("NotAnalyzed", message)
-    if upload.pin is not None:
-        if stored is not None and stored.version_id == upload.pin:
+    if upload.version_id is not None:
+        if stored is not None and stored.version_id == upload.version_id:
             return None
         return Failure("NotAnalyzed", "another version of the object was current when it was analysed or soon after")
     if aliases:
@@ -56,10 +85,21 @@ def doubt(
         message = "a multipart upload in a bucket without versioning can't be told from a repetition of itself"
         return Failure(UNCONFIRMABLE, f"{message}; turn on versioning")
     if stored is None:
-        return Failure(SUPERSEDED, "the object was deleted before its analysis could be confirmed")
-    if stored.etag != upload.etag or stored.last_modified > claimed_at:
-        return Failure(SUPERSEDED, "the object was overwritten; the upload that did it has a verdict of its own")
+        return GONE
+    if stored.etag != upload.etag or _was_modified_since(upload, claimed_at, stored):
+        return REPLACED
     return None
+
+
+def _was_modified_since(upload: Upload, claimed_at: str, stored: StoredObject) -> bool:
+    """Whether an object without versions may have been put back after other bytes were analysed.
+
+    Bytes that are put back after the analysis are modified neither before the claim nor before the upload's event. S3
+    tells the second only, so within the second of the claim the event decides: modified in a second after the event's
+    means put back, or at least stored again. What happens within the event's own second nobody can tell apart.
+    """
+    modified = second(stored.last_modified)
+    return modified >= second(claimed_at) and modified > second(upload.uploaded_at)
 
 
 def aliases_of(key: str) -> tuple[str, ...]:

@@ -7,9 +7,10 @@ from typing import Any, Protocol
 
 from lambdas.moderation.analysis import Analysis, ResultLineError, parse_result_line
 from lambdas.moderation.batch import BatchSettings, BatchUpload
-from lambdas.moderation.confirmation import SUPERSEDED, UNCONFIRMABLE
+from lambdas.moderation.confirmation import DEFINITE_CODES, SUPERSEDED
 from lambdas.moderation.engine import Engine
 from lambdas.moderation.image_errors import is_unsupported
+from lambdas.moderation.png_animation import UNSUPPORTED_CODES
 from lambdas.moderation.verdict import BY_POLICY, Failure, Status, Verdict
 
 UNREADABLE = "UnreadableResult"
@@ -23,7 +24,7 @@ OVERWRITTEN = Failure(SUPERSEDED, "the object was overwritten; the upload that d
 ADAPTER_IGNORED = Failure("AdapterIgnored", "the answer is not from the adapter the lane asks for; has it expired?")
 
 #: What another analysis would not change. An answer without its adapter is one: asking again is ignored again.
-_DEFINITE = frozenset({ADAPTER_IGNORED.code, SUPERSEDED, UNCONFIRMABLE})
+_DEFINITE = frozenset({ADAPTER_IGNORED.code, *DEFINITE_CODES})
 
 
 class Answers(Protocol):
@@ -228,7 +229,7 @@ def judge(
 
 
 def withdraw(verdict: Verdict, doubt: Failure | None) -> Verdict:
-    """The verdict, or, where its analysis may speak of other bytes, the failure that takes its place."""
+    """The verdict, or, where its analysis may speak of other bytes or not of the whole image, the failure instead."""
     return verdict if doubt is None else _failed(verdict, doubt)
 
 
@@ -244,9 +245,12 @@ def is_leftover(verdict: Verdict) -> bool:
 
 
 def _failed(verdict: Verdict, failure: Failure) -> Verdict:
+    unsupported = failure.code in UNSUPPORTED_CODES or is_unsupported(
+        failure.code, failure.message, verdict.adapter_asked
+    )
     return Verdict(
         verdict.claim,
-        Status.UNSUPPORTED if is_unsupported(failure.code, failure.message, verdict.adapter_asked) else Status.FAILED,
+        Status.UNSUPPORTED if unsupported else Status.FAILED,
         verdict.decided_at,
         failure=failure,
         engine=verdict.engine,

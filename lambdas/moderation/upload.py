@@ -23,8 +23,10 @@ MAX_TEXT_BYTES = 1024
 #: and any key, `s3://bucket/key` fits a partition key's 2,048 bytes.
 _BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}")
 
-#: S3 gives every object of a bucket with suspended versioning this version id, and overwrites it in place.
-UNVERSIONED = (None, "null")
+#: How "no version" is said. An object that was stored before versioning, or while it is suspended, has the version id
+#: `null`, and is overwritten in place while there is no versioning (S3 User Guide, versioning-workflows.html). Events
+#: from before name no version; what they say while versioning is suspended is not documented.
+_NO_VERSION = (None, "", "null")
 
 #: Name of what we add to an event that is put into a queue again.
 _OURS = "gatehouse"
@@ -43,7 +45,7 @@ class Upload:
 
     Attributes:
         key: raw, exactly as S3 stores it.
-        version_id: None in a bucket without versioning.
+        version_id: names these bytes and no others; None where the object is overwritten in place (`version_named`).
         etag: without quotes.
         size: bytes.
         sequencer: S3's hexadecimal order of events of one key.
@@ -73,11 +75,6 @@ class Upload:
         """What makes two messages speak of the same upload."""
         return self.object, self.version
 
-    @property
-    def pin(self) -> str | None:
-        """The version id that names these bytes and no others; None where the object is overwritten in place."""
-        return None if self.version_id in UNVERSIONED else self.version_id
-
     def to_document(self) -> dict[str, Any]:
         """The upload as the uploads index carries it."""
         return {
@@ -100,12 +97,21 @@ class Upload:
         return cls(
             bucket=text(document["bucket"]),
             key=text(document["key"]),
-            version_id=optional_text(document.get("version_id")),
+            version_id=version_named(optional_text(document.get("version_id"))),
             etag=text(document["etag"]),
             size=whole(document["size"]),
             sequencer=text(document["sequencer"]),
             uploaded_at=text(document["uploaded_at"]),
         )
+
+
+def version_named(told: str | None) -> str | None:
+    """The version id that somebody told, or None if it names no version.
+
+    Where a version id comes in, from S3, an event, an item or a person, it goes through here: beyond, None is the only
+    way to have no version.
+    """
+    return None if told in _NO_VERSION else told
 
 
 def parse_message(body: str) -> Upload | None:
@@ -136,7 +142,7 @@ def parse_message(body: str) -> Upload | None:
     return Upload(
         bucket=_bucket(bucket),
         key=_text(stored, "key"),
-        version_id=_text(stored, "version-id") if stored.get("version-id") else None,
+        version_id=version_named(_optional_text(stored, "version-id")),
         etag=_text(stored, "etag").strip('"'),
         size=_size(stored),
         sequencer=_sequencer(stored),
@@ -204,6 +210,10 @@ def _text(fields: Mapping[str, Any], name: str) -> str:
     return value
 
 
+def _optional_text(fields: Mapping[str, Any], name: str) -> str | None:
+    return None if fields.get(name) in (None, "") else _text(fields, name)
+
+
 def _bucket(fields: Mapping[str, Any]) -> str:
     name = _text(fields, "name")
     if not _BUCKET.fullmatch(name):
@@ -237,3 +247,8 @@ def _time(event: Mapping[str, Any]) -> str:
 def iso(moment: datetime) -> str:
     """ISO 8601 in UTC with milliseconds and a Z: one fixed width, so that text sorts as time does."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def second(moment: str) -> str:
+    """The second of an ISO time in UTC: S3 says no more of when an object was modified. Text sorts as time does."""
+    return moment[: len("2026-01-01T00:00:00")]

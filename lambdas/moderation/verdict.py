@@ -165,7 +165,7 @@ class Verdict:
     @property
     def is_pinned(self) -> bool:
         """Whether the analysis is of these very bytes, because the engine could name their version."""
-        return self.engine is Engine.IMAGE and self.upload.pin is not None
+        return self.engine is Engine.IMAGE and self.upload.version_id is not None
 
     def to_item(self, expires_at: int | None = None) -> dict[str, Any]:
         """The final item.

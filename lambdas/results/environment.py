@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from lambdas.moderation.verdict import Status
 
+#: The check as the template says it.
+ANIMATION_CHECK = {"on": True, "off": False}
+
 
 @dataclass(frozen=True, slots=True)
 class Environment:
@@ -14,6 +17,7 @@ class Environment:
         notify: the final statuses that are published.
         retention_days: how long a final verdict is kept, or None for ever.
         model_version: of Rekognition's moderation model that the policies were written for.
+        animation_check: whether an approval needs that an image has no frames that nobody looked at.
     """
 
     verdict_table: str
@@ -22,6 +26,7 @@ class Environment:
     notify: frozenset[Status]
     retention_days: int | None
     model_version: str
+    animation_check: bool
 
     @classmethod
     def read(cls, variables: Mapping[str, str]) -> "Environment":
@@ -38,4 +43,5 @@ class Environment:
             notify=frozenset(Status(name) for name in variables["NOTIFY"].split(",") if name),
             retention_days=int(retention) if retention else None,
             model_version=variables["MODEL_VERSION"],
+            animation_check=ANIMATION_CHECK[variables["ANIMATION_CHECK"]],
         )

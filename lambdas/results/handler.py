@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
 from lambdas.aws.flag_topic import FlagTopic
-from lambdas.aws.upload_bucket import PARALLEL_HEADS, UploadBucket
+from lambdas.aws.upload_bucket import PARALLEL_LOOKS, UploadBucket
 from lambdas.aws.verdict_table import VerdictTable
 from lambdas.aws.work_bucket import WorkBucket
 from lambdas.moderation.engine import Engine
@@ -45,7 +45,7 @@ _CONFIG = Config(
     retries={"mode": "standard", "max_attempts": 8},
     connect_timeout=3,
     read_timeout=30,
-    max_pool_connections=PARALLEL_HEADS,
+    max_pool_connections=PARALLEL_LOOKS,
 )
 
 
@@ -57,7 +57,7 @@ def _settlement() -> Settlement:
     return Settlement(
         table=VerdictTable(boto3.client("dynamodb", config=_CONFIG), environment.verdict_table),
         work=WorkBucket(s3, environment.work_bucket),
-        uploads=UploadBucket(s3),
+        uploads=UploadBucket(s3, finds_animations=environment.animation_check),
         topic=FlagTopic(boto3.client("sns", config=_CONFIG), environment.flag_topic_arn),
         notify=environment.notify,
         retention=timedelta(days=days) if days is not None else None,

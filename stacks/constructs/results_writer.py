@@ -25,6 +25,7 @@ class ResultsWriter(Construct):
         notify: final statuses that a flag is sent for.
         model_version: of Rekognition's model that the policies were written for; answers of others are counted.
         verdict_retention_days: days until final verdicts expire, or None for never.
+        animation_check: whether an approval needs a look for frames that nobody analysed.
     """
 
     #: The longest a function may run (Lambda Developer Guide, quotas): a batch's verdicts are written in one go, and
@@ -44,6 +45,7 @@ class ResultsWriter(Construct):
         notify: Sequence[str],
         model_version: str,
         verdict_retention_days: int | None,
+        animation_check: bool,
         log_retention_days: int,
         key: EncryptionKey | None,
     ) -> None:
@@ -63,6 +65,7 @@ class ResultsWriter(Construct):
                 "FLAG_TOPIC_ARN": flags.topic.topic_arn,
                 "NOTIFY": ",".join(notify),
                 "MODEL_VERSION": model_version,
+                "ANIMATION_CHECK": "on" if animation_check else "off",
                 "VERDICT_RETENTION_DAYS": "" if verdict_retention_days is None else str(verdict_retention_days),
             },
         )
@@ -72,7 +75,10 @@ class ResultsWriter(Construct):
         work.grant_write_later_passes(self.function)
         work.grant_close(self.function)
         work.grant_tell_missing(self.function)
-        uploads.grant_read_uploads(self.function)
+        if animation_check:
+            uploads.grant_read_versions(self.function)
+        else:
+            uploads.grant_read_uploads(self.function)
         uploads.grant_tell_missing(self.function)
         flags.grant_publish(self.function)
         accept_finding(

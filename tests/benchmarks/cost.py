@@ -80,8 +80,8 @@ class Case:
         # file for each chunk.
         s3_writes = 4 + (2 if is_bulk else chunks)
         # batch.json twice and the index; the manifest, results and summary, or index and result file of each chunk and
-        # its result file again; each image, by Rekognition; and a HEAD for each approval that bulk gave.
-        s3_reads = 3 + (3 + n * (1 - FLAGGED) if is_bulk else 3 * chunks) + n
+        # its result file again; each image, by Rekognition; and the first bytes of each that is approved.
+        s3_reads = 3 + (3 if is_bulk else 3 * chunks) + n + n * (1 - FLAGGED)
         a_batch = {
             "EventBridge": n * EVENT,
             "SQS": (n + 2 * math.ceil(n / 10) + 3 * chunks) * QUEUE_REQUEST,
@@ -138,7 +138,7 @@ def cases() -> list[Case]:
     large, other = CallRate(LARGE_REGION_CALLS_PER_SECOND), CallRate(DEFAULT_CALLS_PER_SECOND)
     fast = CallRate(LARGE_REGION_CALLS_PER_SECOND * 0.25)
     return [
-        *(Case(f"image, {n:,} a batch", Engine.IMAGE, n, large) for n in (100, 1_000, 3_000)),
+        *(Case(f"image, {n:,} a batch", Engine.IMAGE, n, large) for n in (100, 200, 1_000, 3_000)),
         *(Case(f"image, {n:,} a batch, 5 calls/s", Engine.IMAGE, n, other) for n in (100, 300)),
         *(Case(f"bulk, {n:,} a batch", Engine.BULK, n, large) for n in (100, 300, 1_000, 4_000)),
         *(Case(f"fast lane, {n:,} a batch", Engine.IMAGE, n, fast, Priority.FAST) for n in (1, 10)),

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from lambdas.moderation.engine import Engine
 from lambdas.moderation.verdict import FINAL, Status
-from tests.e2e.images import BLOCKED, CLEAN, REVIEW
+from tests.e2e.images import ANIMATED, BLOCKED, CLEAN, REVIEW
 
 
 class Kind(StrEnum):
@@ -16,6 +16,7 @@ class Kind(StrEnum):
     CLEAN = "clean"
     BLOCKED = "blocked"
     REVIEW = "review"
+    ANIMATED = "animated"
     TEXT = "text"
     EMPTY = "empty"
 
@@ -32,13 +33,14 @@ class Kind(StrEnum):
     @property
     def is_paid(self) -> bool:
         """Whether an analysis of it gives an answer, which is what Rekognition charges for."""
-        return self in (Kind.CLEAN, Kind.BLOCKED, Kind.REVIEW)
+        return self in (Kind.CLEAN, Kind.BLOCKED, Kind.REVIEW, Kind.ANIMATED)
 
 
 _BODIES: Mapping[Kind, bytes] = {
     Kind.CLEAN: CLEAN,
     Kind.BLOCKED: BLOCKED,
     Kind.REVIEW: REVIEW,
+    Kind.ANIMATED: ANIMATED,
     Kind.TEXT: b"no image",
     Kind.EMPTY: b"",
 }
@@ -46,6 +48,7 @@ _STATUSES: Mapping[Kind, Status] = {
     Kind.CLEAN: Status.APPROVED,
     Kind.BLOCKED: Status.BLOCKED,
     Kind.REVIEW: Status.REVIEW,
+    Kind.ANIMATED: Status.UNSUPPORTED,
     Kind.TEXT: Status.UNSUPPORTED,
     Kind.EMPTY: Status.UNSUPPORTED,
 }
@@ -132,5 +135,6 @@ def mixed(prefix: str, count: int) -> Iterator[tuple[str, Kind]]:
     """Keys under `prefix` with kinds of every sort: half of them flagged, so that 24 need two PublishBatch calls."""
     pattern = (Kind.CLEAN, Kind.BLOCKED, Kind.CLEAN, Kind.REVIEW, Kind.CLEAN, Kind.BLOCKED)
     for number in range(count):
-        kind = {count - 1: Kind.TEXT, count - 2: Kind.EMPTY}.get(number, pattern[number % len(pattern)])
+        last = {count - 1: Kind.TEXT, count - 2: Kind.EMPTY, count - 4: Kind.ANIMATED}
+        kind = last.get(number, pattern[number % len(pattern)])
         yield f"{prefix}{number:03}.jpg", kind

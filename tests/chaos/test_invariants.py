@@ -20,6 +20,7 @@ ENTRIES = (
     Entry("c.jpg", "v3", Kind.REVIEW),
     Entry("t.jpg", "v4", Kind.TEXT),
     Entry("e.jpg", "v5", Kind.EMPTY),
+    Entry("m.png", "v7", Kind.ANIMATED),
     Entry("a.jpg", "v6", Kind.BLOCKED),  # the first one overwritten
 )
 
@@ -50,7 +51,7 @@ def observed(verdicts: Mapping[str, Verdict] | None = None, **fields: Any) -> Ob
     defaults: dict[str, Any] = {
         "items": [one.to_item() for one in standing.values()],
         "flags": [flag(one) for one in standing.values() if one.status in (Status.REVIEW, Status.BLOCKED)],
-        "analysed": {"a.jpg": 2, "b.jpg": 1, "c.jpg": 1},
+        "analysed": {"a.jpg": 2, "b.jpg": 1, "c.jpg": 1, "m.png": 1},
         "stored": frozenset((entry.key, entry.version_id) for entry in ENTRIES),
         "waiting": {"IngestQueueUrl": 0},
     }

@@ -118,6 +118,7 @@ class Deployed:
             "LanePolicies": json.dumps(lanes),
             "NotifiedStatuses": "REVIEW,BLOCKED",
             "VerdictRetentionDays": "never",
+            "AnimationCheck": "on",
             "StateMachineArn": STATE_MACHINE,
             **{output: queue_url(output) for lane in lanes for output in queue_outputs(lane)},
         }

@@ -44,6 +44,13 @@ def test_a_retention_of_verdicts_is_known(deployed: Deployed) -> None:
     assert Deployment.find(Connection()).verdict_retention_days == 365
 
 
+@pytest.mark.parametrize(("told", "is_on"), [("on", True), ("off", False)])
+def test_whether_animations_are_looked_for_is_known(deployed: Deployed, told: str, is_on: bool) -> None:
+    deployed.stacks(AnimationCheck=told)
+
+    assert Deployment.find(Connection()).animation_check is is_on
+
+
 def test_no_flag_is_sent_where_none_was_asked_for(deployed: Deployed) -> None:
     deployed.stacks(NotifiedStatuses="")
 
@@ -102,11 +109,20 @@ def test_a_deployment_that_is_not_there_is_told_with_the_region_looked_in() -> N
     )
 
 
-@pytest.mark.parametrize("output", ["WorkBucketName", "LanePolicies", "NotifiedStatuses", "VerdictRetentionDays"])
+@pytest.mark.parametrize(
+    "output", ["WorkBucketName", "LanePolicies", "NotifiedStatuses", "VerdictRetentionDays", "AnimationCheck"]
+)
 def test_stacks_of_another_version_are_told(deployed: Deployed, output: str) -> None:
     deployed.stacks(without=[output])
 
     with pytest.raises(CommandError, match=f"no output '{output}'. It was made by another version of Gatehouse"):
+        Deployment.find(Connection())
+
+
+def test_a_check_that_is_neither_on_nor_off_is_told(deployed: Deployed) -> None:
+    deployed.stacks(AnimationCheck="maybe")
+
+    with pytest.raises(CommandError, match="an output that can't be read: AnimationCheck is 'maybe'"):
         Deployment.find(Connection())
 
 

@@ -76,6 +76,18 @@ def test_the_newest_upload_is_explained_with_one_query_of_one_item(run: Run, dep
     assert deployed.calls.made["Query"] == 1
 
 
+@pytest.mark.parametrize("told", [None, "null"])
+def test_a_version_named_null_is_an_upload_without_one(run: Run, deployed: Deployed, told: str | None) -> None:
+    deployed.put(
+        judged(upload=an_upload(sequencer="01", version_id=told)),
+        judged(an_analysis(), upload=an_upload(sequencer="02", version_id="new")),
+    )
+
+    document = json.loads(run("explain", CAT, "--version-id", "null", "--output", "json").stdout)
+
+    assert (document["version_id"], document["status"]) == (None, "BLOCKED")
+
+
 def test_a_version_is_found_among_the_uploads_of_its_key(run: Run, deployed: Deployed) -> None:
     deployed.put(
         judged(upload=an_upload(sequencer="01", version_id="old")),

@@ -2,12 +2,15 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cli import message_queue
 from cli.commands import apply
+from lambdas.moderation.engine import Engine
 from lambdas.moderation.verdict import Status
 from tests.cli.conftest import STANDARD, Deployed, Run, policy_of
 from tests.cli.judged_uploads import PatientClock, a_judged, put_object
@@ -28,6 +31,7 @@ _SERVICES = {
     "GetParameterHistory": "ssm",
     "PutParameter": "ssm",
     "GetObject": "s3",
+    "GetObjectVersion": "s3",
     "PutObject": "s3",
     "Query": "dynamodb",
     "GetItem": "dynamodb",
@@ -78,14 +82,29 @@ def used(deployed: Deployed) -> set[str]:
     return {_OTHER_NAMES.get(call) or f"{_SERVICES[call]}:{call}" for call in deployed.calls.made}
 
 
+@pytest.fixture(autouse=True)
+def _count_reads_of_versions(deployed: Deployed) -> None:
+    """A version is read by an operation's usual name, and allowed by an action of its own."""
+
+    def note(request: Mapping[str, Any]) -> None:
+        if "versionId" in request["query_string"]:
+            deployed.calls.made["GetObjectVersion"] += 1
+
+    deployed.calls.answer_always("GetObject", note)
+
+
 @pytest.fixture
 def uploads(deployed: Deployed, here: Path) -> None:
-    """Uploads that version 2 approves, one of them deleted since, one that it blocks, and one under analysis."""
+    """Uploads that version 2 approves, one of them deleted since, one that it blocks, and one under analysis.
+
+    One of those that it approves was analysed by its version.
+    """
     (here / "standard.yaml").write_text(STANDARD_2, encoding="utf-8")
     deployed.record(V1)
     deployed.put(
         a_judged("kept.jpg", {"Violence": 80.0}, V1, upload=put_object(deployed, "kept.jpg")),
         a_judged("gone.jpg", {"Violence": 80.0}, V1),
+        a_judged("version.jpg", {"Violence": 80.0}, V1, upload={"version_id": "v1"}, engine=Engine.IMAGE),
         a_judged("stricter.jpg", {"Alcohol": 80.0}, V1),
         a_claim(an_upload("pending.jpg")),
     )

@@ -14,6 +14,7 @@ from cli.clock import Clock
 from cli.commands import reconcile as command
 from cli.errors import CommandError
 from cli.listed_objects import Inventory, outermost
+from lambdas.moderation.upload import iso, version_named
 from lambdas.moderation.verdict import Status
 from tests.cli.conftest import UPLOADS, Deployed, Run
 from tests.cli.operated import DEFAULT, PICTURES, Operated
@@ -33,7 +34,8 @@ def operated(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> Operated:
 def store(operated: Operated, key: str, body: bytes = b"bytes") -> dict[str, Any]:
     """Store an object; gives what tells its bytes."""
     answer = operated.deployed.s3.put_object(Bucket=UPLOADS, Key=key, Body=body)
-    return {"etag": answer["ETag"].strip('"'), "version_id": answer.get("VersionId")}
+    told = {"etag": answer["ETag"].strip('"'), "version_id": version_named(answer.get("VersionId"))}
+    return {**told, "uploaded_at": iso(datetime.now(UTC))}
 
 
 def version(operated: Operated) -> None:
@@ -202,6 +204,35 @@ def test_an_older_item_counts_where_its_version_is_current_again(operated: Opera
     assert standings(report(gatehouse, status=0)) == {("default", "decided"): 1}
 
 
+def test_an_object_that_was_stored_again_after_its_verdicts_upload_has_none(operated: Operated, gatehouse: Run) -> None:
+    """Bytes of the same ETag need not be the same bytes, and no reader shows them on the older upload's verdict."""
+    stored = store(operated, "a.jpg") | {"uploaded_at": "2001-01-01T00:00:00.000Z"}
+    operated.deployed.put(a_verdict(Status.APPROVED, a_claim(an_upload("a.jpg", **stored))))
+
+    assert standings(report(gatehouse)) == {("default", "other-version"): 1}
+
+
+@pytest.mark.parametrize("status", ["Enabled", "Suspended"])
+@pytest.mark.parametrize("told", [None, "null"])
+def test_an_object_from_before_versioning_has_its_verdict(
+    operated: Operated, gatehouse: Run, status: Any, told: str | None
+) -> None:
+    stored = store(operated, "a.jpg")
+    operated.deployed.s3.put_bucket_versioning(Bucket=UPLOADS, VersioningConfiguration={"Status": status})
+    operated.deployed.put(a_verdict(Status.APPROVED, a_claim(an_upload("a.jpg", **stored | {"version_id": told}))))
+
+    assert standings(report(gatehouse, status=0)) == {("default", "decided"): 1}
+
+
+def test_a_version_of_the_same_bytes_does_not_speak_for_an_object_without_a_version(
+    operated: Operated, gatehouse: Run
+) -> None:
+    stored = store(operated, "a.jpg")
+    operated.deployed.put(a_verdict(Status.APPROVED, a_claim(an_upload("a.jpg", **stored | {"version_id": "v1"}))))
+
+    assert standings(report(gatehouse)) == {("default", "other-version"): 1}
+
+
 def test_objects_that_may_be_on_their_way_are_left_out(operated: Operated, gatehouse: Run) -> None:
     store(operated, "a.jpg")
 
@@ -322,6 +353,17 @@ def test_an_inventory_of_current_versions_is_compared_by_etag(operated: Operated
         ("default", "unknown"): 1,
     }
     assert report(gatehouse, "--inventory", manifest, "--prefix", "a", status=0)["listed"] == 1
+
+
+@pytest.mark.parametrize("told", ["", "null"])
+def test_an_inventory_names_no_version_in_more_than_one_way(
+    operated: Operated, gatehouse: Run, here: Path, told: str
+) -> None:
+    operated.deployed.put(a_verdict(Status.APPROVED, a_claim(an_upload("a.jpg", etag="e"))))
+
+    found = report(gatehouse, "--inventory", inventory(here, [row("a.jpg", told)]), status=0)
+
+    assert standings(found) == {("default", "decided"): 1}
 
 
 def test_an_inventory_of_another_bucket_is_not_compared(operated: Operated, gatehouse: Run, here: Path) -> None:

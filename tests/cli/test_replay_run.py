@@ -15,6 +15,7 @@ from cli.verdict_store import Selection, VerdictStore
 from lambdas.aws.flag_topic import FlagTopic
 from lambdas.aws.upload_bucket import UploadBucket
 from lambdas.moderation import taxonomy
+from lambdas.moderation.engine import Engine
 from lambdas.moderation.flag import flag_id
 from lambdas.moderation.lane import Lane
 from lambdas.moderation.policy import Policy
@@ -23,6 +24,7 @@ from tests.cli.conftest import STANDARD, STRICT, TABLE, UPLOADS, Deployed, polic
 from tests.cli.judged_uploads import EARLIER, PatientClock, a_judged, put_object
 from tests.unit.aws_calls import Killed
 from tests.unit.builders import ADAPTER, a_claim, a_verdict, an_upload
+from tests.unit.pngs import animated, png
 
 OLD = policy_of(STANDARD)
 NEW = policy_of(
@@ -85,7 +87,7 @@ class Bench:
             policy,
             policy_name_for=policy_name_for,
             store=VerdictStore(self.deployed.dynamodb, TABLE, clock.pause),
-            uploads=UploadBucket(self.deployed.s3),
+            uploads=UploadBucket(self.deployed.s3, finds_animations=True),
             topic=FlagTopic(self.deployed.sns, self.deployed.topic_arn, lambda _: None) if publish else None,
             notified=FLAGGED,
             is_active=self._look,
@@ -324,7 +326,23 @@ def test_only_approvals_ask_for_their_object(bench: Bench) -> None:
 
     bench.run()
 
-    assert bench.deployed.calls.made["HeadObject"] == 1
+    assert bench.deployed.calls.made["GetObject"] == 1
+
+
+@pytest.mark.parametrize("engine", [Engine.BULK, Engine.IMAGE])
+@pytest.mark.parametrize("versioned", [True, False])
+def test_no_policy_approves_an_animation(bench: Bench, engine: Engine, versioned: bool) -> None:
+    if versioned:
+        bench.deployed.s3.put_bucket_versioning(Bucket=UPLOADS, VersioningConfiguration={"Status": "Enabled"})
+    for key, body in (("moving.png", animated()), ("still.png", png())):
+        stored = bench.deployed.s3.put_object(Bucket=UPLOADS, Key=key, Body=body)
+        told = {"etag": stored["ETag"].strip('"'), "version_id": stored.get("VersionId"), "size": len(body)}
+        bench.deployed.put(a_judged(key, FIGHT, OLD, upload=told, engine=engine))
+
+    report = bench.run()
+
+    assert bench.statuses() == {"moving.png": REVIEW, "still.png": APPROVED}
+    assert report.unconfirmed == 1
 
 
 def test_only_selected_uploads_are_judged_again(bench: Bench) -> None:

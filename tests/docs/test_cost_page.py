@@ -10,7 +10,7 @@ from tests.benchmarks.cost import MILLION, REKOGNITION_IMAGE, Case, cases, table
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "cost.md").read_text("utf-8")
 
 #: From how many uploads a batch on an engine adds less than a hundredth of Rekognition's price.
-BREAK_EVEN = {"image": 100, "bulk": 300}
+BREAK_EVEN = {"image": 200, "bulk": 300}
 
 
 def share(case: Case) -> float:

@@ -6,6 +6,7 @@ from functools import cache
 from PIL import Image
 
 from local.rekognition.planted_labels import plant
+from tests.unit.pngs import animated
 
 
 @cache
@@ -21,3 +22,5 @@ def image(label: str | None = None, confidence: float = 99.0, shade: int = 200) 
 CLEAN = image()
 BLOCKED = image("Weapon Violence")
 REVIEW = image("Graphic Violence", 85.0)
+#: Its first frame is clean, and nobody looks at the other one.
+ANIMATED = animated()

@@ -64,6 +64,7 @@ def test_it_runs_until_told_to_stop_and_prints_outputs_and_lines_to_paste(
     assert set(outputs) == {
         *("UploadBucketName", "WorkBucketName", "VerdictTableName", "FlagTopicArn", "PolicyParameterName"),
         *("StandardPolicyParameterName", "LanePolicies", "NotifiedStatuses", "VerdictRetentionDays"),
+        *("ResultsRoleArn", "AnimationCheck"),
         *("StateMachineArn", "AnalysisRoleArn", "AnalyzerRoleArn", "ChunkQueueUrl"),
         *("IngestQueueUrl", "IngestDeadLetterQueueUrl", "UndeliveredQueueUrl"),
     }

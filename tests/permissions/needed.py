@@ -54,6 +54,10 @@ OF_THE_KEY = {
     ),
 }
 
+#: What is called only where a setting asks for it: the variable that says so, who calls, and the action.
+_SWITCH = "ANIMATION_CHECK"
+_SWITCHED_OFF = (("UploadBucket.doubts", "s3:GetObjectVersion"),)
+
 #: What Lambda's pollers do with the function's role (Lambda Developer Guide, services-sqs-configure.html).
 POLLER = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 
@@ -103,7 +107,10 @@ def _calls_of_role(template: Template, role: str) -> Iterator[Call]:
         properties = resource.get("Properties", {})
         match resource["Type"]:
             case "AWS::Lambda::Function" if _runs_as(properties["Role"], role):
-                yield from calls_of_function(properties["Handler"].split(".")[1])
+                unmade = _SWITCHED_OFF if properties["Environment"]["Variables"].get(_SWITCH) == "off" else ()
+                for call in calls_of_function(properties["Handler"].split(".")[1]):
+                    if (call.where, call.action) not in unmade:
+                        yield call
                 yield from _calls_of_lambda(template, name, properties)
             case "AWS::StepFunctions::StateMachine" if _runs_as(properties["RoleArn"], role):
                 yield from _calls_of_machine(properties)

@@ -122,12 +122,15 @@ class _Speaker:
 
     def _actions(self, method: ast.FunctionDef) -> Iterator[str]:
         prefix, operations = _operations(self.service)
+        of_a_version = _calls_with(method, "VersionId")
         for node in ast.walk(method):
             name = self._called(node)
             if name is None:
                 continue
             if operations[name] == "TransactWriteItems":
                 yield from _transaction_actions(method)
+            elif operations[name] == "GetObject" and id(node) in of_a_version:
+                yield action_for(prefix, "GetObjectVersion")
             else:
                 yield action_for(prefix, operations[name])
 
@@ -139,6 +142,15 @@ class _Speaker:
             case ast.Attribute(value=client, attr=name) if name not in ("exceptions", "get_paginator"):
                 return name if _is_own(client, self.client) else None
         return None
+
+
+def _calls_with(method: ast.FunctionDef, parameter: str) -> set[int]:
+    """The functions that are called with a parameter of this name, each by its identity as a node."""
+    return {
+        id(node.func)
+        for node in ast.walk(method)
+        if isinstance(node, ast.Call) and any(keyword.arg == parameter for keyword in node.keywords)
+    }
 
 
 def _transaction_actions(method: ast.FunctionDef) -> Iterator[str]:

@@ -58,8 +58,9 @@ lanes:
     max_wait: 300
 """
 
-#: Settings of an account that has no bulk, and says so.
+#: Settings of an account that has no bulk, and says so; approvals need no look for animations.
 IMAGE_ONLY = """
+animation_check: false
 lanes:
   default: {engine: image}
   archive: {prefixes: [archive/], priority: backfill, engine: image}

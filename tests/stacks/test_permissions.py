@@ -27,6 +27,7 @@ RESULTS = TRACES | {
     ("s3:DeleteObject", "<WorkBucket>/open/*/*.json"),
     ("s3:ListBucket", "<WorkBucket>"),
     ("s3:GetObject", "<UploadsBucket>/*"),
+    ("s3:GetObjectVersion", "<UploadsBucket>/*"),
     ("s3:ListBucket", "<UploadsBucket>"),
     ("sns:Publish", "<FlagsTopic>"),
 }
@@ -185,6 +186,12 @@ def test_a_machine_whose_lanes_may_not_use_bulk_has_nothing_to_do_with_it_either
 
     assert permissions(image_only, f"{priority}AnalysisStateMachineRole") == FAST_WORKFLOW | look | turn
     assert permissions(image_only, f"{priority}ImagesAnalyzerRole") == FAST_ANALYZER
+
+
+def test_results_reads_no_version_where_nobody_looks_for_animations(image_only: Assembly) -> None:
+    version = {("s3:GetObjectVersion", "<UploadsBucket>/*")}
+
+    assert permissions(image_only, "ResultsWriterResultsRole") == RESULTS - version
 
 
 @pytest.mark.parametrize("priority", ["Fast", "Live", "Backfill"])

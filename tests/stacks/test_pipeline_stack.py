@@ -320,7 +320,7 @@ OF_LANE = ("IngestQueueUrl", "IngestDeadLetterQueueUrl", "UndeliveredQueueUrl")
 
 
 def test_the_outputs_are_those_of_the_design(shipped: Assembly, elaborate: Assembly) -> None:
-    shared = {"LanePolicies", "NotifiedStatuses", "VerdictRetentionDays"}
+    shared = {"LanePolicies", "NotifiedStatuses", "VerdictRetentionDays", "ResultsRoleArn", "AnimationCheck"}
 
     assert set(outputs(shipped)) == {*OF_PRIORITY, *OF_LANE, *shared}
     assert set(outputs(elaborate)) == {
@@ -363,6 +363,18 @@ def test_the_outputs_tell_which_policy_judges_what_and_who_is_told(elaborate: As
     }
     assert named["NotifiedStatuses"] == "APPROVED,FAILED"
     assert named["VerdictRetentionDays"] == "365"
+
+
+def test_an_existing_key_can_be_opened_to_results_by_its_role(elaborate: Assembly) -> None:
+    assert outputs(elaborate)["ResultsRoleArn"]["Fn::GetAtt"][0].startswith("ResultsWriterResultsRole")
+
+
+def test_the_function_and_the_outputs_agree_on_whether_animations_are_looked_for(
+    shipped: Assembly, image_only: Assembly
+) -> None:
+    for assembly, check in ((shipped, "on"), (image_only, "off")):
+        variables = properties(assembly, "AWS::Lambda::Function", "ResultsWriter")["Environment"]["Variables"]
+        assert variables["ANIMATION_CHECK"] == outputs(assembly)["AnimationCheck"] == check
 
 
 def test_the_sweeper_is_told_of_every_lane_each_quarter_of_an_hour(elaborate: Assembly) -> None:

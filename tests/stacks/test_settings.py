@@ -113,6 +113,7 @@ image_engine:
   shares: {{fast: 10, live: 80, backfill: 5}}
 backfill_batches: 7
 model_version: "8.1-beta"
+animation_check: false
 lanes:
   profile-pictures:
     prefixes: [p/, "ü "]
@@ -145,6 +146,7 @@ lanes:
         image_engine=ImageEngineSettings(12.5, {Priority.FAST: 10, Priority.LIVE: 80, Priority.BACKFILL: 5}),
         backfill_batches=7,
         model_version="8.1-beta",
+        animation_check=False,
         lanes=(
             LaneSettings(
                 Lane(
@@ -267,8 +269,8 @@ MISTAKES = {
     # keys
     "lanes: {default: }\nnotfy: []": "gatehouse.yaml:2: notfy: unknown key; did you mean notify?",
     "lanes: {default: }\nxyz: 1": "gatehouse.yaml:2: xyz: unknown key; the keys are alarm_topic_arn, "
-    "backfill_batches, encryption_key, image_engine, lanes, log_retention_days, model_version, name, notify, "
-    "upload_bucket, verdict_retention_days, work_retention_days",
+    "animation_check, backfill_batches, encryption_key, image_engine, lanes, log_retention_days, model_version, name, "
+    "notify, upload_bucket, verdict_retention_days, work_retention_days",
     lane("max_waits: 60"): "gatehouse.yaml:3: lanes.default.max_waits: unknown key; did you mean max_wait?",
     # names
     "lanes: {default: }\nname: My Stack": 'gatehouse.yaml:2: name: "My Stack" does not fit; write small letters, '
@@ -287,6 +289,10 @@ MISTAKES = {
     "write create, or a key's own ARN (arn:aws:kms:...:key/..., no alias)",
     "lanes: {default: }\nencryption_key: true": "gatehouse.yaml:2: encryption_key: true is not text; write create, or "
     "a key's own ARN (arn:aws:kms:...:key/..., no alias) (YAML reads yes, no, on and off as true and false)",
+    "lanes: {default: }\nanimation_check: 'yes'": 'gatehouse.yaml:2: animation_check: "yes" is neither true nor false; '
+    "write one of them, without quotes",
+    "lanes: {default: }\nanimation_check:": "gatehouse.yaml:2: animation_check: null is neither true nor false; write "
+    "one of them, without quotes",
     # lists
     "lanes: {default: }\nnotify: REVIEW": 'gatehouse.yaml:2: notify: "REVIEW" is not a list; write ["REVIEW"]',
     "lanes: {default: }\nnotify: [PENDING]": 'gatehouse.yaml:2: notify: "PENDING" is not a final status; choose from '

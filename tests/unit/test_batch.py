@@ -93,7 +93,6 @@ def test_the_newest_upload_of_an_object_alone_is_in_the_manifest() -> None:
     ("version_ids", "overwritten"),
     [
         ((None, None, None), [True, False, True]),
-        (("null", "null", "null"), [True, False, True]),
         (("version-1", "version-2", "version-3"), [False, False, False]),
     ],
 )

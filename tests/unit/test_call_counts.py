@@ -23,7 +23,7 @@ from lambdas.aws.flag_topic import FlagTopic
 from lambdas.aws.image_moderation import ImageModeration
 from lambdas.aws.policy_parameters import PolicyParameters
 from lambdas.aws.task_tokens import TaskTokens
-from lambdas.aws.upload_bucket import PARALLEL_HEADS, UploadBucket
+from lambdas.aws.upload_bucket import PARALLEL_LOOKS, UploadBucket
 from lambdas.aws.verdict_table import VerdictTable
 from lambdas.aws.work_bucket import WorkBucket
 from lambdas.batcher.active_policies import ActivePolicies
@@ -56,7 +56,7 @@ LINES = 10_000
 CHUNK = 100
 APPROVALS = 1_001
 
-_CONFIG = Config(parameter_validation=False, max_pool_connections=PARALLEL_HEADS)
+_CONFIG = Config(parameter_validation=False, max_pool_connections=PARALLEL_LOOKS)
 
 
 @pytest.fixture
@@ -130,20 +130,27 @@ class _BatchInProgress:
         self._files[chunk.results_key] = "\n".join(lines)
 
     def get_object(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        text = self._files.get(urlsplit(request["url"]).path.removeprefix("/"))
+        url = urlsplit(request["url"])
+        if url.netloc.startswith(f"{self.uploads[0].bucket}."):
+            return self.head_object(request) | _body(b"\xff\xd8 a JPEG")
+        text = self._files.get(url.path.removeprefix("/"))
         if text is None:
             return an_error("NoSuchKey", "The specified key does not exist.", 404)
-        body = text.encode()
-        return {"Body": StreamingBody(io.BytesIO(body), len(body))}
+        return _body(text.encode())
 
     def head_object(self, _request: Mapping[str, Any]) -> dict[str, Any]:
         modified = datetime(2026, 11, 22, 11, 59, 30, tzinfo=UTC)
-        return {"ETag": f'"{self.batch.uploads[0].claim.upload.etag}"', "LastModified": modified}
+        upload = self.uploads[0]
+        return {"ETag": f'"{upload.etag}"', "LastModified": modified, "VersionId": upload.version_id}
 
     def batch_get_item(self, request: Mapping[str, Any]) -> dict[str, Any]:
         ((name, asked),) = json.loads(request["body"])["RequestItems"].items()
         claim = {"status": {"S": "PENDING"}, "batch_id": {"S": "batch-1"}, "claimed_at": {"S": self.batch.created_at}}
         return {"Responses": {name: [key | claim for key in asked["Keys"]]}, "UnprocessedKeys": {}}
+
+
+def _body(content: bytes) -> dict[str, Any]:
+    return {"Body": StreamingBody(io.BytesIO(content), len(content))}
 
 
 def _answer_from(calls: AwsCalls, batch: _BatchInProgress) -> _BatchInProgress:
@@ -162,12 +169,12 @@ def batch(calls: AwsCalls) -> _BatchInProgress:
     return _answer_from(calls, _BatchInProgress())
 
 
-def _settlement(calls: AwsCalls) -> Settlement:
+def _settlement(calls: AwsCalls, *, finds_animations: bool = True) -> Settlement:
     s3 = _client(calls, "s3")
     return Settlement(
         table=VerdictTable(_client(calls, "dynamodb"), "verdicts"),
         work=WorkBucket(s3, "work"),
-        uploads=UploadBucket(s3),
+        uploads=UploadBucket(s3, finds_animations=finds_animations),
         topic=FlagTopic(_client(calls, "sns"), "arn:aws:sns:us-east-1:000000000000:flags"),
         notify=FLAGGED,
         retention=None,
@@ -175,11 +182,14 @@ def _settlement(calls: AwsCalls) -> Settlement:
     )
 
 
-def test_results_makes_a_transaction_a_hundred_and_a_publish_ten_of_10000_lines(
-    calls: AwsCalls, batch: _BatchInProgress
+@pytest.mark.parametrize("version_id", [None, "v1"])
+@pytest.mark.parametrize(("finds_animations", "gets", "heads"), [(True, APPROVALS, 0), (False, 0, APPROVALS)])
+def test_results_makes_a_transaction_a_hundred_a_publish_ten_and_a_look_an_approval_of_10000_lines(
+    calls: AwsCalls, version_id: str | None, finds_animations: bool, gets: int, heads: int
 ) -> None:
+    _answer_from(calls, _BatchInProgress(version_id))
     job = Job("job-1", Location("work", "results.jsonl"), Location("work", "summary.json"))
-    settlement = _settlement(calls)
+    settlement = _settlement(calls, finds_animations=finds_animations)
     settled = settlement.settle(Request("batch-1", job))
     settlement.close("batch-1", settled)
 
@@ -188,19 +198,22 @@ def test_results_makes_a_transaction_a_hundred_and_a_publish_ten_of_10000_lines(
         BatchGetItem=ceil(LINES / 100),
         TransactWriteItems=ceil(LINES / 100),
         PublishBatch=ceil((LINES - APPROVALS) / 10),
-        HeadObject=APPROVALS,
-        GetObject=4,
+        HeadObject=heads,
+        GetObject=4 + gets,
         DeleteObject=1,
     )
 
 
-def test_results_reads_a_file_a_chunk_and_looks_at_no_object_whose_version_was_analysed(calls: AwsCalls) -> None:
+@pytest.mark.parametrize(("finds_animations", "gets"), [(True, APPROVALS), (False, 0)])
+def test_results_reads_a_file_a_chunk_and_a_version_that_was_analysed_only_to_find_animations(
+    calls: AwsCalls, finds_animations: bool, gets: int
+) -> None:
     batch = _answer_from(calls, _BatchInProgress(version_id="v1"))
     chunks = tuple(Chunk("batch-1", ImagePass.FIRST, first, CHUNK) for first in range(0, LINES, CHUNK))
     for chunk in chunks:
         batch.add_results(chunk)
 
-    settlement = _settlement(calls)
+    settlement = _settlement(calls, finds_animations=finds_animations)
     settled = settlement.settle(Request("batch-1", ImageRun(ImagePass.FIRST, LINES, chunks, {})))
     settlement.close("batch-1", settled)
 
@@ -209,7 +222,7 @@ def test_results_reads_a_file_a_chunk_and_looks_at_no_object_whose_version_was_a
         BatchGetItem=ceil(LINES / 100),
         TransactWriteItems=ceil(LINES / 100),
         PublishBatch=ceil((LINES - APPROVALS) / 10),
-        GetObject=2 + ceil(LINES / CHUNK),  # settings and index
+        GetObject=2 + ceil(LINES / CHUNK) + gets,  # settings and index
         DeleteObject=1,
     )
 

@@ -57,11 +57,12 @@ def test_a_refused_upload_is_not_worth_a_call() -> None:
     assert [image.n for image in _chunk(4, 3).images(_index())] == [4, 6]
 
 
-@pytest.mark.parametrize("version_id", [None, "null"])
-def test_an_older_upload_whose_bytes_are_gone_is_not_worth_one(version_id: str | None) -> None:
-    batch = a_batch([a_claim(an_upload(sequencer=sequencer, version_id=version_id)) for sequencer in ("2", "1")])
+@pytest.mark.parametrize("version_id", ["null", '"null"'], ids=["no version id", "a text that means none"])
+def test_an_older_upload_whose_bytes_are_gone_is_not_worth_one(version_id: str) -> None:
+    batch = a_batch([a_claim(an_upload(sequencer=sequencer)) for sequencer in ("2", "1")])
+    index = batch.index().replace('"version_id":null', f'"version_id":{version_id}')
 
-    assert [image.n for image in _chunk(0, 2).images(batch.index().encode().splitlines())] == [0]
+    assert [image.n for image in _chunk(0, 2).images(index.encode().splitlines())] == [0]
 
 
 def test_an_older_version_of_an_object_is_worth_one() -> None:
@@ -76,7 +77,7 @@ def test_an_older_version_of_an_object_is_worth_one() -> None:
             an_upload,
             st.sampled_from(["cat.jpg", "dog.jpg"]),
             sequencer=st.sampled_from("123456789"),
-            version_id=st.sampled_from([None, "null", "version-1"]),
+            version_id=st.sampled_from([None, "version-1"]),
             size=st.sampled_from([0, 1000]),
         ),
         min_size=1,

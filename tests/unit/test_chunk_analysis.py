@@ -207,7 +207,7 @@ def test_each_image_of_a_chunk_gets_a_line_of_its_own(workshop: Workshop) -> Non
 
 def test_rekognition_is_asked_what_the_message_says_about_the_version_that_was_uploaded(workshop: Workshop) -> None:
     versions = [an_upload(sequencer=f"{n}", version_id=f"version-{n}") for n in range(2)]
-    workshop.batch_of([*versions, an_upload("dog.jpg", version_id="null")])
+    workshop.batch_of([*versions, an_upload("dog.jpg")])
 
     workshop.analyse(workshop.message(min_confidence=12.5, adapter=ADAPTER))
 

@@ -92,7 +92,7 @@ def _meaning(client: "RekognitionClient", upload: Upload, adapter: str | None = 
 
 @pytest.mark.parametrize(
     ("version_id", "version"),
-    [("3sL4kqtJlcpXroDTDmJ", {"Version": "3sL4kqtJlcpXroDTDmJ"}), (None, {}), ("null", {})],
+    [("3sL4kqtJlcpXroDTDmJ", {"Version": "3sL4kqtJlcpXroDTDmJ"}), (None, {})],
 )
 @pytest.mark.parametrize(("adapter", "asked"), [(None, {}), (ADAPTER, {"ProjectVersion": ADAPTER})])
 def test_rekognition_is_asked_about_the_very_version_where_there_is_one(

@@ -225,13 +225,12 @@ def test_an_older_version_of_an_object_does_not_get_the_newer_ones_answer() -> N
     assert "newer upload" in verdicts[0].failure.message
 
 
-@pytest.mark.parametrize("version_id", [None, "null"])
 @pytest.mark.parametrize("confidences", [{}, {"Violence": 95}])
 @pytest.mark.parametrize("engine", [Engine.BULK, Engine.IMAGE])
 def test_an_overwritten_upload_is_superseded_whatever_either_engine_says(
-    engine: Engine, confidences: dict[str, float], version_id: str | None
+    engine: Engine, confidences: dict[str, float]
 ) -> None:
-    older, newer = (an_upload(sequencer=sequencer, version_id=version_id) for sequencer in ("1", "2"))
+    older, newer = (an_upload(sequencer=sequencer) for sequencer in ("1", "2"))
     settings, index = settings_and_index(a_batch([a_claim(older), a_claim(newer)]))
     answers: Answers = (
         _answers(result_line(CAT.object, confidences))

@@ -21,6 +21,7 @@ from tests.unit.builders import a_batch, a_lane, an_answer, an_upload, result_li
 from tests.unit.conftest import TABLE, UPLOADS, WORK, Storage
 from tests.unit.emitted import dimensions_in, metrics_in
 from tests.unit.lambda_context import a_context
+from tests.unit.pngs import animated
 
 VERSION_KEY = "ModerationModelVersion"
 
@@ -35,11 +36,13 @@ class Deployed:
     storage: Storage
     log: io.StringIO
 
-    def a_batch_of(self, *keys: str, batch_id: str = "batch-1", lane: str = "avatars") -> list[Upload]:
+    def a_batch_of(
+        self, *keys: str, batch_id: str = "batch-1", lane: str = "avatars", body: bytes = b"bytes"
+    ) -> list[Upload]:
         """Store, claim and write down uploads of these keys."""
         found = []
         for key in keys:
-            etag = self.storage.s3.put_object(Bucket=UPLOADS, Key=key, Body=b"bytes")["ETag"].strip('"')
+            etag = self.storage.s3.put_object(Bucket=UPLOADS, Key=key, Body=body)["ETag"].strip('"')
             found.append(an_upload(key, etag=etag, uploaded_at=iso(datetime.now(UTC))))
         moment = iso(datetime.now(UTC))
         claims = [Claim(upload, batch_id, moment, lane) for upload in found]
@@ -91,6 +94,7 @@ def deployed(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Depl
     monkeypatch.setenv("NOTIFY", "REVIEW,BLOCKED")
     monkeypatch.setenv("VERDICT_RETENTION_DAYS", "")
     monkeypatch.setenv("MODEL_VERSION", "7.0")
+    monkeypatch.setenv("ANIMATION_CHECK", "on")
     log = io.StringIO()
     monkeypatch.setattr(results.logger.registered_handler, "stream", log)
     results._settlement.cache_clear()
@@ -331,7 +335,11 @@ def test_a_retention_gives_final_verdicts_an_expiry(deployed: Deployed, monkeypa
 
 
 @pytest.mark.parametrize(
-    "name", ["VERDICT_TABLE", "WORK_BUCKET", "FLAG_TOPIC_ARN", "NOTIFY", "VERDICT_RETENTION_DAYS", "MODEL_VERSION"]
+    "name",
+    [
+        *("VERDICT_TABLE", "WORK_BUCKET", "FLAG_TOPIC_ARN", "NOTIFY", "VERDICT_RETENTION_DAYS", "MODEL_VERSION"),
+        "ANIMATION_CHECK",
+    ],
 )
 def test_a_missing_setting_is_named(deployed: Deployed, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(name)
@@ -339,6 +347,28 @@ def test_a_missing_setting_is_named(deployed: Deployed, name: str, monkeypatch: 
 
     with pytest.raises(KeyError, match=name):
         deployed.invoke()
+
+
+@pytest.mark.parametrize(("check", "status"), [("on", "UNSUPPORTED"), ("off", "APPROVED")])
+def test_animations_are_looked_for_unless_the_setting_says_otherwise(
+    deployed: Deployed, check: str, status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANIMATION_CHECK", check)
+    (upload,) = deployed.a_batch_of("moving.png", body=animated())
+
+    deployed.invoke(result_line(upload.object))
+
+    assert deployed.statuses() == {"moving.png": status}
+
+
+def test_a_check_that_is_neither_on_nor_off_approves_nothing(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANIMATION_CHECK", "true")
+    (upload,) = deployed.a_batch_of("cat.jpg")
+
+    with pytest.raises(KeyError):
+        deployed.invoke(result_line(upload.object))
 
 
 def test_a_status_that_does_not_exist_cannot_be_notified(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,11 +16,12 @@ from lambdas.aws.verdict_table import VerdictTableBusyError
 from lambdas.moderation.analysis import ImageError, answer_line, error_line
 from lambdas.moderation.batch import Batch, BatchUpload, index_lines, uploads_key
 from lambdas.moderation.chunk import Chunk
+from lambdas.moderation.engine import Engine
 from lambdas.moderation.image_pass import ImagePass
 from lambdas.moderation.lane import Priority
 from lambdas.moderation.open_batch import OpenBatch, open_key
 from lambdas.moderation.policy import Policy
-from lambdas.moderation.upload import Upload, iso
+from lambdas.moderation.upload import Upload, iso, version_named
 from lambdas.moderation.verdict import FLAGGED, Claim, Failure, Status
 from lambdas.results import settlement
 from lambdas.results.request import ImageRun, Job, Location, Request
@@ -28,6 +29,7 @@ from lambdas.results.settlement import Again, Settled, Settlement
 from tests.unit.aws_calls import Killed, an_error, cancelled
 from tests.unit.builders import ADAPTER, a_claim, a_lane, a_policy, a_verdict, an_answer, an_upload, result_line
 from tests.unit.conftest import UPLOADS, WORK, Storage, no_pause
+from tests.unit.pngs import animated, png
 
 CLEAN: Mapping[str, float] = {}
 REVIEWED, BLOCKED = {"Violence": 60.0}, {"Violence": 95.0}
@@ -51,10 +53,11 @@ class Court:
     retention: timedelta | None = None
     lane: dict[str, Any] = field(default_factory=dict)
     policies: Mapping[str, Policy] = field(default_factory=lambda: {"standard": a_policy()})
+    finds_animations: bool = True
     sequence: int = 0
 
-    def upload(self, key: str, body: bytes = b"bytes") -> Upload:
-        """Store an object, as a user does."""
+    def upload(self, key: str, body: bytes = b"bytes", age: float = 0) -> Upload:
+        """Store an object, as a user does; its event is `age` seconds old, and somebody else stored it again since."""
         answer = self.storage.s3.put_object(Bucket=UPLOADS, Key=key, Body=body)
         self.sequence += 1
         return an_upload(
@@ -62,8 +65,9 @@ class Court:
             f"{self.sequence:x}",
             bucket=UPLOADS,
             etag=answer["ETag"].strip('"'),
-            version_id=answer.get("VersionId"),
+            version_id=version_named(answer.get("VersionId")),
             size=len(body),
+            uploaded_at=iso(datetime.now(UTC) - timedelta(seconds=age)),
         )
 
     def claim(self, found: Sequence[Upload], batch_id: str = "batch-1", age: float = 0) -> Batch:
@@ -129,7 +133,7 @@ class Court:
         settlement = Settlement(
             self.storage.table,
             self.storage.work,
-            UploadBucket(self.storage.s3),
+            UploadBucket(self.storage.s3, finds_animations=self.finds_animations),
             FlagTopic(sns, self.topic_arn, pause=no_pause),
             self.notify,
             self.retention,
@@ -470,7 +474,7 @@ def test_overwritten_bytes_are_not_approved_on_their_successors_analysis(court: 
 
 
 def test_bytes_put_back_after_the_claim_are_not_approved(court: Court) -> None:
-    upload = court.upload("cat.jpg", b"bad")
+    upload = court.upload("cat.jpg", b"bad", age=20)
     court.claim([upload], age=10)
 
     court.settle(court.answer([result_line(upload.object)]))
@@ -552,12 +556,20 @@ def test_deleting_the_other_object_after_the_job_does_not_hide_it(court: Court) 
     assert court.leftovers() == [upload]
 
 
+def _no_upload_is_read(request: Mapping[str, Any]) -> None:
+    assert f"/{UPLOADS}/" not in request["url"]
+    assert f"//{UPLOADS}." not in request["url"]
+
+
 def test_a_flagged_upload_needs_no_look_at_the_object(court: Court) -> None:
     blocked = court.upload("cat.jpg")
     court.claim([blocked])
     court.storage.s3.delete_object(Bucket=UPLOADS, Key="cat.jpg")
 
-    court.settle(court.answer([result_line(blocked.object, BLOCKED)]))
+    request = court.answer([result_line(blocked.object, BLOCKED)])
+    court.storage.calls.answer_always("GetObject", _no_upload_is_read)
+
+    court.settle(request)
 
     assert court.statuses() == {"cat.jpg": "BLOCKED"}
     assert court.storage.calls.made["HeadObject"] == 0
@@ -689,7 +701,7 @@ def test_published_verdicts_are_final_before_the_next_flags_go_out(
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize(
     ("operation", "nth"),
-    [("BatchGetItem", 1), ("HeadObject", 1), ("PublishBatch", 1), ("PublishBatch", 2)]
+    [("BatchGetItem", 1), ("GetObject", 5), ("PublishBatch", 1), ("PublishBatch", 2)]
     + [("TransactWriteItems", nth) for nth in (1, 2, 3)],
 )
 def test_a_crash_anywhere_ends_with_each_verdict_final_and_each_flag_under_one_id(
@@ -780,7 +792,7 @@ def test_the_image_engines_answers_end_in_verdicts(court: Court) -> None:
     assert "job_id" not in item
 
 
-def test_an_approval_on_a_pinned_analysis_needs_no_look_at_the_object(court: Court) -> None:
+def test_an_approval_on_a_pinned_analysis_needs_no_look_at_what_is_current(court: Court) -> None:
     _version(court)
     overwritten, hidden = court.upload("overwritten.jpg"), court.upload("hidden.jpg")
     court.claim([overwritten, hidden])
@@ -793,6 +805,55 @@ def test_an_approval_on_a_pinned_analysis_needs_no_look_at_the_object(court: Cou
 
     assert court.storage.item(overwritten)["status"] == court.storage.item(hidden)["status"] == "APPROVED"
     assert court.storage.calls.made["HeadObject"] == 0
+
+
+@pytest.mark.parametrize("engine", [Engine.BULK, Engine.IMAGE])
+@pytest.mark.parametrize("versioned", [True, False])
+def test_an_animation_is_never_approved_and_needs_no_second_analysis(
+    court: Court, engine: Engine, versioned: bool
+) -> None:
+    court.notify = frozenset({Status.UNSUPPORTED, Status.BLOCKED})
+    if versioned:
+        _version(court)
+    moving, still, bad = (
+        court.upload(key, body) for key, body in (("moving.png", animated()), ("still.png", png()), ("bad", animated()))
+    )
+    court.claim([moving, still, bad])
+    found: dict[Upload, Mapping[str, float]] = {moving: CLEAN, still: CLEAN, bad: BLOCKED}
+    lines = [result_line(upload.object, labels) for upload, labels in found.items()]
+
+    settled = court.settle(court.answer(lines) if engine is Engine.BULK else court.look({**found}))
+
+    assert court.statuses() == {"moving.png": "UNSUPPORTED", "still.png": "APPROVED", "bad": "BLOCKED"}
+    assert court.code(moving) == "Animated"
+    assert settled.left == 0
+    assert "labels" not in court.storage.item(moving)
+    assert {flag["object"]["key"]: flag["status"] for flag in court.flags()} == {
+        "moving.png": "UNSUPPORTED",
+        "bad": "BLOCKED",
+    }
+
+
+def test_an_object_that_was_archived_before_its_approval_fails_and_is_not_analysed_again(court: Court) -> None:
+    archived, other = court.upload("archived.jpg"), court.upload("other.jpg")
+    court.claim([archived, other])
+    refusal = an_error("InvalidObjectState", status=403)
+    court.storage.calls.answer_always("GetObject", lambda asked: refusal if "archived.jpg" in asked["url"] else None)
+
+    settled = court.settle(court.answer([result_line(upload.object) for upload in (archived, other)]))
+
+    assert court.statuses() == {"archived.jpg": "FAILED", "other.jpg": "APPROVED"}
+    assert (court.code(archived), settled.left) == ("Archived", 0)
+
+
+def test_without_the_check_an_animation_is_approved_by_its_first_frame(court: Court) -> None:
+    court.finds_animations = False
+    upload = court.upload("moving.png", animated())
+    court.claim([upload])
+
+    court.settle(court.look({upload: CLEAN}))
+
+    assert court.statuses() == {"moving.png": "APPROVED"}
 
 
 def test_every_version_of_an_object_gets_a_verdict_of_its_own(court: Court) -> None:
@@ -815,8 +876,6 @@ def test_an_approval_on_an_unpinned_analysis_is_confirmed_by_a_look_at_the_key_a
     court.upload("a b.jpg", b"what a manifest could be taken to mean")
     found = [court.upload("a+b.jpg"), court.upload("cat.jpg", b"bad"), court.upload("gone.jpg")]
     found.append(replace(court.upload("large.jpg"), etag="9b2cf535f27731c974343645a3985328-2"))
-    if suspended:
-        found = [replace(upload, version_id="null") for upload in found]
     court.claim(found)
     court.upload("cat.jpg", b"clean")
     court.storage.s3.delete_object(Bucket=UPLOADS, Key="gone.jpg")
@@ -833,7 +892,7 @@ def test_an_approval_on_an_unpinned_analysis_is_confirmed_by_a_look_at_the_key_a
 
 
 def test_bytes_put_back_after_the_claim_are_not_approved_by_the_image_engine_either(court: Court) -> None:
-    upload = court.upload("cat.jpg")
+    upload = court.upload("cat.jpg", age=20)
     court.claim([upload], age=10)
 
     court.settle(court.look({upload: CLEAN}))

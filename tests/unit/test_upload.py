@@ -14,6 +14,7 @@ from lambdas.moderation.upload import (
     parse_message,
     readmission_message,
     resubmitted_batch,
+    version_named,
 )
 from tests.unit.builders import an_upload, s3_event
 
@@ -121,9 +122,19 @@ def test_an_event_that_lacks_what_a_verdict_needs_is_malformed(name: str) -> Non
         parse_message(json.dumps(event))
 
 
-@pytest.mark.parametrize("version_id", [None, ""])
-def test_an_unversioned_bucket_gives_no_version_id(version_id: object) -> None:
-    assert _parsed(_event_with(**{"version-id": version_id})).version_id is None
+@pytest.mark.parametrize("version_id", [None, "", "null"])
+def test_no_version_is_one_value_however_an_event_an_item_or_an_index_line_says_it(version_id: str | None) -> None:
+    told = {**an_upload().to_document(), "version_id": version_id}
+
+    assert _parsed(_event_with(**{"version-id": version_id})) == an_upload()
+    assert Upload.from_document(told) == an_upload()
+    assert Upload.from_document({name: value for name, value in told.items() if value is not None}) == an_upload()
+
+
+@pytest.mark.parametrize("version_id", [0, False, 7, {}, []])
+def test_a_version_id_that_is_no_text_is_malformed(version_id: object) -> None:
+    with pytest.raises(MalformedMessageError, match="version-id"):
+        parse_message(_event_with(**{"version-id": version_id}))
 
 
 def test_an_etag_loses_its_quotes() -> None:
@@ -222,7 +233,7 @@ def test_an_event_with_anything_in_a_field_is_stored_or_malformed(path: tuple[st
 
 @given(
     key=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=200),
-    version_id=st.one_of(st.none(), st.just("null"), st.text(st.characters(exclude_categories=["Cs"]), min_size=1)),
+    version_id=st.text(st.characters(exclude_categories=["Cs"])).map(version_named),
     batch_id=st.one_of(st.none(), st.text(min_size=1)),
 )
 def test_a_readmitted_upload_is_the_same_upload(key: str, version_id: str | None, batch_id: str | None) -> None:

@@ -1,7 +1,7 @@
 """Everything that is fuzzed. A new parser of outside data gets a line in the module of its kind."""
 
 from tests.fuzz.parser import Parser
-from tests.fuzz.parsers import batches, events, items, local_cloud, policies, results, settings
+from tests.fuzz.parsers import batches, events, items, local_cloud, policies, results, settings, uploaded_images
 
 PARSERS: tuple[Parser, ...] = (
     *events.PARSERS,
@@ -10,5 +10,6 @@ PARSERS: tuple[Parser, ...] = (
     *items.PARSERS,
     *policies.PARSERS,
     *settings.PARSERS,
+    *uploaded_images.PARSERS,
     *local_cloud.PARSERS,
 )

@@ -25,6 +25,7 @@ _WORDS = (
     "policy",
     "answered",
     "asked",
+    "null",
     "name",
     "level",
 )
@@ -77,6 +78,7 @@ def _check_claim(case: Case) -> bool:
     except (KeyError, TypeError, ValueError):
         return False
     assert type(claim.attempt) is int
+    assert claim.upload.version_id not in ("", "null"), "another way to have no version"
     return True
 
 
