@@ -46,7 +46,7 @@ class InvocationGraph:
         links: dict[str, set[str]] = {}
         for start, end in (*stacks.sent(), *stacks.delivered()):
             links.setdefault(start, set()).add(end)
-        functions = {name: properties for name, properties in stacks.of_kind(FUNCTION)}
+        functions = dict(stacks.of_kind(FUNCTION))
         return cls(functions, {start: frozenset(ends) for start, ends in links.items()})
 
     def looping(self) -> set[str]:
