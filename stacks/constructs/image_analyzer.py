@@ -96,6 +96,11 @@ class ImageAnalyzer(Construct):
                 "PRIORITY": priority.value,
                 "WORK_BUCKET": work.bucket.bucket_name,
             },
+            # A chunk that runs out of time is sent into the queue that invoked its run. That is no runaway: a run sends
+            # its own chunk and no other, once, when its time is up, and only while the chunk's step waits for it. So
+            # there are never more messages than chunks, nor more runs than MaximumConcurrency; images that keep failing
+            # end by their number of tries, throttled ones with the throttling, and all of them with their execution.
+            may_loop=True,
         )
         self.function = self.service.function
         self._grant(uploads, work, knows_bulk=knows_bulk)
@@ -135,6 +140,13 @@ class ImageAnalyzer(Construct):
                 meaning=f"Priority {self.priority}: the function that analyses images has failed again and again.",
                 periods=9,
                 breaching=3,
+            ),
+            create_alarm(
+                scope,
+                "AnalyzerStoppedAsLoop",
+                self.service.metric_stopped_as_loop(),
+                section="The Analyzer is stopped as a loop",
+                meaning=f"Priority {self.priority}: Lambda refuses chunks that were put back often, and they wait.",
             ),
             create_alarm(
                 scope,

@@ -26,6 +26,9 @@ class ServiceFunction(Construct):
         code: the one asset of all functions.
         memory_size: MB; processor time grows with it.
         environment: variables beside those of Powertools: names, no secrets.
+        may_loop: whether its invocations may lead back to it. Lambda ends any other function's chain of requests
+            after about 16 of them (Lambda Developer Guide, invocation-recursion.html). Say next to it what ends the
+            chain instead.
         key: what its logs are encrypted with, or None for CloudWatch's own key.
     """
 
@@ -41,6 +44,7 @@ class ServiceFunction(Construct):
         log_retention_days: int,
         key: EncryptionKey | None,
         environment: Mapping[str, str],
+        may_loop: bool = False,
     ) -> None:
         super().__init__(scope, id)
         log_group = create_log_group(self, "Logs", retention_days=log_retention_days, key=key)
@@ -56,6 +60,7 @@ class ServiceFunction(Construct):
             architecture=lambda_.Architecture.ARM_64,
             memory_size=memory_size,
             timeout=timeout,
+            recursive_loop=lambda_.RecursiveLoop.ALLOW if may_loop else None,
             role=role,
             tracing=lambda_.Tracing.ACTIVE,
             log_group=log_group,
@@ -94,6 +99,10 @@ class ServiceFunction(Construct):
     def metric_throttles(self) -> cloudwatch.Metric:
         """Invocations that the account had no concurrency left for."""
         return self.function.metric_throttles(period=PERIOD, statistic="Sum")
+
+    def metric_stopped_as_loop(self) -> cloudwatch.Metric:
+        """Invocations that Lambda refused because it took them for a loop."""
+        return self.function.metric("RecursiveInvocationsDropped", period=PERIOD, statistic="Sum")
 
     def metric_duration(self) -> cloudwatch.Metric:
         """Milliseconds that the longest invocation took."""

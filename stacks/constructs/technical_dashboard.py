@@ -66,7 +66,9 @@ class TechnicalDashboard(Construct):
             ),
         )
 
-        dashboard.add_widgets(heading("Functions", "Good: no errors, no throttles, durations well below the timeouts."))
+        dashboard.add_widgets(
+            heading("Functions", "Good: no errors, throttles or stopped loops, durations well below the timeouts.")
+        )
         dashboard.add_widgets(
             graph("Errors", "invocations", [one.metric_errors().with_(label=name) for name, one in functions.items()]),
             graph(
@@ -80,7 +82,12 @@ class TechnicalDashboard(Construct):
                 "Longest invocation",
                 "milliseconds",
                 [one.metric_duration().with_(label=name) for name, one in functions.items()],
-            )
+            ),
+            graph(
+                "Stopped as recursive loops",
+                "invocations",
+                [one.metric_stopped_as_loop().with_(label=name) for name, one in functions.items()],
+            ),
         )
 
         dashboard.add_widgets(

@@ -67,7 +67,7 @@ def deployed() -> Iterator[Pipeline]:
 def hasten(pipeline: Pipeline) -> None:
     """Shorten what a deployed pipeline would wait for in real time; see the module."""
     functions = pipeline.cloud.client("lambda")
-    pipeline.let_batchers_run(BATCHER_SECONDS)
+    pipeline.let_run("Batcher", BATCHER_SECONDS)
     for function in functions.list_functions()["Functions"]:
         if "Analyzer" in function["FunctionName"]:
             faster = function["Environment"]["Variables"] | {"CALLS_PER_SECOND": str(_CALLS_PER_SECOND)}

@@ -86,11 +86,14 @@ class Pipeline(DeployedPipeline):
             for mapping in mappings:
                 functions.update_event_source_mapping(UUID=mapping, Enabled=True)
 
-    def let_batchers_run(self, seconds: int) -> None:
-        """Give batchers another timeout than the template's: a dead one's claims are taken over when it has passed."""
+    def let_run(self, function_part: str, seconds: int) -> None:
+        """Give the functions with this part in their names another timeout than the template's.
+
+        A dead batcher's claims are taken over when it has passed.
+        """
         functions = self.cloud.client("lambda")
         for function in functions.list_functions()["Functions"]:
-            if "Batcher" in function["FunctionName"]:
+            if function_part in function["FunctionName"]:
                 functions.update_function_configuration(FunctionName=function["FunctionName"], Timeout=seconds)
 
     def queued(self, queue: str = "IngestQueueUrl") -> int:

@@ -59,7 +59,7 @@ def assert_settled(pipeline: Pipeline, prefix: str, deadline: float) -> None:
 
 def test_a_batcher_that_dies_at_any_step_loses_nothing_and_pays_once(pipeline: Pipeline) -> None:
     """A dead batcher's claims are taken over once the function's timeout has passed: all steps wait for it together."""
-    pipeline.let_batchers_run(seconds=8)
+    pipeline.let_run("Batcher", seconds=8)
     prefixes = []
     for step, (call, nth) in BATCHER_STEPS.items():
         for when in ("before", "after"):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 from PIL import Image
 
-from lambdas.analyzer.chunk_analysis import MAX_DELIVERIES
+from lambdas.analyzer.chunk_analysis import CLOSING_SECONDS, MAX_DELIVERIES, Outcome
 from lambdas.moderation.batch import uploads_key
 from lambdas.moderation.chunk import CHUNK_FAILED
 from lambdas.moderation.verdict import Status
@@ -26,6 +26,9 @@ lanes: {default: {engine: image}}
 
 #: As many as the smallest chunk holds.
 CHUNK = 25
+
+#: Invocations of a function in one chain of requests that Lambda allows where loops are not allowed.
+LOOP_LIMIT = 16
 
 DETECT, WRITE, REPORT = "rekognition:DetectModerationLabels", "s3:PutObject", "states:SendTaskSuccess"
 
@@ -148,6 +151,33 @@ def test_throttling_only_takes_time(pipeline: Pipeline, prefix: str) -> None:
     assert after["ProvisionedThroughputExceededException"] > 0
     assert after["OK"] - before.get("OK", 0) == 2 * CHUNK
     assert set(pipeline.analysed(prefix).values()) == {1}
+
+
+@pytest.fixture
+def short_runs(pipeline: Pipeline) -> Iterator[None]:
+    """Analyzers have a second for their calls, and with throttling put their chunk back after each."""
+    functions = pipeline.cloud.client("lambda").list_functions()["Functions"]
+    (deployed,) = (function["Timeout"] for function in functions if "Analyzer" in function["FunctionName"])
+    pipeline.let_run("Analyzer", CLOSING_SECONDS + 1)
+    yield
+    pipeline.let_run("Analyzer", deployed)
+
+
+@pytest.mark.usefixtures("short_runs")
+def test_throttling_may_last_longer_than_lambda_lets_a_loop_go_on(pipeline: Pipeline, prefix: str) -> None:
+    pipeline.cloud.rekognition(throttle_calls=1_000_000)
+    upload(pipeline, prefix, 2)
+    pipeline.wait_until(lambda: pipeline.pending(prefix), why="a batch")
+    batch_id = pipeline.pending(prefix)[0]["batch_id"]
+
+    def times_put_back() -> int:
+        runs = [line for line in pipeline.logged("Analyzer") if line.get("batch_id") == batch_id]
+        return sum(run["outcome"] == Outcome.PUT_BACK.value for run in runs)
+
+    pipeline.wait_until(lambda: times_put_back() > LOOP_LIMIT + 1, why="a long loop")
+    pipeline.cloud.rekognition(throttle_calls=0)
+
+    assert_settled(pipeline, prefix, 2)
 
 
 def test_an_error_that_passes_is_not_taken_for_the_answer(pipeline: Pipeline, prefix: str) -> None:

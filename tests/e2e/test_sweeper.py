@@ -22,7 +22,7 @@ def settings() -> str:
 
 @pytest.fixture(scope="module", autouse=True)
 def _short_timeout(pipeline: Pipeline) -> None:
-    pipeline.let_batchers_run(seconds=8)
+    pipeline.let_run("Batcher", seconds=8)
 
 
 def upload(pipeline: Pipeline, prefix: str) -> None:

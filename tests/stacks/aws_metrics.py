@@ -20,6 +20,7 @@ DOCUMENTED: Mapping[tuple[str, str], tuple[tuple[str, ...], str]] = {
     ("AWS/Lambda", "Duration"): (("FunctionName",), _LAMBDA),
     ("AWS/Lambda", "Errors"): (("FunctionName",), _LAMBDA),
     ("AWS/Lambda", "Invocations"): (("FunctionName",), _LAMBDA),
+    ("AWS/Lambda", "RecursiveInvocationsDropped"): (("FunctionName",), _LAMBDA),
     ("AWS/Lambda", "Throttles"): (("FunctionName",), _LAMBDA),
     ("AWS/States", "ExecutionsAborted"): (("StateMachineArn",), _STATES),
     ("AWS/States", "ExecutionsFailed"): (("StateMachineArn",), _STATES),

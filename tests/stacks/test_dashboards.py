@@ -82,7 +82,7 @@ def test_the_technical_dashboard_begins_with_the_alarms_and_follows_an_uploads_w
     assert [widget["type"] for widget in widgets][:2] == ["text", "alarm"]
     assert len(shown(titled(widgets, "Messages in dead-letter queues"))) == 2 * len(LANES)
     assert len(shown(titled(widgets, "Age of the oldest message"))) == len(LANES) + len(Priority)
-    for title in ("Errors", "Throttles", "Longest invocation"):
+    for title in ("Errors", "Throttles", "Longest invocation", "Stopped as recursive loops"):
         assert len(shown(titled(widgets, title))) == len(LANES) + len(Priority) + 2
     assert names_in(titled(widgets, "Batches started")) == {"ExecutionsStarted", "ExecutionsSucceeded"}
     assert names_in(titled(widgets, "Batches failed")) == {"ExecutionsFailed", "ExecutionsAborted"}

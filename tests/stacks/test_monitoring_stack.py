@@ -30,6 +30,7 @@ def test_what_can_lose_or_delay_a_verdict_is_watched(shipped: Assembly) -> None:
         "ApproximateAgeOfOldestMessage",
         "NumberOfMessagesDeleted",
         "Errors",
+        "RecursiveInvocationsDropped",
         "ExecutionsFailed",
         "ExecutionsAborted",
         "InvocationsFailedToBeSentToDlq",
@@ -70,7 +71,8 @@ def test_the_image_engine_and_the_workflow_of_every_priority_are_watched(elabora
         told = [alarm for alarm in alarms(elaborate) if f"Priority {priority}:" in alarm["AlarmDescription"]]
 
         assert {alarm["MetricName"] for alarm in told if "MetricName" in alarm} == {
-            *("Errors", "ChunksPutBack", "ApproximateAgeOfOldestMessage", "ExecutionsFailed", "ExecutionsAborted")
+            *("Errors", "RecursiveInvocationsDropped", "ChunksPutBack", "ApproximateAgeOfOldestMessage"),
+            *("ExecutionsFailed", "ExecutionsAborted"),
         }
         assert sum("Metrics" in alarm for alarm in told) == 1
 
@@ -79,6 +81,25 @@ def test_a_throttled_analyzer_is_noticed_under_the_names_its_code_writes(elabora
     found = [dimensions(alarm) for alarm in alarms_about(elaborate, "ChunksPutBack")]
 
     assert found == [{"priority": priority, "service": "analyzer"} for priority in ("fast", "live", "backfill")]
+
+
+def test_a_loop_that_lambda_stops_is_noticed_in_every_function_that_may_loop(elaborate: Assembly) -> None:
+    found = alarms_of_section(elaborate, "The Analyzer is stopped as a loop")
+    watched_functions = {json.dumps(alarm["Dimensions"]) for alarm in found}
+    outputs = elaborate.pipeline["Outputs"]
+    may_loop = [
+        name
+        for name, function in resources(elaborate.pipeline, "AWS::Lambda::Function").items()
+        if function["Properties"].get("RecursiveLoop") == "Allow"
+    ]
+
+    assert len(may_loop) == len(watched_functions) == 3
+    for function in may_loop:
+        exported = [name for name, output in outputs.items() if output["Value"] == {"Ref": function}]
+        assert any(name in one for name in exported for one in watched_functions)
+    assert {(alarm["Namespace"], alarm["MetricName"], alarm["Threshold"], alarm["Statistic"]) for alarm in found} == {
+        ("AWS/Lambda", "RecursiveInvocationsDropped", 1, "Sum")
+    }
 
 
 def test_a_refused_job_is_noticed_in_every_lane_that_would_not_say_so_otherwise(elaborate: Assembly) -> None:
