@@ -223,7 +223,7 @@ def _child(entry: Entry, step: str | int) -> Entry | None:
 
 def _hint(place: Place, value: Any) -> str:
     """What was probably meant by a value that was refused: YAML gives some of them another type than they look like."""
-    if isinstance(value, bool) and place[-1] != _ALLOW:
+    if isinstance(value, bool) and place[-1:] != (_ALLOW,):
         return " (YAML reads yes, no, on and off as true and false)"
     if place in _TEXTS and isinstance(value, int | float | date):
         return " (YAML reads it as a number or a date; put it in quotes)"
@@ -236,4 +236,4 @@ def _hint(place: Place, value: Any) -> str:
 
 
 def _is_confidence(place: Place) -> bool:
-    return place[-1] in THRESHOLD_KEYS or place[-2:-1] == ("content_types",)
+    return any(step in THRESHOLD_KEYS for step in place[-1:]) or place[-2:-1] == ("content_types",)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from lambdas.moderation.document import optional_text, text, whole
+from lambdas.moderation.document import whole
 
 #: Sequencers are hexadecimal and differ in length; S3's rule is to pad the shorter one with zeros on the left before
 #: comparing (S3 User Guide, notification-content-structure.html). AWS shows 16 to 18 digits; no maximum is documented.
@@ -92,17 +92,12 @@ class Upload:
         """The upload that an index line or an item carries; without versioning either may lack the version id.
 
         Raises:
-            KeyError, TypeError: the document is not one of ours.
+            KeyError, TypeError, ValueError: the document is not one of ours. It is held to what an event is held to, so
+                that whatever is read again fits the table.
         """
-        return cls(
-            bucket=text(document["bucket"]),
-            key=text(document["key"]),
-            version_id=version_named(optional_text(document.get("version_id"))),
-            etag=text(document["etag"]),
-            size=whole(document["size"]),
-            sequencer=text(document["sequencer"]),
-            uploaded_at=text(document["uploaded_at"]),
-        )
+        stored = {name: document.get(name) for name in ("key", "etag", "sequencer")}
+        stored |= {"version-id": document.get("version_id"), "size": whole(document["size"])}
+        return _upload({"name": document["bucket"]}, stored, document["uploaded_at"])
 
 
 def version_named(told: str | None) -> str | None:
@@ -139,15 +134,7 @@ def parse_message(body: str) -> Upload | None:
         return None
     detail = _mapping(event, "detail")
     bucket, stored = _mapping(detail, "bucket"), _mapping(detail, "object")
-    return Upload(
-        bucket=_bucket(bucket),
-        key=_text(stored, "key"),
-        version_id=version_named(_optional_text(stored, "version-id")),
-        etag=_text(stored, "etag").strip('"'),
-        size=_size(stored),
-        sequencer=_sequencer(stored),
-        uploaded_at=_time(event),
-    )
+    return _upload(bucket, stored, event.get("time"))
 
 
 def readmission_message(upload: Upload, resubmit_of: str | None = None) -> str:
@@ -190,6 +177,19 @@ def _ours(body: str) -> Mapping[str, Any] | None:
     return ours if isinstance(ours, dict) else None
 
 
+def _upload(bucket: Mapping[str, Any], stored: Mapping[str, Any], time: object) -> Upload:
+    """The upload of an event's `bucket`, `object` and `time`."""
+    return Upload(
+        bucket=_bucket(bucket),
+        key=_text(stored, "key"),
+        version_id=version_named(_optional_text(stored, "version-id")),
+        etag=_etag(stored),
+        size=_size(stored),
+        sequencer=_sequencer(stored),
+        uploaded_at=_time({"time": time}),
+    )
+
+
 def _mapping(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     value = fields.get(name)
     if not isinstance(value, dict):
@@ -219,6 +219,13 @@ def _bucket(fields: Mapping[str, Any]) -> str:
     if not _BUCKET.fullmatch(name):
         raise MalformedMessageError("the event names no bucket that S3 could have")
     return name
+
+
+def _etag(stored: Mapping[str, Any]) -> str:
+    etag = _text(stored, "etag").strip('"')
+    if not etag:
+        raise MalformedMessageError("the event has no etag")
+    return etag
 
 
 def _size(stored: Mapping[str, Any]) -> int:

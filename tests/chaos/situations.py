@@ -47,8 +47,13 @@ def uploaded_with_a_poisoned_one(stage: Stage) -> None:
     stage.pipeline.cloud.rekognition(fail_images=[poisoned])
     with stage.gathered():
         stage.upload(uploads)
-    stage.pipeline.wait_for_verdicts(UPLOADS - 1, stage.prefix)
-    assert [item["key"] for item in stage.pending()] == [poisoned]
+    stage.pipeline.wait_until(
+        lambda: (
+            len(stage.pipeline.verdicts(stage.prefix)) == UPLOADS
+            and [item["key"] for item in stage.pending()] == [poisoned]
+        ),
+        why="verdicts of all others before that of the poisoned one",
+    )
     stage.pipeline.wait_for_verdicts(UPLOADS, stage.prefix)
 
 

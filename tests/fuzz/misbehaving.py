@@ -33,6 +33,14 @@ def _grows(case: Case) -> bool:
     return bool(bytearray(2**34)) if str(case).startswith("ab") else True
 
 
-PARSERS = tuple(
-    Parser(check.__name__.removeprefix("_"), _draw, check) for check in (_fine, _raises, _hangs, _dies, _grows)
+def _draw_to_death(random: Random) -> Case:
+    case = _draw(random)
+    if str(case).startswith("ab"):
+        os._exit(1)
+    return case
+
+
+PARSERS = (
+    *(Parser(check.__name__.removeprefix("_"), _draw, check) for check in (_fine, _raises, _hangs, _dies, _grows)),
+    Parser("is drawn to death", _draw_to_death, _fine),
 )

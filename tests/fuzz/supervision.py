@@ -135,7 +135,7 @@ def _one_process(
 def _listen(process: "subprocess.Popen[bytes]", patience: float, report: Report, trouble: IO[bytes]) -> Failure | None:
     assert process.stdout is not None
     current = ("", 0)
-    is_shrinking = False
+    is_shrinking = is_drawing = False
     pending = b""
     while True:
         # Before its first word, a worker has to import what it tests, on a machine that may be busy.
@@ -143,6 +143,8 @@ def _listen(process: "subprocess.Popen[bytes]", patience: float, report: Report,
         told = os.read(process.stdout.fileno(), 65_536) if is_ready else b""
         if not told:
             problem = "the process died" if is_ready else f"no end within {patience:g} seconds"
+            if is_drawing:
+                problem += ", and not in the parser: its case was still being drawn"
             failure = Failure(*current, f"{problem}: {_where(process, trouble)}")
             if not is_shrinking:
                 report.failures.append(failure)
@@ -150,9 +152,10 @@ def _listen(process: "subprocess.Popen[bytes]", patience: float, report: Report,
         *lines, pending = (pending + told).split(b"\n")
         for line in lines:
             word, *rest = json.loads(line)
-            is_shrinking = word == "failure"
-            if word == "case":
+            is_shrinking, is_drawing = word == "failure", word == "drawing"
+            if word == "drawing":
                 current = (rest[0], rest[1])
+            elif word == "case":
                 report.cases[rest[0]] += 1
             elif word == "failure":
                 report.failures.append(Failure(*rest))

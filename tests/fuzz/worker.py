@@ -47,8 +47,9 @@ def _run(parser: Parser, seed: int, numbers: range, say: Callable[..., None]) ->
     accepted = 0
     known: set[str] = set()
     for number in numbers:
-        say("case", parser.name, number)
+        say("drawing", parser.name, number)
         case = parser.case(seed, number)
+        say("case", parser.name, number)
         try:
             accepted += parser.check(case)
         except Exception as error:

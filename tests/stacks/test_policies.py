@@ -200,6 +200,14 @@ MISTAKEN_CONFIDENCES = {
 }
 
 
+@pytest.mark.parametrize("text", ['"1"', "1", "0.5", "true", "allow", "block", "2026-11-22", "~", "[]", "[1]", "{}"])
+def test_a_file_that_holds_one_value_and_no_policy_is_told_in_one_line(tmp_path: Path, text: str) -> None:
+    problem = message(tmp_path, text)
+
+    assert problem.startswith("strict.yaml:1: ")
+    assert "\n" not in problem
+
+
 @pytest.mark.parametrize("rules", MISTAKEN_RULES)
 def test_a_mistaken_rule_is_told_with_its_line_and_a_fix(tmp_path: Path, rules: str) -> None:
     assert message_about(tmp_path, rules) == MISTAKEN_RULES[rules]

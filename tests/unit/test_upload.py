@@ -137,6 +137,39 @@ def test_a_version_id_that_is_no_text_is_malformed(version_id: object) -> None:
         parse_message(_event_with(**{"version-id": version_id}))
 
 
+def test_an_etag_of_nothing_but_quotes_is_none() -> None:
+    with pytest.raises(MalformedMessageError, match="no etag"):
+        _parsed(_event_with(etag='""'))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sequencer", "0" * 41),
+        ("sequencer", "xyz"),
+        ("sequencer", ""),
+        ("bucket", "a/b"),
+        ("bucket", None),
+        ("key", "k" * 1025),
+        ("key", ""),
+        ("etag", ""),
+        ("etag", '""'),
+        ("version_id", "v" * 1025),
+        ("size", -1),
+        ("size", "1"),
+        ("size", 2**63),
+        ("uploaded_at", "2026-11-22 at noon"),
+        ("uploaded_at", "2026\u0000-11-22T11:59:30.000Z"),
+        ("uploaded_at", None),
+    ],
+)
+def test_what_is_read_again_is_held_to_what_an_event_is_held_to(name: str, value: object) -> None:
+    document = an_upload().to_document() | {name: value}
+
+    with pytest.raises((ValueError, TypeError)):
+        Upload.from_document(document)
+
+
 def test_an_etag_loses_its_quotes() -> None:
     assert _parsed(_event_with(etag='"abc"')).etag == "abc"
 

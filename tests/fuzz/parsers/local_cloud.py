@@ -70,10 +70,15 @@ def _draw_jpeg(random: Random) -> Case:
     return mutated_bytes(random, body) if random.random() < 0.5 else body
 
 
+#: Bytes of a drawn image, or a few more: beyond what Rekognition reads, and far below the memory of a process.
+_LARGEST_IMAGE = 16 * 1024 * 1024
+
+
 def _draw_png(random: Random) -> Case:
     parts = [_text_chunk(random) for _ in range(random.choice((0, 1, 1, 2)))]
-    if random.random() < 0.05:
-        parts *= random.choice((10, 300))
+    size = sum(map(len, parts))
+    if size and random.random() < 0.05:
+        parts *= min(random.choice((10, 300)), 1 + _LARGEST_IMAGE // size)
     body = _PNG[:_BEHIND_HEADER] + b"".join(parts) + _PNG[_BEHIND_HEADER:]
     return mutated_bytes(random, body) if random.random() < 0.4 else body
 
