@@ -43,6 +43,7 @@ from local.patches import (
     task_retries,
     task_tokens,
     template_conditions,
+    topic_subscriptions,
 )
 from local.patches.seam import Seam
 
@@ -76,6 +77,7 @@ PATCHES: Sequence[Patch] = (
     s3_version_listing,
     s3_managed_keys,
     s3_events,
+    topic_subscriptions,
     event_delivery,
     async_invocations,
     global_tables,

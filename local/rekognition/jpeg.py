@@ -8,6 +8,7 @@ from local.rekognition.errors import DamagedImageError
 
 SIGNATURE = b"\xff\xd8\xff"
 
+_START_OF_IMAGE = 0xD8
 _END_OF_IMAGE = 0xD9
 _START_OF_SCAN = 0xDA
 _COMMENT = 0xFE
@@ -15,7 +16,9 @@ _APPLICATION = range(0xE0, 0xF0)
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})  # markers without a length: TEM and the restarts
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # those three are tables, not frames
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # in a scan, FF 00 is data and restarts belong to the scan
-_FILL_BYTES = re.compile(rb"\xff+")  # any number of FF may stand before a marker's own
+#: Any number of FF may stand before a marker's own; and decoders skip what else does, with a warning (libjpeg,
+#: jdmarker.c, JWRN_EXTRANEOUS_DATA).
+_ANY_MARKER = re.compile(rb"\xff[^\x00\xff]")
 _MOST_SEGMENTS = 10_000  # a photo has some dozens; the bound keeps a hostile file from costing seconds
 _LONGEST_COMMENT = 0xFFFF - 2
 
@@ -23,7 +26,7 @@ _LONGEST_COMMENT = 0xFFFF - 2
 @dataclass(frozen=True, slots=True)
 class _Segment:
     marker: int
-    start: int  # offset of the marker's FF
+    start: int  # offset of the marker's FF, or of what decoders skip before it
     payload: int  # offset behind the length
     end: int
 
@@ -90,14 +93,13 @@ def _segments(body: bytes) -> Iterator[_Segment]:
     position = 2
     for _ in range(_MOST_SEGMENTS):
         start = position
-        filled = _FILL_BYTES.match(body, position)
-        if filled is not None:
-            position = filled.end() - 1
-        if position + 2 > len(body):
+        found = _ANY_MARKER.search(body, position)
+        if found is None:
             raise DamagedImageError("the JPEG is cut off")
+        position = found.start()
         marker = body[position + 1]
-        if body[position] != 0xFF or marker in (0x00, 0xD8):
-            raise DamagedImageError(f"the JPEG has no marker at byte {position}")
+        if marker == _START_OF_IMAGE:
+            raise DamagedImageError(f"the JPEG begins once more at byte {position}")
         if marker == _END_OF_IMAGE:
             return
         payload = end = position + 2

@@ -1,4 +1,7 @@
-"""The structure of a PNG file (W3C PNG, third edition): its chunks, dimensions and texts; no pixel is decompressed."""
+"""The structure of a PNG file (W3C PNG, third edition): its chunks, dimensions and texts; no pixel is decompressed.
+
+An ancillary chunk that can't be read is passed over, as decoders do (section 13.2; libpng warns).
+"""
 
 import zlib
 from collections.abc import Callable, Iterator
@@ -15,6 +18,7 @@ LONGEST_TEXT = 65_536
 MOST_TEXT = 16 * LONGEST_TEXT
 
 _MOST_CHUNKS = 100_000  # 15 MB in IDAT chunks of 4 KB are 4,000; the bound keeps a hostile file from costing seconds
+_ANCILLARY = 0x20  # the bit of a chunk type's first byte that makes it a small letter
 _TEXT_TYPES = (b"tEXt", b"zTXt", b"iTXt")
 
 
@@ -24,15 +28,26 @@ class _Chunk:
     start: int  # offset of the length field
     data: bytes
     end: int
+    is_intact: bool  # its checksum fits; a critical chunk's always does
+
+    @property
+    def text(self) -> str | None:
+        """What it says, if it is a text chunk that can be read."""
+        if self.type not in _TEXT_TYPES or not self.is_intact:
+            return None
+        try:
+            return _text(self)
+        except ValueError:
+            return None
 
 
 def read(body: bytes) -> tuple[int, int, tuple[str, ...]]:
     """Width and height in pixels, and the texts of the tEXt, zTXt and iTXt chunks in order, without their keywords.
 
-    A text is cut at `LONGEST_TEXT`.
+    A text is cut at `LONGEST_TEXT`; one that can't be read is left out.
 
     Raises:
-        DamagedImageError: a chunk is cut off, can't be read or has a wrong checksum; header, data or end are missing;
+        DamagedImageError: a chunk is cut off, or a critical one has a wrong checksum; header, data or end are missing;
             the texts have more than `MOST_TEXT` characters.
     """
     size: tuple[int, int] | None = None
@@ -45,9 +60,9 @@ def read(body: bytes) -> tuple[int, int, tuple[str, ...]]:
                 raise DamagedImageError("the PNG does not begin with a header chunk")
             size = (int.from_bytes(chunk.data[:4], "big"), int.from_bytes(chunk.data[4:8], "big"))
         has_data = has_data or chunk.type == b"IDAT"
-        if chunk.type in _TEXT_TYPES:
-            texts.append(_text(chunk))
-            length += len(texts[-1])
+        if (text := chunk.text) is not None:
+            texts.append(text)
+            length += len(text)
             if length > MOST_TEXT:
                 raise DamagedImageError(f"the PNG's texts have more than {MOST_TEXT} characters")
     if size is None or not has_data:
@@ -67,7 +82,7 @@ def replace_texts(body: bytes, keyword: str, text: str, replaced: Callable[[str]
     parts = [SIGNATURE]
     end = len(SIGNATURE)
     for chunk in _chunks(body):
-        if not (chunk.type in _TEXT_TYPES and replaced(_text(chunk))):
+        if (known := chunk.text) is None or not replaced(known):
             parts.append(body[chunk.start : chunk.end])
         if not written:  # behind the header, which has to come first
             parts.append(_international_text_chunk(keyword, text))
@@ -83,29 +98,34 @@ def _international_text_chunk(keyword: str, text: str) -> bytes:
 
 
 def _text(chunk: _Chunk) -> str:
+    """The text of a text chunk.
+
+    Raises:
+        ValueError: it is not of the shape of its type, or can't be decompressed.
+    """
     keyword, separator, rest = chunk.data.partition(b"\x00")
     if not keyword or not separator:
-        raise DamagedImageError(f"the PNG's text chunk at byte {chunk.start} has no keyword")
+        raise ValueError("no keyword")
     if chunk.type == b"tEXt":
         return rest[:LONGEST_TEXT].decode("latin-1")
     if chunk.type == b"zTXt":
-        return _inflate(chunk, rest[:1], rest[1:]).decode("latin-1")
+        return _inflate(rest[:1], rest[1:]).decode("latin-1")
     _language, _, translated = rest[2:].partition(b"\x00")
     _keyword, separator, content = translated.partition(b"\x00")
     if len(rest) < 2 or not separator:
-        raise DamagedImageError(f"the PNG's text chunk at byte {chunk.start} is too short")
+        raise ValueError("too short")
     if rest[0]:
-        content = _inflate(chunk, rest[1:2], content)
+        content = _inflate(rest[1:2], content)
     return content[:LONGEST_TEXT].decode("utf-8", errors="replace")
 
 
-def _inflate(chunk: _Chunk, method: bytes, content: bytes) -> bytes:
+def _inflate(method: bytes, content: bytes) -> bytes:
     if method != b"\x00":
-        raise DamagedImageError(f"the PNG's text chunk at byte {chunk.start} has an unknown compression")
+        raise ValueError("an unknown compression")
     try:
         return zlib.decompressobj().decompress(content, LONGEST_TEXT)
     except zlib.error as error:
-        raise DamagedImageError(f"the PNG's text chunk at byte {chunk.start} can't be decompressed") from error
+        raise ValueError("can't be decompressed") from error
 
 
 def _chunks(body: bytes) -> Iterator[_Chunk]:
@@ -117,9 +137,11 @@ def _chunks(body: bytes) -> Iterator[_Chunk]:
         if end > len(body):
             raise DamagedImageError("the PNG is cut off")
         content = memoryview(body)[position + 4 : end - 4]
-        if zlib.crc32(content) != int.from_bytes(body[end - 4 : end], "big"):
+        is_intact = zlib.crc32(content) == int.from_bytes(body[end - 4 : end], "big")
+        is_critical = not content[0] & _ANCILLARY
+        if is_critical and not is_intact:
             raise DamagedImageError(f"the PNG's chunk at byte {position} has a wrong checksum")
-        chunk = _Chunk(bytes(content[:4]), position, bytes(content[4:]), end)
+        chunk = _Chunk(bytes(content[:4]), position, bytes(content[4:]), end, is_intact)
         yield chunk
         if chunk.type == b"IEND":
             return

@@ -76,6 +76,19 @@ def test_a_global_table_keeps_its_items_when_its_stack_is_updated(workbench: Wor
     assert described == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
 
 
+def test_a_protected_table_of_a_template_says_so_and_is_not_deleted(workbench: Workbench) -> None:
+    dynamodb = workbench.client("dynamodb")
+    template = global_table(expires=False)
+    template["Resources"]["Table"]["Properties"]["Replicas"][0]["DeletionProtectionEnabled"] = True
+    table = workbench.deployed(template)["Table"]
+
+    assert dynamodb.describe_table(TableName=table)["Table"]["DeletionProtectionEnabled"] is True
+    assert error_code(lambda: dynamodb.delete_table(TableName=table)) == "ValidationException"
+
+    dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
+    assert error_code(lambda: dynamodb.delete_table(TableName=table)) == ""
+
+
 def test_segments_scanned_in_parallel_hold_every_item_once(workbench: Workbench) -> None:
     table = workbench.table()
     arn = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}"

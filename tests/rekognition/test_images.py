@@ -131,6 +131,35 @@ def test_fill_bytes_before_a_marker_belong_to_the_file() -> None:
     assert "cut off" in refusal(b"\xff\xd8" + b"\xff" * 10_000_000).message
 
 
+@pytest.mark.parametrize("extra", [b"\0", b"\xff\0", b"1234567", b"\xff\xff\0"])
+def test_bytes_between_two_segments_are_passed_over_as_decoders_do(extra: bytes) -> None:
+    body = pictures.commented_jpeg(b"hello")
+    tables = body.index(b"\xff\xdb")
+
+    image = open_image(body[:tables] + extra + body[tables:], MOST_BYTES_OF_AN_OBJECT)
+
+    assert (image.width, image.height, image.texts) == (80, 80, ("hello",))
+
+
+@pytest.mark.parametrize(
+    "unreadable",
+    [
+        pictures.chunk(b"tEXt", b"no keyword here"),
+        pictures.chunk(b"zTXt", b"Comment\0\0xyz"),
+        pictures.chunk(b"zTXt", b"Comment\0\1xyz"),
+        pictures.chunk(b"iTXt", b"Comment\0"),
+        pictures.chunk(b"tEXt", b"Comment\0text")[:-1] + b"!",
+        pictures.chunk(b"eXIf", b"anything")[:-1] + b"!",
+    ],
+)
+def test_what_cannot_be_read_beside_a_picture_does_not_matter(unreadable: bytes) -> None:
+    readable = pictures.chunk(b"tEXt", b"Comment\0hello")
+
+    image = open_image(pictures.png_with(unreadable, readable), MOST_BYTES_OF_AN_OBJECT)
+
+    assert (image.width, image.height, image.texts) == (80, 80, ("hello",))
+
+
 def test_a_file_of_nothing_but_tiny_segments_is_given_up() -> None:
     assert "segments" in refusal(b"\xff\xd8" + b"\xff\xfe\x00\x02" * 200_000).message
 
