@@ -22,7 +22,8 @@ from cli.commands.status import status
 from cli.commands.upload_again import upload_again
 from cli.commands.validate import validate
 from cli.errors import told
-from local.report import console_for, printable
+from cli.output import say
+from local.report import console_for
 
 
 class _TellingGroup(TyperGroup):
@@ -38,7 +39,7 @@ class _TellingGroup(TyperGroup):
             sentence = told(error)
             if sentence is None:
                 raise
-            console_for(sys.stderr).print(printable(sentence), style="red", soft_wrap=True)
+            say(console_for(sys.stderr), sentence, style="red")
             raise typer.Exit(1) from error
 
 
