@@ -7,7 +7,7 @@ import typer
 from cli.batch_executions import BatchExecutions, Ending
 from cli.clock import Clock
 from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
-from cli.deployment import DEFAULT_NAME, Deployment
+from cli.deployment import Deployment
 from cli.output import Format, Output, OutputFormat
 from cli.since import parse_since
 from local.report import printable
@@ -25,7 +25,7 @@ def list_batches(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = DEFAULT_NAME,
+    deployment: DeploymentName = None,
     output: OutputFormat = Format.TABLE,
 ) -> None:
     """List batches by what became of their executions, the latest first. Step Functions remembers 90 days.

@@ -10,7 +10,7 @@ from cli.batch_state import BatchState
 from cli.commands.batch_show import BatchId
 from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from cli.deployed_lanes import DeployedLanes
-from cli.deployment import DEFAULT_NAME, Deployment
+from cli.deployment import Deployment
 from cli.errors import CommandError
 from cli.output import Format, Output, OutputFormat
 from lambdas.aws.ingest_queue import IngestQueue
@@ -25,7 +25,7 @@ def resubmit(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = DEFAULT_NAME,
+    deployment: DeploymentName = None,
     output: OutputFormat = Format.TABLE,
 ) -> None:
     """Resubmit a batch whole, once the cause of its failure is gone: its uploads that are PENDING or FAILED under it.

@@ -8,7 +8,7 @@ from cli.batch_executions import BatchExecution, BatchExecutions
 from cli.batch_state import BatchState
 from cli.batch_uploads import BatchUploads
 from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
-from cli.deployment import DEFAULT_NAME, Deployment
+from cli.deployment import Deployment
 from cli.output import Format, Output, OutputFormat
 
 BatchId = Annotated[
@@ -21,7 +21,7 @@ def show(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = DEFAULT_NAME,
+    deployment: DeploymentName = None,
     output: OutputFormat = Format.TABLE,
 ) -> None:
     """Show where a batch's execution stands, its error and cause, its files, its uploads, and what to do."""

@@ -6,7 +6,7 @@ import typer
 
 from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from cli.dead_letters import DeadLetterInspection, QueueKind, chosen_queues
-from cli.deployment import DEFAULT_NAME, Deployment
+from cli.deployment import Deployment
 from cli.drop_run import Droppable, DropReport, DropRun
 from cli.message_queue import IN_FLIGHT_ADVICE, MessageQueue
 from cli.output import Format, Output, OutputFormat
@@ -25,7 +25,7 @@ def drop(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = DEFAULT_NAME,
+    deployment: DeploymentName = None,
     output: OutputFormat = Format.TABLE,
 ) -> None:
     """Delete messages of the dead-letter queues for good; `queue show` says what is in them. Puts nothing back.

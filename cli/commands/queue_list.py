@@ -2,7 +2,7 @@
 
 from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from cli.dead_letters import QueueKind
-from cli.deployment import DEFAULT_NAME, Deployment
+from cli.deployment import Deployment
 from cli.message_queue import MessageQueue, QueueCounts
 from cli.output import Format, Output, OutputFormat
 from local.report import printable
@@ -14,7 +14,7 @@ def list_queues(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = DEFAULT_NAME,
+    deployment: DeploymentName = None,
     output: OutputFormat = Format.TABLE,
 ) -> None:
     """Count the messages of every lane's queues: ingest, dead-letter (given up), undelivered (by EventBridge).

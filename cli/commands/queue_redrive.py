@@ -6,7 +6,7 @@ import typer
 
 from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from cli.dead_letters import DeadLetterInspection, QueueKind, Reason, chosen_queues
-from cli.deployment import DEFAULT_NAME, Deployment
+from cli.deployment import Deployment
 from cli.message_queue import IN_FLIGHT_ADVICE, MessageQueue
 from cli.output import Format, Output, OutputFormat
 from cli.progress import progress
@@ -28,7 +28,7 @@ def redrive(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = DEFAULT_NAME,
+    deployment: DeploymentName = None,
     output: OutputFormat = Format.TABLE,
 ) -> None:
     """Put the messages of the dead-letter queues back, once the cause is gone. `queue show` says what is in them.

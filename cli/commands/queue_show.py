@@ -8,7 +8,7 @@ import typer
 
 from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from cli.dead_letters import DeadLetter, DeadLetterInspection, QueueKind, Reason, chosen_queues
-from cli.deployment import DEFAULT_NAME, Deployment
+from cli.deployment import Deployment
 from cli.message_queue import MessageQueue
 from cli.output import Format, Output, OutputFormat
 from local.report import printable
@@ -35,7 +35,7 @@ def show(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = DEFAULT_NAME,
+    deployment: DeploymentName = None,
     output: OutputFormat = Format.TABLE,
 ) -> None:
     """Show each message of the dead-letter queues: which upload, since when, how often received, and why it is there.
@@ -77,7 +77,7 @@ def _show(out: Output, lane: str, kind: QueueKind, count: int, shown: list[DeadL
         out.say(f"Lane {lane}, {kind}: nothing to see{' (messages are in flight)' if count else ''}.")
         return
     title = f"Lane {lane}, {kind}: {len(shown):,} of about {max(count, len(shown)):,}"
-    table = out.table(title, "Upload", "Since", "Received", "Reason", "Why")
+    table = out.table(title, "Upload", "Since", "Received", "Reason", "Why", sentences={"Why"})
     for letter in shown:
         upload = letter.upload
         table.add_row(
