@@ -9,7 +9,7 @@ import typer
 from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from cli.dead_letters import DeadLetter, DeadLetterInspection, QueueKind, Reason, chosen_queues
 from cli.deployment import Deployment
-from cli.message_queue import MessageQueue
+from cli.message_queue import PARALLEL_COUNTS, MessageQueue, counted
 from cli.output import Format, Output, OutputFormat
 from local.report import printable
 
@@ -45,13 +45,14 @@ def show(
     out = Output.of(output)
     connection = Connection(profile, region, endpoint_url)
     found = Deployment.find(connection, deployment)
-    chosen = chosen_queues(found, lane, queue)
+    chosen = chosen_queues(connection.client("sqs", connections=PARALLEL_COUNTS), found, lane, queue)
     inspection = DeadLetterInspection.of(connection, found)
-    client = connection.client("sqs")
-    looks = []
-    for name, kind, url in chosen:
-        messages = MessageQueue(client, url)
-        looks.append((name, kind, messages.counts().total, _look(messages, kind, inspection, limit)))
+    counts = counted(messages for _, _, messages in chosen)
+    looks = [
+        # To look into an empty queue takes a second.
+        (name, kind, count.total, _look(messages, kind, inspection, limit) if count.total else [])
+        for (name, kind, messages), count in zip(chosen, counts, strict=True)
+    ]
     out.document(
         [
             {"lane": name, "queue": kind.value, "messages": count, "shown": [letter.to_document() for letter in shown]}
