@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from cli.connection import Connection
 
-#: What a name stands in if none is given, where the command is run.
+#: The settings that name the deployment, if they are where the command is run.
 _SETTINGS = Path("gatehouse.yaml")
 
 

@@ -222,6 +222,24 @@ def test_the_state_that_an_execution_stands_at_is_shown(operated: Operated, gate
     assert "last state: Write verdicts" in gatehouse("batch", "show", BATCH).stdout
 
 
+def test_a_batch_that_retries_says_so(operated: Operated, gatehouse: Run) -> None:
+    a_failed_batch(operated)
+    operated.execute(BATCH, "RUNNING")
+    operated.histories[BATCH] = ["Get job", "Write verdicts"]
+    error = {"error": "Lambda.TooManyRequestsException", "cause": "busy"}
+    operated.attempts[BATCH] = [("TaskScheduled", {}), ("TaskFailed", error)] * 2
+
+    (retrying,) = state(gatehouse)["retrying"]
+
+    assert (retrying["state"], retrying["failures"], retrying["error"]) == ("Write verdicts", 2, error["error"])
+    text = gatehouse("batch", "show", BATCH).stdout
+    assert (
+        f"retrying: Write verdicts, since {retrying['since']}: failed 2 times, last at {retrying['failed_at']}: "
+        "Lambda.TooManyRequestsException: busy"
+    ) in text
+    assert "- It retries by itself: remove the cause, and it goes on where it is." in text
+
+
 def test_what_failed_and_what_was_stopped_is_listed_the_latest_first(operated: Operated, gatehouse: Run) -> None:
     for n, status in enumerate(("FAILED", "FAILED", "ABORTED", "TIMED_OUT", "RUNNING", "SUCCEEDED")):
         ended: Any = {} if status == "RUNNING" else {"stopDate": NOON + timedelta(minutes=n + 1)}
