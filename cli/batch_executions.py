@@ -86,20 +86,27 @@ class BatchExecution:
 
 
 class Ending(StrEnum):
-    """How far a batch's execution is, in the words of whoever looks for it."""
+    """How far a batch is, in the words of whoever looks for it."""
 
     FAILED = "failed"
     ABORTED = "aborted"
     RUNNING = "running"
+    FAILED_UPLOADS = "failed-uploads"
 
     @property
     def statuses(self) -> tuple["ExecutionStatusType", ...]:
-        """What Step Functions calls it: one that timed out was stopped, too."""
+        """What Step Functions calls such executions: one that timed out was stopped, too. FAILED uploads leave none."""
         return {
             Ending.FAILED: ("FAILED",),
             Ending.ABORTED: ("ABORTED", "TIMED_OUT"),
             Ending.RUNNING: ("RUNNING",),
+            Ending.FAILED_UPLOADS: (),
         }[self]  # type: ignore[return-value]
+
+    @property
+    def words(self) -> str:
+        """What there is none of, in a sentence."""
+        return "with FAILED uploads" if self is Ending.FAILED_UPLOADS else self.value
 
 
 @dataclass(frozen=True, slots=True)

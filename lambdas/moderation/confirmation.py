@@ -16,6 +16,7 @@ from lambdas.moderation.verdict import Failure
 #: The upload's bytes are gone, or nothing can tell whether they are still there: no other analysis would help.
 SUPERSEDED = "Superseded"
 UNCONFIRMABLE = "Unconfirmable"
+UNREPEATABLE = frozenset({SUPERSEDED, UNCONFIRMABLE})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from lambdas.moderation.analysis import Analysis, ResultLineError, parse_result_line
 from lambdas.moderation.batch import BatchSettings, BatchUpload
-from lambdas.moderation.confirmation import SUPERSEDED, UNCONFIRMABLE
+from lambdas.moderation.confirmation import SUPERSEDED, UNREPEATABLE
 from lambdas.moderation.engine import Engine
 from lambdas.moderation.image_errors import is_unsupported
 from lambdas.moderation.verdict import BY_POLICY, Failure, Status, Verdict
@@ -23,7 +23,7 @@ OVERWRITTEN = Failure(SUPERSEDED, "the object was overwritten; the upload that d
 ADAPTER_IGNORED = Failure("AdapterIgnored", "the answer is not from the adapter the lane asks for; has it expired?")
 
 #: What another analysis would not change. An answer without its adapter is one: asking again is ignored again.
-_DEFINITE = frozenset({ADAPTER_IGNORED.code, SUPERSEDED, UNCONFIRMABLE})
+_DEFINITE = UNREPEATABLE | {ADAPTER_IGNORED.code}
 
 
 class Answers(Protocol):

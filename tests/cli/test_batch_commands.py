@@ -334,7 +334,8 @@ def test_messages_that_sqs_refuses_are_told(operated: Operated, gatehouse: Run) 
     result = gatehouse("batch", "resubmit", BATCH, "--yes")
 
     assert result.exit_code == 1
-    assert result.stderr.endswith("2 of 2 messages were refused: InternalError; run the same command again later\n")
+    assert result.stderr.endswith("SQS refused 2 of them; run the same command again later.\n")
+    assert "Put into" not in result.stdout
 
 
 @pytest.mark.parametrize("line", [b"[]\n", b"not json\n"])
