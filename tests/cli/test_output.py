@@ -6,6 +6,8 @@ import pytest
 from rich.console import Console
 
 from cli import message_queue
+from cli.clock import Clock
+from cli.commands import batch_list
 from cli.output import Format, Output, say
 from local.report import console_for, printable
 from tests.cli.conftest import Deployed, Run
@@ -123,6 +125,7 @@ def test_commands_keep_to_the_width(
     deployed: Deployed, gatehouse: Run, monkeypatch: pytest.MonkeyPatch, columns: str | None
 ) -> None:
     monkeypatch.setattr(message_queue, "WAIT_SECONDS", 0)
+    monkeypatch.setattr(batch_list, "CLOCK", Clock(now=lambda: NOON))
     if columns:
         monkeypatch.setenv("COLUMNS", columns)
     operated = Operated.of(deployed)
@@ -132,7 +135,7 @@ def test_commands_keep_to_the_width(
     for line in (
         ("queue", "show"),
         ("queue", "list"),
-        ("batch", "list", "--since", "2026-01-01"),
+        ("batch", "list"),
         ("policy", "status"),
     ):
         result = gatehouse(*line)

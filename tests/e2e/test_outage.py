@@ -13,7 +13,7 @@ from tests.e2e.terminal import Terminal
 BATCHES = 3
 UPLOADS = 4
 
-#: What DetectModerationLabels answers where its role may not read the object; AccessDeniedException takes a minute more.
+#: What DetectModerationLabels answers where its role may not read the object. AccessDeniedException takes longer.
 REFUSED = "InvalidS3ObjectException"
 
 
