@@ -106,7 +106,7 @@ class Ending(StrEnum):
     @property
     def words(self) -> str:
         """What there is none of, in a sentence."""
-        return "with FAILED uploads" if self is Ending.FAILED_UPLOADS else self.value
+        return "left with FAILED uploads" if self is Ending.FAILED_UPLOADS else self.value
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,11 +69,12 @@ class Output:
         """Print a table for people; where its columns do not fit side by side, a line for each cell."""
         if self.json:
             return
+        say(self.results, str(table.title))
+        table.title = None  # Rich would break it at the table's width
         unbounded = self.results.options.update(max_width=_UNBOUNDED)
         if Measurement.get(self.results, unbounded, table).minimum <= self.results.width:
             self.results.print(table)
             return
-        say(self.results, str(table.title))
         for cells in zip(*(column.cells for column in table.columns), strict=True):
             for column, cell in zip(table.columns, cells, strict=True):
                 for line in str(cell).splitlines():
@@ -91,7 +92,7 @@ class Output:
             sentences: the columns that may be broken, at blanks; times, numbers, names and keys stay in one piece.
         """
         drawn = box.ROUNDED if self.results.is_terminal else box.ASCII2
-        table = Table(title=title, title_justify="left", box=drawn)
+        table = Table(title=title, box=drawn)
         for column in columns:
             table.add_column(column, overflow="fold", no_wrap=column not in sentences)
         return table

@@ -61,7 +61,8 @@ def list_batches(
             failed = by_batch(uploads.find(FailedSelection(oldest), now.date(), tell))
     out.document(_documents(listed, failed))
     if not listed and not failed:
-        out.say(f"No batch is {' or '.join(ending.words for ending in endings)} since {oldest}.")
+        *others, last = (ending.words for ending in endings)
+        out.say(f"No batch is {', '.join(others)}{' or ' if others else ''}{last} since {oldest}.")
         return
     if listed:
         _show_executions(out, listed)

@@ -1,6 +1,7 @@
 """A batch is shown as it stands, and what FAILED or PENDING under it, and nothing else, can be resubmitted."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -134,6 +135,16 @@ def test_what_is_open_under_the_batch_is_resubmitted_and_nothing_else(operated: 
     sent = operated.bodies(INGEST)
     assert {parse_message(body) for body in sent} == {held[3].upload, held[4].upload}
     assert {resubmitted_batch(body) for body in sent} == {BATCH}
+
+
+def test_what_a_person_decided_is_not_resubmitted(operated: Operated, gatehouse: Run) -> None:
+    held = claims("a.jpg", "b.jpg")
+    operated.write_batch(held)
+    operated.deployed.put(failed(held[0]), replace(failed(held[1]), decided_by="reviewer-7"))
+
+    gatehouse("batch", "resubmit", BATCH, "--yes")
+
+    assert operated.keys(INGEST) == ["a.jpg"]
 
 
 def test_a_large_batch_is_resubmitted_whole(operated: Operated, gatehouse: Run) -> None:

@@ -109,6 +109,16 @@ def test_columns_that_do_not_fit_stand_below_each_other(terminal: Console, width
     assert lines.count("  Why: no batcher got that far") == 2
 
 
+def test_a_title_that_is_wider_than_its_table_is_broken_at_blanks(terminal: Console) -> None:
+    out = Output(json=False, results=terminal, progress=terminal)
+    table = out.table("Current objects of gatehouse-storage-uploadsbucket", "Lane")
+    table.add_row("default")
+
+    out.show(table)
+
+    assert printed(terminal)[0] == "Current objects of gatehouse-storage-uploadsbucket"
+
+
 def test_nothing_but_the_document_goes_to_scripts(terminal: Console) -> None:
     out = Output(json=True, results=terminal, progress=terminal)
     table = out.table("Uploads", "Upload")

@@ -333,7 +333,7 @@ def test_batches_with_failed_uploads_are_listed_though_their_executions_ended_we
 def test_only_batches_with_failed_uploads_are_listed_if_asked_for(operated: Operated, gatehouse: Run) -> None:
     operated.execute("batch-2", "FAILED", stopDate=NOON)
     assert gatehouse("batch", "list", "--status", "failed-uploads").stdout.startswith(
-        "No batch is with FAILED uploads since"
+        "No batch is left with FAILED uploads since"
     )
     operated.deployed.put(failed(an_upload("a.jpg")))
 
