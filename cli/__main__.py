@@ -18,11 +18,13 @@ from cli.commands.queue_list import list_queues
 from cli.commands.queue_redrive import redrive
 from cli.commands.queue_show import show as show_queue
 from cli.commands.reconcile import reconcile
+from cli.commands.retry import retry
 from cli.commands.status import status
 from cli.commands.upload_again import upload_again
 from cli.commands.validate import validate
 from cli.errors import told
-from local.report import console_for, printable
+from cli.output import say
+from local.report import console_for
 
 
 class _TellingGroup(TyperGroup):
@@ -38,7 +40,7 @@ class _TellingGroup(TyperGroup):
             sentence = told(error)
             if sentence is None:
                 raise
-            console_for(sys.stderr).print(printable(sentence), style="red", soft_wrap=True)
+            say(console_for(sys.stderr), sentence, style="red")
             raise typer.Exit(1) from error
 
 
@@ -83,11 +85,12 @@ batch = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-batch.command("list", short_help="List failed and stopped batches.")(list_batches)
+batch.command("list", short_help="List batches with something wrong.")(list_batches)
 batch.command("show", short_help="Show where a batch stands, and what to do.")(show_batch)
 batch.command("resubmit", short_help="Resubmit a failed batch whole.")(resubmit)
 app.add_typer(batch, short_help="Look into batches, and resubmit failed ones.")
 
+app.command(short_help="Have FAILED uploads analysed again.")(retry)
 app.command(short_help="Find objects of the bucket without a verdict.")(reconcile)
 app.command("upload-again", short_help="Copy objects onto themselves, to be moderated.")(upload_again)
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from cli.execution_history import ExecutionHistory
 from lambdas.aws.executions import MAX_REDRIVES
 from lambdas.moderation.upload import iso
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Of a cause, which may be a page of JSON, so much is shown in a sentence.
 _CAUSE_SHOWN = 300
+
+_EVENTS_A_CALL = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,8 @@ class BatchExecution:
     @property
     def outcome(self) -> str:
         """Its status, and what it failed with, in one line."""
-        failure = ": ".join(part for part in (self.error, self.cause) if part)
-        return f"{self.status} ({failure[:_CAUSE_SHOWN]})" if failure else self.status
+        failure = failure_words(self.error, self.cause)
+        return f"{self.status} ({failure})" if failure else self.status
 
     def to_document(self) -> dict[str, Any]:
         """The execution for scripts."""
@@ -83,20 +86,27 @@ class BatchExecution:
 
 
 class Ending(StrEnum):
-    """How far a batch's execution is, in the words of whoever looks for it."""
+    """How far a batch is, in the words of whoever looks for it."""
 
     FAILED = "failed"
     ABORTED = "aborted"
     RUNNING = "running"
+    FAILED_UPLOADS = "failed-uploads"
 
     @property
     def statuses(self) -> tuple["ExecutionStatusType", ...]:
-        """What Step Functions calls it: one that timed out was stopped, too."""
+        """What Step Functions calls such executions: one that timed out was stopped, too. FAILED uploads leave none."""
         return {
             Ending.FAILED: ("FAILED",),
             Ending.ABORTED: ("ABORTED", "TIMED_OUT"),
             Ending.RUNNING: ("RUNNING",),
+            Ending.FAILED_UPLOADS: (),
         }[self]  # type: ignore[return-value]
+
+    @property
+    def words(self) -> str:
+        """What there is none of, in a sentence."""
+        return "left with FAILED uploads" if self is Ending.FAILED_UPLOADS else self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,16 +180,23 @@ class BatchExecutions:
                 )
                 yield from (ListedExecution.of(entry) for page in pages for entry in page["executions"])
 
-    def last_state(self, execution: BatchExecution) -> str | None:
-        """The name of the state that an execution entered last; None if it never got that far.
+    def history(self, execution: BatchExecution) -> ExecutionHistory:
+        """What an execution's history says of where it stands.
 
-        Its history is read from the end, as far as that state (API reference, GetExecutionHistory).
+        It is read from the end: of one that has ended as far as the state that it entered last, of one that runs whole,
+        which is 25 calls at most (API reference, GetExecutionHistory; 25,000 events, quotas).
         """
         pages = self._client.get_paginator("get_execution_history").paginate(
-            executionArn=execution.arn, reverseOrder=True, includeExecutionData=False
+            executionArn=execution.arn,
+            reverseOrder=True,
+            includeExecutionData=False,
+            PaginationConfig={"PageSize": _EVENTS_A_CALL},
         )
-        entered = (event.get("stateEnteredEventDetails") for page in pages for event in page["events"])
-        return next((details["name"] for details in entered if details), None)
+        events = (event for page in pages for event in page["events"])
+        if execution.is_running:
+            return ExecutionHistory.of(events)
+        entered = (event.get("stateEnteredEventDetails") for event in events)
+        return ExecutionHistory(next((details["name"] for details in entered if details), None), ())
 
     def _describe(self, state_machine: str, batch_id: str) -> BatchExecution | None:
         arn = f"{state_machine.replace(':stateMachine:', ':execution:')}:{batch_id}"
@@ -187,6 +204,11 @@ class BatchExecutions:
             return BatchExecution.of(self._client.describe_execution(executionArn=arn))
         except self._client.exceptions.ExecutionDoesNotExist:
             return None
+
+
+def failure_words(error: str | None, cause: str | None) -> str:
+    """An error and its cause in one line; empty where there is neither."""
+    return ": ".join(part for part in (error, cause) if part)[:_CAUSE_SHOWN]
 
 
 def _obstacle(answer: "DescribeExecutionOutputTypeDef") -> str | None:

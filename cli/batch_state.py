@@ -115,7 +115,8 @@ class BatchState:
         if failed := uploads.statuses[Status.FAILED]:
             yield (
                 f"FAILED: {failed:,}. Remove the cause (docs/operations.md lists the codes), then "
-                f"{resubmit}: they are analysed again, and paid for."
+                f"{resubmit}: they are analysed again, and paid for. `./gatehouse retry --status FAILED` does so for "
+                "all batches at once."
             )
 
     def _way_out(self, resubmit: str) -> str:

@@ -5,11 +5,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cli.failed_uploads import failure_code
 from cli.verdict_store import Identity, Item, VerdictStore, identity_of
 from lambdas.moderation.upload import Upload
-from lambdas.moderation.verdict import BATCH_ID, OBJECT, STATUS, VERSION, Status
+from lambdas.moderation.verdict import BATCH_ID, BY_POLICY, OBJECT, STATUS, VERSION, Status
 
-_ATTRIBUTES = (OBJECT, VERSION, STATUS, BATCH_ID, "error")
+_ATTRIBUTES = (OBJECT, VERSION, STATUS, BATCH_ID, "error", "decided_by")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenUpload:
+    """An upload that waits under its batch, or failed there."""
+
+    upload: Upload
+    batch_id: str
 
 
 @dataclass(slots=True)
@@ -22,7 +31,7 @@ class BatchUploads:
         failures: codes of those of them that are FAILED.
         elsewhere: uploads that another batch has taken over.
         forgotten: uploads without an item: their verdicts have expired.
-        open: uploads PENDING or FAILED under this batch, which may be resubmitted.
+        open: uploads PENDING or FAILED under this batch, which may be resubmitted; not what a person decided.
     """
 
     total: int = 0
@@ -30,7 +39,7 @@ class BatchUploads:
     failures: Counter[str] = field(default_factory=Counter)
     elsewhere: int = 0
     forgotten: int = 0
-    open: list[Upload] = field(default_factory=list)
+    open: list[OpenUpload] = field(default_factory=list)
 
     @classmethod
     def read(cls, batch_id: str, listed: Iterable[Upload], store: VerdictStore) -> "BatchUploads":
@@ -63,6 +72,6 @@ class BatchUploads:
             status = Status(item[STATUS])
             self.statuses[status] += 1
             if status is Status.FAILED:
-                self.failures[item["error"]["code"] if "error" in item else "without a code"] += 1
-            if status in (Status.PENDING, Status.FAILED):
-                self.open.append(upload)
+                self.failures[failure_code(item)] += 1
+            if status in (Status.PENDING, Status.FAILED) and item.get("decided_by") in (None, BY_POLICY):
+                self.open.append(OpenUpload(upload, batch_id))

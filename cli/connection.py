@@ -31,7 +31,15 @@ EndpointUrl = Annotated[
     ),
 ]
 DeploymentName = Annotated[
-    str, typer.Option("--deployment", metavar="NAME", help="The `name` in the deployment's gatehouse.yaml.")
+    str | None,
+    typer.Option(
+        "--deployment",
+        metavar="NAME",
+        envvar="GATEHOUSE_DEPLOYMENT",
+        help="Name of the deployment; else the `name` in the file that GATEHOUSE_SETTINGS names, or in "
+        "./gatehouse.yaml, or gatehouse.",
+        show_default=False,
+    ),
 ]
 
 

@@ -16,6 +16,8 @@ from lambdas.moderation.upload import MalformedMessageError, Upload, parse_messa
 from lambdas.moderation.verdict import BATCH_ID, CLAIMED_AT, OBJECT, STATUS, VERSION, Status
 
 if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
     from cli.connection import Connection
 
 #: What the verdict table has to say about a dead letter.
@@ -217,8 +219,10 @@ def _is_about_an_upload(body: str) -> bool:
     return isinstance(event, dict) and (event.get("source"), event.get("detail-type")) == ("aws.s3", "Object Created")
 
 
-def chosen_queues(deployment: Deployment, lane: str | None, kind: QueueKind | None) -> list[tuple[str, QueueKind, str]]:
-    """Lane, kind and URL of the dead-letter queues that somebody asked for; all of them where nothing is chosen.
+def chosen_queues(
+    client: "SQSClient", deployment: Deployment, lane: str | None, kind: QueueKind | None
+) -> list[tuple[str, QueueKind, MessageQueue]]:
+    """The dead-letter queues that somebody asked for, with lane and kind; all of them where nothing is chosen.
 
     Raises:
         CommandError: there is no such lane.
@@ -227,7 +231,9 @@ def chosen_queues(deployment: Deployment, lane: str | None, kind: QueueKind | No
         raise CommandError(f"There is no lane {lane}; write --lane {' or '.join(sorted(deployment.lanes))}.")
     lanes = sorted(deployment.lanes) if lane is None else [lane]
     kinds = list(QueueKind) if kind is None else [kind]
-    return [(name, chosen, chosen.url(deployment.queues[name])) for name in lanes for chosen in kinds]
+    return [
+        (name, chosen, MessageQueue(client, chosen.url(deployment.queues[name]))) for name in lanes for chosen in kinds
+    ]
 
 
 def _delivery_problem(message: QueuedMessage) -> str:

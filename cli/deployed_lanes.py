@@ -1,6 +1,7 @@
 """Which lane takes which upload now, as the deployed batchers have it."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 _FUNCTION = "AWS::Lambda::Function"
 #: The batcher's variable with its lane; no other function has one.
 _VARIABLE = "LANE"
+
+_PARALLEL_CALLS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class DeployedLanes:
                 were deployed by another version.
         """
         pages = connection.client("cloudformation").get_paginator("list_stack_resources")
-        functions = connection.client("lambda")
+        functions = connection.client("lambda", connections=_PARALLEL_CALLS)
         names = [
             resource.get("PhysicalResourceId")  # none yet while it is being made
             for page in pages.paginate(StackName=f"{deployment.name}-pipeline")
@@ -40,10 +43,9 @@ class DeployedLanes:
         ]
         if None in names:
             raise _changing(deployment)
-        variables = (
-            functions.get_function_configuration(FunctionName=name).get("Environment", {}).get("Variables", {})
-            for name in names
-        )
+        with ThreadPoolExecutor(_PARALLEL_CALLS) as threads:
+            answers = list(threads.map(lambda name: functions.get_function_configuration(FunctionName=name), names))
+        variables = [answer.get("Environment", {}).get("Variables", {}) for answer in answers]
         try:
             lanes = tuple(Lane.from_document(json.loads(found[_VARIABLE])) for found in variables if _VARIABLE in found)
         except (TypeError, ValueError) as error:

@@ -1,9 +1,11 @@
 """A deployment, as the outputs of its stacks describe it."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.errors import CommandError
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
 
     from cli.connection import Connection
 
-DEFAULT_NAME = "gatehouse"
+#: The settings that name the deployment, if they are where the command is run.
+_SETTINGS = Path("gatehouse.yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +69,17 @@ class Deployment:
     updated: tuple[datetime | None, ...]
 
     @classmethod
-    def find(cls, connection: "Connection", name: str = DEFAULT_NAME) -> "Deployment":
+    def find(cls, connection: "Connection", name: str | None = None) -> "Deployment":
         """Look the deployment up: two DescribeStacks calls.
 
+        Args:
+            name: as its settings have it; None for the one that GATEHOUSE_SETTINGS or ./gatehouse.yaml names.
+
         Raises:
-            CommandError: there is no such deployment, or it was made by another version of Gatehouse.
+            CommandError: there is no such deployment, it was made by another version of Gatehouse, or the file that
+                would name it can't be read.
         """
+        name = name or _name_here()
         storage, pipeline = (_stack(connection, f"{name}-{part}") for part in ("storage", "pipeline"))
         outputs = {
             output["OutputKey"]: output["OutputValue"]
@@ -159,6 +167,20 @@ class Deployment:
     def min_confidence_for(self, policy_name: str) -> dict[str, float]:
         """What Rekognition is asked for in each lane that uses the policy, by lane."""
         return {name: lane.min_confidence for name, lane in self.lanes.items() if policy_name in lane.policies}
+
+
+def _name_here() -> str:
+    """The name in the settings that a deploy from here would take, or the one that settings without a name have."""
+    from stacks.settings import Settings, load_name
+    from stacks.settings_section import SettingsError
+
+    named = os.environ.get("GATEHOUSE_SETTINGS")
+    if not named and not _SETTINGS.is_file():
+        return Settings(lanes=()).name
+    try:
+        return load_name(Path(named) if named else _SETTINGS)
+    except SettingsError as error:
+        raise CommandError(f"{error}; or name the deployment with --deployment.") from error
 
 
 def _stack(connection: "Connection", stack: str) -> "StackTypeDef":

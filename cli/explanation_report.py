@@ -68,7 +68,8 @@ def _show_weights(out: Output, weights: tuple[Weight, ...]) -> None:
     if not weights:
         out.say("Rekognition returned no labels.")
         return
-    table = out.table("What became of each label", "Label", "Confidence", "Rule", "Its thresholds", "Outcome", "Note")
+    columns = ("Label", "Confidence", "Rule", "Its thresholds", "Outcome", "Note")
+    table = out.table("What became of each label", *columns, sentences=set(columns) - {"Confidence", "Outcome"})
     for weight in weights:
         label = weight.label
         cells = (

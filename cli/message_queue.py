@@ -4,6 +4,7 @@ Limits: 10 messages a call (SQS API reference).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 _Entry = TypeVar("_Entry")
 
 _MESSAGES_A_CALL = 10
+
+#: Queues counted at the same time; the client's connection pool is as large.
+PARALLEL_COUNTS = 20
 
 #: Seconds a message stays hidden from others if whoever looks is killed and can't give it back.
 _HIDDEN_SECONDS = 120
@@ -162,7 +166,7 @@ class MessageQueue:
         self._url = url
 
     def counts(self) -> QueueCounts:
-        """How many messages there are, as far as SQS knows at the moment."""
+        """How many messages there are, as far as SQS knows: its counts follow within a minute (API reference)."""
         answer = self._client.get_queue_attributes(
             QueueUrl=self._url,
             AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
@@ -179,6 +183,12 @@ class MessageQueue:
             yield look
         finally:
             look.give_back()
+
+
+def counted(queues: Iterable[MessageQueue]) -> list[QueueCounts]:
+    """How many messages each has, all asked for at the same time."""
+    with ThreadPoolExecutor(PARALLEL_COUNTS) as threads:
+        return list(threads.map(MessageQueue.counts, queues))
 
 
 def _in_calls(entries: Sequence[_Entry]) -> Iterator[Sequence[_Entry]]:

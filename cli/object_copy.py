@@ -1,5 +1,6 @@
 """Copying an object onto itself, so that S3 tells of it once more: the only way to a verdict where an event is lost."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,10 @@ _CHANGED = frozenset({"404", "NoSuchKey", "412", "PreconditionFailed", "Conditio
 _IMPOSSIBLE = frozenset({"InvalidObjectState", "InvalidRequest"})
 
 
+#: Bytes that CopyObject copies at most (API reference).
+_MOST_BYTES = 5 * 1024**3
+
+
 class Copied(StrEnum):
     """What became of an object."""
 
@@ -31,7 +36,9 @@ class Copied(StrEnum):
     IMPOSSIBLE = "impossible"
 
 
-def copy_onto_itself(client: "S3Client", bucket: str, key: str, modified_at: str | None = None) -> Copied:
+def copy_onto_itself(
+    client: "S3Client", bucket: str, key: str, modified_at: str | None = None, *, dry_run: bool = False
+) -> Copied:
     """Copy an object's current version onto itself, unless it changes meanwhile.
 
     S3 refuses a copy onto itself that changes nothing, so the metadata is replaced: by what it was (API reference,
@@ -40,6 +47,7 @@ def copy_onto_itself(client: "S3Client", bucket: str, key: str, modified_at: str
     Args:
         modified_at: copy only the object that was last modified then, to the second; ISO 8601, UTC. After a copy it is
             not that one any more, so repeating this copies nothing twice.
+        dry_run: only say what would become of it.
 
     Returns:
         COPIED; CHANGED where it is gone or another one, and S3 has told of that; IMPOSSIBLE where S3 would not copy it.
@@ -51,6 +59,10 @@ def copy_onto_itself(client: "S3Client", bucket: str, key: str, modified_at: str
         found: Any = client.head_object(Bucket=bucket, Key=key)
         if modified_at is not None and second(iso(found["LastModified"])) != second(modified_at):
             return Copied.CHANGED
+        if _is_archived(found) or found["ContentLength"] > _MOST_BYTES:
+            return Copied.IMPOSSIBLE
+        if dry_run:
+            return Copied.COPIED
         client.copy_object(
             Bucket=bucket,
             Key=key,
@@ -69,3 +81,9 @@ def copy_onto_itself(client: "S3Client", bucket: str, key: str, modified_at: str
             return Copied.IMPOSSIBLE
         raise
     return Copied.COPIED
+
+
+def _is_archived(found: Mapping[str, Any]) -> bool:
+    """Whether an object has to be restored before it can be copied (API reference, HeadObject)."""
+    is_restored = 'ongoing-request="false"' in found.get("Restore", "")
+    return not is_restored and (found.get("StorageClass") in ("GLACIER", "DEEP_ARCHIVE") or "ArchiveStatus" in found)

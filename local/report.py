@@ -1,5 +1,6 @@
 """Verdicts and flags as tables for people: in colour on a terminal, plain text anywhere else."""
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
@@ -11,7 +12,7 @@ from rich.text import Text
 
 from lambdas.moderation.verdict import STATUS, Status
 
-_PLAIN_WIDTH = 150  # columns, where no terminal says how wide it is
+_PLAIN_WIDTH = 150  # columns, where neither a terminal nor COLUMNS says how many
 
 _STYLES = {
     Status.APPROVED: "green",
@@ -28,9 +29,14 @@ def console_for(stream: TextIO = sys.stdout) -> Console:
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="replace")
-    if stream.isatty():
+    if stream.isatty() or columns_given():  # Rich reads both
         return Console(file=stream, highlight=False)
     return Console(file=stream, highlight=False, width=_PLAIN_WIDTH)
+
+
+def columns_given() -> bool:
+    """Whether COLUMNS says how wide to print, whatever is printed to."""
+    return os.environ.get("COLUMNS", "").isdecimal()
 
 
 def verdict_table(items: Sequence[Mapping[str, Any]], *, plain: bool) -> Table:

@@ -172,20 +172,13 @@ def load_settings(path: Path, policies: PolicyCatalog) -> Settings:
     Raises:
         SettingsError: the file is missing, is not YAML, or holds something that can't be deployed.
     """
-    try:
-        document = read_yaml(path)
-    except YamlError as error:
-        raise SettingsError(path, error.line, error.problem) from error
-    except OSError as error:
-        problem = f"can't be read: {error.strerror}; name a settings file in GATEHOUSE_SETTINGS"
-        raise SettingsError(path, 1, problem) from error
-    section = Section(path, "", Entry(document.value or {}, document.line))
+    section = _read(path)
     lanes = section.section("lanes")
     if not lanes.names:
         raise lanes.error(None, "no lanes", "without one nothing is moderated; write default: {} under lanes")
     settings = Settings(
         lanes=_lanes(lanes, policies),
-        name=section.text("name", _DEFAULTS.name, _NAME, "small letters, digits and single hyphens, at most 40", 40),
+        name=_name(section),
         upload_bucket=section.optional_text("upload_bucket", _BUCKET, "a bucket's name, not its ARN or address"),
         notify=_notify(section),
         log_retention_days=_log_retention(section),
@@ -205,6 +198,30 @@ def load_settings(path: Path, policies: PolicyCatalog) -> Settings:
     section.refuse_unknown()
     _check_rates(settings, section.section("image_engine"))
     return settings
+
+
+def load_name(path: Path) -> str:
+    """The name that a settings file gives its deployment, whatever else is in the file.
+
+    Raises:
+        SettingsError: the file is missing, is not YAML, or gives a name that can't be deployed.
+    """
+    return _name(_read(path))
+
+
+def _read(path: Path) -> Section:
+    try:
+        document = read_yaml(path)
+    except YamlError as error:
+        raise SettingsError(path, error.line, error.problem) from error
+    except OSError as error:
+        problem = f"can't be read: {error.strerror}; name a settings file in GATEHOUSE_SETTINGS"
+        raise SettingsError(path, 1, problem) from error
+    return Section(path, "", Entry(document.value or {}, document.line))
+
+
+def _name(section: Section) -> str:
+    return section.text("name", _DEFAULTS.name, _NAME, "small letters, digits and single hyphens, at most 40", 40)
 
 
 def _check_rates(settings: Settings, section: Section) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from cli.clock import Clock
 from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
-from cli.deployment import DEFAULT_NAME, Deployment
+from cli.deployment import Deployment
 from cli.errors import CommandError
 from cli.output import Format, Output, OutputFormat
 from cli.policy_documents import PolicyDocuments
@@ -54,7 +54,7 @@ def apply(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = DEFAULT_NAME,
+    deployment: DeploymentName = None,
     output: OutputFormat = Format.TABLE,
 ) -> None:
     """Make a policy active within a minute, and judge stored uploads again by their labels.
@@ -103,7 +103,7 @@ def apply(
                 topic=FlagTopic(connection.client("sns"), found.flag_topic_arn, CLOCK.pause) if publish else None,
                 notified=found.notified,
                 is_active=lambda: (
-                    _is_active(pointers, policy, stored) and Deployment.find(connection, deployment) == found
+                    _is_active(pointers, policy, stored) and Deployment.find(connection, found.name) == found
                 ),
                 clock=CLOCK,
                 tell=tell,
@@ -114,7 +114,7 @@ def apply(
         raise typer.Exit(_INTERRUPTED) from None
     out.document({"policy": policy.reference.to_document(), **report.to_document()})
     _show(out, policy, report)
-    for sentence in _advice(policy, deployment, report):
+    for sentence in _advice(policy, found.name, report):
         out.tell(sentence)
     raise typer.Exit(_EXIT[report.ending])
 
@@ -223,7 +223,9 @@ def _next_version(version: str) -> str:
 
 
 def _show(out: Output, policy: Policy, report: Report) -> None:
-    table = out.table(f"{policy.name} {policy.version} ({short(policy.hash)})", "Outcome", "Uploads")
+    table = out.table(
+        f"{policy.name} {policy.version} ({short(policy.hash)})", "Outcome", "Uploads", sentences={"Outcome"}
+    )
     for outcome, count in _rows(report):
         table.add_row(outcome, f"{count:,}")
     out.show(table)

@@ -10,7 +10,7 @@ from rich.text import Text
 from cli.clock import Clock
 from cli.comparison import Comparison
 from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
-from cli.deployment import DEFAULT_NAME, Deployment
+from cli.deployment import Deployment
 from cli.errors import CommandError
 from cli.output import Format, Output, OutputFormat
 from cli.policy_documents import PolicyDocuments
@@ -38,7 +38,7 @@ def diff(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = DEFAULT_NAME,
+    deployment: DeploymentName = None,
     output: OutputFormat = Format.TABLE,
 ) -> None:
     """Show which uploads would change their status under another policy.
@@ -85,7 +85,7 @@ def _show(out: Output, comparison: Comparison, selection: Selection) -> None:
             f"`./gatehouse policy apply` of {old.name} {old.version} judges {them} again."
         )
     if comparison.flips:
-        table = out.table("Flips", "From", "To", "Uploads", "Because of", "For example")
+        table = out.table("Flips", "From", "To", "Uploads", "Because of", "For example", sentences={"Because of"})
         for (before, after), found in comparison.directions():
             labels = ", ".join(f"{name} {count:,}" for name, count in found.labels.most_common(_LABELS_SHOWN))
             keys = Text("\n").join(printable(key) for key in found.examples)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
-from cli.deployment import DEFAULT_NAME, Deployment
+from cli.deployment import Deployment
 from cli.errors import CommandError
 from cli.explanation_report import explanation_document, policy_words, reason_line, show_explanation
 from cli.output import Format, Output, OutputFormat
@@ -55,7 +55,7 @@ def explain(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = DEFAULT_NAME,
+    deployment: DeploymentName = None,
     output: OutputFormat = Format.TABLE,
 ) -> None:
     """Explain an upload's verdict: which rule fired, on which label, and what would have to change for another."""

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
-from cli.deployment import DEFAULT_NAME, Deployment
+from cli.deployment import Deployment
 from cli.errors import CommandError
 from cli.explanation_report import explanation_document, policy_words, reason_line, show_explanation
 from cli.output import Format, Output, OutputFormat
@@ -31,7 +31,7 @@ def judge(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = DEFAULT_NAME,
+    deployment: DeploymentName = None,
     output: OutputFormat = Format.TABLE,
 ) -> None:
     """Judge an answer of Rekognition's by a policy, and explain it. Offline where POLICY is a file; changes nothing."""

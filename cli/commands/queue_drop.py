@@ -6,9 +6,9 @@ import typer
 
 from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from cli.dead_letters import DeadLetterInspection, QueueKind, chosen_queues
-from cli.deployment import DEFAULT_NAME, Deployment
+from cli.deployment import Deployment
 from cli.drop_run import Droppable, DropReport, DropRun
-from cli.message_queue import IN_FLIGHT_ADVICE, MessageQueue
+from cli.message_queue import IN_FLIGHT_ADVICE, PARALLEL_COUNTS, counted
 from cli.output import Format, Output, OutputFormat
 from cli.progress import progress
 
@@ -25,7 +25,7 @@ def drop(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = DEFAULT_NAME,
+    deployment: DeploymentName = None,
     output: OutputFormat = Format.TABLE,
 ) -> None:
     """Delete messages of the dead-letter queues for good; `queue show` says what is in them. Puts nothing back.
@@ -38,12 +38,12 @@ def drop(
     found = Deployment.find(connection, deployment)
     if not dry_run:
         found.at_rest()
-    chosen = chosen_queues(found, lane, queue)
+    client = connection.client("sqs", connections=PARALLEL_COUNTS)
+    chosen = chosen_queues(client, found, lane, queue)
     question = f"Delete the messages that are {reason} for good?"
     if not (yes or dry_run) and not typer.confirm(question, err=True):
         out.tell("Nothing was changed.")
         raise typer.Exit(1)
-    client = connection.client("sqs")
     inspection = DeadLetterInspection.of(connection, found)
     report = DropReport()
     try:
@@ -57,8 +57,10 @@ def drop(
                 tell=tell,
                 report=report,
             )
-            for _, kind, url in chosen:
-                run.drain(MessageQueue(client, url), kind)
+            counts = counted(messages for _, _, messages in chosen)
+            for (_, kind, messages), count in zip(chosen, counts, strict=True):
+                if count.total:  # to look into an empty queue takes a second
+                    run.drain(messages, kind)
     finally:  # what was done is told, whatever ended it
         out.document({"dry_run": dry_run, "reason": reason.value, **report.to_document()})
         _show(out, report, reason, dry_run)

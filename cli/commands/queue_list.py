@@ -2,8 +2,8 @@
 
 from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from cli.dead_letters import QueueKind
-from cli.deployment import DEFAULT_NAME, Deployment
-from cli.message_queue import MessageQueue, QueueCounts
+from cli.deployment import Deployment
+from cli.message_queue import PARALLEL_COUNTS, MessageQueue, QueueCounts, counted
 from cli.output import Format, Output, OutputFormat
 from local.report import printable
 
@@ -14,7 +14,7 @@ def list_queues(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = DEFAULT_NAME,
+    deployment: DeploymentName = None,
     output: OutputFormat = Format.TABLE,
 ) -> None:
     """Count the messages of every lane's queues: ingest, dead-letter (given up), undelivered (by EventBridge).
@@ -24,9 +24,9 @@ def list_queues(
     out = Output.of(output)
     connection = Connection(profile, region, endpoint_url)
     found = Deployment.find(connection, deployment)
-    client = connection.client("sqs")
-    counts = [
-        (lane, kind, MessageQueue(client, url).counts())
+    client = connection.client("sqs", connections=PARALLEL_COUNTS)
+    listed = [
+        (lane, kind, MessageQueue(client, url))
         for lane, queues in sorted(found.queues.items())
         for kind, url in (
             (_INGEST, queues.ingest),
@@ -34,6 +34,8 @@ def list_queues(
             (QueueKind.UNDELIVERED.value, queues.undelivered),
         )
     ]
+    queues = counted(messages for _, _, messages in listed)
+    counts = [(lane, kind, count) for (lane, kind, _), count in zip(listed, queues, strict=True)]
     out.document(
         [
             {"lane": lane, "queue": kind, "waiting": count.waiting, "in_flight": count.in_flight}

@@ -6,8 +6,8 @@ import typer
 
 from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from cli.dead_letters import DeadLetterInspection, QueueKind, Reason, chosen_queues
-from cli.deployment import DEFAULT_NAME, Deployment
-from cli.message_queue import IN_FLIGHT_ADVICE, MessageQueue
+from cli.deployment import Deployment
+from cli.message_queue import IN_FLIGHT_ADVICE, PARALLEL_COUNTS, counted
 from cli.output import Format, Output, OutputFormat
 from cli.progress import progress
 from cli.redrive_run import DeadLetterSelection, RedriveReport, RedriveRun
@@ -28,7 +28,7 @@ def redrive(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = DEFAULT_NAME,
+    deployment: DeploymentName = None,
     output: OutputFormat = Format.TABLE,
 ) -> None:
     """Put the messages of the dead-letter queues back, once the cause is gone. `queue show` says what is in them.
@@ -42,8 +42,8 @@ def redrive(
     found = Deployment.find(connection, deployment)
     if not dry_run:
         found.at_rest()
-    chosen = chosen_queues(found, lane, queue)
-    client = connection.client("sqs")
+    client = connection.client("sqs", connections=PARALLEL_COUNTS)
+    chosen = chosen_queues(client, found, lane, queue)
     inspection = DeadLetterInspection.of(connection, found)
     report = RedriveReport()
     try:
@@ -58,8 +58,10 @@ def redrive(
                 tell=tell,
                 report=report,
             )
-            for _, kind, url in chosen:
-                run.drain(MessageQueue(client, url), kind)
+            counts = counted(messages for _, _, messages in chosen)
+            for (_, kind, messages), count in zip(chosen, counts, strict=True):
+                if count.total:  # to look into an empty queue takes a second
+                    run.drain(messages, kind)
     finally:  # what was done is told, whatever ended it
         out.document({"dry_run": dry_run, **report.to_document()})
         _show(out, report, dry_run)

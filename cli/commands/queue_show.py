@@ -8,8 +8,8 @@ import typer
 
 from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from cli.dead_letters import DeadLetter, DeadLetterInspection, QueueKind, Reason, chosen_queues
-from cli.deployment import DEFAULT_NAME, Deployment
-from cli.message_queue import MessageQueue
+from cli.deployment import Deployment
+from cli.message_queue import PARALLEL_COUNTS, MessageQueue, counted
 from cli.output import Format, Output, OutputFormat
 from local.report import printable
 
@@ -35,7 +35,7 @@ def show(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = DEFAULT_NAME,
+    deployment: DeploymentName = None,
     output: OutputFormat = Format.TABLE,
 ) -> None:
     """Show each message of the dead-letter queues: which upload, since when, how often received, and why it is there.
@@ -45,13 +45,14 @@ def show(
     out = Output.of(output)
     connection = Connection(profile, region, endpoint_url)
     found = Deployment.find(connection, deployment)
-    chosen = chosen_queues(found, lane, queue)
+    chosen = chosen_queues(connection.client("sqs", connections=PARALLEL_COUNTS), found, lane, queue)
     inspection = DeadLetterInspection.of(connection, found)
-    client = connection.client("sqs")
-    looks = []
-    for name, kind, url in chosen:
-        messages = MessageQueue(client, url)
-        looks.append((name, kind, messages.counts().total, _look(messages, kind, inspection, limit)))
+    counts = counted(messages for _, _, messages in chosen)
+    looks = [
+        # To look into an empty queue takes a second.
+        (name, kind, count.total, _look(messages, kind, inspection, limit) if count.total else [])
+        for (name, kind, messages), count in zip(chosen, counts, strict=True)
+    ]
     out.document(
         [
             {"lane": name, "queue": kind.value, "messages": count, "shown": [letter.to_document() for letter in shown]}
@@ -77,7 +78,7 @@ def _show(out: Output, lane: str, kind: QueueKind, count: int, shown: list[DeadL
         out.say(f"Lane {lane}, {kind}: nothing to see{' (messages are in flight)' if count else ''}.")
         return
     title = f"Lane {lane}, {kind}: {len(shown):,} of about {max(count, len(shown)):,}"
-    table = out.table(title, "Upload", "Since", "Received", "Reason", "Why")
+    table = out.table(title, "Upload", "Since", "Received", "Reason", "Why", sentences={"Why"})
     for letter in shown:
         upload = letter.upload
         table.add_row(

@@ -13,7 +13,7 @@ from cli.bucket_reconciliation import BucketReconciliation, Finding, Reconciliat
 from cli.clock import Clock
 from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from cli.deployed_lanes import DeployedLanes
-from cli.deployment import DEFAULT_NAME, Deployment
+from cli.deployment import Deployment
 from cli.errors import CommandError
 from cli.listed_objects import Inventory, ListedObject, list_objects, outermost
 from cli.output import Format, Output, OutputFormat
@@ -71,7 +71,7 @@ def reconcile(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = DEFAULT_NAME,
+    deployment: DeploymentName = None,
     output: OutputFormat = Format.TABLE,
 ) -> None:
     """Compare the uploads bucket with the verdict table, and report current objects that have no verdict of their own.
@@ -151,13 +151,9 @@ def _show(out: Output, report: ReconciliationReport, bucket: str) -> None:
     left_out = {"outside every lane": report.outside, "too young": report.young, "before --since": report.old}
     told = [f"{count:,} {why}" for why, count in left_out.items() if count]
     out.say(f"{report.listed:,} listed{', of them ' + ', '.join(told) + ' and not looked up' if told else ''}.")
-    if not report.without_verdict:
-        rest = (
-            "Every other one has its verdict, or its verdict has expired."
-            if report.of(Standing.EXPIRED)
-            else ("Every other one has its verdict.")
-        )
-        out.say(rest, style="green")
+    if report.standings and not report.without_verdict:
+        who = "Every other one has its verdict" if told else "Every one has its verdict"
+        out.say(f"{who}{', or its verdict has expired' if report.of(Standing.EXPIRED) else ''}.", style="green")
     for finding in report.examples:
         claimed = f" in batch {finding.batch_id} since {finding.claimed_at}" if finding.batch_id else ""
         out.say(f"  {finding.listed.key}, of {finding.listed.modified_at}: {finding.standing}{claimed}")

@@ -1,12 +1,12 @@
 """`policy status`: what is active, and where file, pointer and recent verdicts differ."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
-from cli.deployment import DEFAULT_NAME, Deployment
+from cli.deployment import Deployment
 from cli.drift import Drift, PolicyInUse, Standing, drifts
 from cli.errors import CommandError
 from cli.output import Format, Output, OutputFormat
@@ -29,7 +29,7 @@ def status(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = DEFAULT_NAME,
+    deployment: DeploymentName = None,
     output: OutputFormat = Format.TABLE,
 ) -> None:
     """Show which policies are active, and where ./policies, the deployment and recent verdicts differ.
@@ -53,11 +53,14 @@ def status(
     _show_recent(out, recent, standings)
     out.say()
     if not differences:
-        out.say("No drift: files, pointers and these verdicts agree.", style="green")
+        out.say(_agreement(policies, recent), style="green")
     for difference in differences:
         out.say(f"- {difference.text}", style="yellow")
-    if not any(policy.written or policy.mistake for policy in policies):
-        out.say(f"There are no files of these policies in ./{POLICIES_FOLDER}: run this beside that folder to compare.")
+    if absent := [policy.name for policy in policies if not policy.written and not policy.mistake]:
+        out.say(
+            f"Not compared with a file, as there is none in ./{POLICIES_FOLDER}: {', '.join(absent)}. Run this beside "
+            "that folder."
+        )
 
 
 def _in_use(name: str, deployment: Deployment, stored: StoredPointer | None) -> PolicyInUse:
@@ -99,7 +102,8 @@ def _standing(
 
 
 def _show_policies(out: Output, policies: list[PolicyInUse], deployment: Deployment) -> None:
-    table = out.table("Policies in use", "Policy", "Lanes", "File", "Deployed", "Active", "Since")
+    columns = ("Policy", "Lanes", "File", "Deployed", "Active", "Since")
+    table = out.table("Policies in use", *columns, sentences={"Lanes", "Since"})
     for policy in policies:
         written, pointer, stored = policy.written, policy.pointer, policy.stored
         file = f"{written.version} ({short(written.hash)})" if written else "has a mistake" if policy.mistake else "-"
@@ -134,7 +138,14 @@ def _since(stored: StoredPointer) -> str:
 
 
 def _time(stored: StoredPointer) -> str:
-    return f"{stored.modified:%Y-%m-%d %H:%M:%S}Z"
+    return f"{stored.modified:%Y-%m-%dT%H:%M:%S}Z"
+
+
+def _agreement(policies: Sequence[PolicyInUse], recent: RecentVerdicts) -> str:
+    """That nothing differs, of what there was to compare."""
+    compared = {"files": any(policy.written for policy in policies), "these verdicts": recent.looked_at > 0}
+    others = " and ".join(name for name, there_are in compared.items() if there_are)
+    return f"No drift: {others} agree with the pointers." if others else "No drift: only the pointers could be read."
 
 
 def _show_recent(out: Output, recent: RecentVerdicts, standings: list[Standing]) -> None:

@@ -13,7 +13,7 @@ import typer
 
 from cli.bucket_reconciliation import UNJUDGED, Standing
 from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
-from cli.deployment import DEFAULT_NAME, Deployment
+from cli.deployment import Deployment
 from cli.errors import CommandError
 from cli.object_copy import Copied, copy_onto_itself
 from cli.output import Format, Output, OutputFormat
@@ -53,7 +53,7 @@ def upload_again(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = DEFAULT_NAME,
+    deployment: DeploymentName = None,
     output: OutputFormat = Format.TABLE,
 ) -> None:
     """Copy objects onto themselves: each copy is a new upload, with an event of its own, analysed and paid for.
@@ -70,17 +70,17 @@ def upload_again(
     found = Deployment.find(connection, deployment).at_rest()
     wanted: list[_Wanted] = [(key.removeprefix(f"s3://{found.upload_bucket}/"), None) for key in keys or ()]
     wanted += reported
-    out.tell(f"To be copied onto themselves in {found.upload_bucket}, analysed and paid for: {len(wanted):,}.")
+    if not dry_run:
+        out.tell(f"To be copied onto themselves in {found.upload_bucket}, analysed and paid for: {len(wanted):,}.")
     if wanted and not (yes or dry_run) and not typer.confirm("Go on?", err=True):
         out.tell("Nothing was changed.")
         raise typer.Exit(1)
     done = _Done()
     try:
-        if not dry_run:
-            _copy(out, connection, found.upload_bucket, wanted, done)
+        _copy(out, connection, found.upload_bucket, wanted, done, dry_run=dry_run)
     finally:  # what was done is told, whatever ended it
         out.document({"dry_run": dry_run, "objects": len(wanted), **done.to_document()})
-        _show(out, done)
+        _show(out, done, dry_run=dry_run)
     raise typer.Exit(1 if done.failed else 0)
 
 
@@ -97,8 +97,10 @@ def _reported(path: Path, standings: Sequence[Standing]) -> list[_Wanted]:
         raise CommandError(f"{path} is no report of `./gatehouse reconcile --report` ({error!r}).") from error
 
 
-def _copy(out: Output, connection: Connection, bucket: str, wanted: Sequence[_Wanted], done: _Done) -> None:
-    copy = partial(copy_onto_itself, connection.client("s3", connections=_PARALLEL_COPIES), bucket)
+def _copy(
+    out: Output, connection: Connection, bucket: str, wanted: Sequence[_Wanted], done: _Done, *, dry_run: bool
+) -> None:
+    copy = partial(copy_onto_itself, connection.client("s3", connections=_PARALLEL_COPIES), bucket, dry_run=dry_run)
     with progress(out.progress) as tell, ThreadPoolExecutor(_PARALLEL_COPIES) as threads:
         for start in range(0, len(wanted), _PARALLEL_COPIES):
             some = wanted[start : start + _PARALLEL_COPIES]
@@ -106,17 +108,18 @@ def _copy(out: Output, connection: Connection, bucket: str, wanted: Sequence[_Wa
                 done.counts[result] += 1
                 if result is Copied.IMPOSSIBLE or (result is Copied.CHANGED and modified_at is None):
                     done.failed.append(key)
-            tell(f"Copied {done.counts[Copied.COPIED]:,} of {len(wanted):,}")
+            tell(f"Seen to {start + len(some):,} of {len(wanted):,}")
 
 
-def _show(out: Output, done: _Done) -> None:
+def _show(out: Output, done: _Done, *, dry_run: bool) -> None:
     if copied := done.counts[Copied.COPIED]:
-        out.say(f"Copied onto themselves: {copied:,}.", style="green")
+        what = "Would be copied onto themselves, analysed and paid for" if dry_run else "Copied onto themselves"
+        out.say(f"{what}: {copied:,}.", style="green")
     if changed := done.counts[Copied.CHANGED]:
         out.say(f"Left alone, as they are gone or were written meanwhile: {changed:,}.")
     if impossible := done.counts[Copied.IMPOSSIBLE]:
         out.say(f"S3 can't copy these, which are archived or too large; upload them anew: {impossible:,}.")
     if done.failed:
-        out.tell("Not copied:")
+        out.tell("Would not be copied:" if dry_run else "Not copied:")
         for key in done.failed:
             out.tell(f"  {key}")

@@ -64,7 +64,12 @@ def validate(
     ] = None,
     settings: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Settings whose lanes use the policies.", show_default="./gatehouse.yaml"),
+        typer.Option(
+            metavar="FILE",
+            envvar="GATEHOUSE_SETTINGS",
+            help="Settings whose lanes use the policies.",
+            show_default="./gatehouse.yaml",
+        ),
     ] = None,
     output: OutputFormat = Format.TABLE,
 ) -> None:

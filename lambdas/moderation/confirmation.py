@@ -22,8 +22,9 @@ UNCONFIRMABLE = "Unconfirmable"
 #: They can't be read before somebody restores them.
 _ARCHIVED = "Archived"
 
-#: Codes of doubts that another analysis would not remove.
-DEFINITE_CODES = frozenset({SUPERSEDED, UNCONFIRMABLE, _ARCHIVED})
+#: Codes of doubts that no other analysis will ever remove; and of all that the image engine would not remove now.
+UNREPEATABLE = frozenset({SUPERSEDED, UNCONFIRMABLE})
+DEFINITE_CODES = UNREPEATABLE | {_ARCHIVED}
 
 GONE = Failure(SUPERSEDED, "the object was deleted before its analysis could be confirmed")
 REPLACED = Failure(SUPERSEDED, "the object was overwritten; the upload that did it has a verdict of its own")

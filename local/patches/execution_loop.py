@@ -1,11 +1,12 @@
 """A Step Functions execution runs as its role, can be stopped and timed out at any moment, and remembers where it was.
 
 AWS: tasks act as the execution's role; StopExecution and the machine's `TimeoutSeconds` end an execution even in the
-middle of a wait or a retry pause; a running or redriven execution keeps the definition it started with; a state's
-output above 262,144 bytes fails the execution with `States.DataLimitExceeded`.
+middle of a wait or a retry pause; a running or redriven execution keeps the definition it started with; each event of
+the history names the one before it in its own branch (`previousEventId`); a state's output above 262,144 bytes fails
+the execution with `States.DataLimitExceeded`.
 ministack 1.5.33: has no identity, looks at StopExecution between two states only (a task in a retry pause is called
-again after the stop), ignores `TimeoutSeconds`, reads the definition anew, can't go on from a state in the middle, and
-gives two events of concurrent iterations the same id.
+again after the stop), ignores `TimeoutSeconds`, reads the definition anew, can't go on from a state in the middle,
+gives two events of concurrent iterations the same id, and names no previous ones.
 
 Replaces `stepfunctions._run_execution` (without its fixed 0.15 s delay) and `_scaled_sleep`, wraps `_stop_execution`
 and `_add_event`. Keeps its notes in the execution's record under keys with an underscore. `TimeoutSeconds` is scaled
@@ -140,6 +141,8 @@ _runs: dict[str, _Run] = {}
 _current: contextvars.ContextVar[_Run | None] = contextvars.ContextVar("gatehouse_execution_run", default=None)
 _scope: contextvars.ContextVar[Scope | None] = contextvars.ContextVar("gatehouse_execution_scope", default=None)
 _place: contextvars.ContextVar[Place | None] = contextvars.ContextVar("gatehouse_execution_place", default=None)
+#: The id of the event before, in this run, or in an iteration of its own: threads of those have their own context.
+_last_event: contextvars.ContextVar[int] = contextvars.ContextVar("gatehouse_execution_event", default=0)
 _events_lock = threading.Lock()
 
 
@@ -162,7 +165,14 @@ def install() -> None:
 
     def add_event(execution: dict[str, Any], event_type: str, details: dict[str, Any] | None = None) -> Any:
         with _events_lock:
-            return add(execution, event_type, details)
+            event = add(execution, event_type, details)
+            run = _current.get()
+            if run is not None and run.execution is execution:  # and no request about another one
+                event["previousEventId"] = _last_event.get()
+                _last_event.set(event["id"])
+            else:
+                event["previousEventId"] = 0
+        return event
 
     stepfunctions._stop_execution = stop_execution
     stepfunctions._add_event = add_event
@@ -236,6 +246,7 @@ def _run_execution(exec_arn: str) -> None:
     timer = _start_timer(run, definition.get("TimeoutSeconds"))
     _current.set(run)
     _scope.set(run.scope)
+    _last_event.set(0)
     # Policies of queues and topics see the role too, not who started the execution.
     session = _sessions[authorisation.role_access_key(role_arn)]
     iam_evaluator._request_caller_arn.set(session["Arn"])

@@ -211,7 +211,9 @@ def _models_read_once() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder commands run in."""
+    """The folder commands run in; nothing but the tests says which deployment they are about, and how wide to print."""
+    for name in ("GATEHOUSE_DEPLOYMENT", "GATEHOUSE_SETTINGS", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -32,13 +33,15 @@ class Operated:
 
     Attributes:
         executions: DescribeExecution's answers, by batch id.
-        histories: names of the states that an execution entered, in order, by batch id.
+        histories: names of the states that an execution entered, in order, by batch id; each was left, but the last.
+        attempts: what happened in the last of these states: names of event types, with their details.
     """
 
     deployed: Deployed
     sqs: "SQSClient"
     executions: dict[str, dict[str, Any]] = field(default_factory=dict)
     histories: dict[str, list[str]] = field(default_factory=dict)
+    attempts: dict[str, list[tuple[str, dict[str, str]]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, deployed: Deployed, lanes: Sequence[Lane] = (DEFAULT, PICTURES)) -> "Operated":
@@ -135,16 +138,25 @@ class Operated:
         return {"executions": found[start : start + 1], **more}
 
     def _history(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """GetExecutionHistory's answer, one event a page: each state was entered and left, the last only entered."""
+        """GetExecutionHistory's answer, one event a page, a minute apart."""
         asked = json.loads(request["body"])
-        events: list[dict[str, Any]] = []
-        for name in self.histories.get(asked["executionArn"].rsplit(":", 1)[-1], []):
+        batch_id = asked["executionArn"].rsplit(":", 1)[-1]
+        events: list[dict[str, Any]] = [{"type": "ExecutionStarted"}]
+        for name in self.histories.get(batch_id, []):
             events += [
                 {"type": "TaskStateEntered", "stateEnteredEventDetails": {"name": name}},
                 {"type": "TaskStateExited", "stateExitedEventDetails": {"name": name}},
             ]
-        numbered = [{"id": n, "timestamp": NOON, **event} for n, event in enumerate(events[:-1], start=1)]
-        numbered.append({"id": len(events), "timestamp": NOON, "type": "ExecutionFailed"})
+        if len(events) > 1:
+            events.pop()
+        for kind, details in self.attempts.get(batch_id, []):
+            events.append({"type": kind, f"{kind[0].lower()}{kind[1:]}EventDetails": details})
+        if self.executions[batch_id]["status"] == "FAILED":
+            events.append({"type": "ExecutionFailed"})
+        numbered = [
+            {"id": n, "previousEventId": n - 1, "timestamp": NOON + timedelta(minutes=n), **event}
+            for n, event in enumerate(events, start=1)
+        ]
         if asked.get("reverseOrder"):
             numbered.reverse()
         start = int(asked.get("nextToken", 0))

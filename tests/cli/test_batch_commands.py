@@ -1,11 +1,14 @@
 """A batch is shown as it stands, and what FAILED or PENDING under it, and nothing else, can be resubmitted."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from cli.clock import Clock
+from cli.commands import batch_list
 from lambdas.moderation.batch import uploads_key
 from lambdas.moderation.image_pass import ImagePass
 from lambdas.moderation.open_batch import OpenBatch
@@ -20,7 +23,9 @@ REDRIVABLE = {"redriveStatus": "REDRIVABLE"}
 
 
 @pytest.fixture
-def operated(deployed: Deployed) -> Operated:
+def operated(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> Operated:
+    """It is two days after the batches began."""
+    monkeypatch.setattr(batch_list, "CLOCK", Clock(now=lambda: NOON + timedelta(days=2)))
     return Operated.of(deployed)
 
 
@@ -134,6 +139,16 @@ def test_what_is_open_under_the_batch_is_resubmitted_and_nothing_else(operated: 
     assert {resubmitted_batch(body) for body in sent} == {BATCH}
 
 
+def test_what_a_person_decided_is_not_resubmitted(operated: Operated, gatehouse: Run) -> None:
+    held = claims("a.jpg", "b.jpg")
+    operated.write_batch(held)
+    operated.deployed.put(failed(held[0]), replace(failed(held[1]), decided_by="reviewer-7"))
+
+    gatehouse("batch", "resubmit", BATCH, "--yes")
+
+    assert operated.keys(INGEST) == ["a.jpg"]
+
+
 def test_a_large_batch_is_resubmitted_whole(operated: Operated, gatehouse: Run) -> None:
     held = [a_claim(upload, batch_id=BATCH) for upload in uploads(123)]
     operated.write_batch(held)
@@ -224,13 +239,31 @@ def test_the_state_that_an_execution_stands_at_is_shown(operated: Operated, gate
     assert "last state: Write verdicts" in gatehouse("batch", "show", BATCH).stdout
 
 
+def test_a_batch_that_retries_says_so(operated: Operated, gatehouse: Run) -> None:
+    a_failed_batch(operated)
+    operated.execute(BATCH, "RUNNING")
+    operated.histories[BATCH] = ["Get job", "Write verdicts"]
+    error = {"error": "Lambda.TooManyRequestsException", "cause": "busy"}
+    operated.attempts[BATCH] = [("TaskScheduled", {}), ("TaskFailed", error)] * 2
+
+    (retrying,) = state(gatehouse)["retrying"]
+
+    assert (retrying["state"], retrying["failures"], retrying["error"]) == ("Write verdicts", 2, error["error"])
+    text = gatehouse("batch", "show", BATCH).stdout
+    assert (
+        f"retrying: Write verdicts, since {retrying['since']}: failed 2 times, last at {retrying['failed_at']}: "
+        "Lambda.TooManyRequestsException: busy"
+    ) in text
+    assert "- It retries by itself: remove the cause, and it goes on where it is." in text
+
+
 def test_what_failed_and_what_was_stopped_is_listed_the_latest_first(operated: Operated, gatehouse: Run) -> None:
     for n, status in enumerate(("FAILED", "FAILED", "ABORTED", "TIMED_OUT", "RUNNING", "SUCCEEDED")):
         ended: Any = {} if status == "RUNNING" else {"stopDate": NOON + timedelta(minutes=n + 1)}
         operated.execute(f"batch-{n}", status, redriveCount=n, **ended)
 
     def listed(*arguments: str) -> list[tuple[str, str]]:
-        result = gatehouse("batch", "list", "--since", "2026-01-01", *arguments, "--output", "json")
+        result = gatehouse("batch", "list", *arguments, "--output", "json")
         assert result.exit_code == 0, result.stderr
         return [(entry["batch_id"], entry["status"]) for entry in json.loads(result.stdout)]
 
@@ -239,7 +272,7 @@ def test_what_failed_and_what_was_stopped_is_listed_the_latest_first(operated: O
     assert listed("--status", "failed") == stopped[2:]
     assert listed("--status", "aborted") == stopped[:2]
     assert listed("--status", "running", "--status", "failed") == [*stopped[2:], ("batch-4", "RUNNING")]
-    text = gatehouse("batch", "list", "--since", "2026-01-01").stdout
+    text = gatehouse("batch", "list").stdout
     assert "batch-1" in text
     assert "batch show" in text
 
@@ -252,8 +285,8 @@ def test_what_ended_before_the_time_asked_for_is_not_listed(operated: Operated, 
 
     assert [entry["batch_id"] for entry in json.loads(result.stdout)] == ["newer"]
     assert (
-        "No batch is running since 2026-01-01"
-        in gatehouse(*("batch", "list", "--status", "running", "--since", "2026-01-01")).stdout
+        "No batch is running since 2026-11-17T12:00:00.000Z."
+        in gatehouse(*("batch", "list", "--status", "running")).stdout
     )
 
 
@@ -263,7 +296,7 @@ def test_batches_of_every_workflow_are_listed(operated: Operated, gatehouse: Run
     operated.execute("one", "FAILED")
     operated.execute("two", "FAILED", stateMachineArn=backfill)
 
-    result = gatehouse("batch", "list", "--since", "2026-01-01", "--output", "json")
+    result = gatehouse("batch", "list", "--output", "json")
 
     assert {(entry["batch_id"], entry["workflow"]) for entry in json.loads(result.stdout)} == {
         ("one", "live"),
@@ -318,7 +351,8 @@ def test_messages_that_sqs_refuses_are_told(operated: Operated, gatehouse: Run) 
     result = gatehouse("batch", "resubmit", BATCH, "--yes")
 
     assert result.exit_code == 1
-    assert result.stderr.endswith("2 of 2 messages were refused: InternalError; run the same command again later\n")
+    assert result.stderr.endswith("SQS refused 2 of them; run the same command again later.\n")
+    assert "Put into" not in result.stdout
 
 
 @pytest.mark.parametrize("line", [b"[]\n", b"not json\n"])

@@ -1,12 +1,20 @@
 """`./gatehouse` runs from any folder, and nothing in that folder becomes part of it."""
 
+import fcntl
+import json
 import os
+import pty
+import re
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 from local.synthesis import ROOT
 from tests.cli.conftest import STANDARD
+
+_ESCAPE = re.compile("\x1b\\[[0-9;]*m")
 
 
 def gatehouse(
@@ -59,3 +67,30 @@ def test_a_machine_without_a_new_enough_python_is_told_so(here: Path) -> None:
 
     assert "Python 3.11 or newer" in result.stderr
     assert result.returncode == 1
+
+
+def test_a_terminal_of_80_columns_is_enough(here: Path) -> None:
+    (here / "standard.yaml").write_text(STANDARD, encoding="utf-8")
+    labels = [{"Name": "Nudity", "ParentName": "", "Confidence": 92.5, "TaxonomyLevel": 1}]
+    (here / "answer.json").write_text(
+        json.dumps({"ModerationLabels": labels, "ModerationModelVersion": "6.1"}), "utf-8"
+    )
+    reading, writing = pty.openpty()
+    fcntl.ioctl(writing, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))  # rows, columns
+
+    done = subprocess.run(
+        [str(ROOT / "gatehouse"), "policy", "judge", "standard.yaml", "answer.json"],
+        cwd=here,
+        env={"PATH": os.environ["PATH"], "HOME": str(here), "TERM": "xterm"},
+        stdin=subprocess.DEVNULL,
+        stdout=writing,
+        check=True,
+    )
+    os.close(writing)
+
+    lines = _ESCAPE.sub("", os.read(reading, 65_536).decode()).splitlines()
+    os.close(reading)
+    assert done.returncode == 0
+    assert max(map(len, lines)) <= 80
+    said = " ".join(line.strip() for line in lines)
+    assert "Policies are written for taxonomy 7.0; judge an answer of the current model." in said

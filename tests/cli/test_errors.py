@@ -157,7 +157,7 @@ def test_every_command_has_help_that_names_its_options() -> None:
     "command",
     [
         *("queue list", "queue show", "queue redrive", "queue drop", "batch list", "batch show", "batch resubmit"),
-        *("reconcile", "upload-again"),
+        *("retry", "reconcile", "upload-again"),
     ],
 )
 def test_every_command_for_whoever_is_on_call_has_help_that_names_its_options(command: str) -> None:

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from cli import message_queue
-from cli.commands import apply
+from cli.clock import Clock
+from cli.commands import apply, batch_list, retry
 from lambdas.moderation.engine import Engine
 from lambdas.moderation.verdict import Status
 from tests.cli.conftest import STANDARD, Deployed, Run, policy_of
 from tests.cli.judged_uploads import PatientClock, a_judged, put_object
 from tests.cli.noon import make_it_noon
 from tests.cli.operated import DEAD, Operated
-from tests.unit.builders import a_claim, a_verdict, an_answer, an_upload
+from tests.unit.builders import NOON, a_claim, a_verdict, an_answer, an_upload
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 LOOK, APPLY = "status, diff, explain, judge", "apply"
@@ -143,13 +144,15 @@ def test_apply_needs_what_the_page_lists(deployed: Deployed, run: Run, monkeypat
     "command",
     [
         *("queue list", "queue show", "queue redrive", "queue drop", "batch list", "batch show", "batch resubmit"),
-        *("reconcile", "upload-again"),
+        *("retry", "reconcile", "upload-again"),
     ],
 )
 def test_a_command_for_whoever_is_on_call_needs_what_the_page_lists(
     deployed: Deployed, gatehouse: Run, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     monkeypatch.setattr(message_queue, "WAIT_SECONDS", 0)
+    for module in (batch_list, retry):
+        monkeypatch.setattr(module, "CLOCK", Clock(now=lambda: NOON))
     operated = Operated.of(deployed)
     failed, pending = a_claim(an_upload("failed.jpg")), a_claim(an_upload("pending.jpg"))
     operated.write_batch([failed, pending])
@@ -162,6 +165,7 @@ def test_a_command_for_whoever_is_on_call_needs_what_the_page_lists(
         "upload-again": ("pending.jpg", "--yes"),
         "batch show": (failed.batch_id,),
         "batch resubmit": (failed.batch_id, "--yes"),
+        "retry": ("--status", "FAILED", "--yes"),
         "reconcile": ("--min-age", "0"),
     }
 

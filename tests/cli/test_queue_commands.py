@@ -1,6 +1,7 @@
 """Dead letters are shown with their reasons, and go back without any of them being lost, hidden or read as approved."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -150,6 +151,23 @@ def test_looking_shows_more_than_one_answer_holds_and_hides_nothing(operated: Op
     assert len(operated.keys(DEAD)) == 47
 
 
+@pytest.mark.parametrize("command", ["show", "redrive", "drop --reason malformed --yes"])
+def test_only_queues_that_have_messages_are_looked_into(operated: Operated, gatehouse: Run, command: str) -> None:
+    """A look into an empty one takes a second."""
+    looked_into: set[str] = set()
+
+    def received(request: Mapping[str, Any]) -> None:
+        looked_into.add(json.loads(request["body"])["QueueUrl"])
+
+    operated.deployed.calls.answer_always("ReceiveMessage", received)
+
+    assert gatehouse("queue", *command.split()).exit_code == 0
+    assert looked_into == set()
+    operated.put(PICTURES_DEAD, "not json")
+    assert gatehouse("queue", *command.split()).exit_code == 0
+    assert looked_into == {queue_url(PICTURES_DEAD)}
+
+
 def test_a_look_at_some_hides_none_of_them(operated: Operated, gatehouse: Run) -> None:
     operated.put(DEAD, *uploads(47))
 
@@ -159,6 +177,7 @@ def test_a_look_at_some_hides_none_of_them(operated: Operated, gatehouse: Run) -
 
 def test_a_look_ends_where_the_same_messages_come_again_and_again(operated: Operated, gatehouse: Run) -> None:
     """As they do once the first of many thousands are visible again."""
+    operated.put(DEAD, an_upload())
     body = json.dumps(s3_event(an_upload()))
     message = {
         "MessageId": "m",

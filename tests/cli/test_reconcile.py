@@ -165,7 +165,15 @@ def test_a_bucket_whose_objects_all_have_verdicts_is_in_order(operated: Operated
 
     result = gatehouse("reconcile")
 
-    assert (result.exit_code, "Every other one has its verdict." in result.stdout) == (0, True)
+    assert result.exit_code == 0
+    assert result.stdout.endswith("\n1 listed.\nEvery one has its verdict.\n")
+    store(operated, "tmp/no.jpg")
+    assert gatehouse("reconcile").stdout.endswith("not looked up.\nEvery other one has its verdict.\n")
+
+
+@pytest.mark.usefixtures("operated")
+def test_of_an_empty_bucket_nothing_is_said_to_have_a_verdict(gatehouse: Run) -> None:
+    assert gatehouse("reconcile").stdout == "0 listed.\n"
 
 
 def test_a_verdict_on_another_version_with_the_same_bytes_does_not_count(operated: Operated, gatehouse: Run) -> None:

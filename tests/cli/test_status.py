@@ -107,10 +107,10 @@ def test_where_everything_agrees_there_is_no_drift(run: Run, deployed: Deployed)
 
     result = run("status")
 
-    assert "No drift: files, pointers and these verdicts agree." in result.stdout
+    assert "No drift: files and these verdicts agree with the pointers." in result.stdout
     row = next(line for line in result.stdout.splitlines() if line.startswith("| standard | default"))
     assert row.count(f"1 ({short(V1.hash)})") == 3  # file, deployed, active
-    assert "2026-11-22 11:59:30Z; functions follow within a minute" in row
+    assert "2026-11-22T11:59:30Z; functions follow within a minute" in row
     assert "Approvals are not in the index these are taken from, so they are not counted here." in result.stdout
     assert result.exit_code == 0
 
@@ -236,7 +236,23 @@ def test_without_files_a_live_change_is_told_and_where_to_compare(run: Run, depl
     result = run("status")
 
     assert f"A live change made standard version 2 ({short(V2.hash)}) active" in result.stdout
-    assert "There are no files of these policies in ./policies" in result.stdout
+    assert "as there is none in ./policies: standard, strict. Run this beside that folder." in result.stdout
+
+
+def test_nothing_is_said_to_agree_that_was_not_there_to_compare(run: Run, deployed: Deployed, here: Path) -> None:
+    def last_lines(count: int) -> list[str]:
+        return run("status").stdout.splitlines()[-count:]
+
+    assert last_lines(2)[0] == "No drift: only the pointers could be read."
+    deployed.put(flagged())
+    assert last_lines(2)[0] == "No drift: these verdicts agree with the pointers."
+    (here / "policies").mkdir()
+    (here / "policies" / "standard.yaml").write_text(STANDARD, encoding="utf-8")
+    agreement, absent = last_lines(2)
+    assert agreement == "No drift: files and these verdicts agree with the pointers."
+    assert absent.startswith("Not compared with a file, as there is none in ./policies: strict. ")
+    (here / "policies" / "strict.yaml").write_text(STRICT, encoding="utf-8")
+    assert last_lines(1) == [agreement]
 
 
 @pytest.mark.usefixtures("deployed")
@@ -325,7 +341,7 @@ def test_verdicts_that_come_out_the_same_under_the_active_version_are_no_drift(
     assert "A verdict that the active version would not change keeps the record of the one that decided it." in (
         result.stdout
     )
-    assert "No drift: files, pointers and these verdicts agree." in result.stdout
+    assert "No drift: files and these verdicts agree with the pointers." in result.stdout
 
 
 def test_what_apply_leaves_as_it_is_is_no_drift(deployed: Deployed, policies: Path, status: StatusOf) -> None:

@@ -151,9 +151,32 @@ def test_nothing_is_copied_in_a_dry_run_or_without_a_yes(
 
     result = gatehouse("upload-again", "a.jpg", *arguments, input="n\n")
 
-    assert "analysed and paid for: 1." in result.stderr
+    assert "analysed and paid for: 1." in (result.stdout if arguments else result.stderr)
     assert ("Nothing was changed." in result.stderr) != bool(arguments)
     assert versions(versioned) == ["a.jpg"]
+
+
+def test_a_dry_run_says_what_a_run_would_do(versioned: Deployed, gatehouse: Run, here: Path) -> None:
+    for key, storage in {"a.jpg": "STANDARD", "archived.jpg": "GLACIER", "deep.jpg": "DEEP_ARCHIVE"}.items():
+        store(versioned, key, StorageClass=storage)
+    changed = {"key": "a.jpg", "modified_at": "2026-01-01T00:00:00.000Z", "standing": "unknown"}
+    (here / "found.jsonl").write_text(json.dumps(changed), "utf-8")
+    arguments = ("gone.jpg", "a.jpg", "archived.jpg", "deep.jpg", "--report", "found.jsonl")
+
+    tried = copied(gatehouse, *arguments, "--dry-run", status=1)
+    assert (versioned.calls.made["CopyObject"], tried["copied"], tried["impossible"]) == (0, 1, 2)
+    assert tried["failed_keys"] == ["gone.jpg", "archived.jpg", "deep.jpg"]
+    done = copied(gatehouse, *arguments, "--yes", status=1)
+
+    assert {**tried, "dry_run": False} == done
+    assert "Would not be copied:" in gatehouse("upload-again", "gone.jpg", "--dry-run").stderr
+
+
+def test_an_archived_object_that_was_restored_is_copied(versioned: Deployed, gatehouse: Run) -> None:
+    store(versioned, "a.jpg", StorageClass="GLACIER")
+    versioned.s3.restore_object(Bucket=UPLOADS, Key="a.jpg", RestoreRequest={"Days": 1})
+
+    assert copied(gatehouse, "a.jpg", "--dry-run")["copied"] == 1
 
 
 def test_what_s3_cannot_copy_is_named_and_the_rest_is_copied(versioned: Deployed, gatehouse: Run) -> None:

@@ -57,6 +57,24 @@ def test_the_output_has_the_order_of_the_items(workbench: Workbench) -> None:
     ]
 
 
+def test_an_event_names_the_one_before_it_in_its_own_iteration(workbench: Workbench) -> None:
+    states = {
+        "First": {"Type": "Wait", "Seconds": "{% $states.input %}", "Next": "Second"},
+        "Second": {"Type": "Wait", "Seconds": "{% $states.input %}", "End": True},
+    }
+
+    ended = workbench.run(machine("{% [30, 20, 10] %}", states, "First", MaxConcurrency=3))
+
+    history = {event["id"]: event for event in events(workbench, ended["executionArn"])}
+    assert [history[n]["previousEventId"] for n in (2, 3)] == [0, 2]
+    for event in history.values():
+        if event["type"] == "WaitStateExited":
+            entered = history[event["previousEventId"]]
+            assert entered["type"] == "WaitStateEntered"
+            assert entered["stateEnteredEventDetails"]["name"] == event["stateExitedEventDetails"]["name"]
+    assert sum(event["type"] == "WaitStateExited" for event in history.values()) == 6
+
+
 def test_an_item_is_the_input_and_stays_in_the_context(workbench: Workbench) -> None:
     seen = passing("{% [$states.input, $states.context.Map.Item.Index, $states.context.Map.Item.Value] %}")
     definition = machine(["{% 'a' & 'b' %}", "c"], {"Seen": seen}, "Seen")

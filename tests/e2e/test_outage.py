@@ -1,0 +1,67 @@
+"""An outage leaves FAILED uploads in many batches whose executions ended well; one command mends them all."""
+
+from pathlib import Path
+
+import pytest
+
+from lambdas.moderation.verdict import Status
+from local.pipeline import Upload
+from tests.e2e.images import BLOCKED, CLEAN
+from tests.e2e.pipeline import Pipeline
+from tests.e2e.terminal import Terminal
+
+BATCHES = 3
+UPLOADS = 4
+
+#: What DetectModerationLabels answers where its role may not read the object. AccessDeniedException takes longer.
+REFUSED = "InvalidS3ObjectException"
+
+
+@pytest.fixture(scope="module")
+def settings() -> str:
+    return "{image_engine: {calls_per_second: 250}, lanes: {default: {engine: image}}}"
+
+
+def test_after_an_hour_of_refusals_one_command_has_every_verdict_right(
+    pipeline: Pipeline, tmp_path: Path, prefix: str
+) -> None:
+    terminal = Terminal(pipeline, tmp_path)
+    expected = {
+        f"{prefix}{batch}-{n}.jpg": Status.BLOCKED if n % 2 else Status.APPROVED
+        for batch in range(BATCHES)
+        for n in range(UPLOADS)
+    }
+    denied = {"operation": "DetectModerationLabels", "error": REFUSED, "times": 10_000}
+    pipeline.cloud.rekognition(fail_next_calls=[denied])
+    for batch in range(BATCHES):
+        with pipeline.gathered():
+            pipeline.upload_many(
+                Upload(key, BLOCKED if status is Status.BLOCKED else CLEAN)
+                for key, status in expected.items()
+                if key.startswith(f"{prefix}{batch}-")
+            )
+        pipeline.wait_for_verdicts(UPLOADS, f"{prefix}{batch}-")
+    failed = pipeline.wait_for_verdicts(len(expected), prefix)
+    assert {(verdict["status"], verdict["error"]["code"]) for verdict in failed} == {(Status.FAILED, REFUSED)}
+    batches = {verdict["batch_id"] for verdict in failed}
+    assert len(batches) >= BATCHES
+    pipeline.wait_until(lambda: len(pipeline.executions("SUCCEEDED")) >= len(batches), why="the executions to end")
+    assert pipeline.executions("FAILED") == []
+    pipeline.cloud.rekognition(fail_next_calls=[])
+
+    listed = {entry["batch_id"]: entry["failed_uploads"] for entry in terminal.gatehouse("batch", "list")}
+    assert set(listed) == batches
+    assert sum(codes[REFUSED] for codes in listed.values()) == len(expected)
+    for _ in range(2):  # once more changes nothing
+        terminal.gatehouse("retry", "--status", "FAILED", "--yes")
+
+    def mended() -> bool:
+        return {verdict["key"]: verdict["status"] for verdict in pipeline.verdicts(prefix)} == expected
+
+    pipeline.wait_until(mended, why="verdicts in the failures' place")
+    pipeline.wait_until(lambda: pipeline.queued() == 0, why="the messages to be done with")
+    assert set(pipeline.analysed(prefix).values()) == {1}
+    flags = pipeline.wait_for_flags(BATCHES * UPLOADS // 2, prefix)
+    assert len({flag["id"] for flag in flags}) == len(flags) == BATCHES * UPLOADS // 2
+    assert terminal.gatehouse("batch", "list") == []
+    assert terminal.gatehouse("retry", "--status", "FAILED", "--dry-run")["found"] == 0
