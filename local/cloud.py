@@ -104,8 +104,12 @@ class LocalCloud:
 
     def armed_faults(self) -> list[dict[str, Any]]:
         """The faults that have not struck as often as they were to, with how often they have (`fired`)."""
+        return [fault for fault in self.all_faults() if fault["fired"] < fault["times"]]
+
+    def all_faults(self) -> list[dict[str, Any]]:
+        """The faults that were armed since they were last cleared, with how often each has struck (`fired`)."""
         faults: list[dict[str, Any]] = self._administer("GET", "/_gatehouse/faults")["faults"]
-        return [fault for fault in faults if fault["fired"] < fault["times"]]
+        return faults
 
     def clear_faults(self) -> None:
         """Disarm every fault."""

@@ -106,8 +106,15 @@ class Ledger:
         return {key: versions[-1] for key, versions in self._versions.items()}
 
     def paid_uploads(self) -> Counter[str]:
-        """Key -> how many of its uploads an analysis is paid for."""
-        return Counter(entry.key for entry in self if entry.kind.is_paid)
+        """Key -> how many of its uploads an analysis is paid for.
+
+        Also for one that holds no picture, if one was stored over it: a job reads what is current.
+        """
+        return Counter(entry.key for entry in self if self._is_paid(entry))
+
+    def _is_paid(self, entry: Entry) -> bool:
+        overwritten = entry.kind is not Kind.EMPTY and any(newer.kind.is_paid for newer in self._newer(entry))
+        return entry.kind.is_paid or overwritten
 
     def right_statuses(self, entry: Entry, engine: str | None, error_code: str | None) -> frozenset[Status]:
         """The final statuses an upload may have, where its verdict was reached by this engine or with this error.

@@ -5,8 +5,9 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from tests.chaos import table
+from tests.chaos import evidence, table
 from tests.chaos.composition import PREFIXES, Stretch, compose
 from tests.chaos.invariants import violations
 from tests.chaos.ledger import Ledger
@@ -41,6 +42,7 @@ class RandomRun:
     idle: int
     watched: int
     violations: list[str]
+    evidence: Path | None
 
 
 def run(pipeline: Pipeline, seed: int, uploads: int) -> RandomRun:
@@ -62,8 +64,9 @@ def run(pipeline: Pipeline, seed: int, uploads: int) -> RandomRun:
         leftovers = _leftovers(pipeline)
         ledger.paid_again = leftovers + sum(stretch.paid_again for stretch in stretches)
         observed = observation.of(PREFIXES)
-        armed = cloud.armed_faults()
+        armed, faults = cloud.armed_faults(), cloud.all_faults()
         cloud.clear_faults()
+    found = violations(ledger, observed)
     struck = _struck(stretches)
     struck.subtract(_name(fault) for fault in armed if not fault["fired"])
     return RandomRun(
@@ -77,7 +80,8 @@ def run(pipeline: Pipeline, seed: int, uploads: int) -> RandomRun:
         struck=+struck,
         idle=sum(not fault["fired"] for fault in armed),
         watched=watch.seen,
-        violations=violations(ledger, observed),
+        violations=found,
+        evidence=evidence.keep(pipeline, ledger, observed, faults, found) if found else None,
     )
 
 

@@ -39,6 +39,7 @@ def random_run(console: Console, run: RandomRun) -> RandomRun:
         f"faults that struck: {struck}; that met no call: {run.idle}",
         f"final verdicts watched while the run went on: {run.watched}",
         *(f"VIOLATED {sentence}" for sentence in run.violations),
+        *([f"what explains it: {run.evidence}"] if run.evidence else []),
         f"seed {run.seed}: {len(run.violations)} violations",
     ):
         console.print(line, markup=False, soft_wrap=True)

@@ -116,6 +116,13 @@ def overwritten(stage: Stage) -> None:
     _wait_for_jobs(stage, 2 * len(kinds))
 
 
+def texts_overwritten(stage: Stage) -> None:
+    """Objects without a picture that pictures replace while their job waits: it reads these, as does another one."""
+    entries = _hold(stage, [Kind.TEXT] * 4)
+    stage.upload((entry.key, kind) for entry, kind in zip(entries, [Kind.CLEAN, Kind.BLOCKED] * 2, strict=True))
+    _wait_for_jobs(stage, 2 * len(entries))
+
+
 def overwritten_in_a_batch(stage: Stage) -> None:
     """Several versions of each object in one batch."""
     stage.arm()

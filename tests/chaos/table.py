@@ -486,6 +486,13 @@ def _objects() -> Iterator[Row]:
         paid_again=8,
         outcome=f"{_AGAIN}: what the job approved the successor of; what it flagged the successor of is flagged",
     )
+    yield Row(
+        "Bulk: objects",
+        "pictures over what holds none, before its job reads it",
+        switches=held,
+        situation=situations.texts_overwritten,
+        outcome="what the job flagged the successor of is flagged",
+    )
     yield Row("Bulk: objects", "several versions in a batch", situation=situations.overwritten_in_a_batch)
     yield Row("Image: objects", "several versions in a batch", IMAGE, situation=situations.overwritten_in_a_batch)
     yield Row(

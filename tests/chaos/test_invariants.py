@@ -173,6 +173,14 @@ def test_analyses_that_the_faults_justify_are_let_alone() -> None:
     assert violations(a_ledger(paid_again=1), run) != []
 
 
+def test_a_picture_over_what_holds_none_may_be_analysed_by_the_job_of_either() -> None:
+    ledger = Ledger()
+    for version, kind in (("v1", Kind.TEXT), ("v2", Kind.EMPTY), ("v3", Kind.CLEAN), ("v4", Kind.TEXT)):
+        ledger.add(Entry("k.jpg", version, kind))
+
+    assert ledger.paid_uploads() == {"k.jpg": 2}  # of what was there before, an empty object is in no manifest
+
+
 def test_a_dead_letter_that_belongs_there_is_missed_if_it_is_not() -> None:
     assert violations(a_ledger(dead_letters=1), observed()) == ["I1: 0 dead letters instead of 1"]
 
