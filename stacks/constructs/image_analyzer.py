@@ -51,6 +51,10 @@ class ImageAnalyzer(Construct):
     #: sends a sign for it then. So this only ends what was lost; an Analyzer that died is replaced long before.
     HEARTBEAT = cdk.Duration.days(1)
 
+    #: How long a step waits for a chunk that does give signs of life: throttling is waited for as long as it lasts, and
+    #: puts the chunk back again and again. It ends before the batch's files do, which are kept for 30 days or more.
+    TIMEOUT = cdk.Duration.days(14)
+
     def __init__(
         self,
         scope: Construct,

@@ -107,6 +107,8 @@ class ImageEngineStates(Construct):
             "Analyse chunk",
             queue=analyzer.queue,
             integration_pattern=sfn.IntegrationPattern.WAIT_FOR_TASK_TOKEN,
+            # Engines differ in what they take for the time of a task with a heartbeat and none of its own.
+            task_timeout=sfn.Timeout.duration(analyzer.TIMEOUT),
             heartbeat_timeout=sfn.Timeout.duration(analyzer.HEARTBEAT),
             message_body=sfn.TaskInput.from_object(
                 {

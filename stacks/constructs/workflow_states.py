@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import aws_cdk as cdk
 from aws_cdk import aws_stepfunctions as sfn
 
-#: An error's name and cause. Not every error has a cause.
-ERROR_CODE = "$states.errorOutput.Error"
+#: An error's name and cause. Not every error has a cause. A name of Step Functions' own loses its `States.`, with which
+#: no Fail state's may begin (Amazon States Language, "Errors").
+ERROR_CODE = "$substringAfter($states.errorOutput.Error, 'States.')"
 ERROR_MESSAGE = "($states.errorOutput.Cause ? $states.errorOutput.Cause : $states.errorOutput.Error)"
 
 NULL = "{% null %}"

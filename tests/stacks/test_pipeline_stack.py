@@ -74,6 +74,19 @@ def test_every_log_group_has_an_end_and_every_function_one_of_its_own(elaborate:
     assert len(used) == len(set(used)) == len(groups)
 
 
+def test_state_machines_log_under_the_prefix_that_fills_no_resource_policy_and_collide_with_no_other_stack(
+    elaborate: Assembly,
+) -> None:
+    groups = resources(elaborate.pipeline, "AWS::Logs::LogGroup")
+    machines = resources(elaborate.pipeline, "AWS::StepFunctions::StateMachine").values()
+
+    names = [groups[log_group_of(machine["Properties"])]["Properties"]["LogGroupName"] for machine in machines]
+
+    beginning = ["/aws/vendedlogs/states/", {"Ref": "AWS::StackName"}]
+    assert [name["Fn::Join"][1][:2] for name in names] == [beginning] * len(names)
+    assert len({name["Fn::Join"][1][2] for name in names}) == len(names) > 1
+
+
 def log_group_of(machine: Any) -> str:
     (destination,) = machine["LoggingConfiguration"]["Destinations"]
     name: str = destination["CloudWatchLogsLogGroup"]["LogGroupArn"]["Fn::GetAtt"][0]

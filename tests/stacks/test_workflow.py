@@ -241,7 +241,7 @@ def test_whatever_keeps_a_job_from_starting_leaves_its_batch_to_the_image_engine
 
         (call,) = done.calls["Write verdicts"]
         assert call["Payload"]["fallback"] == {
-            "code": error,
+            "code": error.removeprefix("States."),
             "message": cause or error,
             "is_refusal": REFUSALS[error],
         }
