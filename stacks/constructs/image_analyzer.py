@@ -15,9 +15,10 @@ from stacks.constructs.encryption_key import EncryptionKey
 from stacks.constructs.queue import create_queue
 from stacks.constructs.queue_metrics import metric_oldest, metric_stalled, metric_waiting
 from stacks.constructs.regional_rate import RegionalRate
-from stacks.constructs.service_function import METRICS_NAMESPACE, ServiceFunction
+from stacks.constructs.service_function import ServiceFunction
 from stacks.constructs.upload_bucket import UploadBucket
 from stacks.constructs.work_bucket import WorkBucket
+from stacks.function_environment import METRICS_NAMESPACE
 
 #: The longest a run may take. A worker that died is replaced when its message comes back, after six times as long.
 _TIMEOUT = cdk.Duration.seconds(120)
