@@ -39,6 +39,7 @@ from local.patches import (
     task_get_object,
     task_identity,
     task_put_object,
+    task_results,
     task_retries,
     task_tokens,
     template_conditions,
@@ -96,6 +97,7 @@ PATCHES: Sequence[Patch] = (
     task_errors,
     task_get_object,
     task_put_object,
+    task_results,
     task_identity,
     task_faults,
 )

@@ -166,7 +166,7 @@ class AnalysisWorkflow(Construct):
             "before it is started (Service Authorization Reference).",
             ending="::*",
         )
-        accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/batch.json")
+        accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/execution.json")
         if knows_bulk:
             accept_finding(self, "CKV_AWS_111", "A media analysis job has no resource before it is started.")
             reason = "Rekognition reads whatever upload a batch names."

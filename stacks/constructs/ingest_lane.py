@@ -129,7 +129,7 @@ class IngestLane(Construct):
         workflow.grant_run(batcher)
         for other in other_workflows:
             other.grant_look(batcher)
-        for file in ("manifest.jsonl", "uploads.jsonl", "batch.json"):
+        for file in ("manifest.jsonl", "uploads.jsonl", "execution.json", "batch.json"):
             accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending=f"/batches/*/{file}")
         accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending=f"/open/{self.name}/*.json")
         accept_finding(self, "IAM5", "A policy's file has its hash for a name.", ending="/policies/*")
