@@ -4,7 +4,6 @@ A mistake ends in one line: the file and line, the key, what is wrong with it, a
 """
 
 import difflib
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,6 +19,7 @@ from lambdas.moderation.policy_document import Path as Place
 from lambdas.moderation.rule import Rule
 from lambdas.moderation.verdict import FINAL, Status
 from stacks.call_rate import DEFAULT_CALLS_PER_SECOND, CallRate, share_of
+from stacks.function_environment import MAX_ENVIRONMENT_BYTES, batcher_environment_bytes
 from stacks.policies import PolicyCatalog
 from stacks.settings_section import Section, SettingsError, quoted, shown
 from stacks.upload_pattern import MAX_PATTERN_LENGTH, pattern_length
@@ -40,13 +40,6 @@ CONCURRENCY = (2, 1000)
 #: Three attempts of a day each, with a look every two and a half minutes at nine history events, and with the waiting
 #: for a slot, stay under the 25,000 events an execution may have (Step Functions Developer Guide, service quotas).
 MAX_JOB_DEADLINE_HOURS = 24
-
-#: A function's environment holds 4 KB in all; the rest is for names and ARNs (Lambda Developer Guide, quotas).
-_MAX_LANE_ENVIRONMENT = 3200
-
-#: Bytes of a generated parameter name and what JSON puts around it and its policy's name. CloudFormation's names have
-#: 40 characters today (aws-cloudformation-resource-providers-ssm, CreateHandler), and had up to twice as many.
-_PARAMETER_BYTES = 90
 
 #: With a window, an upload may wait up to 20 s for its batch at low traffic however short the window is (Lambda
 #: Developer Guide, with-sqs.html), which is what a fast lane is there to avoid. Longer ones make no sense in it.
@@ -253,6 +246,7 @@ def _lanes(section: Section, policies: PolicyCatalog) -> tuple[LaneSettings, ...
                 problem = f"{quoted(prefix)} is claimed by lane {owners[prefix]} too"
                 raise sections[name].error("prefixes", problem, "give it to one of them")
             owners[prefix] = name
+    priorities = {settings.lane.priority for settings in lanes.values()}
     finished = []
     for name, settings in lanes.items():
         others = tuple(
@@ -262,7 +256,7 @@ def _lanes(section: Section, policies: PolicyCatalog) -> tuple[LaneSettings, ...
         )
         finished.append(replace(settings, lane=replace(settings.lane, other_lanes_prefixes=others)))
         _check_overrides_hold(finished[-1].lane, owners, sections[name].section("policy_overrides"))
-        _check_lane_sizes(finished[-1].lane, sections[name])
+        _check_lane_sizes(finished[-1].lane, sections[name], other_workflows=len(priorities) - 1)
     return tuple(finished)
 
 
@@ -458,13 +452,12 @@ def _exclusions(section: Section, prefixes: tuple[str, ...]) -> tuple[str, ...]:
     return exclusions
 
 
-def _check_lane_sizes(lane: Lane, section: Section) -> None:
+def _check_lane_sizes(lane: Lane, section: Section, *, other_workflows: int) -> None:
     if (length := pattern_length(lane)) > MAX_PATTERN_LENGTH:
         problem = f"the lane's event pattern would have {length} characters, EventBridge takes {MAX_PATTERN_LENGTH}"
         raise section.error("prefixes", problem, "use fewer or shorter prefixes, suffixes and exclusions")
-    length = len(json.dumps(lane.to_document())) + sum(len(name) + _PARAMETER_BYTES for name in lane.policies)
-    if length > _MAX_LANE_ENVIRONMENT:
-        problem = f"the lane takes {length} bytes of its function's environment, {_MAX_LANE_ENVIRONMENT} are free"
+    if (length := batcher_environment_bytes(lane, other_workflows)) > MAX_ENVIRONMENT_BYTES:
+        problem = f"the lane may take {length} bytes of its function's environment, Lambda has {MAX_ENVIRONMENT_BYTES}"
         fix = "use fewer or shorter prefixes, suffixes, exclusions and policy overrides"
         raise section.error("prefixes", problem, fix)
 

@@ -34,7 +34,8 @@ _DO = {
     ),
     Standing.UNKNOWN: (
         "their events wait in a lane's queue or a dead-letter queue (`./gatehouse queue list`), or never came: were "
-        "EventBridge notifications of the bucket on, and this lane deployed, when they were uploaded? "
+        "EventBridge notifications of the bucket on (they take about five minutes to start), and this lane deployed, "
+        "when they were uploaded? "
         "`./gatehouse upload-again` has them moderated, each by its key, or all by `--report`"
     ),
     Standing.OTHER_VERSION: "the verdicts there are speak of other bytes under the same key; do as for unknown ones",

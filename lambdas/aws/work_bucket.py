@@ -11,6 +11,7 @@ from lambdas.moderation.batch import (
     Batch,
     BatchSettings,
     BatchUpload,
+    execution_key,
     index_lines,
     manifest_key,
     read_index,
@@ -21,6 +22,7 @@ from lambdas.moderation.batch import (
 from lambdas.moderation.chunk import Chunk, ChunkImage, ChunkLine, chunk_lines
 from lambdas.moderation.image_pass import ImagePass
 from lambdas.moderation.open_batch import OPEN_PREFIX, OpenBatch, named_by
+from lambdas.moderation.payload import check_readable
 from lambdas.moderation.policy import Policy
 from lambdas.moderation.policy_pointer import PolicyPointer, PolicyPointerError, policy_key, read_recorded_policy
 
@@ -41,10 +43,17 @@ class WorkBucket:
         self._name = name
 
     def write(self, batch: Batch) -> None:
-        """Write a batch's files, `batch.json` last: where it exists, the others do."""
+        """Write a batch's files, `batch.json` last: where it exists, the others do.
+
+        Raises:
+            PayloadTooLargeError: the workflow could not read what is meant for it. Nothing was written.
+        """
+        execution = batch.execution(self._name)
+        check_readable(execution_key(batch.batch_id), execution)
         self._put(manifest_key(batch.batch_id), batch.manifest(), "application/jsonlines")
         self._put(uploads_key(batch.batch_id), batch.index(), "application/jsonlines")
-        self._put(settings_key(batch.batch_id), batch.settings(self._name), "application/json")
+        self._put(execution_key(batch.batch_id), execution, "application/json")
+        self._put(settings_key(batch.batch_id), batch.settings(), "application/json")
 
     def open(self, batch: OpenBatch) -> None:
         """Register a batch as open."""

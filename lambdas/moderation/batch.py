@@ -1,7 +1,8 @@
 """A batch: up to 10,000 uploads analysed together, and the files that describe it in the work bucket.
 
 `manifest.jsonl` is what Bulk Analysis reads, `uploads.jsonl` lists every upload of the batch with its number, and
-`batch.json` holds the settings the batch keeps to its end. `batch.json` is written last: where it exists, the batch
+`execution.json` says to the workflow what it needs, and `batch.json` holds all the settings the batch keeps to its end,
+with whole policies, which are too much for a workflow to read. `batch.json` is written last: where it exists, the batch
 is complete and may be started. Indexes of fewer uploads come later, where some are to be asked about again
 (`image_pass`).
 """
@@ -45,6 +46,11 @@ def manifest_key(batch_id: str) -> str:
 def uploads_key(batch_id: str) -> str:
     """Key of the index of the batch's uploads."""
     return f"{batch_prefix(batch_id)}uploads.jsonl"
+
+
+def execution_key(batch_id: str) -> str:
+    """Key of what the workflow reads."""
+    return f"{batch_prefix(batch_id)}execution.json"
 
 
 def settings_key(batch_id: str) -> str:
@@ -160,7 +166,22 @@ class Batch:
         """The uploads index, JSON Lines."""
         return index_lines(self.uploads)
 
-    def settings(self, work_bucket: str) -> str:
+    def execution(self, work_bucket: str) -> str:
+        """The content of execution.json: nothing in it grows with the uploads or the policies."""
+        return _json(
+            {
+                "uploads": len(self.uploads),
+                "analysable": sum(entry.in_manifest for entry in self.uploads),
+                "min_confidence": self.min_confidence,
+                "engine": self.lane.engine.value,
+                "adapter": self.lane.adapter,
+                "job_deadline_seconds": self.lane.job_deadline_seconds,
+                "manifest": {"bucket": work_bucket, "key": manifest_key(self.batch_id)},
+                "output": {"bucket": work_bucket, "prefix": bulk_output_prefix(self.batch_id)},
+            }
+        )
+
+    def settings(self) -> str:
         """The content of batch.json."""
         return _json(
             {
@@ -169,14 +190,10 @@ class Batch:
                 "lane": self.lane.name,
                 "created_at": self.created_at,
                 "uploads": len(self.uploads),
-                "analysable": sum(entry.in_manifest for entry in self.uploads),
                 "min_confidence": self.min_confidence,
                 "engine": self.lane.engine.value,
                 "priority": self.lane.priority.value,
                 "adapter": self.lane.adapter,
-                "job_deadline_seconds": self.lane.job_deadline_seconds,
-                "manifest": {"bucket": work_bucket, "key": manifest_key(self.batch_id)},
-                "output": {"bucket": work_bucket, "prefix": bulk_output_prefix(self.batch_id)},
                 "policy": self.lane.policy,
                 "policy_overrides": dict(self.lane.policy_overrides),
                 "policies": {name: policy.to_document() for name, policy in self.policies.items()},

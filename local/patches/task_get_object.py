@@ -1,7 +1,6 @@
 """`aws-sdk:s3:getObject` tasks.
 
-AWS: the result has the object's text as `Body`, and the headers as fields. A result above 262,144 bytes fails the
-execution with `States.DataLimitExceeded`. A missing key is `S3.NoSuchKeyException`.
+AWS: the result has the object's text as `Body`, and the headers as fields. A missing key is `S3.NoSuchKeyException`.
 ministack 1.5.33: does not implement it.
 
 Adds `GetObject` to `stepfunctions._S3_OP_SPECS`, which also names the permission it needs, and wraps
@@ -17,7 +16,7 @@ from ministack.core.responses import get_region
 from ministack.services import stepfunctions
 
 from local.patches import authorisation
-from local.patches.execution_loop import PAYLOAD_LIMIT, current_role
+from local.patches.execution_loop import current_role
 from local.patches.seam import Seam, check
 
 SEAMS = (
@@ -74,12 +73,6 @@ def _get_object(arguments: Mapping[str, str]) -> dict[str, Any]:
     )
     if status >= 400:
         raise stepfunctions._ExecutionError(*failure(bucket, status, body))
-    if len(body) > PAYLOAD_LIMIT:
-        raise stepfunctions._ExecutionError(
-            "States.DataLimitExceeded",
-            "The state/task 's3:getObject' returned a result with a size exceeding the maximum number of bytes "
-            "service limit.",
-        )
     headers = {name.lower(): value for name, value in raw_headers.items()}
     result: dict[str, Any] = {field: headers[name] for name, field in _FIELDS.items() if name in headers}
     result["Body"] = body.decode("utf-8", "replace")

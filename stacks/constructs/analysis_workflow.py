@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
@@ -10,7 +11,7 @@ from constructs import Construct
 from lambdas.moderation.lane import Priority
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import PERIOD, create_alarm
-from stacks.constructs.encryption_key import EncryptionKey
+from stacks.constructs.encryption_key import VENDED_LOGS, EncryptionKey
 from stacks.constructs.image_analyzer import ImageAnalyzer
 from stacks.constructs.log_group import create_log_group
 from stacks.constructs.results_writer import ResultsWriter
@@ -47,7 +48,9 @@ class AnalysisWorkflow(Construct):
     ) -> None:
         super().__init__(scope, id)
         self.priority = analyzer.priority
-        log_group = create_log_group(self, "Logs", retention_days=log_retention_days, key=key)
+        # No two stacks of an account and Region have the same name.
+        name = f"{VENDED_LOGS}{cdk.Aws.STACK_NAME}-{self.priority}"
+        log_group = create_log_group(self, "Logs", retention_days=log_retention_days, key=key, name=name)
         definition = WorkflowDefinition(
             self,
             "Definition",
@@ -163,7 +166,7 @@ class AnalysisWorkflow(Construct):
             "before it is started (Service Authorization Reference).",
             ending="::*",
         )
-        accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/batch.json")
+        accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/execution.json")
         if knows_bulk:
             accept_finding(self, "CKV_AWS_111", "A media analysis job has no resource before it is started.")
             reason = "Rekognition reads whatever upload a batch names."

@@ -11,6 +11,10 @@ from constructs import Construct
 #: What the setting says to have a key made.
 CREATE: Final = "create"
 
+#: What the names of state machines' log groups begin with. All of them together take one line of the account's resource
+#: policy for logs, which holds 5,120 characters (Step Functions Developer Guide, sfn-best-practices.html).
+VENDED_LOGS: Final = "/aws/vendedlogs/states/"
+
 _OBJECTS = "s3"
 _MESSAGES = "sqs"
 _NOTIFICATIONS = "sns"
@@ -45,7 +49,7 @@ class EncryptionKey(Construct):
         existing_arn: a key that exists already, whose policy is its owner's business; or None to make one, which
             outlives the stack, because what it encrypted does.
         name: what the deployment is called: the alias of a key that is made, and what the names of the stacks begin
-            with, and so those of the log groups that CloudFormation names after them.
+            with, and so those of the log groups that are named after them.
     """
 
     def __init__(self, scope: Construct, id: str, *, existing_arn: str | None, name: str) -> None:
@@ -125,12 +129,15 @@ class EncryptionKey(Construct):
         """
         stack = cdk.Stack.of(self)
         services = (_OBJECTS, _MESSAGES, _NOTIFICATIONS, _TABLES, _IMAGES)
-        groups = stack.format_arn(
-            service="logs",
-            resource="log-group",
-            resource_name=f"{name}-*",
-            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
-        )
+        groups = [
+            stack.format_arn(
+                service="logs",
+                resource="log-group",
+                resource_name=f"{prefix}{name}-*",
+                arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+            )
+            for prefix in ("", VENDED_LOGS)
+        ]
         return (
             iam.PolicyStatement(
                 sid="UsedByIdentitiesOfTheAccountThroughServices",

@@ -15,9 +15,10 @@ from stacks.constructs.encryption_key import EncryptionKey
 from stacks.constructs.queue import create_queue
 from stacks.constructs.queue_metrics import metric_oldest, metric_stalled, metric_waiting
 from stacks.constructs.regional_rate import RegionalRate
-from stacks.constructs.service_function import METRICS_NAMESPACE, ServiceFunction
+from stacks.constructs.service_function import ServiceFunction
 from stacks.constructs.upload_bucket import UploadBucket
 from stacks.constructs.work_bucket import WorkBucket
+from stacks.function_environment import METRICS_NAMESPACE
 
 #: The longest a run may take. A worker that died is replaced when its message comes back, after six times as long.
 _TIMEOUT = cdk.Duration.seconds(120)
@@ -50,6 +51,10 @@ class ImageAnalyzer(Construct):
     #: How long a step waits for its chunk without a sign of life. A chunk may wait in the queue for hours, and nobody
     #: sends a sign for it then. So this only ends what was lost; an Analyzer that died is replaced long before.
     HEARTBEAT = cdk.Duration.days(1)
+
+    #: How long a step waits for a chunk that does give signs of life: throttling is waited for as long as it lasts, and
+    #: puts the chunk back again and again. It ends before the batch's files do, which are kept for 30 days or more.
+    TIMEOUT = cdk.Duration.days(14)
 
     def __init__(
         self,

@@ -22,8 +22,9 @@ ROOM_SECONDS = 3600
 #: In a fast lane, a few uploads are split among all workers: the calls that each chunk costs are worth the seconds.
 LEAST_FAST_CHUNK = 1
 
-#: Enough of a chunk's error to know it by: those of all chunks together have to fit an execution's 256 KiB.
-_LONGEST_MESSAGE = 200
+#: Enough of a chunk's error to know it by. Those of the 400 smallest chunks that a batch can have together have to fit
+#: the 262,144 bytes of a Map's result, also where JSON takes six bytes for a character.
+_LONGEST_MESSAGE = 80
 
 _BACKLOG = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
 
@@ -107,6 +108,8 @@ class ImageEngineStates(Construct):
             "Analyse chunk",
             queue=analyzer.queue,
             integration_pattern=sfn.IntegrationPattern.WAIT_FOR_TASK_TOKEN,
+            # Engines differ in what they take for the time of a task with a heartbeat and none of its own.
+            task_timeout=sfn.Timeout.duration(analyzer.TIMEOUT),
             heartbeat_timeout=sfn.Timeout.duration(analyzer.HEARTBEAT),
             message_body=sfn.TaskInput.from_object(
                 {

@@ -1,6 +1,5 @@
 """A lane's way in: from the watched bucket's events to batches."""
 
-import json
 from collections.abc import Mapping, Sequence
 
 import aws_cdk as cdk
@@ -25,6 +24,7 @@ from stacks.constructs.service_function import ServiceFunction
 from stacks.constructs.upload_bucket import UploadBucket
 from stacks.constructs.verdict_table import VerdictTable
 from stacks.constructs.work_bucket import WorkBucket
+from stacks.function_environment import batcher_environment
 from stacks.settings import LaneSettings
 from stacks.upload_pattern import upload_detail
 
@@ -106,18 +106,16 @@ class IngestLane(Construct):
             timeout=_BATCHER_TIMEOUT,
             log_retention_days=log_retention_days,
             key=key,
-            environment={
-                "LANE": json.dumps(settings.lane.to_document(), sort_keys=True),
-                "POLICY_PARAMETERS": cdk.Stack.of(self).to_json_string(
+            environment=batcher_environment(
+                settings.lane,
+                policy_parameters=cdk.Stack.of(self).to_json_string(
                     {name: policy.parameter.parameter_name for name, policy in policies.items()}
                 ),
-                "VERDICT_TABLE": verdicts.table.table_name,
-                "WORK_BUCKET": work.bucket.bucket_name,
-                "STATE_MACHINE_ARN": workflow.state_machine.state_machine_arn,
-                "OTHER_STATE_MACHINE_ARNS": ",".join(
-                    other.state_machine.state_machine_arn for other in other_workflows
-                ),
-            },
+                verdict_table=verdicts.table.table_name,
+                work_bucket=work.bucket.bucket_name,
+                state_machine_arn=workflow.state_machine.state_machine_arn,
+                other_state_machine_arns=[other.state_machine.state_machine_arn for other in other_workflows],
+            ),
         )
         batcher = self.batcher.function
         verdicts.grant_claim(batcher)
@@ -131,7 +129,7 @@ class IngestLane(Construct):
         workflow.grant_run(batcher)
         for other in other_workflows:
             other.grant_look(batcher)
-        for file in ("manifest.jsonl", "uploads.jsonl", "batch.json"):
+        for file in ("manifest.jsonl", "uploads.jsonl", "execution.json", "batch.json"):
             accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending=f"/batches/*/{file}")
         accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending=f"/open/{self.name}/*.json")
         accept_finding(self, "IAM5", "A policy's file has its hash for a name.", ending="/policies/*")

@@ -7,10 +7,20 @@ from constructs import Construct
 from stacks.constructs.encryption_key import EncryptionKey
 
 
-def create_log_group(scope: Construct, id: str, *, retention_days: int, key: EncryptionKey | None) -> logs.LogGroup:
-    """A log group that goes with its stack and keeps events for a number of days the settings accepted."""
+def create_log_group(
+    scope: Construct, id: str, *, retention_days: int, key: EncryptionKey | None, name: str | None = None
+) -> logs.LogGroup:
+    """A log group that goes with its stack and keeps events for a number of days the settings accepted.
+
+    Args:
+        name: None lets CloudFormation choose.
+    """
     log_group = logs.LogGroup(
-        scope, id, removal_policy=cdk.RemovalPolicy.DESTROY, encryption_key=key.key if key else None
+        scope,
+        id,
+        log_group_name=name,
+        removal_policy=cdk.RemovalPolicy.DESTROY,
+        encryption_key=key.key if key else None,
     )
     resource = log_group.node.default_child
     assert isinstance(resource, logs.CfnLogGroup)  # noqa: S101 - narrows the type

@@ -1,7 +1,6 @@
 """A Lambda function the way all of ours are."""
 
 from collections.abc import Mapping
-from typing import Final
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -13,9 +12,7 @@ from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import PERIOD
 from stacks.constructs.encryption_key import EncryptionKey
 from stacks.constructs.log_group import create_log_group
-
-#: Namespace of the metrics our code writes; their dimensions are `service` and `lane`.
-METRICS_NAMESPACE: Final = "Gatehouse"
+from stacks.function_environment import function_environment
 
 
 class ServiceFunction(Construct):
@@ -65,12 +62,7 @@ class ServiceFunction(Construct):
             tracing=lambda_.Tracing.ACTIVE,
             log_group=log_group,
             logging_format=lambda_.LoggingFormat.JSON,
-            environment={
-                "POWERTOOLS_SERVICE_NAME": service,
-                "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
-                "POWERTOOLS_LOG_LEVEL": "INFO",
-                **environment,
-            },
+            environment=function_environment(service, environment),
         )
         accept_finding(
             self.function, "L1", "The runtime is chosen for each release; the newest is not better by itself."

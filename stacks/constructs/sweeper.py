@@ -16,9 +16,10 @@ from stacks.constructs.alarm import create_alarm, create_silence_alarm
 from stacks.constructs.analysis_workflow import AnalysisWorkflow
 from stacks.constructs.encryption_key import EncryptionKey
 from stacks.constructs.ingest_lane import IngestLane
-from stacks.constructs.service_function import METRICS_NAMESPACE, ServiceFunction
+from stacks.constructs.service_function import ServiceFunction
 from stacks.constructs.verdict_table import VerdictTable
 from stacks.constructs.work_bucket import WorkBucket
+from stacks.function_environment import METRICS_NAMESPACE
 
 #: Time between two sweeps. One costs a handful of calls where nothing is stuck.
 INTERVAL: Final = cdk.Duration.minutes(15)

@@ -10,6 +10,7 @@ from constructs import Construct
 from lambdas.moderation.batch import (
     batch_prefix,
     bulk_output_prefix,
+    execution_key,
     manifest_key,
     settings_key,
     uploads_key,
@@ -67,7 +68,7 @@ class WorkBucket(Construct):
 
     def grant_write_batches(self, grantee: iam.IGrantable) -> None:
         """Allow writing a batch's own files, and none that an engine writes: those become verdicts."""
-        for key in (manifest_key("*"), uploads_key("*"), settings_key("*")):
+        for key in (manifest_key("*"), uploads_key("*"), execution_key("*"), settings_key("*")):
             self._grant_write(grantee, key)
 
     def grant_read_batches(self, grantee: iam.IGrantable) -> None:

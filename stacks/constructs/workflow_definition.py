@@ -3,8 +3,7 @@
 Variables, set by "Read batch" and changed as the batch goes on:
 
     batchId   id of the batch and name of the execution
-    batch     what the workflow needs of batch.json: analysable, engine, minConfidence, adapter, deadline,
-              manifest, output
+    batch     what execution.json says: analysable, engine, minConfidence, adapter, deadline, manifest, output
     attempt   number of the media analysis job, from 1
     waited    seconds waited for this job. The deadline counts them rather than reading a clock, so that a redriven
               execution still has its time
@@ -26,7 +25,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
-from lambdas.moderation.batch import settings_key
+from lambdas.moderation.batch import execution_key
 from lambdas.moderation.engine import Engine
 from lambdas.moderation.image_pass import ImagePass
 from lambdas.moderation.lane import Priority
@@ -127,10 +126,10 @@ class WorkflowDefinition(Construct):
             service="s3",
             action="getObject",
             iam_action="s3:GetObject",
-            iam_resources=[work.bucket.arn_for_objects(settings_key("*"))],
+            iam_resources=[work.bucket.arn_for_objects(execution_key("*"))],
             parameters={
                 "Bucket": work.bucket.bucket_name,
-                "Key": f"{{% {_settings_key()} %}}",
+                "Key": f"{{% {_execution_key()} %}}",
             },
             assign={
                 "batchId": "{% $states.input.batch_id %}",
@@ -183,7 +182,7 @@ class WorkflowDefinition(Construct):
         return task
 
 
-def _settings_key() -> str:
-    """The key of batch.json, for the batch the execution was started with."""
-    before, after = settings_key("?").split("?")
+def _execution_key() -> str:
+    """The key of what is meant for us of the batch the execution was started with."""
+    before, after = execution_key("?").split("?")
     return f"'{before}' & $states.input.batch_id & '{after}'"

@@ -5,9 +5,13 @@ from collections.abc import Sequence
 import aws_cdk as cdk
 from aws_cdk import aws_stepfunctions as sfn
 
-#: An error's name and cause. Not every error has a cause.
-ERROR_CODE = "$states.errorOutput.Error"
-ERROR_MESSAGE = "($states.errorOutput.Cause ? $states.errorOutput.Cause : $states.errorOutput.Error)"
+#: An error's name and cause. Not every error has a cause. A name of Step Functions' own loses its `States.`, with which
+#: no Fail state's may begin (Amazon States Language, "Errors").
+ERROR_CODE = "$substring($replace($substringAfter($states.errorOutput.Error, 'States.'), /[^ -~]/, '?'), 0, 64)"
+_CAUSE = "($states.errorOutput.Cause ? $states.errorOutput.Cause : $states.errorOutput.Error)"
+#: A cause has up to 32,768 characters (Step Functions API reference, SendTaskFailure), of which some take six bytes
+#: each in JSON; several together would be more than an execution carries. Printable ASCII takes two at most.
+ERROR_MESSAGE = f"$substring($replace({_CAUSE}, /[^ -~]/, '?'), 0, 1000)"
 
 NULL = "{% null %}"
 

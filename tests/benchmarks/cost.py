@@ -76,11 +76,12 @@ class Case:
         """USD for a million images, by service."""
         n, chunks, is_bulk = self.uploads, self.chunks, self.engine is Engine.BULK
         analyzer_seconds = 0.0 if is_bulk else n / self.rate.calls_per_worker + chunks * ANALYZER_SECONDS
-        # The batch's three files and its entry in the register, which is deleted for nothing; what the job writes, or a
+        # The batch's four files and its entry in the register, which is deleted for nothing; what the job writes, or a
         # file for each chunk.
-        s3_writes = 4 + (2 if is_bulk else chunks)
-        # batch.json twice and the index; the manifest, results and summary, or index and result file of each chunk and
-        # its result file again; each image, by Rekognition; and the first bytes of each that is approved.
+        s3_writes = 5 + (2 if is_bulk else chunks)
+        # What the workflow reads, batch.json and the index; the manifest, results and summary, or index and result
+        # file of each chunk and its result file again; each image, by Rekognition; and the first bytes of each that is
+        # approved.
         s3_reads = 3 + (3 if is_bulk else 3 * chunks) + n + n * (1 - FLAGGED)
         a_batch = {
             "EventBridge": n * EVENT,

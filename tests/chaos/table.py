@@ -122,6 +122,7 @@ BATCHER_STEPS = (
     Step("Batcher: claim", _batcher("dynamodb:TransactWriteItems")),
     Step("Batcher: write manifest", _batcher("s3:PutObject", "manifest.jsonl")),
     Step("Batcher: write index", _batcher("s3:PutObject", "uploads.jsonl")),
+    Step("Batcher: write what the workflow reads", _batcher("s3:PutObject", "execution.json")),
     Step("Batcher: write settings", _batcher("s3:PutObject", "batch.json")),
     Step("Batcher: start execution", _batcher("states:StartExecution")),
     Step(

@@ -118,7 +118,7 @@ class Operated:
         batch = a_batch(claims)
         for key, text in (
             (uploads_key(batch.batch_id), batch.index()),
-            (settings_key(batch.batch_id), batch.settings("w")),
+            (settings_key(batch.batch_id), batch.settings()),
         ):
             self.deployed.s3.put_object(Bucket=WORK, Key=key, Body=text.encode())
         return batch

@@ -100,6 +100,7 @@ def test_people_are_told_what_to_do_about_each_kind(operated: Operated, gatehous
     assert "... and 1 more" in text
     assert "- 1 pending (since 2026-11-22T12:00:00.000Z): " in text
     assert "- 1 unknown: " in text
+    assert "about five minutes" in " ".join(text.split())
 
 
 def test_uploads_under_analysis_are_no_reason_to_worry(operated: Operated, gatehouse: Run) -> None:

@@ -1,8 +1,11 @@
 """Lambda functions: how their failures look from outside."""
 
-import pytest
+from typing import Any
 
-from tests.local.workbench import Workbench
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.local.workbench import Workbench, unique
 
 
 def test_an_exception_ends_an_invocation_with_its_class_and_message(workbench: Workbench) -> None:
@@ -43,3 +46,41 @@ def test_output_that_is_no_utf_8_does_not_block_a_function(workbench: Workbench)
         "    return 'done'\n"
     )
     assert workbench.invoke(function, {}) == "done"
+
+
+# What is measured is `{"TEXT":"..."}`, and a quote in a value takes two bytes of it.
+FULL = {"TEXT": '"' * 2000 + "x" * (4096 - 4000 - len('{"TEXT":""}'))}
+TOO_FULL = {"TEXT": FULL["TEXT"] + "x"}
+
+
+def test_an_environment_is_measured_as_json(workbench: Workbench) -> None:
+    source = "def handler(event, context): return 'done'"
+    function = workbench.function(source, TEXT=FULL["TEXT"])
+    assert workbench.invoke(function, {}) == "done"
+
+    with pytest.raises(ClientError, match=r"InvalidParameterValueException.*exceeded the 4KB limit"):
+        workbench.function(source, TEXT=TOO_FULL["TEXT"])
+    with pytest.raises(ClientError, match=r"InvalidParameterValueException.*exceeded the 4KB limit"):
+        workbench.client("lambda").update_function_configuration(
+            FunctionName=function, Environment={"Variables": TOO_FULL}
+        )
+
+
+def test_a_template_whose_function_is_told_too_much_is_not_deployed(workbench: Workbench) -> None:
+    properties: dict[str, Any] = {
+        "Role": workbench.role("lambda.amazonaws.com"),
+        "Runtime": "python3.13",
+        "Handler": "index.handler",
+        "Code": {"ZipFile": "def handler(event, context): return event"},
+    }
+
+    def template(variables: dict[str, str]) -> dict[str, Any]:
+        function = {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {**properties, "Environment": {"Variables": variables}},
+        }
+        return {"Resources": {"Function": function}}
+
+    with pytest.raises(AssertionError, match="ROLLBACK"):
+        workbench.deployed(template(TOO_FULL), unique("stack"))
+    workbench.deployed(template(FULL), unique("stack"))

@@ -298,6 +298,16 @@ def test_pauses_grow_up_to_the_longest_delay(retrier: dict[str, Any], retries: i
     assert min(jittered) < longest / 2 < max(jittered)
 
 
+@pytest.mark.parametrize("answer", ["'x' * 262_000 + 200 * '\"'", "'é' * 131_100"], ids=["quotes", "two bytes"])
+def test_a_result_above_256_kib_fails_the_execution_however_little_of_it_is_selected(
+    workbench: Workbench, answer: str
+) -> None:
+    function = workbench.function(f"def handler(event, context): return {answer}")
+    machine = invoke_machine(function, Output={}, Retry=[{"ErrorEquals": ["States.ALL"], "MaxAttempts": 3}])
+    ended = workbench.run(machine, ("lambda:InvokeFunction", function_arn(function)))
+    assert (ended["status"], ended["error"]) == ("FAILED", "States.DataLimitExceeded")
+
+
 def test_a_catch_all_does_not_hide_a_payload_that_is_too_large(workbench: Workbench) -> None:
     function = workbench.function("def handler(event, context): return 'x' * 300000")
     ended = workbench.run(invoke_machine(function), ("lambda:InvokeFunction", function_arn(function)))

@@ -47,6 +47,13 @@ def test_a_machine_without_a_new_enough_python_is_told_so(tmp_path: Path) -> Non
     assert "Python 3.11 or newer" in answer.stderr
 
 
+def test_a_deployment_ends_by_saying_when_uploads_are_seen() -> None:
+    recipe = (ROOT / "Makefile").read_text("utf-8").split("\ndeploy:", 1)[1].split("\n\n", 1)[0].splitlines()
+
+    assert "about five minutes" in recipe[-1]
+    assert "gatehouse reconcile" in recipe[-1]
+
+
 def test_ci_runs_make_test_and_nothing_else() -> None:
     commands = [
         line

@@ -124,9 +124,9 @@ def test_nobody_may_use_the_key_but_through_a_service_of_this_account(own_key: A
     assert events["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
     assert set(events["Action"]) == {"kms:GenerateDataKey", "kms:Decrypt"}  # or every event is lost
     assert services(logs["Principal"]["Service"]) == {"logs"}
-    assert json.dumps(logs["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]).endswith(
-        ':log-group:gatehouse-*"]]}'
-    )
+    of_functions, of_machines = logs["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]
+    assert json.dumps(of_functions).endswith(':log-group:gatehouse-*"]]}')
+    assert json.dumps(of_machines).endswith(':log-group:/aws/vendedlogs/states/gatehouse-*"]]}')
 
 
 def test_what_an_existing_keys_policy_has_to_allow_is_put_out(own_key: Assembly, existing_key: Assembly) -> None:

@@ -68,6 +68,7 @@ BATCHER = TRACES | {
     ("s3:PutObject", "<WorkBucket>/batches/*/manifest.jsonl"),
     ("s3:PutObject", "<WorkBucket>/batches/*/uploads.jsonl"),
     ("s3:PutObject", "<WorkBucket>/batches/*/batch.json"),
+    ("s3:PutObject", "<WorkBucket>/batches/*/execution.json"),
     ("s3:GetObject", "<WorkBucket>/batches/*/batch.json"),
     ("s3:GetObject", "<WorkBucket>/policies/*"),
     ("s3:PutObject", "<WorkBucket>/policies/*"),
@@ -108,7 +109,7 @@ FAST_WORKFLOW = (
     TRACES
     | WORKFLOW_SERVICE
     | {
-        ("s3:GetObject", "<WorkBucket>/batches/*/batch.json"),
+        ("s3:GetObject", "<WorkBucket>/batches/*/execution.json"),
         ("sqs:SendMessage", "<ChunkQueue>"),
         ("lambda:InvokeFunction", "<ResultsFunction>"),
     }

@@ -2,7 +2,9 @@
 
 import json
 import re
+from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,8 @@ from lambdas.moderation.verdict import Status
 from lambdas.results.environment import Environment as ResultsEnvironment
 from lambdas.sweeper.schedule import Schedule
 from stacks.settings import MAX_LANES
-from tests.stacks.conftest import Assembly, only, resources, workflow
+from stacks.settings_section import SettingsError
+from tests.stacks.conftest import Assembly, only, resources, settings_of, workflow
 
 
 def properties(assembly: Assembly, kind: str, beginning: str = "") -> Any:
@@ -74,10 +77,45 @@ def test_every_log_group_has_an_end_and_every_function_one_of_its_own(elaborate:
     assert len(used) == len(set(used)) == len(groups)
 
 
+def test_state_machines_log_under_the_prefix_that_fills_no_resource_policy_and_collide_with_no_other_stack(
+    elaborate: Assembly,
+) -> None:
+    groups = resources(elaborate.pipeline, "AWS::Logs::LogGroup")
+    machines = resources(elaborate.pipeline, "AWS::StepFunctions::StateMachine").values()
+
+    names = [groups[log_group_of(machine["Properties"])]["Properties"]["LogGroupName"] for machine in machines]
+
+    beginning = ["/aws/vendedlogs/states/", {"Ref": "AWS::StackName"}]
+    assert [name["Fn::Join"][1][:2] for name in names] == [beginning] * len(names)
+    assert len({name["Fn::Join"][1][2] for name in names}) == len(names) > 1
+
+
 def log_group_of(machine: Any) -> str:
     (destination,) = machine["LoggingConfiguration"]["Destinations"]
     name: str = destination["CloudWatchLogsLogGroup"]["LogGroupArn"]["Fn::GetAtt"][0]
     return name
+
+
+def test_a_lane_of_as_many_overrides_as_are_taken_fits_its_functions_environment(
+    synthesized: Callable[[str], Assembly], tmp_path: Path
+) -> None:
+    def yaml(count: int) -> str:
+        overrides = ", ".join(f"u{number:02}/: strict" for number in range(count))
+        return f"lanes: {{default: {{policy_overrides: {{{overrides}}}}}}}"
+
+    def is_taken(count: int) -> bool:
+        try:
+            settings_of(yaml(count), tmp_path)
+        except SettingsError:
+            return False
+        return True
+
+    most = next(count for count in range(200, 0, -1) if is_taken(count))
+    environment = properties(synthesized(yaml(most)), "AWS::Lambda::Function", "DefaultLane")["Environment"]
+
+    told = {name: filled_in(value, "n" * 60) for name, value in environment["Variables"].items()}
+
+    assert 4096 - 400 < len(json.dumps(told, separators=(",", ":"))) <= 4096
 
 
 def test_the_batcher_is_told_its_lane(elaborate: Assembly) -> None:

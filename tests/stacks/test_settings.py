@@ -480,6 +480,15 @@ def test_a_lane_its_function_could_not_be_told_is_refused(tmp_path: Path) -> Non
     )
 
 
+def test_a_lane_of_many_short_overrides_is_measured_as_lambda_does(tmp_path: Path) -> None:
+    """Each of their quotes takes two bytes."""
+    overrides = {f"u{number:02}/": "strict" for number in range(170)}
+
+    assert "bytes of its function's environment, Lambda has 4096" in message(
+        tmp_path, lane(f"policy_overrides: {overrides}")
+    )
+
+
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="can't be read: No such file or directory; name a settings file in"):
         load_settings(tmp_path / "nothing.yaml", POLICIES)

@@ -227,6 +227,13 @@ def test_every_error_of_the_rekognition_calls_is_given_up_on_or_tried_again_on_p
             assert expected <= named, name
 
 
+def test_every_task_with_a_heartbeat_has_a_longer_time_of_its_own(workflow: Workflow) -> None:
+    """Engines differ in the default."""
+    for name, state in tasks_of(workflow):
+        if "HeartbeatSeconds" in state:
+            assert state["TimeoutSeconds"] > state["HeartbeatSeconds"], name
+
+
 def test_every_try_again_is_spread_out_and_bounded(workflow: Workflow) -> None:
     for name, state in tasks_of(workflow):
         assert state["Retry"], name

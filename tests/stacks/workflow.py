@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lambdas.moderation.batch import SCHEMA, bulk_output_prefix, manifest_key
+from lambdas.moderation.batch import bulk_output_prefix, manifest_key
 from lambdas.moderation.image_pass import ImagePass
 from lambdas.results.settlement import Again
 from tests.stacks.workflow_run import Run, Task, TaskError, matching, run_workflow
@@ -78,24 +78,16 @@ def _filled_in(part: Any, *, is_large_region: bool) -> str:
 
 
 def batch_document(engine: str, uploads: int = 3, **changes: Any) -> dict[str, Any]:
-    """What the workflow reads of a batch."""
+    """What the workflow reads of a batch: its execution.json."""
     document = {
-        "schema": SCHEMA,
-        "batch_id": ID,
-        "lane": "default",
-        "created_at": "2026-01-01T00:00:00Z",
         "uploads": uploads,
         "analysable": uploads,
         "min_confidence": 30.0,
         "engine": engine,
-        "priority": "live",
         "adapter": None,
         "job_deadline_seconds": 86_400,
         "manifest": {"bucket": "work", "key": manifest_key(ID)},
         "output": {"bucket": "work", "prefix": bulk_output_prefix(ID)},
-        "policy": "standard",
-        "policy_overrides": {},
-        "policies": {},
     }
     assert set(changes) <= set(document)
     return document | changes

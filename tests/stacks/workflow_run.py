@@ -136,6 +136,7 @@ class _Scope:
                 return next(rules, {"Next": state.get("Default")}), known, data
             case "Fail":
                 error, cause = (render(state[part], self.variables, known) for part in ("Error", "Cause"))
+                assert not error.startswith("States."), f"{name} ends with {error}, a name of Step Functions' own"
                 raise _ExecutionFailedError((error, cause))
         return state, known, data
 

@@ -108,7 +108,7 @@ def a_batch(claims: Sequence[Claim], lane: Lane | None = None, policy: Policy | 
 
 def settings_and_index(batch: Batch) -> tuple[BatchSettings, list[BatchUpload]]:
     """A batch as Results sees it."""
-    return read_settings(batch.settings("work")), list(batch.uploads)
+    return read_settings(batch.settings()), list(batch.uploads)
 
 
 def labels(confidences: Mapping[str, float]) -> tuple[Label, ...]:

@@ -106,7 +106,7 @@ def test_an_older_upload_is_overwritten_unless_its_version_is_kept(
     batch = a_batch([*map(a_claim, found)])
 
     assert [entry.is_overwritten for entry in batch.uploads] == overwritten
-    read = read_index(read_settings(batch.settings("work")), batch.index().splitlines())
+    read = read_index(read_settings(batch.settings()), batch.index().splitlines())
     assert [entry.is_overwritten for entry in read] == overwritten
 
 
@@ -132,7 +132,7 @@ def test_refused_uploads_are_in_the_index_and_not_in_the_manifest() -> None:
     assert [json.loads(line) for line in batch.manifest().splitlines()] == [{"source-ref": "s3://uploads/cat.jpg"}]
 
 
-def test_settings_tell_the_workflow_what_it_needs() -> None:
+def test_the_workflow_and_results_have_a_file_each_with_what_they_need() -> None:
     lane = a_lane(
         name="avatars",
         min_confidence=20.0,
@@ -143,20 +143,26 @@ def test_settings_tell_the_workflow_what_it_needs() -> None:
     )
     batch = a_batch([a_claim(an_upload("empty.jpg", size=0)), a_claim()], lane=lane)
 
-    assert json.loads(batch.settings("work")) == {
+    assert json.loads(batch.execution("work")) == {
+        "uploads": 2,
+        "analysable": 1,
+        "min_confidence": 20.0,
+        "engine": "bulk",
+        "adapter": ADAPTER,
+        "job_deadline_seconds": 60,
+        "manifest": {"bucket": "work", "key": "batches/batch-1/manifest.jsonl"},
+        "output": {"bucket": "work", "prefix": "batches/batch-1/analysis/bulk"},
+    }
+    assert json.loads(batch.settings()) == {
         "schema": "gatehouse.batch/4",
         "batch_id": "batch-1",
         "lane": "avatars",
         "created_at": "2026-11-22T12:00:00.000Z",
         "uploads": 2,
-        "analysable": 1,
         "min_confidence": 20.0,
         "engine": "bulk",
         "priority": "live",
         "adapter": ADAPTER,
-        "job_deadline_seconds": 60,
-        "manifest": {"bucket": "work", "key": "batches/batch-1/manifest.jsonl"},
-        "output": {"bucket": "work", "prefix": "batches/batch-1/analysis/bulk"},
         "policy": "standard",
         "policy_overrides": {"kids/": "strict"},
         "policies": {"standard": a_policy().to_document(), "strict": a_policy().to_document()},
@@ -169,7 +175,7 @@ def test_settings_tell_the_workflow_what_it_needs() -> None:
 def test_a_batch_survives_its_files(found: list[Upload], attempt: int) -> None:
     batch = a_batch([a_claim(upload, attempt=attempt) for upload in found])
 
-    settings = read_settings(batch.settings("work").encode())
+    settings = read_settings(batch.settings().encode())
 
     assert settings.policies == batch.policies
     assert settings.policy_for("cat.jpg").hash == a_policy().hash
@@ -183,7 +189,7 @@ def test_uploads_keep_their_numbers_and_all_else_among_the_leftovers() -> None:
 
     lines = index_lines(leftovers).splitlines()
 
-    assert list(read_index(read_settings(batch.settings("work")), lines)) == leftovers
+    assert list(read_index(read_settings(batch.settings()), lines)) == leftovers
 
 
 @pytest.mark.parametrize(
@@ -216,7 +222,7 @@ def test_a_batch_keeps_its_lanes_policies_and_asks_for_the_least_of_their_thresh
     policies = {name: _policy(name, review) for name, review in reviews.items()}
     batch = Batch.of("batch-1", lane, policies, "2026-11-22T12:00:00.000Z", [a_claim(an_upload(key))])
 
-    settings = read_settings(batch.settings("work"))
+    settings = read_settings(batch.settings())
 
     assert settings.min_confidence == batch.min_confidence
     assert settings.min_confidence == min(lane_asks, 50.0, *(reviews[name] for name in lane.policies))

@@ -70,7 +70,7 @@ def _client(calls: AwsCalls, service: Any) -> Any:
     return client
 
 
-def test_a_batcher_makes_40_transactions_4_files_and_1_start_of_4000_messages(calls: AwsCalls) -> None:
+def test_a_batcher_makes_40_transactions_5_files_and_1_start_of_4000_messages(calls: AwsCalls) -> None:
     for operation in ("TransactWriteItems", "HeadObject", "PutObject", "StartExecution"):
         calls.answer_always(operation, lambda _: {})
     policies = {name: replace(a_policy(), name=name) for name in ("standard", "strict")}
@@ -99,7 +99,7 @@ def test_a_batcher_makes_40_transactions_4_files_and_1_start_of_4000_messages(ca
         assert len(batch.uploads) == MESSAGES
         return Counter(calls.made)
 
-    every_batch = Counter(TransactWriteItems=MESSAGES // 100, PutObject=4, StartExecution=1)
+    every_batch = Counter(TransactWriteItems=MESSAGES // 100, PutObject=5, StartExecution=1)
     assert admit() == every_batch + Counter(GetParameters=1, HeadObject=len(policies))  # a new function looks around
     assert admit() == every_batch
 
@@ -112,7 +112,7 @@ class _BatchInProgress:
         self.batch = a_batch([*map(a_claim, self.uploads)])
         lines = [result_line(upload.object, self.found_in(n)) for n, upload in enumerate(self.uploads)]
         self._files = {
-            "batches/batch-1/batch.json": self.batch.settings("work"),
+            "batches/batch-1/batch.json": self.batch.settings(),
             "batches/batch-1/uploads.jsonl": self.batch.index(),
             "results.jsonl": "\n".join(lines),
             "summary.json": '{"version": "1.0", "errors": []}',

@@ -73,7 +73,7 @@ def test_numbers_may_come_as_jsonata_writes_them() -> None:
 def test_chunks_that_were_given_up_are_known_by_their_first_line() -> None:
     failures = [
         {"first": 0, "code": "ChunkFailed", "message": "five runs"},
-        {"first": 200, "code": "States.HeartbeatTimeout", "message": "States.HeartbeatTimeout"},
+        {"first": 200, "code": "HeartbeatTimeout", "message": "States.HeartbeatTimeout"},
     ]
 
     request = _parse(images=_images(failures=failures))
@@ -81,7 +81,7 @@ def test_chunks_that_were_given_up_are_known_by_their_first_line() -> None:
     assert isinstance(request.analysis, ImageRun)
     assert request.analysis.failures == {
         0: Failure("ChunkFailed", "five runs"),
-        200: Failure("States.HeartbeatTimeout", "States.HeartbeatTimeout"),
+        200: Failure("HeartbeatTimeout", "States.HeartbeatTimeout"),
     }
 
 

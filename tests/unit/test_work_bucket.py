@@ -3,10 +3,12 @@ import hashlib
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.moderation.batch import read_settings
+from lambdas.moderation import taxonomy
+from lambdas.moderation.batch import MAX_UPLOADS, execution_key, read_settings, settings_key
+from lambdas.moderation.payload import MAX_PAYLOAD_BYTES, PayloadTooLargeError
 from lambdas.moderation.policy_pointer import PolicyPointer
 from tests.unit.aws_calls import Killed
-from tests.unit.builders import a_batch, a_claim, a_policy, an_upload, uploads
+from tests.unit.builders import a_batch, a_claim, a_lane, a_policy, an_upload, uploads
 from tests.unit.conftest import WORK, Storage
 
 BATCH = a_batch([a_claim(upload) for upload in uploads(3)] + [a_claim(an_upload("\u2028 é\r\n\x85.jpg"))])
@@ -17,12 +19,45 @@ def test_a_batch_is_read_back_as_it_was_written(storage: Storage) -> None:
 
     settings = storage.work.read_settings("batch-1")
 
-    assert settings == read_settings(BATCH.settings(WORK))
+    assert settings == read_settings(BATCH.settings())
     assert tuple(storage.work.read_index(settings)) == BATCH.uploads
     assert len(list(storage.work.lines(WORK, "batches/batch-1/manifest.jsonl"))) == 4
 
 
-@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_what_the_workflow_reads_grows_neither_with_policies_nor_with_uploads(storage: Storage) -> None:
+    rules = {label: {"review": 50.125, "block": 90.125} for label in taxonomy.PARENTS}
+    overrides = tuple((f"{n:03}/", f"{'p' * 40}-{n:03}") for n in range(100))
+    batch = a_batch(
+        [a_claim(upload) for upload in uploads(MAX_UPLOADS)],
+        a_lane(policy_overrides=overrides, adapter="a" * 512),
+        a_policy(rules),
+    )
+
+    storage.work.write(batch)
+
+    sizes = {
+        name: storage.s3.head_object(Bucket=WORK, Key=key)["ContentLength"]
+        for name, key in (("workflow", execution_key("batch-1")), ("results", settings_key("batch-1")))
+    }
+    assert sizes["results"] > MAX_PAYLOAD_BYTES
+    assert sizes["workflow"] < 1500
+
+
+@pytest.mark.parametrize("text", ["x" * 260_000, '"' * 130_000, "é" * 130_000], ids=["long", "escaped", "two bytes"])
+def test_a_batch_that_the_workflow_could_not_read_is_refused_before_anything_is_written(
+    storage: Storage, text: str
+) -> None:
+    batch = a_batch([a_claim()], a_lane(adapter=text))
+
+    with pytest.raises(
+        PayloadTooLargeError, match=r"^batches/batch-1/execution\.json takes \d+ bytes as a task's result"
+    ):
+        storage.work.write(batch)
+
+    assert storage.calls.made["PutObject"] == 0
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3, 4])
 def test_a_batch_exists_once_its_last_file_does(storage: Storage, nth: int) -> None:
     storage.calls.kill("PutObject", "before", nth)
 

@@ -35,7 +35,7 @@ _BATCH = a_batch(
     _LANE,
 )
 _SETTINGS, _INDEX = settings_and_index(_BATCH)
-_SETTINGS_DOCUMENT: dict[str, Any] = json.loads(_BATCH.settings("work"))
+_SETTINGS_DOCUMENT: dict[str, Any] = json.loads(_BATCH.settings())
 _LINES: tuple[dict[str, Any], ...] = tuple(json.loads(line) for line in _BATCH.index().splitlines())
 _STATUSES = tuple(status.value for status in Status)
 _WORDS = (*_SETTINGS_DOCUMENT, *_LINES[0], *_STATUSES, "error", "in_manifest", "code", "message", "first", "leftovers")

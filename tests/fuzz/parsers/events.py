@@ -98,7 +98,7 @@ def _assert_usable(upload: Upload) -> None:
     assert len(upload.uploaded_at) == len("2026-11-22T11:59:30.000Z")
     batch = a_batch([claim])
     _assert_listed(batch, upload)
-    settings = read_settings(batch.settings("work").encode())
+    settings = read_settings(batch.settings().encode())
     assert tuple(read_index(settings, batch.index().encode().splitlines())) == batch.uploads
     assert upload.key not in aliases_of(upload.key)
 

@@ -175,7 +175,7 @@ def _assert_usable(policy: Policy) -> None:
         assert bool(decision.reasons) is (decision.status.value != "APPROVED")
     assert Policy.from_document(json.loads(policy.to_text())) == policy
     assert read_recorded_policy(policy.to_text().encode(), policy.hash) == policy
-    settings = read_settings(a_batch([a_claim()], policy=policy).settings("work").encode())
+    settings = read_settings(a_batch([a_claim()], policy=policy).settings().encode())
     assert settings.policy_for("cat.jpg") == policy
 
 
