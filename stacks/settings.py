@@ -20,6 +20,7 @@ from lambdas.moderation.policy_document import Path as Place
 from lambdas.moderation.rule import Rule
 from lambdas.moderation.verdict import FINAL, Status
 from stacks.call_rate import DEFAULT_CALLS_PER_SECOND, CallRate, share_of
+from stacks.key_part import LITERAL, literal, misreading
 from stacks.policies import PolicyCatalog
 from stacks.settings_section import Section, SettingsError, quoted, shown
 from stacks.upload_pattern import MAX_PATTERN_LENGTH, pattern_length
@@ -63,6 +64,8 @@ _MAX_CALLS_PER_SECOND = 250
 _MAX_OBJECT_SIZE = 50 * 1024**4
 _MAX_KEY_BYTES = 1024
 
+#: Text that needs no quotes in YAML.
+_PLAIN = re.compile(r"(?=.*[A-Za-z])[\w./-]*[A-Za-z./][\w./-]*", re.ASCII)
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*")
 _BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _TOPIC_ARN = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}")
@@ -164,6 +167,7 @@ class Settings:
 
 _DEFAULTS = Settings(lanes=())
 _LANE_DEFAULTS = LaneSettings(Lane(name="default"))
+_ONLY_DEFAULT_LANE = ("default",)
 
 
 def load_settings(path: Path, policies: PolicyCatalog) -> Settings:
@@ -180,11 +184,8 @@ def load_settings(path: Path, policies: PolicyCatalog) -> Settings:
         problem = f"can't be read: {error.strerror}; name a settings file in GATEHOUSE_SETTINGS"
         raise SettingsError(path, 1, problem) from error
     section = Section(path, "", Entry(document.value or {}, document.line))
-    lanes = section.section("lanes")
-    if not lanes.names:
-        raise lanes.error(None, "no lanes", "without one nothing is moderated; write default: {} under lanes")
     settings = Settings(
-        lanes=_lanes(lanes, policies),
+        lanes=_lanes(section.section("lanes", _ONLY_DEFAULT_LANE), policies),
         name=section.text("name", _DEFAULTS.name, _NAME, "small letters, digits and single hyphens, at most 40", 40),
         upload_bucket=section.optional_text("upload_bucket", _BUCKET, "a bucket's name, not its ARN or address"),
         notify=_notify(section),
@@ -221,6 +222,8 @@ def _check_rates(settings: Settings, section: Section) -> None:
 
 
 def _lanes(section: Section, policies: PolicyCatalog) -> tuple[LaneSettings, ...]:
+    if not section.names:
+        raise section.error(None, "no lanes", "without one nothing is moderated; write default: {} under lanes")
     if len(section.names) > MAX_LANES:
         problem = f"{len(section.names)} lanes are more than a deployment can have"
         raise section.error(None, problem, f"keep to {MAX_LANES}, or make another deployment with another name")
@@ -377,37 +380,37 @@ def _policy_overrides(
     section: Section, prefixes: tuple[str, ...], exclusions: tuple[str, ...], policy: str, policies: PolicyCatalog
 ) -> tuple[tuple[str, str], ...]:
     """Which policy holds under which key prefixes instead of the lane's own."""
-    overrides = tuple((prefix, _policy(section, prefix, policies)) for prefix in section.names)
-    for prefix, name in overrides:
-        _check_key_part(section, prefix, prefix)
+    overrides = tuple((_key_part(section, key, key), _policy(section, key, policies)) for key in section.names)
+    for key, (prefix, name) in zip(section.names, overrides, strict=True):
+        if [other for other, _ in overrides].count(prefix) > 1:
+            raise section.error(key, f"{quoted(prefix)} stands in it twice", "keep one of them")
         if not prefix.startswith(prefixes):
-            raise section.error(prefix, "not inside any prefix of the lane", "begin it with one of them, or drop it")
+            raise section.error(key, "not inside any prefix of the lane", "begin it with one of them, or drop it")
         if exclusions and prefix.startswith(exclusions):
-            raise section.error(prefix, "excluded by exclude_prefixes, so nothing under it is judged", "drop it")
+            raise section.error(key, "excluded by exclude_prefixes, so nothing under it is judged", "drop it")
         if prefixes == (prefix,):
             problem = f"{quoted(prefix)} is the lane's only prefix"
-            raise section.error(prefix, problem, f"write policy: {name} for the lane instead")
+            raise section.error(key, problem, f"write policy: {name} for the lane instead")
         outer = [(other, outer_name) for other, outer_name in overrides if other != prefix]
         if policy_name_for(prefix, policy, outer) == name:
-            raise section.error(prefix, f"policy {name} holds there anyway", "name another one, or drop it")
+            raise section.error(key, f"policy {name} holds there anyway", "name another one, or drop it")
     return overrides
 
 
 def _check_overrides_hold(lane: Lane, owners: Mapping[str, str], section: Section) -> None:
     """Refuse overrides for uploads that another lane takes. `owners` are the lanes' names by prefix."""
-    for override, _ in lane.policy_overrides:
+    for key, (override, _) in zip(section.names, lane.policy_overrides, strict=True):
         inside = [prefix for prefix in lane.other_lanes_prefixes if override.startswith(prefix)]
         if inside:
             problem = f"uploads under it belong to lane {owners[max(inside, key=len)]}"
-            raise section.error(override, problem, "write it there, or drop it")
+            raise section.error(key, problem, "write it there, or drop it")
 
 
 def _prefixes(section: Section) -> tuple[str, ...]:
-    prefixes = section.texts("prefixes", ("",))
+    prefixes = _key_parts(section, "prefixes", ("",))
     if not prefixes:
         raise section.error("prefixes", "an empty list takes no upload", 'write [""] for every key, or drop the lane')
     for prefix in prefixes:
-        _check_key_part(section, "prefixes", prefix)
         outer = next((other for other in prefixes if other != prefix and prefix.startswith(other)), None)
         if outer is not None:
             problem = f"{quoted(prefix)} lies inside {quoted(outer)}, which the lane takes whole"
@@ -416,9 +419,8 @@ def _prefixes(section: Section) -> tuple[str, ...]:
 
 
 def _suffixes(section: Section) -> tuple[str, ...]:
-    suffixes = section.texts("suffixes", ())
+    suffixes = _key_parts(section, "suffixes", (), at_the_end=True)
     for suffix in suffixes:
-        _check_key_part(section, "suffixes", suffix)
         if not suffix:
             raise section.error("suffixes", "an empty suffix takes every key", "write [] for any suffix")
         if not suffix.isascii():
@@ -428,9 +430,8 @@ def _suffixes(section: Section) -> tuple[str, ...]:
 
 
 def _exclusions(section: Section, prefixes: tuple[str, ...]) -> tuple[str, ...]:
-    exclusions = section.texts("exclude_prefixes", ())
+    exclusions = _key_parts(section, "exclude_prefixes", ())
     for exclusion in exclusions:
-        _check_key_part(section, "exclude_prefixes", exclusion)
         covered = next((prefix for prefix in prefixes if prefix.startswith(exclusion)), None)
         if covered is not None:
             problem = f"{quoted(exclusion)} takes away everything under the lane's prefix {quoted(covered)}"
@@ -470,10 +471,32 @@ def _log_retention(section: Section) -> int:
     return days
 
 
-def _check_key_part(section: Section, key: str, value: str) -> None:
-    """Refuse what no object's key can begin or end with."""
-    if not is_text(value):
-        raise section.error(key, f"{shown(value)} has half a character", "write the character itself, or drop it")
-    if len(value.encode()) > _MAX_KEY_BYTES:
-        problem = f"{shown(value)} is longer than an object's key"
+def _key_parts(section: Section, key: str, default: tuple[str, ...], *, at_the_end: bool = False) -> tuple[str, ...]:
+    """What keys begin or end with, as a list says it."""
+    parts: list[str] = []
+    for written in section.texts(key, default):
+        part = _key_part(section, key, written, at_the_end=at_the_end)
+        if part in parts:
+            raise section.error(key, f"{quoted(part)} stands in it twice", "keep one of them")
+        parts.append(part)
+    return tuple(parts)
+
+
+def _key_part(section: Section, key: str, written: str, *, at_the_end: bool = False) -> str:
+    """The text that an object's key begins or ends with; refuses what none can, and what is taken for another thing."""
+    if not is_text(written):
+        raise section.error(key, f"{shown(written)} has half a character", "write the character itself, or drop it")
+    part = literal(written)
+    if len(part.encode()) > _MAX_KEY_BYTES:
+        problem = f"{shown(written)} is longer than an object's key"
         raise section.error(key, problem, f"keep to {_MAX_KEY_BYTES} bytes")
+    if wrong := misreading(written, at_the_end=at_the_end):
+        every_key = ' ("" takes every key)' if key == "prefixes" else ""
+        meant = _as_yaml(wrong.meant) or f"what keys {'end' if at_the_end else 'begin'} with{every_key}"
+        fix = f"write {meant}, or {shown(LITERAL + written)} if keys have exactly that"
+        raise section.error(key, f"{shown(written)} {wrong.problem}", fix)
+    return part
+
+
+def _as_yaml(text: str) -> str:
+    return text if not text or _PLAIN.fullmatch(text) else quoted(text)

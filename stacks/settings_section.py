@@ -46,11 +46,13 @@ class Section:
             self._file, entry.line if entry else self._line, f"{path}: {sentence}" if path else sentence
         )
 
-    def section(self, key: str) -> "Section":
-        """The mapping under a key; an empty one if the key is missing or null."""
-        entry = self._take(key)
+    def section(self, key: str, names: Sequence[str] = ()) -> "Section":
+        """The mapping under a key; if the key is missing or null, one of `names` with nothing under them."""
         path = f"{self._path}.{key}" if self._path else key
-        return Section(self._file, path, entry or Entry(None, self._line))
+        line = entry.line if (entry := self._take(key)) else self._line
+        if entry is None or entry.value is None:
+            entry = Entry({name: Entry(None, line) for name in names}, line)
+        return Section(self._file, path, entry)
 
     def refuse_unknown(self) -> None:
         """Call last: any key that was not asked for is a mistake."""
