@@ -13,7 +13,7 @@ from lambdas.moderation.policy import Policy, PolicyError
 from lambdas.moderation.policy_document import DEFAULT, SCHEMA, THRESHOLD_KEYS
 from lambdas.moderation.policy_document import Path as Place
 from lambdas.moderation.rule import Outcome
-from stacks.settings_section import SettingsError
+from stacks.settings_section import SettingsError, every_mistake
 from stacks.yaml_source import Entry, YamlError, read_yaml
 
 _ALLOW = Outcome.ALLOW.value
@@ -102,8 +102,6 @@ def compile_policy(path: Path) -> Policy:
 def find_mistakes(path: Path, *, as_deployed: bool = False) -> tuple[SettingsError, ...]:
     """Every mistake of a file, in the order of its lines; none if it compiles.
 
-    What is wrong is mended and the rest looked at again, so one mistake does not hide the others.
-
     Args:
         as_deployed: hold the policy's name against the file's, too, as `compile_policies` does.
     """
@@ -114,11 +112,9 @@ def find_mistakes(path: Path, *, as_deployed: bool = False) -> tuple[SettingsErr
     plain = document.plain()
     mistakes: list[SettingsError] = []
     name, is_named = _look_up(document, ("name",))
-    while mistake := _mistake(plain):
+    for mistake in every_mistake(lambda: _mistake(plain), lambda mistake: _mend(plain, mistake.path)):
         mistakes.append(_told(path, document, mistake))
         is_named = is_named and mistake.path != ("name",)
-        if not _mend(plain, mistake.path):
-            break
     if as_deployed and is_named and name.value != path.stem:
         mistakes.append(_misnamed(path, name.value, name.line))
     return tuple(sorted(mistakes, key=lambda told: told.line))

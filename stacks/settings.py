@@ -176,14 +176,31 @@ def load_settings(path: Path, policies: PolicyCatalog) -> Settings:
     Raises:
         SettingsError: the file is missing, is not YAML, or holds something that can't be deployed.
     """
+    return settings_of(path, read_settings(path), policies)
+
+
+def read_settings(path: Path) -> Entry:
+    """The document of a settings file, with its lines.
+
+    Raises:
+        SettingsError: the file is missing or is not YAML.
+    """
     try:
-        document = read_yaml(path)
+        return read_yaml(path)
     except YamlError as error:
         raise SettingsError(path, error.line, error.problem) from error
     except OSError as error:
         problem = f"can't be read: {error.strerror}; name a settings file in GATEHOUSE_SETTINGS"
         raise SettingsError(path, 1, problem) from error
-    section = Section(path, "", Entry(document.value or {}, document.line))
+
+
+def settings_of(path: Path, document: Entry, policies: PolicyCatalog) -> Settings:
+    """The settings that a document of `read_settings` holds.
+
+    Raises:
+        SettingsError: it holds something that can't be deployed.
+    """
+    section = Section(path, (), Entry(document.value or {}, document.line))
     settings = Settings(
         lanes=_lanes(section.section("lanes", _ONLY_DEFAULT_LANE), policies),
         name=section.text("name", _DEFAULTS.name, _NAME, "small letters, digits and single hyphens, at most 40", 40),
@@ -216,28 +233,28 @@ def _check_rates(settings: Settings, section: Section) -> None:
         rate = CallRate(quota * share_of(priority, engine.shares, settings.priorities))
         if not rate.is_enough:
             problem = f"{priority} lanes would have {rate.calls_per_second:.2g} of {quota:g} calls a second"
-            raise section.error(
+            raise section.conflict(
                 "shares", problem, "give them more parts, raise calls_per_second, or use fewer priorities"
             )
 
 
 def _lanes(section: Section, policies: PolicyCatalog) -> tuple[LaneSettings, ...]:
     if not section.names:
-        raise section.error(None, "no lanes", "without one nothing is moderated; write default: {} under lanes")
-    if len(section.names) > MAX_LANES:
-        problem = f"{len(section.names)} lanes are more than a deployment can have"
-        raise section.error(None, problem, f"keep to {MAX_LANES}, or make another deployment with another name")
+        raise section.conflict(None, "no lanes", "without one nothing is moderated; write default: {} under lanes")
     sections = {name: section.section(name) for name in section.names}
+    lanes = {name: _lane(name, lane_section, policies) for name, lane_section in sections.items()}
     for name in sections:
         if not _NAME.fullmatch(name) or len(name) > 24:
             raise section.error(name, "not a lane's name", "use small letters, digits and single hyphens, at most 24")
-    lanes = {name: _lane(name, lane_section, policies) for name, lane_section in sections.items()}
+    if len(section.names) > MAX_LANES:
+        problem = f"{len(section.names)} lanes are more than a deployment can have"
+        raise section.error(None, problem, f"keep to {MAX_LANES}, or make another deployment with another name")
     owners: dict[str, str] = {}
     for name, settings in lanes.items():
         for prefix in settings.lane.prefixes:
             if prefix in owners:
                 problem = f"{quoted(prefix)} is claimed by lane {owners[prefix]} too"
-                raise sections[name].error("prefixes", problem, "give it to one of them")
+                raise sections[name].conflict("prefixes", problem, "give it to one of them")
             owners[prefix] = name
     finished = []
     for name, settings in lanes.items():
@@ -280,7 +297,7 @@ def _min_confidence(section: Section, names: Iterable[str], policies: PolicyCata
                 rule = DEFAULT if place[0] == DEFAULT else place[1]
                 hidden = f"what policies/{strictest.name}.yaml:{line} ({rule}: {place[-1]} at {lowest:g}) judges"
                 break
-        raise section.error("min_confidence", f"{value:g} hides {hidden}", f"write at most {lowest:g}")
+        raise section.conflict("min_confidence", f"{value:g} hides {hidden}", f"write at most {lowest:g}")
     return value
 
 
@@ -300,22 +317,28 @@ def _lane(name: str, section: Section, policies: PolicyCatalog) -> LaneSettings:
     min_size = section.integer("min_size", 0, 0, _MAX_OBJECT_SIZE, "bytes")
     max_size = section.optional_integer("max_size", 0, _MAX_OBJECT_SIZE, "bytes")
     if max_size is not None and min_size > max_size:
-        raise section.error("min_size", f"{min_size} is above max_size {max_size}", "swap them or drop one")
+        raise section.conflict("min_size", f"{min_size} is above max_size {max_size}", "swap them or drop one")
     priority = _priority(section)
     default_wait = 0 if priority is Priority.FAST else _LANE_DEFAULTS.max_wait
     max_wait = section.integer("max_wait", default_wait, 0, MAX_WINDOW_SECONDS, "seconds")
     if priority is Priority.FAST and max_wait > MAX_FAST_WINDOW_SECONDS:
         problem = f"a fast lane does not wait {max_wait} seconds for company"
-        raise section.error("max_wait", problem, f"write 0 (or {MAX_FAST_WINDOW_SECONDS} at most), or priority: live")
+        raise section.conflict(
+            "max_wait", problem, f"write 0 (or {MAX_FAST_WINDOW_SECONDS} at most), or priority: live"
+        )
     has_long_batches = max_wait > 0 and priority is not Priority.FAST
     default_batch_size = _LANE_DEFAULTS.batch_size if has_long_batches else MAX_BATCH_SIZE_WITHOUT_WINDOW
     batch_size = section.integer("batch_size", default_batch_size, 1, MAX_BATCH_SIZE, "uploads")
     if priority is Priority.FAST and batch_size > MAX_BATCH_SIZE_WITHOUT_WINDOW:
         problem = f"{batch_size} uploads are no batch for a fast lane"
-        raise section.error("batch_size", problem, f"write at most {MAX_BATCH_SIZE_WITHOUT_WINDOW}, or priority: live")
+        raise section.conflict(
+            "batch_size", problem, f"write at most {MAX_BATCH_SIZE_WITHOUT_WINDOW}, or priority: live"
+        )
     if batch_size > MAX_BATCH_SIZE_WITHOUT_WINDOW and not max_wait:
         problem = f"{batch_size} uploads can't be gathered with max_wait: 0"
-        raise section.error("batch_size", problem, f"write batch_size: {MAX_BATCH_SIZE_WITHOUT_WINDOW} or max_wait: 1")
+        raise section.conflict(
+            "batch_size", problem, f"write batch_size: {MAX_BATCH_SIZE_WITHOUT_WINDOW} or max_wait: 1"
+        )
     prefixes = _prefixes(section)
     exclusions = _exclusions(section, prefixes)
     policy = _policy(section, "policy", policies, _LANE_DEFAULTS.lane.policy)
@@ -359,7 +382,7 @@ def _engine(section: Section, priority: Priority) -> Engine:
         raise section.error("engine", f"{quoted(name)} is no engine", f"write one of {', '.join(Engine)}")
     if priority is Priority.FAST and name != Engine.IMAGE:
         problem = f"a fast lane is always analysed image by image, not by {name}"
-        raise section.error("engine", problem, "leave engine out, or write priority: live")
+        raise section.conflict("engine", problem, "leave engine out, or write priority: live")
     return Engine(name)
 
 
@@ -385,15 +408,15 @@ def _policy_overrides(
         if [other for other, _ in overrides].count(prefix) > 1:
             raise section.error(key, f"{quoted(prefix)} stands in it twice", "keep one of them")
         if not prefix.startswith(prefixes):
-            raise section.error(key, "not inside any prefix of the lane", "begin it with one of them, or drop it")
+            raise section.conflict(key, "not inside any prefix of the lane", "begin it with one of them, or drop it")
         if exclusions and prefix.startswith(exclusions):
-            raise section.error(key, "excluded by exclude_prefixes, so nothing under it is judged", "drop it")
+            raise section.conflict(key, "excluded by exclude_prefixes, so nothing under it is judged", "drop it")
         if prefixes == (prefix,):
             problem = f"{quoted(prefix)} is the lane's only prefix"
-            raise section.error(key, problem, f"write policy: {name} for the lane instead")
+            raise section.conflict(key, problem, f"write policy: {name} for the lane instead")
         outer = [(other, outer_name) for other, outer_name in overrides if other != prefix]
         if policy_name_for(prefix, policy, outer) == name:
-            raise section.error(key, f"policy {name} holds there anyway", "name another one, or drop it")
+            raise section.conflict(key, f"policy {name} holds there anyway", "name another one, or drop it")
     return overrides
 
 
@@ -403,7 +426,7 @@ def _check_overrides_hold(lane: Lane, owners: Mapping[str, str], section: Sectio
         inside = [prefix for prefix in lane.other_lanes_prefixes if override.startswith(prefix)]
         if inside:
             problem = f"uploads under it belong to lane {owners[max(inside, key=len)]}"
-            raise section.error(key, problem, "write it there, or drop it")
+            raise section.conflict(key, problem, "write it there, or drop it")
 
 
 def _prefixes(section: Section) -> tuple[str, ...]:
@@ -414,7 +437,7 @@ def _prefixes(section: Section) -> tuple[str, ...]:
         outer = next((other for other in prefixes if other != prefix and prefix.startswith(other)), None)
         if outer is not None:
             problem = f"{quoted(prefix)} lies inside {quoted(outer)}, which the lane takes whole"
-            raise section.error("prefixes", problem, "drop it, or give it a lane of its own")
+            raise section.conflict("prefixes", problem, "drop it, or give it a lane of its own")
     return prefixes
 
 
@@ -435,10 +458,10 @@ def _exclusions(section: Section, prefixes: tuple[str, ...]) -> tuple[str, ...]:
         covered = next((prefix for prefix in prefixes if prefix.startswith(exclusion)), None)
         if covered is not None:
             problem = f"{quoted(exclusion)} takes away everything under the lane's prefix {quoted(covered)}"
-            raise section.error("exclude_prefixes", problem, "exclude something longer, or drop that prefix")
+            raise section.conflict("exclude_prefixes", problem, "exclude something longer, or drop that prefix")
         if not exclusion.startswith(prefixes):
             problem = f"{quoted(exclusion)} is not inside any prefix of the lane"
-            raise section.error("exclude_prefixes", problem, "begin it with one of the lane's prefixes, or drop it")
+            raise section.conflict("exclude_prefixes", problem, "begin it with one of the lane's prefixes, or drop it")
     return exclusions
 
 
@@ -455,9 +478,10 @@ def _check_lane_sizes(lane: Lane, section: Section) -> None:
 
 def _notify(section: Section) -> tuple[Status, ...]:
     names = section.texts("notify", _DEFAULTS.notify)
-    if unknown := [name for name in names if name not in FINAL]:
-        fix = f"choose from {', '.join(sorted(FINAL))}"
-        raise section.error("notify", f"{quoted(unknown[0])} is not a final status", fix)
+    for n, name in enumerate(names):
+        if name not in FINAL:
+            fix = f"choose from {', '.join(sorted(FINAL))}"
+            raise section.error("notify", f"{quoted(name)} is not a final status", fix, item=n)
     return tuple(Status(name) for name in names)
 
 
@@ -474,27 +498,28 @@ def _log_retention(section: Section) -> int:
 def _key_parts(section: Section, key: str, default: tuple[str, ...], *, at_the_end: bool = False) -> tuple[str, ...]:
     """What keys begin or end with, as a list says it."""
     parts: list[str] = []
-    for written in section.texts(key, default):
-        part = _key_part(section, key, written, at_the_end=at_the_end)
+    for n, written in enumerate(section.texts(key, default)):
+        part = _key_part(section, key, written, n, at_the_end=at_the_end)
         if part in parts:
-            raise section.error(key, f"{quoted(part)} stands in it twice", "keep one of them")
+            raise section.error(key, f"{quoted(part)} stands in it twice", "keep one of them", item=n)
         parts.append(part)
     return tuple(parts)
 
 
-def _key_part(section: Section, key: str, written: str, *, at_the_end: bool = False) -> str:
+def _key_part(section: Section, key: str, written: str, item: int | None = None, *, at_the_end: bool = False) -> str:
     """The text that an object's key begins or ends with; refuses what none can, and what is taken for another thing."""
     if not is_text(written):
-        raise section.error(key, f"{shown(written)} has half a character", "write the character itself, or drop it")
+        fix = "write the character itself, or drop it"
+        raise section.error(key, f"{shown(written)} has half a character", fix, item=item)
     part = literal(written)
     if len(part.encode()) > _MAX_KEY_BYTES:
         problem = f"{shown(written)} is longer than an object's key"
-        raise section.error(key, problem, f"keep to {_MAX_KEY_BYTES} bytes")
+        raise section.error(key, problem, f"keep to {_MAX_KEY_BYTES} bytes", item=item)
     if wrong := misreading(written, at_the_end=at_the_end):
         every_key = ' ("" takes every key)' if key == "prefixes" else ""
         meant = _as_yaml(wrong.meant) or f"what keys {'end' if at_the_end else 'begin'} with{every_key}"
         fix = f"write {meant}, or {shown(LITERAL + written)} if keys have exactly that"
-        raise section.error(key, f"{shown(written)} {wrong.problem}", fix)
+        raise section.error(key, f"{shown(written)} {wrong.problem}", fix, item=item)
     return part
 
 

@@ -13,6 +13,7 @@ from lambdas.moderation.lane import Lane, Priority
 from lambdas.moderation.verdict import Status
 from stacks.policies import PolicyCatalog, compile_policies
 from stacks.settings import LOG_RETENTION_DAYS, ImageEngineSettings, LaneSettings, Settings, load_settings
+from stacks.settings_mistakes import find_settings_mistakes
 from stacks.settings_section import SettingsError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -454,6 +455,85 @@ MISTAKES = {
 @pytest.mark.parametrize("text", MISTAKES)
 def test_a_mistake_is_told_in_one_line(tmp_path: Path, text: str) -> None:
     assert message(tmp_path, text) == MISTAKES[text]
+    assert mistakes(tmp_path / "gatehouse.yaml") == [MISTAKES[text]]
+
+
+def mistakes(file: Path) -> list[str]:
+    return [str(mistake).removeprefix(f"{file.parent}/") for mistake in find_settings_mistakes(file, POLICIES)]
+
+
+SEVERAL = """\
+nam: pictures
+notify: [REVIEW, REVIEWED, BLOKED]
+image_engine:
+  calls_per_second: 0
+  tps: 5
+lanes:
+  Default: {}
+  one:
+    prefixes:
+      - one/
+      - /uno/
+      - eins/*
+    exclude_prefixes: [one/tmp/*]
+    max_wait: 301
+    polcy: strict
+    policy_overrides:
+      one/kids/*: strict
+      one/all/: strickt
+  two: {prefixes: [two/], min_size: 2, max_size: 1, min_confidence: 80}
+model_version: 7.0
+"""
+
+
+def test_one_mistake_does_not_hide_the_others(tmp_path: Path) -> None:
+    (tmp_path / "gatehouse.yaml").write_text(SEVERAL, encoding="utf-8")
+
+    told = [line.split(": ")[:2] for line in mistakes(tmp_path / "gatehouse.yaml")]
+
+    assert told == [
+        ["gatehouse.yaml:1", "nam"],
+        ["gatehouse.yaml:2", "notify"],
+        ["gatehouse.yaml:2", "notify"],
+        ["gatehouse.yaml:4", "image_engine.calls_per_second"],
+        ["gatehouse.yaml:5", "image_engine.tps"],
+        ["gatehouse.yaml:7", "lanes.Default"],
+        ["gatehouse.yaml:11", "lanes.one.prefixes"],
+        ["gatehouse.yaml:12", "lanes.one.prefixes"],
+        ["gatehouse.yaml:13", "lanes.one.exclude_prefixes"],
+        ["gatehouse.yaml:14", "lanes.one.max_wait"],
+        ["gatehouse.yaml:15", "lanes.one.polcy"],
+        ["gatehouse.yaml:17", "lanes.one.policy_overrides.one/kids/*"],
+        ["gatehouse.yaml:18", "lanes.one.policy_overrides.one/all/"],
+        ["gatehouse.yaml:19", "lanes.two.min_size"],
+        ["gatehouse.yaml:19", "lanes.two.min_confidence"],
+        ["gatehouse.yaml:20", "model_version"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (lane("{policy: strickt, policy_overrides: {kids/: standard}, min_confidence: 47}"), ["lanes.default.policy"]),
+        (lane("{prefixes: [kids/*], policy_overrides: {kids/a/: strict}}"), ["lanes.default.prefixes"]),
+        ("lanes:\n  one: {prefixes: [/one/]}\n  two: {}", ["lanes.one.prefixes"]),
+        ("lanes:\n  one: {prefixes: 1}\n  two: {}", ["lanes.one.prefixes"]),
+        ("lanes: {default: [1]}", ["lanes.default"]),
+        ("lanes: [1]", ["lanes"]),
+    ],
+)
+def test_what_only_follows_from_a_mistake_is_not_told(tmp_path: Path, text: str, told: list[str]) -> None:
+    (tmp_path / "gatehouse.yaml").write_text(text, encoding="utf-8")
+
+    assert [line.split(": ")[1] for line in mistakes(tmp_path / "gatehouse.yaml")] == told
+
+
+def test_a_default_policy_that_is_missing_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "gatehouse.yaml").write_text(lane("max_wait: 1"), encoding="utf-8")
+
+    (mistake,) = find_settings_mistakes(tmp_path / "gatehouse.yaml", PolicyCatalog({}))
+
+    assert "there is no policies/standard.yaml" in str(mistake)
 
 
 @pytest.mark.parametrize("text", ["", "# all as it is", "lanes:", "name: gatehouse"])
@@ -614,9 +694,12 @@ def test_whatever_the_file_holds_is_settings_or_one_line(tmp_path: Path, documen
     file = tmp_path / "gatehouse.yaml"
     file.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
 
-    problem = problem_with(file)
+    problem, mistakes = problem_with(file), find_settings_mistakes(file, POLICIES)
 
     assert problem is None or (problem.startswith(f"{file}:") and len(problem.splitlines()) == 1)
+    assert bool(mistakes) == (problem is not None)
+    assert [mistake.line for mistake in mistakes] == sorted(mistake.line for mistake in mistakes)
+    assert all(len(str(mistake).splitlines()) == 1 for mistake in mistakes)
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
