@@ -105,7 +105,8 @@ def _check(files: Sequence[Path] | None) -> tuple[list[_Checked], tuple[str, ...
     from stacks.policies import find_ignored
 
     if files:
-        return [_compile(path) for path in files], ()
+        folder = POLICIES_FOLDER.resolve()
+        return [_compile(path, as_deployed=path.resolve().parent == folder) for path in files], ()
     checked = [_compile(path, as_deployed=True) for path in sorted(POLICIES_FOLDER.glob("*.yaml"))]
     ignored = tuple(f"{path} is ignored; name it {path.stem}.yaml" for path in find_ignored(POLICIES_FOLDER))
     if not checked:
