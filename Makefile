@@ -20,7 +20,7 @@ SET_UP = @$(if $(PYTHON),,echo 'Gatehouse needs Python 3.11 or newer as python3 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-demo: ## watch sample images go from upload to verdict on this machine (IMAGES=folder takes your own)
+demo: ## watch sample images go from upload to verdict on this machine (IMAGES=folder or file takes your own)
 	$(SET_UP) runtime
 	@$(RUN) -m local.demo $(if $(IMAGES),--images "$$IMAGES")
 

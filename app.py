@@ -11,16 +11,20 @@ from stacks.lambda_dependencies import DependenciesError
 from stacks.node_runtime import use_packaged_node
 from stacks.policies import compile_policies
 from stacks.settings import load_settings
+from stacks.settings_mistakes import find_settings_mistakes
 from stacks.settings_section import SettingsError
 
 ROOT = Path(__file__).resolve().parent
 
 
 def main() -> int:
-    """Synthesize; returns the exit status. A mistake in settings or policies ends in one line."""
+    """Synthesize; returns the exit status. Each mistake in settings or policies is one line."""
     try:
         policies = compile_policies(ROOT / "policies")
         settings_file = Path(os.environ.get("GATEHOUSE_SETTINGS") or ROOT / "gatehouse.yaml")
+        if mistakes := find_settings_mistakes(settings_file, policies):
+            print(*mistakes, sep="\n", file=sys.stderr)
+            return 1
         settings = load_settings(settings_file, policies)
         use_packaged_node()
         # Loading the CDK library starts Node.js and takes seconds: not before the settings are known to be right.

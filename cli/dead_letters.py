@@ -1,6 +1,5 @@
 """Why a message is in one of a lane's two dead-letter queues, and whether it may go back."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,7 +11,13 @@ from cli.deployment import Deployment, LaneQueues
 from cli.errors import CommandError
 from cli.message_queue import Look, MessageQueue, QueuedMessage
 from cli.verdict_store import Item, VerdictStore
-from lambdas.moderation.upload import MalformedMessageError, Upload, parse_message, resubmitted_batch
+from lambdas.moderation.upload import (
+    MalformedMessageError,
+    UnreadableUploadError,
+    Upload,
+    parse_message,
+    resubmitted_batch,
+)
 from lambdas.moderation.verdict import BATCH_ID, CLAIMED_AT, OBJECT, STATUS, VERSION, Status
 
 if TYPE_CHECKING:
@@ -132,9 +137,10 @@ class DeadLetterInspection:
         """What the message itself tells, if that is all there is to say."""
         try:
             upload = parse_message(message.body)
+        except UnreadableUploadError as error:
+            return DeadLetter(message, Reason.UNREADABLE, str(error))
         except MalformedMessageError as error:
-            reason = Reason.UNREADABLE if _is_about_an_upload(message.body) else Reason.MALFORMED
-            return DeadLetter(message, reason, str(error))
+            return DeadLetter(message, Reason.MALFORMED, str(error))
         if upload is None:
             return DeadLetter(message, Reason.MALFORMED, "the event is not about an upload")
         owner = self.lanes.owner(upload.key, upload.size)
@@ -208,15 +214,6 @@ class _Addressed:
     message: QueuedMessage
     upload: Upload
     owner: str
-
-
-def _is_about_an_upload(body: str) -> bool:
-    """Whether a message that can't be read says that it tells of an upload: one that is not to be lost."""
-    try:
-        event = json.loads(body)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(event, dict) and (event.get("source"), event.get("detail-type")) == ("aws.s3", "Object Created")
 
 
 def chosen_queues(

@@ -24,13 +24,14 @@ from local.synthesis import ROOT, SynthesisError, synthesize
 
 # Outputs that the CDK adds so that one stack can refer to another; nobody needs to read them.
 _EXPORT_PREFIXES = ("ExportsOutput", "PublishOutput")
+_LAST_PORT = 65_535
 _SAMPLE = "illustrated-explosion.jpg"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line; returns the exit status once the cloud was stopped: 0 by the user, 1 if it failed."""
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="default %(default)s; 0 takes a free one")
+    parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="default %(default)s; 0 takes a free one")
     options = parser.parse_args(arguments)
     console = console_for(sys.stdout)
     # Being ended is an ordinary way to end: whatever was started is ended too.
@@ -47,6 +48,12 @@ def main(arguments: list[str] | None = None) -> int:
     except (SynthesisError, CloudError, AssemblyError, DeployError) as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)
     return 1
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) <= _LAST_PORT):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; use 1 to {_LAST_PORT}, or 0 for a free one")
+    return int(text)
 
 
 def _serve(console: Console, port: int) -> int:

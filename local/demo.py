@@ -1,15 +1,17 @@
 """`make demo`: images from upload to verdict and flag, through the synthesized stacks, on this machine.
 
-python -m local.demo [--images FOLDER]
+python -m local.demo [--images PATH]
 """
 
 import argparse
 import itertools
+import os
 import signal
 import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +44,7 @@ class DemoError(Exception):
 def main(arguments: list[str] | None = None) -> int:
     """Command line; returns the exit status: 0 if every upload got its verdict and every flagged one its flag."""
     parser = argparse.ArgumentParser(prog="python -m local.demo", description=__doc__)
-    parser.add_argument("--images", type=Path, metavar="FOLDER", help="upload the files of this folder instead")
+    parser.add_argument("--images", type=Path, metavar="PATH", help="upload this file, or this folder's, instead")
     options = parser.parse_args(arguments)
     console = console_for(sys.stdout)
     # Being ended is an ordinary way to end: whatever was started is ended too.
@@ -85,15 +87,39 @@ def _samples(console: Console) -> Iterator[Upload]:
         yield Upload(sample.key, sample.body)
 
 
-def _files(folder: Path) -> Iterator[Upload]:
-    """The files under `folder`, hidden ones left out, each read when its turn comes."""
-    if not folder.is_dir():
-        raise DemoError(f"{folder} is not a folder; use make demo IMAGES=path/to/folder")
-    names = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    visible = [name for name in names if not any(part.startswith(".") for part in name.parts)]
+def _files(images: Path) -> Iterator[Upload]:
+    """A file, or those under a folder, hidden ones left out; each read when its turn comes.
+
+    Raises:
+        DemoError: there is nothing to upload, or something that can't be read.
+    """
+    chosen = Path(os.path.expanduser(images))  # `make` hands on a ~ as it stands
+    if chosen.is_file():
+        folder, visible = chosen.parent, [Path(chosen.name)]
+    elif chosen.is_dir():
+        names = sorted(path.relative_to(chosen) for path in chosen.rglob("*") if path.is_file())
+        folder, visible = chosen, [name for name in names if not any(part.startswith(".") for part in name.parts)]
+    else:
+        raise DemoError(f"there is no {images}; use make demo IMAGES=path/to/folder")
     if not visible:
-        raise DemoError(f"{folder} holds no files")
-    return (Upload(name.as_posix(), (folder / name).read_bytes()) for name in visible)
+        raise DemoError(f"{images} holds no files")
+    for name in visible:
+        with _readable(folder / name), (folder / name).open("rb"):
+            pass  # said now, and not once everything has been deployed
+    return (Upload(name.as_posix(), _content(folder / name)) for name in visible)
+
+
+def _content(file: Path) -> bytes:
+    with _readable(file):
+        return file.read_bytes()
+
+
+@contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DemoError(f"{file} can't be read: {error.strerror}; leave it out, or make it readable") from error
 
 
 def _upload(pipeline: DeployedPipeline, uploads: Iterable[Upload]) -> dict[str, str]:

@@ -12,8 +12,8 @@ from lambdas.moderation import taxonomy
 from lambdas.moderation.policy import Policy, PolicyError
 from lambdas.moderation.policy_document import DEFAULT, SCHEMA, THRESHOLD_KEYS
 from lambdas.moderation.policy_document import Path as Place
-from lambdas.moderation.rule import Outcome
-from stacks.settings_section import SettingsError
+from lambdas.moderation.rule import Outcome, Rule
+from stacks.settings_section import SettingsError, every_mistake
 from stacks.yaml_source import Entry, YamlError, read_yaml
 
 _ALLOW = Outcome.ALLOW.value
@@ -102,8 +102,6 @@ def compile_policy(path: Path) -> Policy:
 def find_mistakes(path: Path, *, as_deployed: bool = False) -> tuple[SettingsError, ...]:
     """Every mistake of a file, in the order of its lines; none if it compiles.
 
-    What is wrong is mended and the rest looked at again, so one mistake does not hide the others.
-
     Args:
         as_deployed: hold the policy's name against the file's, too, as `compile_policies` does.
     """
@@ -114,18 +112,16 @@ def find_mistakes(path: Path, *, as_deployed: bool = False) -> tuple[SettingsErr
     plain = document.plain()
     mistakes: list[SettingsError] = []
     name, is_named = _look_up(document, ("name",))
-    while mistake := _mistake(plain):
+    for mistake in every_mistake(lambda: _mistake(plain), lambda mistake: _mend(plain, mistake.path)):
         mistakes.append(_told(path, document, mistake))
         is_named = is_named and mistake.path != ("name",)
-        if not _mend(plain, mistake.path):
-            break
     if as_deployed and is_named and name.value != path.stem:
         mistakes.append(_misnamed(path, name.value, name.line))
     return tuple(sorted(mistakes, key=lambda told: told.line))
 
 
 def find_notes(policy: Policy) -> tuple[str, ...]:
-    """What is no mistake and may still not be meant: rules that change nothing, and a name that once meant more."""
+    """What is no mistake and may not be meant: rules that change nothing, fractions, a name that once meant more."""
     return tuple(_notes(policy))
 
 
@@ -137,6 +133,8 @@ def _notes(policy: Policy) -> Iterator[str]:
     for rule in (policy.default, *policy.rules.values()):
         if rule.when and rule.when[-1].then == rule.thresholds:
             yield f"{rule.name}: the last refinement says what the rule itself says; drop it"
+    for rule in (policy.default, *policy.rules.values()):
+        yield from (_fraction(rule.name, confidence) for confidence in _confidences(rule) if 0 < confidence <= 1)
     others = [label for label in taxonomy.descendants("Explicit") if taxonomy.level(label) == 2]
     forgotten = [label for label in others if label not in policy.rules]
     if "Explicit Nudity" in policy.rules and "Explicit" not in policy.rules and forgotten:
@@ -144,6 +142,19 @@ def _notes(policy: Policy) -> Iterator[str]:
             "Explicit Nudity: in model 6.1 this was the whole category; in taxonomy 7.0 that is Explicit, and the "
             f"default rules {' and '.join(forgotten)} here"
         )
+
+
+def _confidences(rule: Rule) -> Iterator[float]:
+    """All confidences that a rule names."""
+    for refinement in rule.when:
+        yield from refinement.content_types.values()
+    for thresholds in rule.alternatives:
+        yield from (least for least in (thresholds.review, thresholds.block) if least is not None)
+
+
+def _fraction(rule: str, confidence: float) -> str:
+    size = "is below one percent" if confidence < 1 else "is one percent"
+    return f"{rule}: {confidence:g} {size}, confidences go to 100; write {100 * confidence:g} if that is meant"
 
 
 def _mistake(plain: Any) -> PolicyError | None:

@@ -20,6 +20,7 @@ from lambdas.moderation.rule import Rule
 from lambdas.moderation.verdict import FINAL, Status
 from stacks.call_rate import DEFAULT_CALLS_PER_SECOND, CallRate, share_of
 from stacks.function_environment import MAX_ENVIRONMENT_BYTES, batcher_environment_bytes
+from stacks.key_part import LITERAL, literal, misreading
 from stacks.policies import PolicyCatalog
 from stacks.settings_section import Section, SettingsError, quoted, shown
 from stacks.upload_pattern import MAX_PATTERN_LENGTH, pattern_length
@@ -56,6 +57,8 @@ _MAX_CALLS_PER_SECOND = 250
 _MAX_OBJECT_SIZE = 50 * 1024**4
 _MAX_KEY_BYTES = 1024
 
+#: Text that needs no quotes in YAML.
+_PLAIN = re.compile(r"(?=.*[A-Za-z])[\w./-]*[A-Za-z./][\w./-]*", re.ASCII)
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*")
 _BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _TOPIC_ARN = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}")
@@ -157,6 +160,7 @@ class Settings:
 
 _DEFAULTS = Settings(lanes=())
 _LANE_DEFAULTS = LaneSettings(Lane(name="default"))
+_ONLY_DEFAULT_LANE = ("default",)
 
 
 def load_settings(path: Path, policies: PolicyCatalog) -> Settings:
@@ -165,12 +169,33 @@ def load_settings(path: Path, policies: PolicyCatalog) -> Settings:
     Raises:
         SettingsError: the file is missing, is not YAML, or holds something that can't be deployed.
     """
-    section = _read(path)
-    lanes = section.section("lanes")
-    if not lanes.names:
-        raise lanes.error(None, "no lanes", "without one nothing is moderated; write default: {} under lanes")
+    return settings_of(path, read_settings(path), policies)
+
+
+def read_settings(path: Path) -> Entry:
+    """The document of a settings file, with its lines.
+
+    Raises:
+        SettingsError: the file is missing or is not YAML.
+    """
+    try:
+        return read_yaml(path)
+    except YamlError as error:
+        raise SettingsError(path, error.line, error.problem) from error
+    except OSError as error:
+        problem = f"can't be read: {error.strerror}; name a settings file in GATEHOUSE_SETTINGS"
+        raise SettingsError(path, 1, problem) from error
+
+
+def settings_of(path: Path, document: Entry, policies: PolicyCatalog) -> Settings:
+    """The settings that a document of `read_settings` holds.
+
+    Raises:
+        SettingsError: it holds something that can't be deployed.
+    """
+    section = Section(path, (), Entry(document.value or {}, document.line))
     settings = Settings(
-        lanes=_lanes(lanes, policies),
+        lanes=_lanes(section.section("lanes", _ONLY_DEFAULT_LANE), policies),
         name=_name(section),
         upload_bucket=section.optional_text("upload_bucket", _BUCKET, "a bucket's name, not its ARN or address"),
         notify=_notify(section),
@@ -199,18 +224,8 @@ def load_name(path: Path) -> str:
     Raises:
         SettingsError: the file is missing, is not YAML, or gives a name that can't be deployed.
     """
-    return _name(_read(path))
-
-
-def _read(path: Path) -> Section:
-    try:
-        document = read_yaml(path)
-    except YamlError as error:
-        raise SettingsError(path, error.line, error.problem) from error
-    except OSError as error:
-        problem = f"can't be read: {error.strerror}; name a settings file in GATEHOUSE_SETTINGS"
-        raise SettingsError(path, 1, problem) from error
-    return Section(path, "", Entry(document.value or {}, document.line))
+    document = read_settings(path)
+    return _name(Section(path, (), Entry(document.value or {}, document.line)))
 
 
 def _name(section: Section) -> str:
@@ -225,26 +240,28 @@ def _check_rates(settings: Settings, section: Section) -> None:
         rate = CallRate(quota * share_of(priority, engine.shares, settings.priorities))
         if not rate.is_enough:
             problem = f"{priority} lanes would have {rate.calls_per_second:.2g} of {quota:g} calls a second"
-            raise section.error(
+            raise section.conflict(
                 "shares", problem, "give them more parts, raise calls_per_second, or use fewer priorities"
             )
 
 
 def _lanes(section: Section, policies: PolicyCatalog) -> tuple[LaneSettings, ...]:
-    if len(section.names) > MAX_LANES:
-        problem = f"{len(section.names)} lanes are more than a deployment can have"
-        raise section.error(None, problem, f"keep to {MAX_LANES}, or make another deployment with another name")
+    if not section.names:
+        raise section.conflict(None, "no lanes", "without one nothing is moderated; write default: {} under lanes")
     sections = {name: section.section(name) for name in section.names}
+    lanes = {name: _lane(name, lane_section, policies) for name, lane_section in sections.items()}
     for name in sections:
         if not _NAME.fullmatch(name) or len(name) > 24:
             raise section.error(name, "not a lane's name", "use small letters, digits and single hyphens, at most 24")
-    lanes = {name: _lane(name, lane_section, policies) for name, lane_section in sections.items()}
+    if len(section.names) > MAX_LANES:
+        problem = f"{len(section.names)} lanes are more than a deployment can have"
+        raise section.error(None, problem, f"keep to {MAX_LANES}, or make another deployment with another name")
     owners: dict[str, str] = {}
     for name, settings in lanes.items():
         for prefix in settings.lane.prefixes:
             if prefix in owners:
                 problem = f"{quoted(prefix)} is claimed by lane {owners[prefix]} too"
-                raise sections[name].error("prefixes", problem, "give it to one of them")
+                raise sections[name].conflict("prefixes", problem, "give it to one of them")
             owners[prefix] = name
     priorities = {settings.lane.priority for settings in lanes.values()}
     finished = []
@@ -288,7 +305,7 @@ def _min_confidence(section: Section, names: Iterable[str], policies: PolicyCata
                 rule = DEFAULT if place[0] == DEFAULT else place[1]
                 hidden = f"what policies/{strictest.name}.yaml:{line} ({rule}: {place[-1]} at {lowest:g}) judges"
                 break
-        raise section.error("min_confidence", f"{value:g} hides {hidden}", f"write at most {lowest:g}")
+        raise section.conflict("min_confidence", f"{value:g} hides {hidden}", f"write at most {lowest:g}")
     return value
 
 
@@ -308,22 +325,28 @@ def _lane(name: str, section: Section, policies: PolicyCatalog) -> LaneSettings:
     min_size = section.integer("min_size", 0, 0, _MAX_OBJECT_SIZE, "bytes")
     max_size = section.optional_integer("max_size", 0, _MAX_OBJECT_SIZE, "bytes")
     if max_size is not None and min_size > max_size:
-        raise section.error("min_size", f"{min_size} is above max_size {max_size}", "swap them or drop one")
+        raise section.conflict("min_size", f"{min_size} is above max_size {max_size}", "swap them or drop one")
     priority = _priority(section)
     default_wait = 0 if priority is Priority.FAST else _LANE_DEFAULTS.max_wait
     max_wait = section.integer("max_wait", default_wait, 0, MAX_WINDOW_SECONDS, "seconds")
     if priority is Priority.FAST and max_wait > MAX_FAST_WINDOW_SECONDS:
         problem = f"a fast lane does not wait {max_wait} seconds for company"
-        raise section.error("max_wait", problem, f"write 0 (or {MAX_FAST_WINDOW_SECONDS} at most), or priority: live")
+        raise section.conflict(
+            "max_wait", problem, f"write 0 (or {MAX_FAST_WINDOW_SECONDS} at most), or priority: live"
+        )
     has_long_batches = max_wait > 0 and priority is not Priority.FAST
     default_batch_size = _LANE_DEFAULTS.batch_size if has_long_batches else MAX_BATCH_SIZE_WITHOUT_WINDOW
     batch_size = section.integer("batch_size", default_batch_size, 1, MAX_BATCH_SIZE, "uploads")
     if priority is Priority.FAST and batch_size > MAX_BATCH_SIZE_WITHOUT_WINDOW:
         problem = f"{batch_size} uploads are no batch for a fast lane"
-        raise section.error("batch_size", problem, f"write at most {MAX_BATCH_SIZE_WITHOUT_WINDOW}, or priority: live")
+        raise section.conflict(
+            "batch_size", problem, f"write at most {MAX_BATCH_SIZE_WITHOUT_WINDOW}, or priority: live"
+        )
     if batch_size > MAX_BATCH_SIZE_WITHOUT_WINDOW and not max_wait:
         problem = f"{batch_size} uploads can't be gathered with max_wait: 0"
-        raise section.error("batch_size", problem, f"write batch_size: {MAX_BATCH_SIZE_WITHOUT_WINDOW} or max_wait: 1")
+        raise section.conflict(
+            "batch_size", problem, f"write batch_size: {MAX_BATCH_SIZE_WITHOUT_WINDOW} or max_wait: 1"
+        )
     prefixes = _prefixes(section)
     exclusions = _exclusions(section, prefixes)
     policy = _policy(section, "policy", policies, _LANE_DEFAULTS.lane.policy)
@@ -367,7 +390,7 @@ def _engine(section: Section, priority: Priority) -> Engine:
         raise section.error("engine", f"{quoted(name)} is no engine", f"write one of {', '.join(Engine)}")
     if priority is Priority.FAST and name != Engine.IMAGE:
         problem = f"a fast lane is always analysed image by image, not by {name}"
-        raise section.error("engine", problem, "leave engine out, or write priority: live")
+        raise section.conflict("engine", problem, "leave engine out, or write priority: live")
     return Engine(name)
 
 
@@ -388,48 +411,47 @@ def _policy_overrides(
     section: Section, prefixes: tuple[str, ...], exclusions: tuple[str, ...], policy: str, policies: PolicyCatalog
 ) -> tuple[tuple[str, str], ...]:
     """Which policy holds under which key prefixes instead of the lane's own."""
-    overrides = tuple((prefix, _policy(section, prefix, policies)) for prefix in section.names)
-    for prefix, name in overrides:
-        _check_key_part(section, prefix, prefix)
+    overrides = tuple((_key_part(section, key, key), _policy(section, key, policies)) for key in section.names)
+    for key, (prefix, name) in zip(section.names, overrides, strict=True):
+        if [other for other, _ in overrides].count(prefix) > 1:
+            raise section.error(key, f"{quoted(prefix)} stands in it twice", "keep one of them")
         if not prefix.startswith(prefixes):
-            raise section.error(prefix, "not inside any prefix of the lane", "begin it with one of them, or drop it")
+            raise section.conflict(key, "not inside any prefix of the lane", "begin it with one of them, or drop it")
         if exclusions and prefix.startswith(exclusions):
-            raise section.error(prefix, "excluded by exclude_prefixes, so nothing under it is judged", "drop it")
+            raise section.conflict(key, "excluded by exclude_prefixes, so nothing under it is judged", "drop it")
         if prefixes == (prefix,):
             problem = f"{quoted(prefix)} is the lane's only prefix"
-            raise section.error(prefix, problem, f"write policy: {name} for the lane instead")
+            raise section.conflict(key, problem, f"write policy: {name} for the lane instead")
         outer = [(other, outer_name) for other, outer_name in overrides if other != prefix]
         if policy_name_for(prefix, policy, outer) == name:
-            raise section.error(prefix, f"policy {name} holds there anyway", "name another one, or drop it")
+            raise section.conflict(key, f"policy {name} holds there anyway", "name another one, or drop it")
     return overrides
 
 
 def _check_overrides_hold(lane: Lane, owners: Mapping[str, str], section: Section) -> None:
     """Refuse overrides for uploads that another lane takes. `owners` are the lanes' names by prefix."""
-    for override, _ in lane.policy_overrides:
+    for key, (override, _) in zip(section.names, lane.policy_overrides, strict=True):
         inside = [prefix for prefix in lane.other_lanes_prefixes if override.startswith(prefix)]
         if inside:
             problem = f"uploads under it belong to lane {owners[max(inside, key=len)]}"
-            raise section.error(override, problem, "write it there, or drop it")
+            raise section.conflict(key, problem, "write it there, or drop it")
 
 
 def _prefixes(section: Section) -> tuple[str, ...]:
-    prefixes = section.texts("prefixes", ("",))
+    prefixes = _key_parts(section, "prefixes", ("",))
     if not prefixes:
         raise section.error("prefixes", "an empty list takes no upload", 'write [""] for every key, or drop the lane')
     for prefix in prefixes:
-        _check_key_part(section, "prefixes", prefix)
         outer = next((other for other in prefixes if other != prefix and prefix.startswith(other)), None)
         if outer is not None:
             problem = f"{quoted(prefix)} lies inside {quoted(outer)}, which the lane takes whole"
-            raise section.error("prefixes", problem, "drop it, or give it a lane of its own")
+            raise section.conflict("prefixes", problem, "drop it, or give it a lane of its own")
     return prefixes
 
 
 def _suffixes(section: Section) -> tuple[str, ...]:
-    suffixes = section.texts("suffixes", ())
+    suffixes = _key_parts(section, "suffixes", (), at_the_end=True)
     for suffix in suffixes:
-        _check_key_part(section, "suffixes", suffix)
         if not suffix:
             raise section.error("suffixes", "an empty suffix takes every key", "write [] for any suffix")
         if not suffix.isascii():
@@ -439,16 +461,15 @@ def _suffixes(section: Section) -> tuple[str, ...]:
 
 
 def _exclusions(section: Section, prefixes: tuple[str, ...]) -> tuple[str, ...]:
-    exclusions = section.texts("exclude_prefixes", ())
+    exclusions = _key_parts(section, "exclude_prefixes", ())
     for exclusion in exclusions:
-        _check_key_part(section, "exclude_prefixes", exclusion)
         covered = next((prefix for prefix in prefixes if prefix.startswith(exclusion)), None)
         if covered is not None:
             problem = f"{quoted(exclusion)} takes away everything under the lane's prefix {quoted(covered)}"
-            raise section.error("exclude_prefixes", problem, "exclude something longer, or drop that prefix")
+            raise section.conflict("exclude_prefixes", problem, "exclude something longer, or drop that prefix")
         if not exclusion.startswith(prefixes):
             problem = f"{quoted(exclusion)} is not inside any prefix of the lane"
-            raise section.error("exclude_prefixes", problem, "begin it with one of the lane's prefixes, or drop it")
+            raise section.conflict("exclude_prefixes", problem, "begin it with one of the lane's prefixes, or drop it")
     return exclusions
 
 
@@ -464,9 +485,10 @@ def _check_lane_sizes(lane: Lane, section: Section, *, other_workflows: int) -> 
 
 def _notify(section: Section) -> tuple[Status, ...]:
     names = section.texts("notify", _DEFAULTS.notify)
-    if unknown := [name for name in names if name not in FINAL]:
-        fix = f"choose from {', '.join(sorted(FINAL))}"
-        raise section.error("notify", f"{quoted(unknown[0])} is not a final status", fix)
+    for n, name in enumerate(names):
+        if name not in FINAL:
+            fix = f"choose from {', '.join(sorted(FINAL))}"
+            raise section.error("notify", f"{quoted(name)} is not a final status", fix, item=n)
     return tuple(Status(name) for name in names)
 
 
@@ -480,10 +502,33 @@ def _log_retention(section: Section) -> int:
     return days
 
 
-def _check_key_part(section: Section, key: str, value: str) -> None:
-    """Refuse what no object's key can begin or end with."""
-    if not is_text(value):
-        raise section.error(key, f"{shown(value)} has half a character", "write the character itself, or drop it")
-    if len(value.encode()) > _MAX_KEY_BYTES:
-        problem = f"{shown(value)} is longer than an object's key"
-        raise section.error(key, problem, f"keep to {_MAX_KEY_BYTES} bytes")
+def _key_parts(section: Section, key: str, default: tuple[str, ...], *, at_the_end: bool = False) -> tuple[str, ...]:
+    """What keys begin or end with, as a list says it."""
+    parts: list[str] = []
+    for n, written in enumerate(section.texts(key, default)):
+        part = _key_part(section, key, written, n, at_the_end=at_the_end)
+        if part in parts:
+            raise section.error(key, f"{quoted(part)} stands in it twice", "keep one of them", item=n)
+        parts.append(part)
+    return tuple(parts)
+
+
+def _key_part(section: Section, key: str, written: str, item: int | None = None, *, at_the_end: bool = False) -> str:
+    """The text that an object's key begins or ends with; refuses what none can, and what is taken for another thing."""
+    if not is_text(written):
+        fix = "write the character itself, or drop it"
+        raise section.error(key, f"{shown(written)} has half a character", fix, item=item)
+    part = literal(written)
+    if len(part.encode()) > _MAX_KEY_BYTES:
+        problem = f"{shown(written)} is longer than an object's key"
+        raise section.error(key, problem, f"keep to {_MAX_KEY_BYTES} bytes", item=item)
+    if wrong := misreading(written, at_the_end=at_the_end):
+        every_key = ' ("" takes every key)' if key == "prefixes" else ""
+        meant = _as_yaml(wrong.meant) or f"what keys {'end' if at_the_end else 'begin'} with{every_key}"
+        fix = f"write {meant}, or {shown(LITERAL + written)} if keys have exactly that"
+        raise section.error(key, f"{shown(written)} {wrong.problem}", fix, item=item)
+    return part
+
+
+def _as_yaml(text: str) -> str:
+    return text if not text or _PLAIN.fullmatch(text) else quoted(text)

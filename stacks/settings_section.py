@@ -4,25 +4,49 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from stacks.yaml_source import Entry
 
 
 class SettingsError(ValueError):
-    """A mistake in a file a user edits, told in one line: `file:line: key: what is wrong; what to write instead`."""
+    """A mistake in a file a user edits, told in one line: `file:line: key: what is wrong; what to write instead`.
 
-    def __init__(self, file: Path, line: int, problem: str) -> None:
+    Attributes:
+        place: keys and positions that lead to what is wrong; empty where that is the file.
+        is_conflict: whether the value is right by itself and does not go with others.
+    """
+
+    def __init__(
+        self, file: Path, line: int, problem: str, place: tuple[str | int, ...] = (), *, is_conflict: bool = False
+    ) -> None:
         super().__init__(f"{file}:{line}: {' '.join(problem.split())}")  # what it quotes may have line ends
         self.line = line
+        self.place = place
+        self.is_conflict = is_conflict
+
+
+_Mistake = TypeVar("_Mistake")
+
+
+def every_mistake(look: Callable[[], _Mistake | None], mend: Callable[[_Mistake], bool]) -> Iterator[_Mistake]:
+    """The mistakes that `look` finds one by one: each is mended and the rest looked at again, so none hides another.
+
+    Args:
+        mend: takes a mistake away; returns False where it can't, which ends the search.
+    """
+    while (mistake := look()) is not None:
+        yield mistake
+        if not mend(mistake):
+            return
 
 
 class Section:
     """A mapping being read: hands out typed values, and says where and what when one is not as it must be."""
 
-    def __init__(self, file: Path, path: str, entry: Entry) -> None:
+    def __init__(self, file: Path, path: tuple[str, ...], entry: Entry) -> None:
         self._file = file
         self._path = path
         self._line = entry.line
@@ -37,20 +61,31 @@ class Section:
         """The keys, in the file's order."""
         return tuple(self._entries)
 
-    def error(self, key: str | None, problem: str, fix: str) -> SettingsError:
-        """What to raise about a key of this mapping, or about the mapping itself."""
-        entry = self._entries.get(key) if key else None
-        path = ".".join(part for part in (self._path, key) if part)
-        sentence = f"{problem}; {fix}"
-        return SettingsError(
-            self._file, entry.line if entry else self._line, f"{path}: {sentence}" if path else sentence
-        )
+    def error(self, key: str | None, problem: str, fix: str, *, item: int | None = None) -> SettingsError:
+        """What to raise about a key of this mapping, an item of the list under it, or the mapping itself."""
+        return self._error(key, problem, fix, item)
 
-    def section(self, key: str) -> "Section":
-        """The mapping under a key; an empty one if the key is missing or null."""
-        entry = self._take(key)
-        path = f"{self._path}.{key}" if self._path else key
-        return Section(self._file, path, entry or Entry(None, self._line))
+    def conflict(self, key: str | None, problem: str, fix: str) -> SettingsError:
+        """What to raise about a value that does not go with others."""
+        return self._error(key, problem, fix, is_conflict=True)
+
+    def _error(
+        self, key: str | None, problem: str, fix: str, item: int | None = None, *, is_conflict: bool = False
+    ) -> SettingsError:
+        entry = self._entries.get(key) if key is not None else None
+        if entry and item is not None:
+            entry = entry.value[item]
+        path = ".".join(part for part in (*self._path, key) if part)
+        sentence = f"{path}: {problem}; {fix}" if path else f"{problem}; {fix}"
+        place = (*self._path, *(step for step in (key, item) if step is not None))
+        return SettingsError(self._file, entry.line if entry else self._line, sentence, place, is_conflict=is_conflict)
+
+    def section(self, key: str, names: Sequence[str] = ()) -> "Section":
+        """The mapping under a key; if the key is missing or null, one of `names` with nothing under them."""
+        line = entry.line if (entry := self._take(key)) else self._line
+        if entry is None or entry.value is None:
+            entry = Entry({name: Entry(None, line) for name in names}, line)
+        return Section(self._file, (*self._path, key), entry)
 
     def refuse_unknown(self) -> None:
         """Call last: any key that was not asked for is a mistake."""
@@ -128,12 +163,12 @@ class Section:
             fix = f"write [{quoted(entry.value)}]" if isinstance(entry.value, str) else 'write, for example, ["a", "b"]'
             raise self.error(key, f"{shown(entry.value)} is not a list", fix)
         values = []
-        for item in entry.value:
+        for n, item in enumerate(entry.value):
             if not isinstance(item.value, str):
                 fix = f"put it in quotes if text is meant{_quotes_hint(item.value)}"
-                raise self.error(key, f"{shown(item.value)} is not text", fix)
+                raise self.error(key, f"{shown(item.value)} is not text", fix, item=n)
             if item.value in values:
-                raise self.error(key, f"{quoted(item.value)} stands in it twice", "keep one of them")
+                raise self.error(key, f"{quoted(item.value)} stands in it twice", "keep one of them", item=n)
             values.append(item.value)
         return tuple(values)
 

@@ -17,8 +17,9 @@ _DO = {
     Reason.UNDELIVERED: "mend what EventBridge was refused for (the queue's policy or its key), then put them back",
     Reason.MALFORMED: "they are no events about uploads: find out who sends them, or `queue drop --reason malformed`",
     Reason.UNREADABLE: (
-        "they tell of uploads in a way this version can't read: keep them, upgrade Gatehouse, put them back; or "
-        "`./gatehouse reconcile` and `upload-again` for those uploads"
+        "they are about uploads, in a form this version can't read. Older notifications: remove the one that is sent "
+        "here, turn on EventBridge for the bucket; others: upgrade Gatehouse, put them back. `./gatehouse reconcile` "
+        "finds the uploads that have no verdict, `upload-again` moderates them"
     ),
     Reason.NO_LANE: "no lane takes them now: widen one, or `queue drop --reason no-lane`",
     Reason.NEVER_CLAIMED: "mend what the batcher fails on (its log says it), then put them back",

@@ -1,6 +1,6 @@
 """`policy validate`: what `make synth` would say of the policies, in a moment and offline."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -46,15 +46,19 @@ class _CheckedSettings:
     """A settings file, held against the policies of the folder."""
 
     file: Path
-    error: str | None = None
+    errors: tuple[str, ...] = ()
 
     def to_document(self) -> dict[str, Any]:
         """For scripts."""
-        return {"file": str(self.file), "ok": self.error is None, "errors": [self.error] if self.error else []}
+        return {"file": str(self.file), "ok": not self.errors, "errors": list(self.errors)}
 
-    def to_line(self) -> str:
-        """For people."""
-        return self.error or f"{self.file}: ok, its lanes can use the policies in {POLICIES_FOLDER}"
+    def show(self, out: Output, told: Collection[str]) -> None:
+        """For people. `told` are mistakes that they have read already."""
+        for error in self.errors:
+            if error not in told:
+                out.say(error, style="red")
+        if not self.errors:
+            out.say(f"{self.file}: ok, its lanes can use the policies in {POLICIES_FOLDER}", style="green")
 
 
 def validate(
@@ -87,9 +91,9 @@ def validate(
         out.say(note, style="yellow")
     if checked_settings is None:
         out.say(f"There is no ./{_SETTINGS}: what the lanes ask of Rekognition was not compared with the policies.")
-    elif checked_settings.error not in [error for entry in checked for error in entry.errors]:
-        out.say(checked_settings.to_line(), style="red" if checked_settings.error else "green")
-    ok = all(entry.policy for entry in checked) and not (checked_settings and checked_settings.error)
+    else:
+        checked_settings.show(out, {error for entry in checked for error in entry.errors})
+    ok = all(entry.policy for entry in checked) and not (checked_settings and checked_settings.errors)
     document = {
         "ok": ok,
         "policies": [entry.to_document() for entry in checked],
@@ -106,7 +110,8 @@ def _check(files: Sequence[Path] | None) -> tuple[list[_Checked], tuple[str, ...
     from stacks.policies import find_ignored
 
     if files:
-        return [_compile(path) for path in files], ()
+        folder = POLICIES_FOLDER.resolve()
+        return [_compile(path, as_deployed=path.resolve().parent == folder) for path in files], ()
     checked = [_compile(path, as_deployed=True) for path in sorted(POLICIES_FOLDER.glob("*.yaml"))]
     ignored = tuple(f"{path} is ignored; name it {path.stem}.yaml" for path in find_ignored(POLICIES_FOLDER))
     if not checked:
@@ -126,14 +131,14 @@ def _compile(path: Path, *, as_deployed: bool = False) -> _Checked:
 
 def _check_settings(named: Path | None) -> _CheckedSettings | None:
     from stacks.policies import compile_policies
-    from stacks.settings import load_settings
+    from stacks.settings_mistakes import find_settings_mistakes
     from stacks.settings_section import SettingsError
 
     path = named or _SETTINGS
     if not path.is_file():
-        return _CheckedSettings(path, f"{path} is no file; name the settings with --settings") if named else None
+        return _CheckedSettings(path, (f"{path} is no file; name the settings with --settings",)) if named else None
     try:
-        load_settings(path, compile_policies(POLICIES_FOLDER))
+        policies = compile_policies(POLICIES_FOLDER)
     except SettingsError as error:
-        return _CheckedSettings(path, str(error))
-    return _CheckedSettings(path)
+        return _CheckedSettings(path, (str(error),))
+    return _CheckedSettings(path, tuple(map(str, find_settings_mistakes(path, policies))))

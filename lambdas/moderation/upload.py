@@ -31,12 +31,19 @@ _NO_VERSION = (None, "", "null")
 #: Name of what we add to an event that is put into a queue again.
 _OURS = "gatehouse"
 
+#: How the names of S3's older notifications begin where an object was created.
+_OLDER_CREATED = ("ObjectCreated", "s3:ObjectCreated")
+
 #: Far beyond any S3 object, and within the 38 digits of a DynamoDB number.
 _SIZE_LIMIT = 2**63
 
 
 class MalformedMessageError(ValueError):
     """A queue message that is no S3 event: it belongs in the dead-letter queue, since no verdict fits it."""
+
+
+class UnreadableUploadError(MalformedMessageError):
+    """A queue message that is about an upload, in a form that is not read: it must not be lost, either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +123,9 @@ def parse_message(body: str) -> Upload | None:
         The upload, or None for a message that is an S3 event but creates nothing: a test event, a delete.
 
     Raises:
-        MalformedMessageError: the body is anything else, or lacks a field a verdict can't do without.
+        UnreadableUploadError: the body is about an upload and lacks a field a verdict can't do without, or is an S3
+            notification of the older kind.
+        MalformedMessageError: the body is anything else.
 
     The key is read as it stands: EventBridge events carry it raw, while the older notifications to SQS encode it.
     """
@@ -128,9 +137,14 @@ def parse_message(body: str) -> Upload | None:
         raise MalformedMessageError("the message is not an event")
     if event.get("Event") == "s3:TestEvent":
         return None
+    inner = _without_envelope(event)
+    if _is_older_notification(inner):
+        raise UnreadableUploadError("the message is an S3 notification of the older kind; only EventBridge's are read")
+    if inner is not event and _is_created(inner):
+        raise UnreadableUploadError("the message is EventBridge's event in an envelope of SNS; only bare ones are read")
     if event.get("source") != "aws.s3" or not isinstance(event.get("detail-type"), str):
         raise MalformedMessageError("the message is not an event of S3 through EventBridge")
-    if event["detail-type"] != "Object Created":
+    if not _is_created(event):
         return None
     detail = _mapping(event, "detail")
     bucket, stored = _mapping(detail, "bucket"), _mapping(detail, "object")
@@ -190,23 +204,52 @@ def _upload(bucket: Mapping[str, Any], stored: Mapping[str, Any], time: object) 
     )
 
 
+def _is_created(event: Mapping[str, Any]) -> bool:
+    return (event.get("source"), event.get("detail-type")) == ("aws.s3", "Object Created")
+
+
+def _is_older_notification(event: Mapping[str, Any]) -> bool:
+    """Whether a message is what S3 itself sends to SQS or SNS about an upload (S3 User Guide,
+    notification-content-structure.html). A record that does not say what happened may be about one."""
+    records = event.get("Records")
+    return isinstance(records, list) and any(
+        isinstance(record, dict) and record.get("eventSource") == "aws:s3" and _may_be_created(record.get("eventName"))
+        for record in records
+    )
+
+
+def _may_be_created(event_name: Any) -> bool:
+    return not isinstance(event_name, str) or event_name.startswith(_OLDER_CREATED)
+
+
+def _without_envelope(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What an SNS topic was given to send on to SQS (SNS Developer Guide, sns-sqs-as-subscriber.html)."""
+    if event.get("Type") != "Notification" or not isinstance(event.get("Message"), str):
+        return event
+    try:
+        inner = json.loads(event["Message"])
+    except (ValueError, RecursionError):
+        return event
+    return inner if isinstance(inner, dict) else event
+
+
 def _mapping(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     value = fields.get(name)
     if not isinstance(value, dict):
-        raise MalformedMessageError(f"the event has no {name}")
+        raise UnreadableUploadError(f"the event has no {name}")
     return value
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:
     value = fields.get(name)
     if not isinstance(value, str) or not value:
-        raise MalformedMessageError(f"the event has no {name}")
+        raise UnreadableUploadError(f"the event has no {name}")
     try:
         size = len(value.encode())
     except UnicodeEncodeError as error:
-        raise MalformedMessageError(f"the event's {name} is not valid Unicode") from error
+        raise UnreadableUploadError(f"the event's {name} is not valid Unicode") from error
     if size > MAX_TEXT_BYTES:
-        raise MalformedMessageError(f"the event's {name} has {size} bytes; S3 allows {MAX_TEXT_BYTES}")
+        raise UnreadableUploadError(f"the event's {name} has {size} bytes; S3 allows {MAX_TEXT_BYTES}")
     return value
 
 
@@ -217,7 +260,7 @@ def _optional_text(fields: Mapping[str, Any], name: str) -> str | None:
 def _bucket(fields: Mapping[str, Any]) -> str:
     name = _text(fields, "name")
     if not _BUCKET.fullmatch(name):
-        raise MalformedMessageError("the event names no bucket that S3 could have")
+        raise UnreadableUploadError("the event names no bucket that S3 could have")
     return name
 
 
@@ -231,14 +274,14 @@ def _etag(stored: Mapping[str, Any]) -> str:
 def _size(stored: Mapping[str, Any]) -> int:
     size = stored.get("size")
     if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size < _SIZE_LIMIT:
-        raise MalformedMessageError("the event has no size")
+        raise UnreadableUploadError("the event has no size")
     return size
 
 
 def _sequencer(stored: Mapping[str, Any]) -> str:
     sequencer = _text(stored, "sequencer")
     if len(sequencer) > SEQUENCER_DIGITS or not all(digit in "0123456789abcdefABCDEF" for digit in sequencer):
-        raise MalformedMessageError("the event's sequencer is not a hexadecimal number we can order")
+        raise UnreadableUploadError("the event's sequencer is not a hexadecimal number we can order")
     return sequencer
 
 
@@ -248,7 +291,7 @@ def _time(event: Mapping[str, Any]) -> str:
         moment = datetime.fromisoformat(time)
         return iso(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     except (ValueError, OverflowError) as error:
-        raise MalformedMessageError(f"the event's time {time!r} is not ISO 8601") from error
+        raise UnreadableUploadError(f"the event's time {time!r} is not ISO 8601") from error
 
 
 def iso(moment: datetime) -> str:

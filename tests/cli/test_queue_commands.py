@@ -334,6 +334,19 @@ def test_no_more_are_dropped_than_the_limit_says(operated: Operated, gatehouse: 
     assert len(operated.bodies(DEAD)) == 12
 
 
+#: What S3 itself sends to a queue that a bucket's notification names.
+OLDER = {"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": {"object": {"key": "a"}}}]}
+
+
+def test_an_older_notification_is_shown_with_what_to_do(operated: Operated, gatehouse: Run) -> None:
+    operated.put(DEAD, json.dumps(OLDER))
+
+    text = " ".join(gatehouse("queue", "show").stdout.split())
+
+    assert "- 1 unreadable: they are about uploads" in text
+    assert "turn on EventBridge for the bucket" in text
+
+
 @pytest.mark.parametrize(
     ("message", "reason"),
     [
@@ -341,6 +354,8 @@ def test_no_more_are_dropped_than_the_limit_says(operated: Operated, gatehouse: 
         (an_event(an_upload(), etag=None), "unreadable"),
         (an_event(an_upload(), size="5"), "unreadable"),
         (json.dumps({"source": "aws.s3", "detail-type": "Object Created", "detail": []}), "unreadable"),
+        (json.dumps(OLDER), "unreadable"),
+        (json.dumps({"Type": "Notification", "Message": json.dumps(OLDER)}), "unreadable"),
         (json.dumps({"source": "aws.s3", "detail-type": "Object Deleted", "detail": {}}), "malformed"),
         (json.dumps({"source": "other", "detail-type": "Object Created", "detail": {}}), "malformed"),
         (json.dumps(["aws.s3", "Object Created"]), "malformed"),

@@ -90,6 +90,46 @@ def test_a_policy_named_unlike_its_file_is_a_mistake_where_it_would_be_deployed(
     assert result.exit_code == 1
 
 
+@pytest.mark.parametrize("name", ["policies/kids.yaml", "./policies/../policies/kids.yaml"])
+def test_a_file_that_would_be_deployed_is_not_called_right_and_then_refused(
+    run: Run, here: Path, policies: Path, name: str
+) -> None:
+    (here / "gatehouse.yaml").write_text(SETTINGS % 30, encoding="utf-8")
+    (policies / "strict.yaml").rename(policies / "kids.yaml")
+
+    result = run("validate", name)
+
+    assert result.stdout.startswith(f"{Path(name)}:1: name: 'strict' differs from the file's; write name: kids")
+    assert "ok" not in result.stdout
+    assert result.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ("{review: 0.8}", ["Violence: 0.8 is below one percent, confidences go to 100; write 80 if that is meant"]),
+        ("{review: 1, block: 80}", ["Violence: 1 is one percent, confidences go to 100; write 100 if that is meant"]),
+        (
+            "{block: 40, when: [{content_types: {Illustrated: 0.75}, then: {block: 0.955}}]}",
+            [
+                "Violence: 0.75 is below one percent, confidences go to 100; write 75 if that is meant",
+                "Violence: 0.955 is below one percent, confidences go to 100; write 95.5 if that is meant",
+            ],
+        ),
+        ("{review: 0, block: 1.5}", []),
+    ],
+)
+def test_a_threshold_that_looks_like_a_fraction_is_noted(run: Run, policies: Path, rule: str, told: list[str]) -> None:
+    (policies / "strict.yaml").write_text(
+        f'name: strict\nversion: "1"\ndefault: {{review: 50}}\nrules:\n  Violence: {rule}\n', encoding="utf-8"
+    )
+
+    result = run("validate", "policies/strict.yaml")
+
+    assert [line for line in result.stdout.splitlines() if "note" in line] == [f"  note: {note}" for note in told]
+    assert result.exit_code == 0
+
+
 def test_a_name_that_differs_is_the_only_line_of_its_file_whatever_else_is_wrong(
     run: Run, here: Path, policies: Path
 ) -> None:

@@ -71,7 +71,7 @@ def test_the_demo_takes_the_users_own_images_and_says_that_it_does_not_look_at_t
     assert "never looks at pixels" in output
 
 
-@pytest.mark.parametrize(("name", "message"), [("missing", "is not a folder"), ("", "holds no files")])
+@pytest.mark.parametrize(("name", "message"), [("missing", "there is no "), ("", "holds no files")])
 def test_a_folder_without_images_is_refused_before_anything_is_started(
     name: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

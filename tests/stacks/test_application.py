@@ -139,3 +139,16 @@ def test_cfn_lint_finds_nothing(request: pytest.FixtureRequest, fixture: str) ->
     )
 
     assert (lint.returncode, lint.stdout) == (0, ""), lint.stdout + lint.stderr
+
+
+def test_all_mistakes_of_the_settings_are_told_before_anything_is_built(tmp_path: Path) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("nam: pictures\nlanes:\n  default:\n    prefixes: [kids/*]\n", encoding="utf-8")
+
+    answer = run_app(tmp_path, GATEHOUSE_SETTINGS=str(settings), CDK_OUTDIR=str(tmp_path / "out"))
+
+    assert answer.returncode == 1
+    first, second = answer.stderr.splitlines()
+    assert first == f"{settings}:1: nam: unknown key; did you mean name?"
+    assert second.startswith(f"{settings}:4: lanes.default.prefixes: ")
+    assert not (tmp_path / "out").exists()

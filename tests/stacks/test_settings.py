@@ -13,6 +13,7 @@ from lambdas.moderation.lane import Lane, Priority
 from lambdas.moderation.verdict import Status
 from stacks.policies import PolicyCatalog, compile_policies
 from stacks.settings import LOG_RETENTION_DAYS, ImageEngineSettings, LaneSettings, Settings, load_settings
+from stacks.settings_mistakes import find_settings_mistakes
 from stacks.settings_section import SettingsError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -116,7 +117,7 @@ model_version: "8.1-beta"
 animation_check: false
 lanes:
   profile-pictures:
-    prefixes: [p/, "ü "]
+    prefixes: [p/, "literal:ü "]
     suffixes: [.JPG]
     exclude_prefixes: [p/x]
     min_size: 1
@@ -252,7 +253,7 @@ def test_the_priorities_in_use_are_those_of_the_lanes_the_most_urgent_first(tmp_
 
 MISTAKES = {
     # the file
-    "": "gatehouse.yaml:1: lanes: no lanes; without one nothing is moderated; write default: {} under lanes",
+    "lane: {}": "gatehouse.yaml:1: lane: unknown key; did you mean lanes?",
     "lanes: {}": "gatehouse.yaml:1: lanes: no lanes; without one nothing is moderated; write default: {} under lanes",
     f"lanes: {{{', '.join(f'l{n}: {{prefixes: [p{n:02}]}}' for n in range(21))}}}": (
         "gatehouse.yaml:1: lanes: 21 lanes are more than a deployment can have; "
@@ -454,6 +455,178 @@ MISTAKES = {
 @pytest.mark.parametrize("text", MISTAKES)
 def test_a_mistake_is_told_in_one_line(tmp_path: Path, text: str) -> None:
     assert message(tmp_path, text) == MISTAKES[text]
+    assert mistakes(tmp_path / "gatehouse.yaml") == [MISTAKES[text]]
+
+
+def mistakes(file: Path) -> list[str]:
+    return [str(mistake).removeprefix(f"{file.parent}/") for mistake in find_settings_mistakes(file, POLICIES)]
+
+
+SEVERAL = """\
+nam: pictures
+notify: [REVIEW, REVIEWED, BLOKED]
+image_engine:
+  calls_per_second: 0
+  tps: 5
+lanes:
+  Default: {}
+  one:
+    prefixes:
+      - one/
+      - /uno/
+      - eins/*
+    exclude_prefixes: [one/tmp/*]
+    max_wait: 301
+    polcy: strict
+    policy_overrides:
+      one/kids/*: strict
+      one/all/: strickt
+  two: {prefixes: [two/], min_size: 2, max_size: 1, min_confidence: 80}
+model_version: 7.0
+"""
+
+
+def test_one_mistake_does_not_hide_the_others(tmp_path: Path) -> None:
+    (tmp_path / "gatehouse.yaml").write_text(SEVERAL, encoding="utf-8")
+
+    told = [line.split(": ")[:2] for line in mistakes(tmp_path / "gatehouse.yaml")]
+
+    assert told == [
+        ["gatehouse.yaml:1", "nam"],
+        ["gatehouse.yaml:2", "notify"],
+        ["gatehouse.yaml:2", "notify"],
+        ["gatehouse.yaml:4", "image_engine.calls_per_second"],
+        ["gatehouse.yaml:5", "image_engine.tps"],
+        ["gatehouse.yaml:7", "lanes.Default"],
+        ["gatehouse.yaml:11", "lanes.one.prefixes"],
+        ["gatehouse.yaml:12", "lanes.one.prefixes"],
+        ["gatehouse.yaml:13", "lanes.one.exclude_prefixes"],
+        ["gatehouse.yaml:14", "lanes.one.max_wait"],
+        ["gatehouse.yaml:15", "lanes.one.polcy"],
+        ["gatehouse.yaml:17", "lanes.one.policy_overrides.one/kids/*"],
+        ["gatehouse.yaml:18", "lanes.one.policy_overrides.one/all/"],
+        ["gatehouse.yaml:19", "lanes.two.min_size"],
+        ["gatehouse.yaml:19", "lanes.two.min_confidence"],
+        ["gatehouse.yaml:20", "model_version"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (lane("{policy: strickt, policy_overrides: {kids/: standard}, min_confidence: 47}"), ["lanes.default.policy"]),
+        (lane("{prefixes: [kids/*], policy_overrides: {kids/a/: strict}}"), ["lanes.default.prefixes"]),
+        ("lanes:\n  one: {prefixes: [/one/]}\n  two: {}", ["lanes.one.prefixes"]),
+        ("lanes:\n  one: {prefixes: 1}\n  two: {}", ["lanes.one.prefixes"]),
+        ("lanes: {default: [1]}", ["lanes.default"]),
+        ("lanes: [1]", ["lanes"]),
+    ],
+)
+def test_what_only_follows_from_a_mistake_is_not_told(tmp_path: Path, text: str, told: list[str]) -> None:
+    (tmp_path / "gatehouse.yaml").write_text(text, encoding="utf-8")
+
+    assert [line.split(": ")[1] for line in mistakes(tmp_path / "gatehouse.yaml")] == told
+
+
+def test_a_default_policy_that_is_missing_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "gatehouse.yaml").write_text(lane("max_wait: 1"), encoding="utf-8")
+
+    (mistake,) = find_settings_mistakes(tmp_path / "gatehouse.yaml", PolicyCatalog({}))
+
+    assert "there is no policies/standard.yaml" in str(mistake)
+
+
+@pytest.mark.parametrize("text", ["", "# all as it is", "lanes:", "name: gatehouse"])
+def test_without_lanes_there_is_the_default_one(tmp_path: Path, text: str) -> None:
+    assert load(tmp_path, text) == load(tmp_path, "lanes: {default: {}}")
+
+
+#: What people write, and what the error tells them to write for it where keys begin with it, and where they end.
+MISREAD = {
+    "kids/*": ("kids/", "what keys end with"),
+    "kids/**/*.jpg": ("kids/", ".jpg"),
+    "*.jpg": ("what keys begin with", ".jpg"),
+    "photo?.png": ("photo", ".png"),
+    "img[0-9].png": ("img", ".png"),
+    "/kids/": ("kids/", "kids/"),
+    " kids/": ("kids/", "kids/"),
+    "kids/\t": ("kids/", "kids/"),
+    "\u00a0kids/": ("kids/", "kids/"),
+    "s3://bucket/kids/": ("kids/", "kids/"),
+    "s3://bucket/kids/*": ("kids/", "what keys end with"),
+    "s3://bucket": ("what keys begin with", "what keys end with"),
+    "https://bucket.s3.amazonaws.com/kids/": ("kids/", "kids/"),
+    "arn:aws:s3:::bucket/kids/": ("kids/", "kids/"),
+    "/s3://bucket/": ("what keys begin with", "what keys end with"),
+    "/kids of all ages/*": ('"kids of all ages/"', "what keys end with"),
+    "/1/": ('"1/"', '"1/"'),
+}
+
+
+def misread(tmp_path: Path, key: str, written: str) -> str:
+    lanes = {"default": {key: {written: "strict"} if key == "policy_overrides" else [written]}}
+    return message(tmp_path, yaml.safe_dump({"lanes": lanes}, allow_unicode=True))
+
+
+@pytest.mark.parametrize("written", MISREAD)
+@pytest.mark.parametrize("key", ["prefixes", "suffixes", "exclude_prefixes", "policy_overrides"])
+def test_a_glob_or_an_address_is_refused_with_what_to_write(tmp_path: Path, key: str, written: str) -> None:
+    """Taken literally, `kids/*: strict` would leave kids/a.jpg to the milder policy."""
+    told = misread(tmp_path, key, written)
+
+    assert f"lanes.default.{key}" in told
+    assert f"; write {MISREAD[written][key == 'suffixes']}" in told
+    assert told.endswith("if keys have exactly that")
+
+
+def test_how_to_write_every_key_is_told_where_a_glob_takes_all(tmp_path: Path) -> None:
+    assert message(tmp_path, lane('prefixes: ["*"]')) == (
+        'gatehouse.yaml:3: lanes.default.prefixes: "*" is compared letter by letter, and *, ? and [...] stand for '
+        'nothing else; write what keys begin with ("" takes every key), or "literal:*" if keys have exactly that'
+    )
+
+
+@pytest.mark.parametrize("written", [*MISREAD, "literal:kids/"])
+def test_text_that_is_meant_literally_is_taken_as_it_stands(tmp_path: Path, written: str) -> None:
+    insisting = f"literal:{written}"
+    lanes = {
+        "one": {"prefixes": [insisting], "suffixes": [insisting]} if written.isascii() else {"prefixes": [insisting]},
+        "two": {"prefixes": ["a"], "exclude_prefixes": [f"literal:a{written}"]},
+        "three": {"prefixes": ["b"], "policy_overrides": {f"literal:b{written}": "strict"}},
+    }
+
+    one, two, three = load(tmp_path, yaml.safe_dump({"lanes": lanes}, allow_unicode=True, sort_keys=False)).lanes
+
+    assert one.lane.matches(f"{written}x{written}", 1)
+    assert not two.lane.matches(f"a{written}x", 1)
+    assert three.lane.policy_for(f"b{written}x") == "strict"
+
+
+@pytest.mark.parametrize("written", ["kids[1/", "a b/", "kids-(1)/", "{a,b}/", "literal", "a:b"])
+def test_text_that_may_be_in_a_key_is_taken_without_insisting(tmp_path: Path, written: str) -> None:
+    (settings,) = load(tmp_path, lane(f"prefixes: [{written!r}]")).lanes
+
+    assert settings.lane.prefixes == (written,)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('suffixes: [".jpg", "literal:.jpg"]', 'suffixes: ".jpg" stands in it twice'),
+        ('policy_overrides: {a/: strict, "literal:a/": lenient}', 'policy_overrides.a/: "a/" stands in it twice'),
+    ],
+)
+def test_insisting_does_not_hide_what_is_there_twice(tmp_path: Path, line: str, told: str) -> None:
+    assert message(tmp_path, lane(line)) == f"gatehouse.yaml:3: lanes.default.{told}; keep one of them"
+
+
+def test_an_override_that_insists_is_held_against_other_lanes_too(tmp_path: Path) -> None:
+    text = 'lanes:\n  one:\n    policy_overrides:\n      "literal:a/*": strict\n  two: {prefixes: [a/]}'
+
+    assert message(tmp_path, text) == (
+        "gatehouse.yaml:4: lanes.one.policy_overrides.literal:a/*: uploads under it belong to lane two; "
+        "write it there, or drop it"
+    )
 
 
 def test_a_key_part_no_object_can_have_is_refused(tmp_path: Path) -> None:
@@ -530,9 +703,12 @@ def test_whatever_the_file_holds_is_settings_or_one_line(tmp_path: Path, documen
     file = tmp_path / "gatehouse.yaml"
     file.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
 
-    problem = problem_with(file)
+    problem, mistakes = problem_with(file), find_settings_mistakes(file, POLICIES)
 
     assert problem is None or (problem.startswith(f"{file}:") and len(problem.splitlines()) == 1)
+    assert bool(mistakes) == (problem is not None)
+    assert [mistake.line for mistake in mistakes] == sorted(mistake.line for mistake in mistakes)
+    assert all(len(str(mistake).splitlines()) == 1 for mistake in mistakes)
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -541,10 +717,9 @@ def test_whatever_text_is_in_the_file_ends_in_one_line(tmp_path: Path, text: str
     file = tmp_path / "gatehouse.yaml"
     file.write_text(text, encoding="utf-8", newline="")
 
-    with pytest.raises(SettingsError) as caught:
-        load_settings(file, POLICIES)
+    problem = problem_with(file)
 
-    assert len(str(caught.value).splitlines()) == 1
+    assert problem is None or len(problem.splitlines()) == 1
 
 
 def test_an_override_may_lead_back_to_the_lanes_own_policy(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from lambdas.moderation.upload import (
     MAX_TEXT_BYTES,
     MalformedMessageError,
+    UnreadableUploadError,
     Upload,
     is_readmitted,
     parse_message,
@@ -216,13 +217,47 @@ def test_an_event_that_creates_nothing_is_no_upload(body: str) -> None:
         "{}",
         json.dumps({"source": "aws.ec2", "detail-type": "Object Created"}),
         json.dumps({"source": "aws.s3"}),
-        json.dumps({"Records": [{"eventSource": "aws:s3", "s3": {"object": {"key": "a"}}}]}),
-        json.dumps(s3_event(an_upload()) | {"detail": "text"}),
+        json.dumps({"Records": "none"}),
+        json.dumps({"Records": ["aws:s3", {"eventSource": "aws:ses"}]}),
+        json.dumps({"Records": [{"eventSource": "aws:s3", "eventName": "ObjectRemoved:Delete"}]}),
+        json.dumps({"Type": "Notification", "Message": "[" * 100_000}),
+        json.dumps({"Type": "Notification", "Message": json.dumps({"Event": "s3:TestEvent"})}),
     ],
 )
-def test_a_message_that_is_no_s3_event_is_malformed(body: str) -> None:
-    with pytest.raises(MalformedMessageError):
+def test_a_message_that_is_about_no_upload_is_malformed(body: str) -> None:
+    with pytest.raises(MalformedMessageError) as caught:
         parse_message(body)
+
+    assert not isinstance(caught.value, UnreadableUploadError)
+
+
+def _older(**told: str) -> dict[str, Any]:
+    stored = {"bucket": {"name": "uploads"}, "object": {"key": "file+2.png", "size": 5, "eTag": "e"}}
+    return {
+        "Records": [{"eventSource": "aws:ses"}, {"eventVersion": "2.1", "eventSource": "aws:s3", **told, "s3": stored}]
+    }
+
+
+def _through_sns(event: dict[str, Any]) -> dict[str, Any]:
+    return {"Type": "Notification", "Message": json.dumps(event)}
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        (_older(eventName="ObjectCreated:Put"), "older kind"),
+        (_older(eventName="s3:ObjectCreated:CompleteMultipartUpload"), "older kind"),
+        (_older(), "older kind"),
+        (_through_sns(_older(eventName="ObjectCreated:Copy")), "older kind"),
+        (_through_sns(s3_event(an_upload())), "envelope of SNS"),
+        (s3_event(an_upload()) | {"detail": "text"}, "no detail"),
+    ],
+)
+def test_a_message_about_an_upload_that_is_not_read_is_told_from_malformed_ones(
+    event: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(UnreadableUploadError, match=told):
+        parse_message(json.dumps(event))
 
 
 @given(body=st.text() | JSON.map(json.dumps))

@@ -13,6 +13,7 @@ from cli.since import parse_since
 from lambdas.moderation.lane import Lane
 from stacks.policies import PolicyCatalog, PolicySource, compile_policy
 from stacks.settings import load_settings
+from stacks.settings_mistakes import find_settings_mistakes
 from stacks.settings_section import SettingsError
 from stacks.upload_pattern import MAX_PATTERN_LENGTH, pattern_length
 from stacks.yaml_source import Entry
@@ -106,7 +107,9 @@ def _check(case: Case) -> bool:
     except SettingsError as error:
         assert str(error).startswith(f"{path}:{error.line}: ")
         assert len(str(error).splitlines()) == 1, "an error of more than one line"
+        assert find_settings_mistakes(path, _catalog()), "a file that is refused has no mistakes"
         return False
+    assert not find_settings_mistakes(path, _catalog()), "a file that is taken has mistakes"
     assert settings.main_lane in settings.lanes
     assert settings.priorities
     prefixes = [prefix for entry in settings.lanes for prefix in entry.lane.prefixes]

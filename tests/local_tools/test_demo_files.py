@@ -1,0 +1,79 @@
+"""What `make demo IMAGES=` and `make local PORT=` make of what people write, before anything is started."""
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import __main__ as local_command
+from local import demo
+from local.samples import write_samples
+from local.synthesis import SynthesisError
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Synthesis is the first thing that follows, and tells which uploads there would be."""
+
+    def stop(_folder: Path) -> None:
+        raise SynthesisError("got as far as synthesis")
+
+    monkeypatch.setattr(demo, "synthesize", stop)
+    monkeypatch.setattr(local_command, "_serve", lambda *_: 0)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+
+
+def said(capsys: pytest.CaptureFixture[str], images: str) -> str:
+    assert demo.main(["--images", images]) == 1
+    return capsys.readouterr().out
+
+
+def test_a_file_that_cannot_be_read_is_told_before_anything_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """To root, who runs the tests in containers, every file is readable."""
+    write_samples(tmp_path)
+    refused = sorted(tmp_path.iterdir())[1]
+    open_file: Any = Path.open
+
+    def refuse(path: Path, *arguments: str) -> object:
+        if path == refused:
+            raise PermissionError(13, "Permission denied", str(path))
+        return open_file(path, *arguments)
+
+    monkeypatch.setattr(Path, "open", refuse)
+
+    assert said(capsys, str(tmp_path)) == (
+        f"The demo failed: {refused} can't be read: Permission denied; leave it out, or make it readable\n"
+    )
+
+
+def test_a_home_folder_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_samples(tmp_path / "pictures")
+
+    assert "got as far as synthesis" in said(capsys, "~/pictures")
+    assert "there is no ~nobody-at-all/pictures" in said(capsys, "~nobody-at-all/pictures")
+
+
+def test_a_single_file_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "cat.jpg").write_bytes(b"a cat")
+
+    assert "got as far as synthesis" in said(capsys, str(tmp_path / "cat.jpg"))
+    assert [(upload.key, upload.body) for upload in demo._files(tmp_path / "cat.jpg")] == [("cat.jpg", b"a cat")]
+
+
+def test_what_is_not_there_and_what_is_empty_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "nothing.jpg; use make demo IMAGES=path/to/folder" in said(capsys, str(tmp_path / "nothing.jpg"))
+    assert "holds no files" in said(capsys, str(tmp_path))
+
+
+@pytest.mark.parametrize("port", ["80000", "65536", "-1", "http", "", "\u0664"])
+def test_a_port_that_is_none_is_told(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        local_command.main([f"--port={port}"])
+
+    assert "is no port; use 1 to 65535, or 0 for a free one" in capsys.readouterr().err
