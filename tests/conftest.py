@@ -23,6 +23,9 @@ def _settings() -> dict[str, str]:
 
 for _name in _settings():
     del os.environ[_name]
+for _name in ("COLUMNS", "LINES"):  # pytest imports readline, which exports them past os.environ
+    os.environ.pop(_name, None)
+    os.unsetenv(_name)
 os.environ.update(_SETTINGS)
 
 

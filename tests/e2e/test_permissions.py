@@ -40,8 +40,9 @@ def walk(proof: Proof) -> Walk:
     return walk
 
 
-def held(proof: Proof, role: str, action: str) -> DeployedPermission:
-    (permission,) = [each for each in proof.permissions() if (each.role, each.action) == (role, action)]
+def held(proof: Proof, role: str, action: str, resource: str = "") -> DeployedPermission:
+    found = [each for each in proof.permissions() if (each.role, each.action) == (role, action)]
+    (permission,) = [each for each in found if resource in each.resource]
     return permission
 
 
@@ -58,7 +59,7 @@ def test_a_permission_behind_verdicts_and_flags_is_missed(proof: Proof, walk: Wa
 
 
 def test_a_permission_that_a_scenario_does_without_is_not_missed(proof: Proof, walk: Walk) -> None:
-    permission = held(proof, RESULTS, "s3:PutObject")
+    permission = held(proof, RESULTS, "s3:PutObject", "leftovers")
     leftovers = frozenset({(permission.role_name, permission.action, permission.resource)})
 
     removal = proof.remove(permission, [replace(walk, allowed=leftovers)])
@@ -68,7 +69,7 @@ def test_a_permission_that_a_scenario_does_without_is_not_missed(proof: Proof, w
 
 
 def test_a_permission_that_no_scenario_needs_is_not_taken_for_proven(proof: Proof, walk: Walk) -> None:
-    removal = proof.remove(held(proof, RESULTS, "s3:PutObject"), [walk])
+    removal = proof.remove(held(proof, RESULTS, "s3:PutObject", "leftovers"), [walk])
 
     assert not removal.is_proven
     assert removal.scenario is None

@@ -23,7 +23,7 @@ Statement = tuple[str, str]
 _Value = TypeVar("_Value")
 
 
-def eventually(probe: Callable[[], _Value], seconds: float = 15) -> _Value:
+def eventually(probe: Callable[[], _Value], seconds: float = 60) -> _Value:
     """What `probe` returns as soon as that is true; fails the test if it isn't in time."""
     deadline = time.monotonic() + seconds
     while not (value := probe()):
