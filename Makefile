@@ -72,6 +72,7 @@ bootstrap: ## prepare your AWS account and Region for the CDK, once
 
 deploy: ## deploy to the AWS account and Region your credentials name (ARGS= goes to cdk)
 	$(SET_UP) runtime cdk-cli
+	@$(if $(findstring --profile,$(ARGS)),,$(RUN) -m stacks.credentials)
 	@$(CDK) deploy --all $(ARGS)
 	@echo "Notifications of a new bucket take about five minutes to start; ./gatehouse reconcile finds uploads before that."
 
