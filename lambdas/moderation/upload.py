@@ -104,7 +104,7 @@ class Upload:
         """
         stored = {name: document.get(name) for name in ("key", "etag", "sequencer")}
         stored |= {"version-id": document.get("version_id"), "size": whole(document["size"])}
-        return _upload({"name": document["bucket"]}, stored, document["uploaded_at"])
+        return _upload({"name": document["bucket"]}, stored, {"time": document["uploaded_at"]})
 
 
 def version_named(told: str | None) -> str | None:
@@ -148,7 +148,7 @@ def parse_message(body: str) -> Upload | None:
         return None
     detail = _mapping(event, "detail")
     bucket, stored = _mapping(detail, "bucket"), _mapping(detail, "object")
-    return _upload(bucket, stored, event.get("time"))
+    return _upload(bucket, stored, event)
 
 
 def readmission_message(upload: Upload, resubmit_of: str | None = None) -> str:
@@ -191,8 +191,8 @@ def _ours(body: str) -> Mapping[str, Any] | None:
     return ours if isinstance(ours, dict) else None
 
 
-def _upload(bucket: Mapping[str, Any], stored: Mapping[str, Any], time: object) -> Upload:
-    """The upload of an event's `bucket`, `object` and `time`."""
+def _upload(bucket: Mapping[str, Any], stored: Mapping[str, Any], event: Mapping[str, Any]) -> Upload:
+    """The upload of an event, and of the `bucket` and `object` in its detail."""
     return Upload(
         bucket=_bucket(bucket),
         key=_text(stored, "key"),
@@ -200,7 +200,7 @@ def _upload(bucket: Mapping[str, Any], stored: Mapping[str, Any], time: object) 
         etag=_etag(stored),
         size=_size(stored),
         sequencer=_sequencer(stored),
-        uploaded_at=_time({"time": time}),
+        uploaded_at=_time(event),
     )
 
 
@@ -267,7 +267,7 @@ def _bucket(fields: Mapping[str, Any]) -> str:
 def _etag(stored: Mapping[str, Any]) -> str:
     etag = _text(stored, "etag").strip('"')
     if not etag:
-        raise MalformedMessageError("the event has no etag")
+        raise UnreadableUploadError("the event has no etag")
     return etag
 
 

@@ -139,7 +139,7 @@ def test_a_version_id_that_is_no_text_is_malformed(version_id: object) -> None:
 
 
 def test_an_etag_of_nothing_but_quotes_is_none() -> None:
-    with pytest.raises(MalformedMessageError, match="no etag"):
+    with pytest.raises(UnreadableUploadError, match="no etag"):
         _parsed(_event_with(etag='""'))
 
 
