@@ -81,6 +81,16 @@ class Output:
                     say(self.results, f"  {column.header}: {line}")
             self.results.print()
 
+    def confirm(self, question: str = "Go on?") -> None:
+        """Ask on stderr before something is changed.
+
+        Raises:
+            typer.Exit: the answer was no.
+        """
+        if not typer.confirm(question, err=True):
+            self.tell("Nothing was changed.")
+            raise typer.Exit(1)
+
     def tell(self, line: str) -> None:
         """Say how far it is, on stderr."""
         say(self.progress, line)

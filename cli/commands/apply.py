@@ -76,9 +76,7 @@ def apply(
     _check_thresholds(policy, found)
     out.tell(_intention(policy, stored, found))
     if not yes:
-        if not typer.confirm("Go on?", err=True):
-            out.tell("Nothing was changed.")
-            raise typer.Exit(1)
+        out.confirm()
         found.still(connection)
         shown, stored = stored, _pointer(pointers, policy, found)
         if stored.version != shown.version:

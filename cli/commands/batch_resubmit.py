@@ -52,9 +52,8 @@ def resubmit(
         out.tell(f"In no lane any more: {len(going.unowned):,}. They can't be resubmitted; widen a lane first.")
     if going.count and not dry_run:
         out.tell(_intention(going, statuses))
-        if not yes and not typer.confirm("Go on?", err=True):
-            out.tell("Nothing was changed.")
-            raise typer.Exit(1)
+        if not yes:
+            out.confirm()
         found.still(connection)
     try:
         if not dry_run:

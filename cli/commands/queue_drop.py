@@ -40,10 +40,8 @@ def drop(
         found.at_rest()
     client = connection.client("sqs", connections=PARALLEL_COUNTS)
     chosen = chosen_queues(client, found, lane, queue)
-    question = f"Delete the messages that are {reason} for good?"
-    if not (yes or dry_run) and not typer.confirm(question, err=True):
-        out.tell("Nothing was changed.")
-        raise typer.Exit(1)
+    if not (yes or dry_run):
+        out.confirm(f"Delete the messages that are {reason} for good?")
     inspection = DeadLetterInspection.of(connection, found)
     report = DropReport()
     try:

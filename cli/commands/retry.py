@@ -70,9 +70,8 @@ def retry(
     plan = RetryPlan.of(uploads, code or (), lanes)
     if plan.going.count and not dry_run:
         out.tell(_intention(plan))
-        if not yes and not typer.confirm("Go on?", err=True):
-            out.tell("Nothing was changed.")
-            raise typer.Exit(1)
+        if not yes:
+            out.confirm()
         found.still(connection)
     try:
         if not dry_run:

@@ -72,9 +72,8 @@ def upload_again(
     wanted += reported
     if not dry_run:
         out.tell(f"To be copied onto themselves in {found.upload_bucket}, analysed and paid for: {len(wanted):,}.")
-    if wanted and not (yes or dry_run) and not typer.confirm("Go on?", err=True):
-        out.tell("Nothing was changed.")
-        raise typer.Exit(1)
+    if wanted and not (yes or dry_run):
+        out.confirm()
     done = _Done()
     try:
         _copy(out, connection, found.upload_bucket, wanted, done, dry_run=dry_run)

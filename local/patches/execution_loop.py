@@ -335,14 +335,18 @@ def walk(
         output_size = _add_state_event(
             execution, f"{state['Type']}StateExited", "stateExitedEventDetails", name, "output", data
         )
-        if output_size > PAYLOAD_LIMIT:
-            raise stepfunctions._ExecutionError(
-                "States.DataLimitExceeded",
-                f"The state '{name}' returned a result with a size exceeding the maximum number of bytes service "
-                "limit.",
-            )
+        check_size(f"state '{name}'", output_size)
         name = following
     return data
+
+
+def check_size(origin: str, size: int) -> None:
+    """Fail the execution if what a state or a task returned, in bytes, is more than an execution carries."""
+    if size > PAYLOAD_LIMIT:
+        raise stepfunctions._ExecutionError(
+            "States.DataLimitExceeded",
+            f"The {origin} returned a result with a size exceeding the maximum number of bytes service limit.",
+        )
 
 
 def _enter(

@@ -12,7 +12,7 @@ from typing import Any
 
 from ministack.services import stepfunctions
 
-from local.patches.execution_loop import PAYLOAD_LIMIT
+from local.patches.execution_loop import check_size
 from local.patches.seam import Seam, check
 
 SEAMS = (Seam("ministack.services.stepfunctions", "_invoke_resource", ("resource", "input_data")),)
@@ -25,12 +25,7 @@ def install() -> None:
 
     def invoke_resource(resource: str, input_data: Any) -> Any:
         result = invoke(resource, input_data)
-        if len(json.dumps(result, ensure_ascii=False).encode()) > PAYLOAD_LIMIT:
-            raise stepfunctions._ExecutionError(
-                "States.DataLimitExceeded",
-                f"The state/task '{resource}' returned a result with a size exceeding the maximum number of bytes "
-                "service limit.",
-            )
+        check_size(f"state/task '{resource}'", len(json.dumps(result, ensure_ascii=False).encode()))
         return result
 
     stepfunctions._invoke_resource = invoke_resource

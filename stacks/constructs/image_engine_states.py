@@ -23,7 +23,7 @@ ROOM_SECONDS = 3600
 LEAST_FAST_CHUNK = 1
 
 #: Enough of a chunk's error to know it by. Those of the 400 smallest chunks that a batch can have together have to fit
-#: the 262,144 bytes of a Map's result, also where JSON takes six bytes for a character.
+#: the 262,144 bytes of a Map's result.
 _LONGEST_MESSAGE = 80
 
 _BACKLOG = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")

@@ -1,7 +1,5 @@
 """The work bucket: manifests, batch settings and result files, for as long as they are of use; policies for ever."""
 
-from typing import Final
-
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
@@ -25,7 +23,7 @@ from stacks.constructs.encryption_key import EncryptionKey
 _BATCHES = "batches/"
 
 #: The indexes of all passes over stragglers.
-STRAGGLERS: Final = f"{batch_prefix('*')}stragglers-*.jsonl"
+_STRAGGLERS = f"{batch_prefix('*')}stragglers-*.jsonl"
 
 
 class WorkBucket(Construct):
@@ -89,7 +87,7 @@ class WorkBucket(Construct):
 
     def grant_analyse_chunks(self, grantee: iam.IGrantable) -> None:
         """Allow reading which uploads a chunk has, and keeping its result file."""
-        for key in (uploads_key("*"), STRAGGLERS, f"{image_output_prefix('*')}*"):
+        for key in (uploads_key("*"), _STRAGGLERS, f"{image_output_prefix('*')}*"):
             self._grant_read(grantee, key)
         self._grant_write(grantee, f"{image_output_prefix('*')}*")
 
@@ -100,7 +98,7 @@ class WorkBucket(Construct):
     def grant_write_later_passes(self, grantee: iam.IGrantable) -> None:
         """Allow writing down which uploads the image engine is to look at again."""
         self._grant_write(grantee, ImagePass.LEFTOVERS.index_key("*"))
-        self._grant_write(grantee, STRAGGLERS)
+        self._grant_write(grantee, _STRAGGLERS)
 
     def grant_register(self, grantee: iam.IGrantable, lane: str) -> None:
         """Allow registering a lane's batches as open, and taking back what held nothing."""
