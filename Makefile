@@ -1,7 +1,7 @@
 # Everything Gatehouse can be asked to do. Needs make and Python 3.11 or newer; installs the rest, once, inside this folder.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo local test chaos fuzz permissions benchmark cost lint scan synth bootstrap deploy diff clean
+.PHONY: help demo local test chaos fuzz permissions second-engine benchmark cost lint scan synth bootstrap deploy diff clean
 
 # The first Python that is new enough; `make PYTHON=/path/to/python3.12 demo` uses another.
 ifndef PYTHON
@@ -18,7 +18,7 @@ SET_UP = @$(if $(PYTHON),,echo 'Gatehouse needs Python 3.11 or newer as python3 
 	$(PYTHON) -m local.set_up
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: ## watch sample images go from upload to verdict on this machine (IMAGES=folder or file takes your own)
 	$(SET_UP) runtime
@@ -47,6 +47,10 @@ benchmark: ## the image engine on this machine, as ratios (ARGS=rate, auto, kill
 permissions: ## take each permission away in turn and see what notices (ARGS=parts of roles' names; minutes)
 	$(SET_UP) test
 	@$(RUN) -m tests.permissions $(ARGS)
+
+second-engine: ## run the workflows on another Step Functions interpreter, too, and compare (needs Python 3.13)
+	$(SET_UP) test second-engine
+	@$(RUN) -m tests.second_engine
 
 cost: ## what a million images cost beside Rekognition: prices times counted calls (docs/cost.md)
 	$(SET_UP) test
@@ -81,5 +85,5 @@ diff: ## compare what is deployed with what would be
 	@$(CDK) diff $(ARGS)
 
 clean: ## remove everything make has installed or written
-	rm -rf .venv .venv-aws .venv-checkov .cache node_modules cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-aws .venv-checkov .venv-second-engine .cache node_modules cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

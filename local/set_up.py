@@ -1,6 +1,6 @@
 """Installs what the make targets need, once: run by the system's Python, so it uses nothing but the standard library.
 
-    python3 -m local.set_up runtime|test|aws-cli|checkov|cdk-cli ...
+    python3 -m local.set_up runtime|test|aws-cli|checkov|second-engine|cdk-cli ...
 
 Each step leaves a stamp that holds a hash of the files it was made from. A step whose stamp still fits does nothing;
 one that was interrupted left no stamp and is done again.
@@ -109,22 +109,51 @@ def _install_checkov(root: Path) -> None:
     _pip(root, environment, "requirements-checkov.txt")
 
 
+def _install_second_engine(root: Path) -> None:
+    # An environment of its own, with a newer Python than ours has to be.
+    python = _python_of_second_engine()
+    _say("Setting up, once: the second engine in .venv-second-engine ...")
+    environment = root / ".venv-second-engine"
+    _create_environment(environment, with_pip=False, python=python)
+    _pip(root, environment, "requirements-second-engine.txt")
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(root / "tests" / "second_engine" / name, environment)
+    _npm_ci(root, environment)
+
+
+def _python_of_second_engine() -> str:
+    """A Python that LocalStack's interpreter can be imported in."""
+    is_new_enough = "import sys; sys.exit(sys.version_info < (3, 13))"
+    for candidate in (sys.executable, "python3.14", "python3.13"):
+        found = shutil.which(candidate)
+        if found and not subprocess.run([found, "-c", is_new_enough], capture_output=True, check=False).returncode:
+            return found
+    raise SetUpError(
+        "The second engine needs Python 3.13 or newer: put it on the PATH as python3.13, and run this command again."
+    )
+
+
 def _install_cdk_cli(root: Path) -> None:
     _say("Setting up, once: the CDK CLI in node_modules ...")
+    _npm_ci(root, root)
+
+
+def _npm_ci(root: Path, folder: Path) -> None:
+    """Install what the package-lock.json in a folder says, with the Node of the virtual environment."""
     search_path = f"{root / '.venv' / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     npm = ["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"]
-    _run(npm, root, os.environ | {"PATH": search_path})
+    _run(npm, folder, os.environ | {"PATH": search_path})
 
 
-def _create_environment(folder: Path, *, with_pip: bool) -> None:
+def _create_environment(folder: Path, *, with_pip: bool, python: str = sys.executable) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     options = [] if with_pip else ["--without-pip"]
     try:
-        subprocess.run([sys.executable, "-m", "venv", *options, str(folder)], check=True, stdin=subprocess.DEVNULL)
+        subprocess.run([python, "-m", "venv", *options, str(folder)], check=True, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.CalledProcessError):
         shutil.rmtree(folder, ignore_errors=True)
         raise SetUpError(
-            f"{sys.executable} could not create a virtual environment (see above). On Debian and Ubuntu install "
+            f"{python} could not create a virtual environment (see above). On Debian and Ubuntu install "
             "the package python3-venv; elsewhere install Python from python.org. Then run make again."
         ) from None
 
@@ -169,6 +198,16 @@ STEPS = {
     "test": Step(".venv", ("requirements.txt", "requirements-dev.txt"), ("runtime",), _install_test_tools),
     "aws-cli": Step(".venv-aws", ("requirements-aws-cli.txt",), ("python",), _install_aws_cli),
     "checkov": Step(".venv-checkov", ("requirements-checkov.txt",), ("python",), _install_checkov),
+    "second-engine": Step(
+        ".venv-second-engine",
+        (
+            "requirements-second-engine.txt",
+            "tests/second_engine/package.json",
+            "tests/second_engine/package-lock.json",
+        ),
+        ("python",),
+        _install_second_engine,
+    ),
     "cdk-cli": Step("node_modules", ("package.json", "package-lock.json"), ("python",), _install_cdk_cli),
 }
 

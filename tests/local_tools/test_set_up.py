@@ -116,7 +116,9 @@ def test_the_two_requirement_files_share_no_package() -> None:
     assert pins("requirements.txt").keys() & pins("requirements-dev.txt").keys() == set()
 
 
-@pytest.mark.parametrize("name", ["requirements-aws-cli.txt", "requirements-checkov.txt"])
+@pytest.mark.parametrize(
+    "name", ["requirements-aws-cli.txt", "requirements-checkov.txt", "requirements-second-engine.txt"]
+)
 def test_an_environment_of_its_own_is_pinned_exactly_too(name: str) -> None:
     assert pins(name)
 
