@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from lambdas.moderation.document import is_text
 from local.report import printable
 from stacks.key_part import literal, misreading
 
@@ -13,8 +14,11 @@ def parse_prefix(written: str) -> str:
     """The text that keys start with.
 
     Raises:
-        BadParameter: it is a glob, an address or the like, which no key starts with, and does not say it is meant.
+        BadParameter: it is no text, or a glob, an address or the like, which no key starts with, and does not say it is
+            meant.
     """
+    if not is_text(written):
+        raise typer.BadParameter(f"{_as_typed(written)} is not UTF-8, and keys are; write it in UTF-8")
     if wrong := misreading(written, at_the_end=False):
         fix = wrong.fix(_as_typed, 'what keys begin with ("" takes every key)')
         raise typer.BadParameter(f"{_as_typed(written)} {wrong.problem}; {fix}")

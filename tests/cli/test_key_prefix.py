@@ -58,6 +58,17 @@ def test_a_glob_or_an_address_is_refused_with_what_to_write(gatehouse: Run, comm
 
 
 @pytest.mark.parametrize("command", COMMANDS)
+def test_bytes_that_are_no_text_are_refused(gatehouse: Run, command: str) -> None:
+    """Python has a surrogate for each, which neither UTF-8 nor any key has."""
+    result = gatehouse(*command.split(), "--prefix", "literal:caf\udce9/")
+
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == (
+        r"Error: Invalid value for '--prefix': 'literal:caf\udce9/' is not UTF-8, and keys are; write it in UTF-8"
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_what_a_prefix_is_stands_in_the_help(gatehouse: Run, command: str) -> None:
     told = " ".join(gatehouse(*command.split(), "--help").stdout.split())
 
