@@ -1,11 +1,12 @@
-"""How a lane says what keys begin or end with: text that is compared letter by letter, and what is mistaken for it.
+"""How settings and commands say what keys begin or end with: text that is compared letter by letter, no globs.
 
-People write globs and addresses there, which no key has. Taken as they stand they match nothing, silently; and under
-`kids/*: strict` nothing would be judged by the stricter policy. S3 allows nearly any text in a key (S3 User Guide,
-object-keys.html), so `literal:` in front says that it is meant.
+People write globs, addresses and media types there, which no key has. Taken as they stand they match nothing, silently;
+and under `kids/*: strict` nothing would be judged by the stricter policy. S3 allows nearly any text in a key (S3 User
+Guide, object-keys.html), so `literal:` in front says that it is meant.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 #: What follows is taken as it stands.
@@ -14,18 +15,48 @@ LITERAL = "literal:"
 _ADDRESS = re.compile(r"\A(?:arn:[^/]*|[A-Za-z][A-Za-z0-9+.-]*://[^/]*)/?")
 _GLOB = re.compile(r"\*|\?|\[[^\]]*\]")
 
+#: What the names of such files end with. Only these are refused: keys may well end with `image/original`.
+_MEDIA_TYPES = {
+    "image/apng": (".apng",),
+    "image/avif": (".avif",),
+    "image/bmp": (".bmp",),
+    "image/gif": (".gif",),
+    "image/heic": (".heic",),
+    "image/heif": (".heif",),
+    "image/jpeg": (".jpg", ".jpeg"),
+    "image/jpg": (".jpg", ".jpeg"),
+    "image/pjpeg": (".jpg", ".jpeg"),
+    "image/png": (".png",),
+    "image/svg+xml": (".svg",),
+    "image/tiff": (".tif", ".tiff"),
+    "image/webp": (".webp",),
+    "image/x-png": (".png",),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Misreading:
     """Why text is not what a key begins or ends with.
 
     Attributes:
+        written: the text.
         problem: what is wrong with it.
         meant: what to write instead; empty where that can't be guessed.
     """
 
+    written: str
     problem: str
-    meant: str
+    meant: tuple[str, ...]
+
+    def fix(self, as_written: Callable[[str], str], otherwise: str) -> str:
+        """What to do about it, in words.
+
+        Args:
+            as_written: text in the quotes that it needs where it was written.
+            otherwise: says what to write where that can't be guessed.
+        """
+        meant = " and ".join(map(as_written, self.meant)) or otherwise
+        return f"write {meant}, or {as_written(LITERAL + self.written)} if keys have exactly that"
 
 
 def misreading(written: str, *, at_the_end: bool) -> Misreading | None:
@@ -36,16 +67,8 @@ def misreading(written: str, *, at_the_end: bool) -> Misreading | None:
     """
     if written.startswith(LITERAL):
         return None
-    meant = _meant(written, at_the_end=at_the_end)
-    if written != written.strip():
-        return Misreading("has blanks around it, which are compared, too", meant)
-    if _ADDRESS.match(written):
-        return Misreading("is an address, and keys have no scheme, host or bucket in them", meant)
-    if written.startswith("/"):
-        return Misreading("has a slash in front, and keys have none there", meant)
-    if _GLOB.search(written):
-        return Misreading("is compared letter by letter, and *, ? and [...] stand for nothing else", meant)
-    return None
+    problem = _problem(written, at_the_end=at_the_end)
+    return None if problem is None else Misreading(written, problem, _meant(written, at_the_end=at_the_end))
 
 
 def literal(written: str) -> str:
@@ -53,8 +76,24 @@ def literal(written: str) -> str:
     return written.removeprefix(LITERAL)
 
 
-def _meant(written: str, *, at_the_end: bool) -> str:
+def _problem(written: str, *, at_the_end: bool) -> str | None:
+    if written != written.strip():
+        return "has blanks around it, which are compared, too"
+    if _ADDRESS.match(written):
+        return "is an address, and keys have no scheme, host or bucket in them"
+    if written.startswith("/"):
+        return "has a slash in front, and keys have none there"
+    if _GLOB.search(written):
+        return "is compared letter by letter, and *, ? and [...] stand for nothing else"
+    if at_the_end and written.lower() in _MEDIA_TYPES:
+        return "is a media type, and keys end with none"
+    return None
+
+
+def _meant(written: str, *, at_the_end: bool) -> tuple[str, ...]:
     key = _ADDRESS.sub("", written.strip()).lstrip("/")
     parts = _GLOB.split(key)
     meant = (parts[-1] if at_the_end else parts[0]).strip().lstrip("/")
-    return "" if _ADDRESS.match(meant) else meant
+    if not meant or _ADDRESS.match(meant):
+        return ()
+    return _MEDIA_TYPES.get(meant.lower(), (meant,)) if at_the_end else (meant,)

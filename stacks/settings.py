@@ -20,7 +20,7 @@ from lambdas.moderation.rule import Rule
 from lambdas.moderation.verdict import FINAL, Status
 from stacks.call_rate import DEFAULT_CALLS_PER_SECOND, CallRate, share_of
 from stacks.function_environment import MAX_ENVIRONMENT_BYTES, batcher_environment_bytes
-from stacks.key_part import LITERAL, literal, misreading
+from stacks.key_part import literal, misreading
 from stacks.policies import PolicyCatalog
 from stacks.settings_section import Section, SettingsError, quoted, shown
 from stacks.upload_pattern import MAX_PATTERN_LENGTH, pattern_length
@@ -524,11 +524,10 @@ def _key_part(section: Section, key: str, written: str, item: int | None = None,
         raise section.error(key, problem, f"keep to {_MAX_KEY_BYTES} bytes", item=item)
     if wrong := misreading(written, at_the_end=at_the_end):
         every_key = ' ("" takes every key)' if key == "prefixes" else ""
-        meant = _as_yaml(wrong.meant) or f"what keys {'end' if at_the_end else 'begin'} with{every_key}"
-        fix = f"write {meant}, or {shown(LITERAL + written)} if keys have exactly that"
+        fix = wrong.fix(_as_yaml, f"what keys {'end' if at_the_end else 'begin'} with{every_key}")
         raise section.error(key, f"{shown(written)} {wrong.problem}", fix, item=item)
     return part
 
 
 def _as_yaml(text: str) -> str:
-    return text if not text or _PLAIN.fullmatch(text) else quoted(text)
+    return text if _PLAIN.fullmatch(text) else quoted(text)

@@ -12,6 +12,7 @@ from cli.comparison import Comparison
 from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from cli.deployment import Deployment
 from cli.errors import CommandError
+from cli.key_prefix import KeyPrefix
 from cli.output import Format, Output, OutputFormat
 from cli.policy_documents import PolicyDocuments
 from cli.policy_pointers import PolicyPointers
@@ -33,7 +34,7 @@ def diff(
     new: Annotated[str, typer.Argument(metavar="NEW", help="The policy to compare it with, named likewise.")],
     since: Annotated[str, typer.Option(metavar="TIME", help="Uploads since: 12h, 30d, or an ISO date (UTC).")] = "30d",
     lane: Annotated[str | None, typer.Option(metavar="NAME", help="Only this lane's uploads.")] = None,
-    prefix: Annotated[str | None, typer.Option(metavar="KEYPREFIX", help="Only keys that start with this.")] = None,
+    prefix: KeyPrefix = "",
     examples: Annotated[int, typer.Option(min=0, metavar="N", help="Keys to show for each direction.")] = 3,
     profile: Profile = None,
     region: Region = None,
@@ -48,7 +49,7 @@ def diff(
     """
     out = Output.of(output)
     connection = Connection(profile, region, endpoint_url)
-    selection = Selection(parse_since(since, CLOCK.now()), lane, prefix)
+    selection = Selection(parse_since(since, CLOCK.now()), lane, prefix or None)
     found = Deployment.find(connection, deployment)
     sources = PolicySources(
         pointers=lambda: PolicyPointers(connection.client("ssm"), found.policy_parameters),
@@ -67,7 +68,7 @@ def diff(
                 comparison.add(item)
             looked_at += len(page)
             tell(f"Comparing: {looked_at:,} looked at, {comparison.judged:,} judged")
-    out.document({"since": selection.since, "lane": lane, "prefix": prefix, **comparison.to_document()})
+    out.document({"since": selection.since, "lane": lane, "prefix": selection.prefix, **comparison.to_document()})
     _show(out, comparison, selection)
 
 

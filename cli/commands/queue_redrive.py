@@ -7,6 +7,7 @@ import typer
 from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from cli.dead_letters import DeadLetterInspection, QueueKind, Reason, chosen_queues
 from cli.deployment import Deployment
+from cli.key_prefix import KeyPrefix
 from cli.message_queue import IN_FLIGHT_ADVICE, PARALLEL_COUNTS, counted
 from cli.output import Format, Output, OutputFormat
 from cli.progress import progress
@@ -20,7 +21,7 @@ def redrive(
     reason: Annotated[
         list[Reason] | None, typer.Option(help="Only for this reason; may be given more than once.")
     ] = None,
-    prefix: Annotated[str, typer.Option(metavar="KEYPREFIX", help="Only keys that start with this.")] = "",
+    prefix: KeyPrefix = "",
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Put back this many at most.", show_default="all")
     ] = None,

@@ -15,6 +15,7 @@ from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Reg
 from cli.deployed_lanes import DeployedLanes
 from cli.deployment import Deployment
 from cli.errors import CommandError
+from cli.key_prefix import KeyPrefix
 from cli.listed_objects import Inventory, ListedObject, list_objects, outermost
 from cli.output import Format, Output, OutputFormat
 from cli.progress import progress
@@ -47,7 +48,7 @@ _DO = {
 
 
 def reconcile(
-    prefix: Annotated[str, typer.Option(metavar="KEYPREFIX", help="Only keys that start with this.")] = "",
+    prefix: KeyPrefix = "",
     since: Annotated[
         str | None,
         typer.Option(metavar="TIME", help="Only objects since: 12h, 30d, or an ISO date (UTC).", show_default="all"),

@@ -11,6 +11,7 @@ from cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Reg
 from cli.deployed_lanes import DeployedLanes
 from cli.deployment import Deployment
 from cli.failed_uploads import FailedSelection, FailedUpload, FailedUploads, code_words
+from cli.key_prefix import KeyPrefix
 from cli.output import Format, Output, OutputFormat
 from cli.progress import progress
 from cli.retry_plan import RetryPlan, counted
@@ -38,7 +39,7 @@ def retry(
         str, typer.Option(metavar="TIME", help="Only what failed since: 12h, 30d, or an ISO date (UTC).")
     ] = "7d",
     lane: Annotated[str | None, typer.Option(metavar="NAME", help="Only what failed in this lane.")] = None,
-    prefix: Annotated[str, typer.Option(metavar="KEYPREFIX", help="Only keys that start with this.")] = "",
+    prefix: KeyPrefix = "",
     code: Annotated[
         list[str] | None,
         typer.Option(metavar="CODE", help="Only what failed with this code; may be given more than once."),

@@ -108,6 +108,7 @@ def test_a_look_back_is_read_at_half_the_price(run: Run, deployed: Deployed) -> 
         (("--since", "2026-11-01T00:00:00Z"), {"bar/wine.jpg", "beer.jpg", "fight.jpg"}),
         (("--since", "2026-11-01T01:00:00+01:00"), {"bar/wine.jpg", "beer.jpg", "fight.jpg"}),
         ((*ALL, "--prefix", "bar/"), {"bar/wine.jpg"}),
+        ((*ALL, "--prefix", "literal:bar/"), {"bar/wine.jpg"}),
         ((*ALL, "--lane", "default"), {"bar/wine.jpg", "beer.jpg", "fight.jpg"}),
         ((*ALL, "--examples", "1"), {"bar/wine.jpg", "fight.jpg"}),
         ((*ALL, "--examples", "0"), set()),

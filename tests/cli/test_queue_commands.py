@@ -248,6 +248,7 @@ def test_a_dry_run_changes_nothing_and_says_what_would_be(operated: Operated, ga
     [
         (("--limit", "2"), 2),
         (("--prefix", "image-0000"), 10),
+        (("--prefix", "literal:image-0000"), 10),
         (("--prefix", "image-0000", "--limit", "4"), 4),
         (("--reason", "decided"), 1),
         (("--reason", "decided", "--reason", "never-claimed"), 25),

@@ -283,6 +283,15 @@ def test_only_keys_under_the_prefix_are_listed(operated: Operated, gatehouse: Ru
     assert report(gatehouse, "--prefix", "a/")["listed"] == 2
 
 
+def test_keys_that_are_like_a_glob_are_listed_where_the_prefix_insists(operated: Operated, gatehouse: Run) -> None:
+    for key in ("a/*.jpg", "a/1.jpg"):
+        store(operated, key)
+
+    found = report(gatehouse, "--prefix", "literal:a/*")
+
+    assert (found["prefix"], found["listed"]) == ("a/*", 1)
+
+
 def test_a_table_that_throttles_is_asked_again(operated: Operated, gatehouse: Run) -> None:
     operated.deployed.put(a_verdict(Status.APPROVED, a_claim(an_upload("a.jpg", **store(operated, "a.jpg")))))
     for _ in range(7):  # boto3 tries five times by itself

@@ -120,6 +120,7 @@ def test_it_may_be_run_again(operated: Operated, gatehouse: Run) -> None:
         (("--since", iso(NOON + timedelta(minutes=1))), ["a.jpg", "in/b.jpg", "profile/c.jpg"]),
         (("--since", iso(NOON + timedelta(minutes=1, milliseconds=1))), []),
         (("--prefix", "in/"), ["in/b.jpg"]),
+        (("--prefix", "literal:in/"), ["in/b.jpg"]),
         (("--lane", "profile-pictures"), ["profile/c.jpg"]),
         (("--lane", "removed"), ["in/b.jpg"]),
         (("--code", "Other"), ["older.jpg"]),

@@ -586,6 +586,46 @@ def test_how_to_write_every_key_is_told_where_a_glob_takes_all(tmp_path: Path) -
     )
 
 
+MEDIA_TYPES = {
+    "image/jpeg": ".jpg and .jpeg",
+    "image/jpg": ".jpg and .jpeg",
+    "IMAGE/JPEG": ".jpg and .jpeg",
+    " image/png ": ".png",
+    "image/tiff": ".tif and .tiff",
+    "image/svg+xml": ".svg",
+    "*/image/webp": ".webp",
+}
+
+
+@pytest.mark.parametrize("written", MEDIA_TYPES)
+def test_a_media_type_is_refused_as_a_suffix_with_what_to_write(tmp_path: Path, written: str) -> None:
+    """Taken as it stands no key ends with it, and nothing would be moderated."""
+    told = misread(tmp_path, "suffixes", written)
+
+    assert told.startswith("gatehouse.yaml:")
+    assert told.endswith(f'; write {MEDIA_TYPES[written]}, or "literal:{written}" if keys have exactly that')
+
+
+def test_a_media_type_is_called_what_it_is(tmp_path: Path) -> None:
+    assert message(tmp_path, lane("suffixes: [image/jpeg]")) == (
+        'gatehouse.yaml:3: lanes.default.suffixes: "image/jpeg" is a media type, and keys end with none; '
+        'write .jpg and .jpeg, or "literal:image/jpeg" if keys have exactly that'
+    )
+
+
+@pytest.mark.parametrize("written", ["jpg", "literal:image/jpeg", "image/original", "my-image/jpeg", "image/jpeg.jpg"])
+def test_a_suffix_that_may_end_a_key_is_taken(tmp_path: Path, written: str) -> None:
+    (settings,) = load(tmp_path, lane(f"suffixes: [{written!r}]")).lanes
+
+    assert settings.lane.suffixes == (written.removeprefix("literal:"),)
+
+
+def test_keys_may_begin_like_a_media_type(tmp_path: Path) -> None:
+    (settings,) = load(tmp_path, lane("prefixes: [image/png]")).lanes
+
+    assert settings.lane.prefixes == ("image/png",)
+
+
 @pytest.mark.parametrize("written", [*MISREAD, "literal:kids/"])
 def test_text_that_is_meant_literally_is_taken_as_it_stands(tmp_path: Path, written: str) -> None:
     insisting = f"literal:{written}"
