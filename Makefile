@@ -15,18 +15,18 @@ IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
 RUN := $(IN_VENV) .venv/bin/python
 CDK := $(IN_VENV) JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION=1 node_modules/.bin/cdk
 SET_UP = @$(if $(PYTHON),,echo 'Gatehouse needs Python 3.11 or newer as python3 (or: make PYTHON=/path/to/python3).' >&2; exit 1;) \
-	$(PYTHON) -m local.set_up
+	$(PYTHON) -m tools.set_up
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: ## watch sample images go from upload to verdict on this machine (IMAGES=folder or file takes your own)
 	$(SET_UP) runtime
-	@$(RUN) -m local.demo $(if $(IMAGES),--images "$$IMAGES")
+	@$(RUN) -m demo.demo $(if $(IMAGES),--images "$$IMAGES")
 
 local: ## the same pipeline, left running for you to try (PORT=4566)
 	$(SET_UP) runtime aws-cli
-	@$(IN_VENV) exec .venv/bin/python -m local --port $(PORT)
+	@$(IN_VENV) exec .venv/bin/python -m demo --port $(PORT)
 
 test: lint ## every check and every test
 	$(SET_UP) test aws-cli

@@ -7,12 +7,12 @@ import os
 import sys
 from pathlib import Path
 
+from gatehouse.configuration.policies import compile_policies
+from gatehouse.configuration.settings import load_settings
+from gatehouse.configuration.settings_mistakes import find_settings_mistakes
+from gatehouse.configuration.settings_section import SettingsError
 from stacks.lambda_dependencies import DependenciesError
 from stacks.node_runtime import use_packaged_node
-from stacks.policies import compile_policies
-from stacks.settings import load_settings
-from stacks.settings_mistakes import find_settings_mistakes
-from stacks.settings_section import SettingsError
 
 ROOT = Path(__file__).resolve().parent
 

@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from lambdas.moderation.policy import Policy
+from gatehouse.moderation.policy.policy import Policy
 
 
 def read_policy(name: str) -> Policy:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import aws_cdk as cdk
 
+from gatehouse.configuration.policies import PolicyCatalog
+from gatehouse.configuration.settings import Settings
 from stacks.monitoring_stack import MonitoringStack
 from stacks.pipeline_stack import PipelineStack
-from stacks.policies import PolicyCatalog
-from stacks.settings import Settings
 from stacks.storage_stack import StorageStack
 
 _CDK_JSON = Path(__file__).resolve().parent.parent / "cdk.json"

@@ -8,10 +8,10 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from stacks.constructs.business_dashboard import BusinessDashboard
-from stacks.constructs.technical_dashboard import TechnicalDashboard
+from gatehouse.configuration.settings import Settings
+from stacks.constructs.dashboards.business_dashboard import BusinessDashboard
+from stacks.constructs.dashboards.technical_dashboard import TechnicalDashboard
 from stacks.pipeline_stack import PipelineStack
-from stacks.settings import Settings
 from stacks.storage_stack import StorageStack
 
 

@@ -8,8 +8,11 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from lambdas.moderation.lane import Priority
-from stacks.call_rate import share_of
+from gatehouse.configuration.call_rate import share_of
+from gatehouse.configuration.pascal_case import pascal_case
+from gatehouse.configuration.policies import PolicyCatalog
+from gatehouse.configuration.settings import Settings
+from gatehouse.moderation.lane import Priority
 from stacks.constructs.analysis_workflow import AnalysisWorkflow
 from stacks.constructs.function_code import function_code
 from stacks.constructs.image_analyzer import ImageAnalyzer
@@ -17,9 +20,6 @@ from stacks.constructs.ingest_lane import IngestLane
 from stacks.constructs.regional_rate import AccountRate
 from stacks.constructs.results_writer import ResultsWriter
 from stacks.constructs.sweeper import Sweeper
-from stacks.pascal_case import pascal_case
-from stacks.policies import PolicyCatalog
-from stacks.settings import Settings
 from stacks.storage_stack import StorageStack
 
 

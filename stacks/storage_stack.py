@@ -3,15 +3,15 @@
 import aws_cdk as cdk
 from constructs import Construct
 
+from gatehouse.configuration.pascal_case import pascal_case
+from gatehouse.configuration.policies import PolicyCatalog
+from gatehouse.configuration.settings import Settings
 from stacks.constructs.encryption_key import CREATE, EncryptionKey
 from stacks.constructs.flag_topic import FlagTopic
 from stacks.constructs.policy_parameter import PolicyParameter
 from stacks.constructs.upload_bucket import UploadBucket
 from stacks.constructs.verdict_table import VerdictTable
 from stacks.constructs.work_bucket import WorkBucket
-from stacks.pascal_case import pascal_case
-from stacks.policies import PolicyCatalog
-from stacks.settings import Settings
 
 
 class StorageStack(cdk.Stack):

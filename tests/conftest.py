@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.process_environment import ACCESS_KEY, REGION, SECRET_KEY
+from localcloud.process_environment import ACCESS_KEY, REGION, SECRET_KEY
 
 _SETTINGS = {
     "AWS_ACCESS_KEY_ID": ACCESS_KEY,

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from gatehouse.aws.chunk_queue import ChunkQueue
+from gatehouse.aws.image_moderation import CallFailedError, CallThrottledError, ImageModeration
+from gatehouse.aws.task_tokens import TaskTokens
+from gatehouse.aws.work_bucket import WorkBucket
+from gatehouse.moderation.analysis import ImageError, answer_line, error_line
+from gatehouse.moderation.chunk import CHUNK_FAILED, Chunk, ChunkImage, ChunkLine, ChunkMessage
 from lambdas.analyzer.pace import Pace
-from lambdas.aws.chunk_queue import ChunkQueue
-from lambdas.aws.image_moderation import CallFailedError, CallThrottledError, ImageModeration
-from lambdas.aws.task_tokens import TaskTokens
-from lambdas.aws.work_bucket import WorkBucket
-from lambdas.moderation.analysis import ImageError, answer_line, error_line
-from lambdas.moderation.chunk import CHUNK_FAILED, Chunk, ChunkImage, ChunkLine, ChunkMessage
 
 #: Calls in flight. AWS publishes no latency; at 6 seconds this many keep up with 5 calls a second.
 PARALLEL_CALLS = 32

@@ -12,6 +12,11 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
+from gatehouse.aws.chunk_queue import ChunkQueue
+from gatehouse.aws.image_moderation import ImageModeration
+from gatehouse.aws.task_tokens import TaskTokens
+from gatehouse.aws.work_bucket import WorkBucket
+from gatehouse.moderation.chunk import ChunkMessageError
 from lambdas.analyzer.chunk_analysis import (
     ANSWER_SECONDS,
     CLOSING_SECONDS,
@@ -22,11 +27,6 @@ from lambdas.analyzer.chunk_analysis import (
 )
 from lambdas.analyzer.environment import Environment
 from lambdas.analyzer.pace import Pace
-from lambdas.aws.chunk_queue import ChunkQueue
-from lambdas.aws.image_moderation import ImageModeration
-from lambdas.aws.task_tokens import TaskTokens
-from lambdas.aws.work_bucket import WorkBucket
-from lambdas.moderation.chunk import ChunkMessageError
 
 logger = Logger()
 metrics = Metrics()

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from lambdas.aws.policy_parameters import PolicyParameters
-from lambdas.aws.work_bucket import WorkBucket
-from lambdas.moderation.policy import Policy
-from lambdas.moderation.policy_pointer import PolicyPointer, PolicyPointerError, policy_key
+from gatehouse.aws.policy_parameters import PolicyParameters
+from gatehouse.aws.work_bucket import WorkBucket
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.policy.policy_pointer import PolicyPointer, PolicyPointerError, policy_key
 
 #: Seconds that what was read counts as current. A live change is promised to hold within a minute; this leaves the
 #: other half to Systems Manager and to a batch that is being made.

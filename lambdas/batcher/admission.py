@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from lambdas.aws.executions import Executions, Progress
-from lambdas.aws.verdict_table import Taken, VerdictTable
-from lambdas.aws.work_bucket import WorkBucket
-from lambdas.moderation.batch import Batch, new_batch_id
-from lambdas.moderation.flood import apart_from_flood
-from lambdas.moderation.lane import Lane
-from lambdas.moderation.open_batch import OpenBatch
-from lambdas.moderation.policy import Policy
-from lambdas.moderation.upload import Upload, iso
-from lambdas.moderation.verdict import BATCH_ID, STATUS, Claim, Status, claim_from_item
+from gatehouse.aws.executions import Executions, Progress
+from gatehouse.aws.verdict_table import Taken, VerdictTable
+from gatehouse.aws.work_bucket import WorkBucket
+from gatehouse.moderation.batch import Batch, new_batch_id
+from gatehouse.moderation.flood import apart_from_flood
+from gatehouse.moderation.lane import Lane
+from gatehouse.moderation.open_batch import OpenBatch
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.upload import Upload, iso
+from gatehouse.moderation.verdict import BATCH_ID, STATUS, Claim, Status, claim_from_item
 
 #: Clocks differ, and a function is not stopped to the millisecond.
 _GRACE = timedelta(seconds=5)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lambdas.moderation.lane import Lane
+from gatehouse.moderation.lane import Lane
 
 
 @dataclass(frozen=True, slots=True)

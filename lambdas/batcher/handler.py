@@ -13,16 +13,16 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
-from lambdas.aws.executions import Executions
-from lambdas.aws.policy_parameters import PolicyParameters
-from lambdas.aws.verdict_table import VerdictTable
-from lambdas.aws.work_bucket import WorkBucket
+from gatehouse.aws.executions import Executions
+from gatehouse.aws.policy_parameters import PolicyParameters
+from gatehouse.aws.verdict_table import VerdictTable
+from gatehouse.aws.work_bucket import WorkBucket
+from gatehouse.moderation.batch import Batch
+from gatehouse.moderation.verdict import Status
 from lambdas.batcher.active_policies import ActivePolicies
 from lambdas.batcher.admission import Admission, Admitted
 from lambdas.batcher.environment import Environment
 from lambdas.batcher.messages import Messages
-from lambdas.moderation.batch import Batch
-from lambdas.moderation.verdict import Status
 from lambdas.shipped_policies import read_policy
 
 logger = Logger()

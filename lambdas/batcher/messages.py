@@ -4,8 +4,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lambdas.moderation.lane import Lane
-from lambdas.moderation.upload import MalformedMessageError, Upload, is_readmitted, parse_message, resubmitted_batch
+from gatehouse.moderation.lane import Lane
+from gatehouse.moderation.upload import (
+    MalformedMessageError,
+    Upload,
+    is_readmitted,
+    parse_message,
+    resubmitted_batch,
+)
 
 
 @dataclass(slots=True)

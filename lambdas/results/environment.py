@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lambdas.moderation.verdict import Status
+from gatehouse.moderation.verdict import Status
 
 #: The check as the template says it.
 ANIMATION_CHECK = {"on": True, "off": False}

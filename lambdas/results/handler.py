@@ -13,13 +13,13 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
-from lambdas.aws.flag_topic import FlagTopic
-from lambdas.aws.upload_bucket import PARALLEL_LOOKS, UploadBucket
-from lambdas.aws.verdict_table import VerdictTable
-from lambdas.aws.work_bucket import WorkBucket
-from lambdas.moderation.engine import Engine
-from lambdas.moderation.model_drift import MAX_NAMES, loggable, other_versions, unknown_labels
-from lambdas.moderation.verdict import Status, Verdict
+from gatehouse.aws.flag_topic import FlagTopic
+from gatehouse.aws.upload_bucket import PARALLEL_LOOKS, UploadBucket
+from gatehouse.aws.verdict_table import VerdictTable
+from gatehouse.aws.work_bucket import WorkBucket
+from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.policy.model_drift import MAX_NAMES, loggable, other_versions, unknown_labels
+from gatehouse.moderation.verdict import Status, Verdict
 from lambdas.results.environment import Environment
 from lambdas.results.request import ImageRun, Job, Request
 from lambdas.results.settlement import Settled, Settlement

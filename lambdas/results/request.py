@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lambdas.moderation.batch import MAX_UPLOADS
-from lambdas.moderation.chunk import Chunk
-from lambdas.moderation.document import MISSHAPEN, of_kind, optional_text, text, whole
-from lambdas.moderation.image_pass import ImagePass
-from lambdas.moderation.verdict import Failure
+from gatehouse.moderation.batch import MAX_UPLOADS
+from gatehouse.moderation.chunk import Chunk
+from gatehouse.moderation.document import MISSHAPEN, of_kind, optional_text, text, whole
+from gatehouse.moderation.image_pass import ImagePass
+from gatehouse.moderation.verdict import Failure
 
 
 @dataclass(frozen=True, slots=True)

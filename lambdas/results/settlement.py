@@ -15,15 +15,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from lambdas.aws.flag_topic import FlagNotPublishedError, FlagTopic
-from lambdas.aws.upload_bucket import UploadBucket
-from lambdas.aws.verdict_table import ITEMS_A_CALL, VerdictTable
-from lambdas.aws.work_bucket import WorkBucket
-from lambdas.moderation.batch import BatchSettings, BatchUpload
-from lambdas.moderation.flag import MAX_MESSAGES, Flag, in_batches
-from lambdas.moderation.image_pass import ImagePass
-from lambdas.moderation.open_batch import open_key
-from lambdas.moderation.reconciliation import (
+from gatehouse.aws.flag_topic import FlagNotPublishedError, FlagTopic
+from gatehouse.aws.upload_bucket import UploadBucket
+from gatehouse.aws.verdict_table import ITEMS_A_CALL, VerdictTable
+from gatehouse.aws.work_bucket import WorkBucket
+from gatehouse.moderation.batch import BatchSettings, BatchUpload
+from gatehouse.moderation.flag import MAX_MESSAGES, Flag, in_batches
+from gatehouse.moderation.image_pass import ImagePass
+from gatehouse.moderation.open_batch import open_key
+from gatehouse.moderation.reconciliation import (
     ADAPTER_IGNORED,
     NOT_ANALYZED,
     BulkAnswers,
@@ -31,8 +31,8 @@ from lambdas.moderation.reconciliation import (
     judge,
     withdraw,
 )
-from lambdas.moderation.upload import iso
-from lambdas.moderation.verdict import FLAGGED, Status, Verdict
+from gatehouse.moderation.upload import iso
+from gatehouse.moderation.verdict import FLAGGED, Status, Verdict
 from lambdas.results.request import ImageRun, Job, Request
 
 _PARALLEL_READS = 16

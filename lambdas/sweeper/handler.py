@@ -13,10 +13,10 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
-from lambdas.aws.executions import Executions
-from lambdas.aws.ingest_queue import IngestQueue
-from lambdas.aws.verdict_table import VerdictTable
-from lambdas.aws.work_bucket import WorkBucket
+from gatehouse.aws.executions import Executions
+from gatehouse.aws.ingest_queue import IngestQueue
+from gatehouse.aws.verdict_table import VerdictTable
+from gatehouse.aws.work_bucket import WorkBucket
 from lambdas.sweeper.environment import Environment
 from lambdas.sweeper.schedule import Schedule
 from lambdas.sweeper.sweep import Sweep, Swept

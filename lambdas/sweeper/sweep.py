@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.aws.executions import Executions, Progress
-from lambdas.aws.ingest_queue import IngestQueue, MessageNotSentError
-from lambdas.aws.verdict_table import VerdictTable, VerdictTableBusyError
-from lambdas.aws.work_bucket import WorkBucket
-from lambdas.moderation.open_batch import OpenBatch, open_key
-from lambdas.moderation.upload import Upload, readmission_message
+from gatehouse.aws.executions import Executions, Progress
+from gatehouse.aws.ingest_queue import IngestQueue, MessageNotSentError
+from gatehouse.aws.verdict_table import VerdictTable, VerdictTableBusyError
+from gatehouse.aws.work_bucket import WorkBucket
+from gatehouse.moderation.open_batch import OpenBatch, open_key
+from gatehouse.moderation.upload import Upload, readmission_message
 from lambdas.sweeper.schedule import LaneRoute, Schedule
 
 #: A queue delivers a message for up to two hours before it is a dead letter (ten times, eleven minutes apart at most).

@@ -8,7 +8,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from lambdas.moderation.lane import Priority
+from gatehouse.moderation.lane import Priority
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import PERIOD, create_alarm
 from stacks.constructs.encryption_key import VENDED_LOGS, EncryptionKey
@@ -17,7 +17,7 @@ from stacks.constructs.log_group import create_log_group
 from stacks.constructs.results_writer import ResultsWriter
 from stacks.constructs.upload_bucket import UploadBucket
 from stacks.constructs.work_bucket import WorkBucket
-from stacks.constructs.workflow_definition import WorkflowDefinition
+from stacks.constructs.workflow.workflow_definition import WorkflowDefinition
 
 
 class AnalysisWorkflow(Construct):

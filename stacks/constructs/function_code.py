@@ -10,7 +10,14 @@ from aws_cdk import aws_lambda as lambda_
 
 from stacks.lambda_dependencies import installed_dependencies
 
-_SOURCES = Path(__file__).resolve().parents[2] / "lambdas"
+_ROOT = Path(__file__).resolve().parents[2]
+
+#: What the functions run: package -> its folder. Of the package `gatehouse`, they have the domain and the AWS adapters.
+_SOURCES = {
+    "lambdas": _ROOT / "lambdas",
+    "gatehouse/aws": _ROOT / "src" / "gatehouse" / "aws",
+    "gatehouse/moderation": _ROOT / "src" / "gatehouse" / "moderation",
+}
 
 
 @contextmanager
@@ -32,12 +39,13 @@ def function_code(policies: Mapping[str, str]) -> Iterator[lambda_.Code]:
 
 
 def assemble_code(target: Path, policies: Mapping[str, str], dependencies: Path) -> None:
-    """Put our package `lambdas`, the policies and the dependencies side by side in a new folder."""
+    """Put our packages, the policies and the dependencies side by side in a new folder."""
     shutil.copytree(dependencies, target, ignore=shutil.ignore_patterns("__pycache__"))
-    for source in _SOURCES.rglob("*.py"):
-        copy = target / "lambdas" / source.relative_to(_SOURCES)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, copy)
+    for package, sources in _SOURCES.items():
+        for source in sources.rglob("*.py"):
+            copy = target / package / source.relative_to(sources)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, copy)
     folder = target / "policies"
     folder.mkdir()
     for name, content in policies.items():

@@ -8,7 +8,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from lambdas.moderation.lane import Priority
+from gatehouse.configuration.function_environment import METRICS_NAMESPACE
+from gatehouse.moderation.lane import Priority
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import PERIOD, create_alarm
 from stacks.constructs.encryption_key import EncryptionKey
@@ -18,7 +19,6 @@ from stacks.constructs.regional_rate import RegionalRate
 from stacks.constructs.service_function import ServiceFunction
 from stacks.constructs.upload_bucket import UploadBucket
 from stacks.constructs.work_bucket import WorkBucket
-from stacks.function_environment import METRICS_NAMESPACE
 
 #: The longest a run may take. A worker that died is replaced when its message comes back, after six times as long.
 _TIMEOUT = cdk.Duration.seconds(120)

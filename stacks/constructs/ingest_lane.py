@@ -11,8 +11,11 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from lambdas.moderation.engine import Engine
-from lambdas.moderation.lane import Priority
+from gatehouse.configuration.function_environment import batcher_environment
+from gatehouse.configuration.settings import LaneSettings
+from gatehouse.configuration.upload_pattern import upload_detail
+from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.lane import Priority
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import STANDING, create_alarm, create_band_alarm
 from stacks.constructs.analysis_workflow import AnalysisWorkflow
@@ -24,9 +27,6 @@ from stacks.constructs.service_function import ServiceFunction
 from stacks.constructs.upload_bucket import UploadBucket
 from stacks.constructs.verdict_table import VerdictTable
 from stacks.constructs.work_bucket import WorkBucket
-from stacks.function_environment import batcher_environment
-from stacks.settings import LaneSettings
-from stacks.upload_pattern import upload_detail
 
 #: The longest a batcher may take. A claim older than this belongs to a run that is over.
 _BATCHER_TIMEOUT = cdk.Duration.seconds(60)

@@ -5,9 +5,9 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_sqs as sqs
 
+from gatehouse.configuration.function_environment import METRICS_NAMESPACE
 from stacks.constructs.alarm import PERIOD
 from stacks.constructs.queue_metrics import metric_oldest, metric_stalled, metric_waiting
-from stacks.function_environment import METRICS_NAMESPACE
 
 #: Verdicts in an hour from which on their flagged share says something: two flags of three uploads do not.
 LEAST_JUDGED = 100

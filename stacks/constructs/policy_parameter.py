@@ -5,8 +5,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
-from lambdas.moderation.policy import Policy
-from lambdas.moderation.policy_pointer import PolicyPointer
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.policy.policy_pointer import PolicyPointer
 
 
 class PolicyParameter(Construct):

@@ -6,7 +6,7 @@ from typing import Any
 import aws_cdk as cdk
 from constructs import Construct
 
-from stacks.call_rate import (
+from gatehouse.configuration.call_rate import (
     DEFAULT_CALLS_PER_SECOND,
     LARGE_REGION_CALLS_PER_SECOND,
     LARGE_REGIONS,

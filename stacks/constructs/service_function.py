@@ -8,11 +8,11 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from gatehouse.configuration.function_environment import function_environment
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import PERIOD
 from stacks.constructs.encryption_key import EncryptionKey
 from stacks.constructs.log_group import create_log_group
-from stacks.function_environment import function_environment
 
 
 class ServiceFunction(Construct):

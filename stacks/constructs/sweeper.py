@@ -10,7 +10,8 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from lambdas.moderation.lane import Priority
+from gatehouse.configuration.function_environment import METRICS_NAMESPACE
+from gatehouse.moderation.lane import Priority
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import create_alarm, create_silence_alarm
 from stacks.constructs.analysis_workflow import AnalysisWorkflow
@@ -19,7 +20,6 @@ from stacks.constructs.ingest_lane import IngestLane
 from stacks.constructs.service_function import ServiceFunction
 from stacks.constructs.verdict_table import VerdictTable
 from stacks.constructs.work_bucket import WorkBucket
-from stacks.function_environment import METRICS_NAMESPACE
 
 #: Time between two sweeps. One costs a handful of calls where nothing is stuck.
 INTERVAL: Final = cdk.Duration.minutes(15)

@@ -5,7 +5,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from lambdas.moderation import verdict
+from gatehouse.moderation import verdict
 from stacks.constructs.encryption_key import EncryptionKey
 
 

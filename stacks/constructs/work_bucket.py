@@ -5,7 +5,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from lambdas.moderation.batch import (
+from gatehouse.moderation.batch import (
     batch_prefix,
     bulk_output_prefix,
     execution_key,
@@ -13,10 +13,10 @@ from lambdas.moderation.batch import (
     settings_key,
     uploads_key,
 )
-from lambdas.moderation.chunk import image_output_prefix
-from lambdas.moderation.image_pass import ImagePass
-from lambdas.moderation.open_batch import open_key
-from lambdas.moderation.policy_pointer import POLICIES_PREFIX
+from gatehouse.moderation.chunk import image_output_prefix
+from gatehouse.moderation.image_pass import ImagePass
+from gatehouse.moderation.open_batch import open_key
+from gatehouse.moderation.policy.policy_pointer import POLICIES_PREFIX
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.encryption_key import EncryptionKey
 

@@ -11,11 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lambdas.moderation.engine import Engine
-from lambdas.moderation.lane import Priority
-from stacks.call_rate import DEFAULT_CALLS_PER_SECOND, LARGE_REGION_CALLS_PER_SECOND, LEAST_CHUNK, CallRate
+from gatehouse.configuration.call_rate import (
+    DEFAULT_CALLS_PER_SECOND,
+    LARGE_REGION_CALLS_PER_SECOND,
+    LEAST_CHUNK,
+    CallRate,
+)
+from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.lane import Priority
 from stacks.constructs.image_analyzer import memory_size
-from stacks.constructs.image_engine_states import LEAST_FAST_CHUNK
+from stacks.constructs.workflow.image_engine_states import LEAST_FAST_CHUNK
 from tests.unit.builders import a_claim, a_verdict, an_analysis, an_upload
 
 MILLION = 1_000_000

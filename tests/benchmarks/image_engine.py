@@ -17,11 +17,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lambdas.moderation.engine import Engine
-from lambdas.moderation.verdict import STATUS, Status
-from local.cloud import LocalCloud
-from local.pipeline import Upload
-from local.synthesis import synthesize
+from demo.pipeline import Upload
+from demo.synthesis import synthesize
+from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.verdict import STATUS, Status
+from localcloud.cloud import LocalCloud
 from tests.e2e.images import BLOCKED, CLEAN, REVIEW, image
 from tests.e2e.pipeline import Pipeline
 
@@ -33,7 +33,7 @@ DETECT_SECONDS = 0.3
 
 _LOOK_SECONDS = 0.5
 
-#: A chunk holds as many uploads at most (stacks/call_rate.py): what a kill may cost.
+#: A chunk holds as many uploads at most (src/gatehouse/configuration/call_rate.py): what a kill may cost.
 _MAX_CHUNK = 100
 
 

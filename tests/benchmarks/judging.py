@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from lambdas.moderation.analysis import parse_result_line
-from lambdas.moderation.policy import Policy
+from gatehouse.moderation.analysis import parse_result_line
+from gatehouse.moderation.policy.policy import Policy
 from tests.unit.builders import an_answer
 
 ROUNDS = 150

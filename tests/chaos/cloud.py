@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from demo.synthesis import synthesize
+from gatehouse.moderation.engine import Engine
 from lambdas.analyzer.chunk_analysis import CLOSING_SECONDS
-from lambdas.moderation.engine import Engine
-from local.cloud import LocalCloud
-from local.synthesis import synthesize
+from localcloud.cloud import LocalCloud
 from tests.e2e.pipeline import Pipeline
 
 #: Waits of the workflow and of the queues, as parts of AWS's.

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lambdas.moderation.flag import flag_id
-from lambdas.moderation.verdict import FINAL, FLAGGED, STATUS, VERSION, Status, verdict_from_item
+from gatehouse.moderation.flag import flag_id
+from gatehouse.moderation.verdict import FINAL, FLAGGED, STATUS, VERSION, Status, verdict_from_item
 from tests.chaos.ledger import Ledger
 
 #: Sentences of one sort that are spelled out; a broken run would have thousands.

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from lambdas.moderation.engine import Engine
-from lambdas.moderation.verdict import FINAL, Status
+from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.verdict import FINAL, Status
 from tests.e2e.images import ANIMATED, BLOCKED, CLEAN, REVIEW
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lambdas.moderation.open_batch import OPEN_PREFIX
-from lambdas.moderation.verdict import FINAL, FLAGGED, STATUS
+from gatehouse.moderation.open_batch import OPEN_PREFIX
+from gatehouse.moderation.verdict import FINAL, FLAGGED, STATUS
 from tests.chaos.cloud import queue_urls, sweep
 from tests.chaos.invariants import Observed
 from tests.chaos.ledger import Ledger

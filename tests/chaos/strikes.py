@@ -1,4 +1,4 @@
-"""What can go wrong at one call, as documents for the local cloud (`local.faults`)."""
+"""What can go wrong at one call, as documents for the local cloud (`localcloud.faults`)."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace

@@ -6,10 +6,10 @@ To extend it, add a `Step` with its calls, or a row to one of the lists below.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from gatehouse.moderation.image_pass import ImagePass
 from lambdas.analyzer.chunk_analysis import MAX_DELIVERIES
-from lambdas.moderation.image_pass import ImagePass
-from local.rekognition.job import FailureCode
-from local.rekognition.refusal import BulkRefusal
+from localcloud.rekognition.job import FailureCode
+from localcloud.rekognition.refusal import BulkRefusal
 from tests.chaos import situations
 from tests.chaos.cloud import BATCHER_SECONDS, BULK_LANES, LARGE
 from tests.chaos.row import ANY_ERROR, Row

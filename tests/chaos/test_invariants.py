@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lambdas.moderation.flag import Flag
-from lambdas.moderation.verdict import Status, Verdict
+from gatehouse.moderation.flag import Flag
+from gatehouse.moderation.verdict import Status, Verdict
 from tests.chaos.invariants import Observed, violations
 from tests.chaos.ledger import Entry, Kind, Ledger
 from tests.chaos.watch import Watch

@@ -2,8 +2,8 @@
 
 from collections import Counter
 
-from local.faults.armed import read
-from stacks.constructs import bulk_engine_states
+from localcloud.faults.armed import read
+from stacks.constructs.workflow import bulk_engine_states
 from tests.chaos import table
 from tests.chaos.strikes import BATCHER, Call, strikes_at
 

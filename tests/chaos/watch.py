@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
-from lambdas.moderation.verdict import BATCH_ID, FINAL, OBJECT, STATUS, VERSION
+from gatehouse.moderation.verdict import BATCH_ID, FINAL, OBJECT, STATUS, VERSION
 
 _PAUSE_SECONDS = 0.3
 #: Looks take this part of the time at most: a scan of thousands of verdicts keeps the cloud from its work.

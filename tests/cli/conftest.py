@@ -18,10 +18,11 @@ from hypothesis import settings
 from moto import mock_aws
 from typer.testing import CliRunner, Result
 
-from cli.connection import Connection
-from lambdas.moderation.policy import Policy
-from lambdas.moderation.policy_pointer import PolicyPointer, policy_key
-from lambdas.moderation.verdict import (
+from gatehouse.cli.connection import Connection
+from gatehouse.configuration.pascal_case import pascal_case
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.policy.policy_pointer import PolicyPointer, policy_key
+from gatehouse.moderation.verdict import (
     INDEX,
     INDEX_PARTITION,
     INDEX_PROJECTION,
@@ -31,7 +32,6 @@ from lambdas.moderation.verdict import (
     Claim,
     Verdict,
 )
-from stacks.pascal_case import pascal_case
 from tests.unit.aws_calls import AwsCalls
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def gatehouse() -> Run:
     """Run `gatehouse` with these arguments; an unexpected exception fails the test."""
 
     def run(*arguments: str, **options: Any) -> Result:
-        from cli.__main__ import app
+        from gatehouse.cli.__main__ import app
 
         result = CliRunner().invoke(app, arguments, **options)
         if result.exception is not None and not isinstance(result.exception, SystemExit):

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from cli.clock import Clock
-from lambdas.moderation.engine import Engine
-from lambdas.moderation.policy import Policy
-from lambdas.moderation.verdict import BY_POLICY, Verdict
+from gatehouse.cli.clock import Clock
+from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.verdict import BY_POLICY, Verdict
 from tests.cli.conftest import UPLOADS, Deployed
 from tests.unit.builders import NOON, a_claim, an_analysis, an_upload
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from cli.commands import apply as command
-from cli.policy_documents import PolicyDocuments
-from cli.policy_pointers import PolicyPointers, StoredPointer, UnreadablePointer
-from lambdas.moderation.policy import Policy
-from lambdas.moderation.policy_pointer import PolicyPointer, policy_key
-from lambdas.moderation.upload import iso
-from lambdas.moderation.verdict import STATUS, Status, Verdict
+from gatehouse.cli.policy import apply_command as command
+from gatehouse.cli.policy.policy_documents import PolicyDocuments
+from gatehouse.cli.policy.policy_pointers import PolicyPointers, StoredPointer, UnreadablePointer
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.policy.policy_pointer import PolicyPointer, policy_key
+from gatehouse.moderation.upload import iso
+from gatehouse.moderation.verdict import STATUS, Status, Verdict
 from tests.cli.conftest import LANES, STANDARD, STRICT, WORK, Deployed, Run, policy_of
 from tests.cli.judged_uploads import PatientClock, a_judged, put_object
 from tests.unit.builders import NOON, a_claim, an_upload

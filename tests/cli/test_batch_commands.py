@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from cli.clock import Clock
-from cli.commands import batch_list
-from lambdas.moderation.batch import uploads_key
-from lambdas.moderation.image_pass import ImagePass
-from lambdas.moderation.open_batch import OpenBatch
-from lambdas.moderation.upload import parse_message, resubmitted_batch
-from lambdas.moderation.verdict import Claim, Failure, Status
+from gatehouse.cli.batch import list_command as batch_list
+from gatehouse.cli.clock import Clock
+from gatehouse.moderation.batch import uploads_key
+from gatehouse.moderation.image_pass import ImagePass
+from gatehouse.moderation.open_batch import OpenBatch
+from gatehouse.moderation.upload import parse_message, resubmitted_batch
+from gatehouse.moderation.verdict import Claim, Failure, Status
 from tests.cli.conftest import STATE_MACHINE, WORK, Deployed, Run
 from tests.cli.operated import INGEST, PICTURES, PICTURES_INGEST, Operated
 from tests.unit.builders import NOON, a_claim, a_verdict, an_upload, uploads

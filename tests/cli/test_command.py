@@ -11,7 +11,7 @@ import sys
 import termios
 from pathlib import Path
 
-from local.synthesis import ROOT
+from demo.synthesis import ROOT
 from tests.cli.conftest import STANDARD
 
 _ESCAPE = re.compile("\x1b\\[[0-9;]*m")
@@ -34,7 +34,7 @@ def gatehouse(
 def test_it_runs_from_any_folder_and_reads_that_folders_files(here: Path) -> None:
     (here / "policies").mkdir()
     (here / "policies" / "standard.yaml").write_text(STANDARD, encoding="utf-8")
-    for module in ("cli", "typer", "json"):
+    for module in ("gatehouse", "typer", "json"):
         (here / f"{module}.py").write_text("raise SystemExit('not this one')", encoding="utf-8")
     (here / "link").symlink_to(ROOT / "gatehouse")
     (here / "bin").mkdir()
@@ -51,7 +51,8 @@ def test_its_name_in_help_is_the_commands(here: Path) -> None:
 
 
 def test_neither_starting_nor_validating_loads_the_cdk() -> None:
-    code = "import sys, cli.__main__, stacks.settings, stacks.policies; sys.exit('aws_cdk' in sys.modules)"
+    modules = "gatehouse.cli.__main__, gatehouse.configuration.settings, gatehouse.configuration.policies"
+    code = f"import sys, {modules}; sys.exit('aws_cdk' in sys.modules)"
 
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.DEVNULL, check=True)
 

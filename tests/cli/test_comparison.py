@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from cli.comparison import Comparison
-from lambdas.moderation.lane import Lane
-from lambdas.moderation.policy import Policy
-from lambdas.moderation.verdict import Claim, PolicyReference, Status, Verdict
+from gatehouse.cli.policy.comparison import Comparison
+from gatehouse.moderation.lane import Lane
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.verdict import Claim, PolicyReference, Status, Verdict
 from tests.cli.conftest import STANDARD, STRICT, policy_of
 from tests.cli.judged_uploads import a_judged
 from tests.unit.builders import ADAPTER, a_claim, a_verdict, an_upload

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli.connection import Connection
+from gatehouse.cli.connection import Connection
 
 
 def test_the_region_named_wins_over_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from cli.connection import Connection
-from cli.deployment import Deployment
-from cli.errors import CommandError
-from lambdas.moderation.verdict import Status
+from gatehouse.cli.connection import Connection
+from gatehouse.cli.deployment import Deployment
+from gatehouse.cli.errors import CommandError
+from gatehouse.moderation.verdict import Status
 from tests.cli.conftest import Deployed
 
 

@@ -6,11 +6,11 @@ import pytest
 from botocore import exceptions
 from typer.testing import CliRunner
 
-from cli.__main__ import app
-from cli.errors import CommandError, told
-from lambdas.aws.flag_topic import FlagNotPublishedError
-from lambdas.aws.ingest_queue import MessageNotSentError
-from lambdas.aws.verdict_table import VerdictTableBusyError
+from gatehouse.aws.flag_topic import FlagNotPublishedError
+from gatehouse.aws.ingest_queue import MessageNotSentError
+from gatehouse.aws.verdict_table import VerdictTableBusyError
+from gatehouse.cli.__main__ import app
+from gatehouse.cli.errors import CommandError, told
 from tests.cli.conftest import Deployed, Run
 
 
@@ -129,7 +129,7 @@ def test_what_passes_by_itself_is_told_to_be_run_again(error: Exception) -> None
 
 
 def test_a_mistake_of_ours_is_not_dressed_up(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.commands.status.Deployment.find", lambda *_: 1 / 0)
+    monkeypatch.setattr("gatehouse.cli.policy.status_command.Deployment.find", lambda *_: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         run("status")

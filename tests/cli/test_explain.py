@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from cli.policy_source import short
-from lambdas.moderation.analysis import Analysis
-from lambdas.moderation.policy import Policy
-from lambdas.moderation.upload import Upload
-from lambdas.moderation.verdict import Failure, Status, Verdict
+from gatehouse.cli.policy.policy_source import short
+from gatehouse.moderation.analysis import Analysis
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.upload import Upload
+from gatehouse.moderation.verdict import Failure, Status, Verdict
 from tests.cli.conftest import STANDARD, STRICT, Deployed, Run, policy_of
 from tests.unit.builders import ADAPTER, a_claim, a_verdict, an_analysis, an_upload
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from cli.__main__ import app
+from gatehouse.cli.__main__ import app
 from tests.cli.conftest import STANDARD, Deployed, Run, policy_of
 from tests.unit.builders import an_answer, result_line
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from cli.__main__ import app
+from gatehouse.cli.__main__ import app
 from tests.cli.conftest import Run
 
 

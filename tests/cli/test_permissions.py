@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from cli import message_queue
-from cli.clock import Clock
-from cli.commands import apply, batch_list, retry
-from lambdas.moderation.engine import Engine
-from lambdas.moderation.verdict import Status
+from gatehouse.cli.batch import list_command as batch_list
+from gatehouse.cli.batch import retry_command as retry
+from gatehouse.cli.clock import Clock
+from gatehouse.cli.policy import apply_command as apply
+from gatehouse.cli.queue import message_queue
+from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.verdict import Status
 from tests.cli.conftest import STANDARD, Deployed, Run, policy_of
 from tests.cli.judged_uploads import PatientClock, a_judged, put_object
 from tests.cli.noon import make_it_noon

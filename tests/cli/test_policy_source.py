@@ -9,15 +9,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cli.connection import Connection
-from cli.deployment import Deployment
-from cli.errors import CommandError
-from cli.policy_documents import PolicyDocuments
-from cli.policy_pointers import PolicyPointers
-from cli.policy_source import PolicySources, read_policy_file, sources_of
-from lambdas.moderation.policy import Policy
-from lambdas.moderation.policy_pointer import PolicyPointer, policy_key
-from stacks.settings_section import SettingsError
+from gatehouse.cli.connection import Connection
+from gatehouse.cli.deployment import Deployment
+from gatehouse.cli.errors import CommandError
+from gatehouse.cli.policy.policy_documents import PolicyDocuments
+from gatehouse.cli.policy.policy_pointers import PolicyPointers
+from gatehouse.cli.policy.policy_source import PolicySources, read_policy_file, sources_of
+from gatehouse.configuration.settings_section import SettingsError
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.policy.policy_pointer import PolicyPointer, policy_key
 from tests.cli.conftest import STANDARD, STRICT, WORK, Deployed, policy_of
 
 V1 = policy_of(STANDARD)

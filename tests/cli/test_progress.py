@@ -2,7 +2,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from cli.progress import progress
+from gatehouse.cli.progress import progress
 
 
 def test_a_log_gets_a_line_now_and_then() -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from cli import message_queue
-from lambdas.moderation.lane import Lane
-from lambdas.moderation.upload import Upload, readmission_message
-from lambdas.moderation.verdict import Failure, Status
+from gatehouse.cli.queue import message_queue
+from gatehouse.moderation.lane import Lane
+from gatehouse.moderation.upload import Upload, readmission_message
+from gatehouse.moderation.verdict import Failure, Status
 from tests.cli.conftest import Deployed, Run, queue_url
 from tests.cli.operated import (
     DEAD,

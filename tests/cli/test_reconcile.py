@@ -10,12 +10,12 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from cli.clock import Clock
-from cli.commands import reconcile as command
-from cli.errors import CommandError
-from cli.listed_objects import Inventory, outermost
-from lambdas.moderation.upload import iso, version_named
-from lambdas.moderation.verdict import Status
+from gatehouse.cli.bucket import reconcile_command as command
+from gatehouse.cli.bucket.listed_objects import Inventory, outermost
+from gatehouse.cli.clock import Clock
+from gatehouse.cli.errors import CommandError
+from gatehouse.moderation.upload import iso, version_named
+from gatehouse.moderation.verdict import Status
 from tests.cli.conftest import UPLOADS, Deployed, Run
 from tests.cli.operated import DEFAULT, PICTURES, Operated
 from tests.unit.builders import a_claim, a_verdict, an_upload

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cli.clock import Clock
-from cli.replay_run import AWAIT_SECONDS, LOOK_SECONDS, PARALLEL_WRITES, Ending, ReplayRun, Report
-from cli.verdict_store import Selection, VerdictStore
-from lambdas.aws.flag_topic import FlagTopic
-from lambdas.aws.upload_bucket import UploadBucket
-from lambdas.moderation import taxonomy
-from lambdas.moderation.engine import Engine
-from lambdas.moderation.flag import flag_id
-from lambdas.moderation.lane import Lane
-from lambdas.moderation.policy import Policy
-from lambdas.moderation.verdict import FLAGGED, STATUS, Claim, PolicyReference, Status, Verdict, verdict_from_item
+from gatehouse.aws.flag_topic import FlagTopic
+from gatehouse.aws.upload_bucket import UploadBucket
+from gatehouse.cli.clock import Clock
+from gatehouse.cli.policy.replay_run import AWAIT_SECONDS, LOOK_SECONDS, PARALLEL_WRITES, Ending, ReplayRun, Report
+from gatehouse.cli.verdict_store import Selection, VerdictStore
+from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.flag import flag_id
+from gatehouse.moderation.lane import Lane
+from gatehouse.moderation.policy import taxonomy
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.verdict import FLAGGED, STATUS, Claim, PolicyReference, Status, Verdict, verdict_from_item
 from tests.cli.conftest import STANDARD, STRICT, TABLE, UPLOADS, Deployed, policy_of
 from tests.cli.judged_uploads import EARLIER, PatientClock, a_judged, put_object
 from tests.unit.aws_calls import Killed

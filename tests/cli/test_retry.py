@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from cli import throttling
-from cli.clock import Clock
-from cli.commands import batch_list, retry
-from lambdas.moderation.upload import Upload, iso, parse_message, resubmitted_batch
-from lambdas.moderation.verdict import Claim, Failure, Status, Verdict
+from gatehouse.cli import throttling
+from gatehouse.cli.batch import list_command as batch_list
+from gatehouse.cli.batch import retry_command as retry
+from gatehouse.cli.clock import Clock
+from gatehouse.moderation.upload import Upload, iso, parse_message, resubmitted_batch
+from gatehouse.moderation.verdict import Claim, Failure, Status, Verdict
 from tests.cli.conftest import Deployed, Run
 from tests.cli.operated import INGEST, PICTURES_INGEST, Operated
 from tests.unit.aws_calls import an_error

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from cli import verdict_lookup
-from cli.policy_source import short
-from cli.recent_verdicts import RecentVerdicts
-from cli.verdict_lookup import DAYS, MOST
-from lambdas.moderation.policy import Policy
-from lambdas.moderation.policy_pointer import PolicyPointer
-from lambdas.moderation.upload import Upload, iso
-from lambdas.moderation.verdict import PolicyReference, Status, Verdict
+from gatehouse.cli import verdict_lookup
+from gatehouse.cli.policy.policy_source import short
+from gatehouse.cli.policy.recent_verdicts import RecentVerdicts
+from gatehouse.cli.verdict_lookup import DAYS, MOST
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.policy.policy_pointer import PolicyPointer
+from gatehouse.moderation.upload import Upload, iso
+from gatehouse.moderation.verdict import PolicyReference, Status, Verdict
 from tests.cli.conftest import LANES, STANDARD, STRICT, Deployed, Run, policy_of
 from tests.cli.judged_uploads import a_judged, put_object
 from tests.cli.noon import make_it_noon

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.policy_source import short
+from gatehouse.cli.policy.policy_source import short
 from tests.cli.conftest import STANDARD, STRICT, Run, policy_of
 
 SETTINGS = "lanes: {default: {policy: standard, min_confidence: %s}}\n"

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from cli.errors import CommandError
-from cli.verdict_store import Selection, VerdictStore, identity_of
-from lambdas.moderation.policy import Policy
-from lambdas.moderation.replay import replay
-from lambdas.moderation.verdict import (
+from gatehouse.cli.errors import CommandError
+from gatehouse.cli.verdict_store import Selection, VerdictStore, identity_of
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.policy.replay import replay
+from gatehouse.moderation.verdict import (
     DECISION_ATTRIBUTES,
     INDEX_PARTITION,
     INDEX_SORT,

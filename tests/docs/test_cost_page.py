@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lambdas.moderation.lane import Priority
+from gatehouse.moderation.lane import Priority
 from tests.benchmarks.cost import MILLION, REKOGNITION_IMAGE, Case, cases, table
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "cost.md").read_text("utf-8")

@@ -12,16 +12,23 @@ import yaml
 from jsonschema import Draft202012Validator
 from typer.main import get_command
 
-from cli.__main__ import app
-from cli.policy_documents import MIN_HASH_DIGITS
-from lambdas.moderation import taxonomy
-from lambdas.moderation.analysis import Analysis, ContentType, Label, parse_answer
-from lambdas.moderation.policy import Policy
-from lambdas.moderation.policy_document import MAX_NAME, MAX_VERSION, POLICY_KEYS, REFINEMENT_KEYS, RULE_KEYS, SCHEMA
-from lambdas.moderation.verdict import Status
-from stacks.policies import compile_policies, compile_policy, find_mistakes
-from stacks.settings import load_settings
-from stacks.settings_section import SettingsError
+from gatehouse.cli.__main__ import app
+from gatehouse.cli.policy.policy_documents import MIN_HASH_DIGITS
+from gatehouse.configuration.policies import compile_policies, compile_policy, find_mistakes
+from gatehouse.configuration.settings import load_settings
+from gatehouse.configuration.settings_section import SettingsError
+from gatehouse.moderation.analysis import Analysis, ContentType, Label, parse_answer
+from gatehouse.moderation.policy import taxonomy
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.policy.policy_document import (
+    MAX_NAME,
+    MAX_VERSION,
+    POLICY_KEYS,
+    REFINEMENT_KEYS,
+    RULE_KEYS,
+    SCHEMA,
+)
+from gatehouse.moderation.verdict import Status
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "policies.md").read_text("utf-8")

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from local.cloud import TIME_SCALE, LocalCloud
-from local.synthesis import ROOT, synthesize
+from demo.synthesis import ROOT, synthesize
+from gatehouse.configuration.policies import compile_policies
+from gatehouse.configuration.settings import load_settings
+from localcloud.cloud import TIME_SCALE, LocalCloud
 from stacks.lambda_dependencies import install_dependencies
 from stacks.node_runtime import use_packaged_node
-from stacks.policies import compile_policies
-from stacks.settings import load_settings
 from tests.e2e.pipeline import Pipeline
 
 Assemblies = Callable[[str | None], Path]

@@ -5,7 +5,7 @@ from functools import cache
 
 from PIL import Image
 
-from local.rekognition.planted_labels import plant
+from localcloud.rekognition.planted_labels import plant
 from tests.unit.pngs import animated
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from lambdas.moderation.verdict import STATUS
-from local.cloud import LocalCloud
-from local.deployer import Outputs
-from local.pipeline import DeployedPipeline
+from demo.pipeline import DeployedPipeline
+from gatehouse.moderation.verdict import STATUS
+from localcloud.cloud import LocalCloud
+from localcloud.deployer import Outputs
 
 _POLL_SECONDS = 0.1
 _SQS_BATCH = 10

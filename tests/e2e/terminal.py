@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from local.process_environment import ACCESS_KEY, REGION, SECRET_KEY
+from localcloud.process_environment import ACCESS_KEY, REGION, SECRET_KEY
 from tests.e2e.pipeline import Pipeline
 
 _COMMAND = Path(__file__).resolve().parents[2] / "gatehouse"

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from lambdas.moderation.png_animation import PIECE_BYTES
-from lambdas.moderation.verdict import Status
+from gatehouse.moderation.png_animation import PIECE_BYTES
+from gatehouse.moderation.verdict import Status
 from tests.e2e.conftest import Deploy
 from tests.e2e.images import ANIMATED
 from tests.e2e.pipeline import Pipeline

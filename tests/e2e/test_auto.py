@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from lambdas.moderation.verdict import Status
-from local.pipeline import Upload
-from local.rekognition.refusal import BulkRefusal
+from demo.pipeline import Upload
+from gatehouse.moderation.verdict import Status
+from localcloud.rekognition.refusal import BulkRefusal
 from tests.e2e.conftest import Deploy
 from tests.e2e.images import BLOCKED, CLEAN, REVIEW
 from tests.e2e.pipeline import Pipeline

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from lambdas.moderation.verdict import Status
-from local.commands import AWS_CLI, SAMPLES_FOLDER, aws_commands, bulk_commands, environment_line
-from local.endpoint import command_line_environment
-from local.samples import write_samples
-from local.synthesis import ROOT
+from demo.commands import AWS_CLI, SAMPLES_FOLDER, aws_commands, bulk_commands, environment_line
+from demo.samples import write_samples
+from demo.synthesis import ROOT
+from gatehouse.moderation.verdict import Status
+from localcloud.endpoint import command_line_environment
 from tests.e2e.pipeline import Pipeline
 
 SAMPLE = "illustrated-explosion.jpg"
@@ -21,7 +21,7 @@ SAMPLE = "illustrated-explosion.jpg"
 @pytest.fixture(autouse=True)
 def samples_and_cli() -> None:
     """The files the lines speak of."""
-    assert (ROOT / AWS_CLI).is_file(), "the AWS CLI is missing: python3 -m local.set_up aws-cli"
+    assert (ROOT / AWS_CLI).is_file(), "the AWS CLI is missing: python3 -m tools.set_up aws-cli"
     write_samples(ROOT / SAMPLES_FOLDER)
 
 

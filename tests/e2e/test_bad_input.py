@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from lambdas.moderation.upload import MAX_IMAGE_BYTES
-from lambdas.moderation.verdict import Status
-from local.pipeline import Upload
+from demo.pipeline import Upload
+from gatehouse.moderation.upload import MAX_IMAGE_BYTES
+from gatehouse.moderation.verdict import Status
 from tests.e2e.conftest import Deploy
 from tests.e2e.events import created_event
 from tests.e2e.images import BLOCKED, CLEAN

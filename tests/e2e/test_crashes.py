@@ -2,8 +2,8 @@
 
 import pytest
 
-from lambdas.moderation.verdict import Status
-from local.pipeline import Upload
+from demo.pipeline import Upload
+from gatehouse.moderation.verdict import Status
 from tests.e2e.conftest import BULK
 from tests.e2e.images import BLOCKED, CLEAN
 from tests.e2e.pipeline import Pipeline

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from local import demo
-from local.pipeline import DeployedPipeline
-from local.report import printable
-from local.samples import sample_images, write_samples
+from demo import demo
+from demo.pipeline import DeployedPipeline
+from demo.report import printable
+from demo.samples import sample_images, write_samples
 from tests.e2e.test_happy_path import EXPECTED
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.moderation.verdict import Status
+from gatehouse.moderation.verdict import Status
 from tests.e2e.images import BLOCKED, CLEAN
 from tests.e2e.pipeline import Pipeline
 

@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import pytest
 
-from lambdas.moderation.verdict import FLAGGED, STATUS, Status
-from local.pipeline import Upload
-from local.rekognition.planted_labels import plant
-from local.samples import sample_images
+from demo.pipeline import Upload
+from demo.samples import sample_images
+from gatehouse.moderation.verdict import FLAGGED, STATUS, Status
+from localcloud.rekognition.planted_labels import plant
 from tests.e2e.pipeline import Pipeline
 
 EXPECTED = {

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 import pytest
 from PIL import Image
 
+from demo.pipeline import Upload
+from gatehouse.moderation.batch import uploads_key
+from gatehouse.moderation.chunk import CHUNK_FAILED
+from gatehouse.moderation.verdict import Status
 from lambdas.analyzer.chunk_analysis import CLOSING_SECONDS, MAX_DELIVERIES, Outcome
-from lambdas.moderation.batch import uploads_key
-from lambdas.moderation.chunk import CHUNK_FAILED
-from lambdas.moderation.verdict import Status
-from local.pipeline import Upload
 from tests.e2e.conftest import Deploy
 from tests.e2e.events import created_event
 from tests.e2e.images import BLOCKED, CLEAN, REVIEW, image

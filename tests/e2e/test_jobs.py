@@ -5,8 +5,8 @@ from functools import partial
 
 import pytest
 
-from lambdas.moderation.verdict import Status
-from local.pipeline import Upload
+from demo.pipeline import Upload
+from gatehouse.moderation.verdict import Status
 from tests.e2e.conftest import BULK
 from tests.e2e.events import created_event
 from tests.e2e.images import BLOCKED, CLEAN

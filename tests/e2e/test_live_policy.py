@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from lambdas.moderation.policy import Policy
-from lambdas.moderation.policy_pointer import PolicyPointer, policy_key
-from lambdas.moderation.verdict import Status
-from local.cloud import LocalCloud
+from gatehouse.configuration.policies import compile_policies
+from gatehouse.configuration.settings import load_settings
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.policy.policy_pointer import PolicyPointer, policy_key
+from gatehouse.moderation.verdict import Status
+from localcloud.cloud import LocalCloud
 from stacks.lambda_dependencies import install_dependencies
 from stacks.node_runtime import use_packaged_node
-from stacks.policies import compile_policies
-from stacks.settings import load_settings
 from tests.e2e.images import REVIEW, image
 from tests.e2e.pipeline import Pipeline
 

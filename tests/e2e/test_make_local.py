@@ -12,12 +12,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.synthesis import ROOT
+from demo.synthesis import ROOT
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "local", *arguments],
+        [sys.executable, "-m", "demo", *arguments],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lambdas.moderation.verdict import Status
-from local.pipeline import Upload
+from demo.pipeline import Upload
+from gatehouse.moderation.verdict import Status
 from tests.e2e.conftest import Deploy
 from tests.e2e.images import BLOCKED, CLEAN
 from tests.e2e.pipeline import Pipeline

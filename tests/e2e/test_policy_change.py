@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from lambdas.moderation.verdict import STATUS, Status
-from local.pipeline import Upload
+from demo.pipeline import Upload
+from gatehouse.moderation.verdict import STATUS, Status
 from tests.e2e.conftest import QUICK
 from tests.e2e.images import image
 from tests.e2e.pipeline import Pipeline

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from lambdas.moderation.verdict import Status
-from local.pipeline import Upload
+from demo.pipeline import Upload
+from gatehouse.moderation.verdict import Status
 from tests.e2e.conftest import QUICK
 from tests.e2e.events import created_event, queue_event
 from tests.e2e.images import BLOCKED, CLEAN, image

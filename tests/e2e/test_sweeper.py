@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from lambdas.moderation.open_batch import OPEN_PREFIX
-from lambdas.moderation.verdict import BATCH_ID, STATUS, Status
-from local.pipeline import Upload
+from demo.pipeline import Upload
+from gatehouse.moderation.open_batch import OPEN_PREFIX
+from gatehouse.moderation.verdict import BATCH_ID, STATUS, Status
 from tests.e2e.conftest import BULK
 from tests.e2e.images import BLOCKED, CLEAN
 from tests.e2e.pipeline import Pipeline

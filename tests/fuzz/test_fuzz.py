@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.moderation.reconciliation import NOT_ANALYZED, BulkAnswers
+from gatehouse.moderation.reconciliation import NOT_ANALYZED, BulkAnswers
 from tests.fuzz.misbehaving import PARSERS as MISBEHAVING
 from tests.fuzz.parser import Parser
 from tests.fuzz.parsers import PARSERS
@@ -60,12 +60,15 @@ def _milder(answers: BulkAnswers, entry: Any) -> Any:
 
 #: A parser, the part of it that is replaced, and a replacement with a bug.
 _BUGS: dict[str, tuple[str, Any]] = {
-    "reconciliation.BulkAnswers": ("lambdas.moderation.reconciliation.BulkAnswers.answer", _milder),
-    "analysis.parse_result_line": ("lambdas.moderation.analysis._members", dict),
-    "upload.parse_message": ("lambdas.moderation.upload._size", lambda stored: stored.get("size")),
-    "policy.Policy.from_document": ("lambdas.moderation.policy_document._confidence", lambda value, path: float(value)),
-    "png_animation.unseen_frames": ("lambdas.moderation.png_animation._CHECKSUM_BYTES", 3),
-    "rekognition.planted_labels": ("local.rekognition.planted_labels._findings", lambda document, member: ()),
+    "reconciliation.BulkAnswers": ("gatehouse.moderation.reconciliation.BulkAnswers.answer", _milder),
+    "analysis.parse_result_line": ("gatehouse.moderation.analysis._members", dict),
+    "upload.parse_message": ("gatehouse.moderation.upload._size", lambda stored: stored.get("size")),
+    "policy.Policy.from_document": (
+        "gatehouse.moderation.policy.policy_document._confidence",
+        lambda value, path: float(value),
+    ),
+    "png_animation.unseen_frames": ("gatehouse.moderation.png_animation._CHECKSUM_BYTES", 3),
+    "rekognition.planted_labels": ("localcloud.rekognition.planted_labels._findings", lambda document, member: ()),
 }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.cloud import LocalCloud
+from localcloud.cloud import LocalCloud
 from tests.local.workbench import Workbench
 
 # A minute of AWS is 0.6 s.

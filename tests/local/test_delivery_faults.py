@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from local.faults import deliveries
-from local.faults.delivery_fault import DeliveryFault
+from localcloud.faults import deliveries
+from localcloud.faults.delivery_fault import DeliveryFault
 from tests.local.workbench import ACCOUNT, REGION, Workbench, eventually, unique
 
 

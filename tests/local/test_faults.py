@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from local.faults import armed
-from local.faults.call_fault import CallFault
+from localcloud.faults import armed
+from localcloud.faults.call_fault import CallFault
 from tests.local.workbench import Workbench
 
 _WRITER = """

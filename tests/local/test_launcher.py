@@ -39,7 +39,7 @@ def launched(
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A launcher whose files all lie under `folder`, and its endpoint."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "local.launcher", "--port", "0", *arguments],
+        [sys.executable, "-m", "localcloud.launcher", "--port", "0", *arguments],
         cwd=_ROOT,
         env={**os.environ, **_USER, "TMPDIR": str(folder), **(environment or {})},
         stdout=subprocess.PIPE,
@@ -116,7 +116,7 @@ def test_a_killed_launcher_takes_its_workers_along(tmp_path: Path) -> None:
 def test_the_launcher_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     parent = """
         import subprocess, sys, time
-        process = subprocess.Popen([sys.executable, "-m", "local.launcher", "--port", "0"], stdout=subprocess.PIPE)
+        process = subprocess.Popen([sys.executable, "-m", "localcloud.launcher", "--port", "0"], stdout=subprocess.PIPE)
         print(process.stdout.readline().decode(), end="", flush=True)
         time.sleep(600)
     """
@@ -154,7 +154,7 @@ def test_a_taken_port_is_named_and_nothing_is_left(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = subprocess.run(
-            [sys.executable, "-m", "local.launcher", "--port", str(port)],
+            [sys.executable, "-m", "localcloud.launcher", "--port", str(port)],
             cwd=_ROOT,
             env={**os.environ, "TMPDIR": str(tmp_path)},
             capture_output=True,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.patches.execution_branches import MOST_ITERATIONS_AT_A_TIME
+from localcloud.patches.execution_branches import MOST_ITERATIONS_AT_A_TIME
 from tests.local.workbench import Workbench, eventually
 
 _FAIL = {"Type": "Fail", "Error": "Broken", "Cause": "{% 'item ' & $string($states.input) %}"}

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.cloud import LocalCloud
+from localcloud.cloud import LocalCloud
 from tests.local.workbench import ACCOUNT, REGION, Workbench, error_code, eventually, unique
 from tests.rekognition import pictures
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local.patches.queue_batching import PAYLOAD_LIMIT, RECORD_OVERHEAD
+from localcloud.patches.queue_batching import PAYLOAD_LIMIT, RECORD_OVERHEAD
 from tests.local.workbench import Workbench, eventually
 
 # Writes how many records each invocation had into an S3 object of its own.

@@ -6,9 +6,9 @@ from types import ModuleType
 
 import pytest
 
-from local import patches
-from local.faults import injection
-from local.patches.seam import MINISTACK_VERSION, Seam, SeamMovedError, check
+from localcloud import patches
+from localcloud.faults import injection
+from localcloud.patches.seam import MINISTACK_VERSION, Seam, SeamMovedError, check
 
 SEAMS = {*injection.SEAMS, *(seam for patch in patches.PATCHES for seam in patch.SEAMS)}
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from local.launcher import REKOGNITION_ADMIN_PATH
-from local.patches import task_retries
+from localcloud.launcher import REKOGNITION_ADMIN_PATH
+from localcloud.patches import task_retries
 from tests.local.conftest import TIME_SCALE
 from tests.local.workbench import REGION, Statement, Workbench
 

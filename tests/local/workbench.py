@@ -14,7 +14,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from local.endpoint import local_client
+from localcloud.endpoint import local_client
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from local.cloud import CloudError, LocalCloud, PortTakenError
-from local.synthesis import ROOT
+from demo.synthesis import ROOT
+from localcloud.cloud import CloudError, LocalCloud, PortTakenError
 
 
 def is_listening(endpoint: str) -> bool:
@@ -46,7 +46,7 @@ def test_a_stopped_cloud_leaves_neither_process_nor_file() -> None:
 
 def test_a_cloud_ends_when_the_process_that_started_it_is_killed(tmp_path: Path) -> None:
     script = (
-        "from local.cloud import LocalCloud\nimport time\n"
+        "from localcloud.cloud import LocalCloud\nimport time\n"
         "with LocalCloud.start() as cloud:\n    print(cloud.endpoint, flush=True)\n    time.sleep(60)\n"
     )
     owner = subprocess.Popen(

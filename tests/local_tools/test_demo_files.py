@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from local import __main__ as local_command
-from local import demo
-from local.samples import write_samples
-from local.synthesis import SynthesisError
+from demo import __main__ as local_command
+from demo import demo
+from demo.samples import write_samples
+from demo.synthesis import SynthesisError
 
 
 @pytest.fixture(autouse=True)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from local import deployer
-from local.assembly import AssemblyError, zip_folder
-from local.cloud import LocalCloud
-from local.deployer import DeployError, NotLoopbackError, deploy
+from localcloud import deployer
+from localcloud.assembly import AssemblyError, zip_folder
+from localcloud.cloud import LocalCloud
+from localcloud.deployer import DeployError, NotLoopbackError, deploy
 from tests.local_tools.assemblies import AssemblyBuilder
 
 

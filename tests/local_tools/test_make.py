@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from local.synthesis import ROOT
+from demo.synthesis import ROOT
 
 WORKFLOWS = {path.stem: path for path in (ROOT / ".github" / "workflows").glob("*.yml")}
 

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from local.report import flag_table, verdict_table
+from demo.report import flag_table, verdict_table
 
 HOSTILE = "a\x1b]52;c;cm0gLXJm\x07\x1b[2J\u202e\x9b[red]"
 

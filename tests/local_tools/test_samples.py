@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from local.rekognition.images import MOST_BYTES_OF_AN_OBJECT, open_image
-from local.rekognition.planted_labels import find
-from local.samples import Sample, sample_images, write_samples
+from demo.samples import Sample, sample_images, write_samples
+from localcloud.rekognition.images import MOST_BYTES_OF_AN_OBJECT, open_image
+from localcloud.rekognition.planted_labels import find
 
 SAMPLES = {sample.key: sample for sample in sample_images()}
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from local import set_up
-from local.set_up import SetUpError, Step
-from local.synthesis import ROOT
+from demo.synthesis import ROOT
+from tools import set_up
+from tools.set_up import SetUpError, Step
 
 _PIN = re.compile(r"([A-Za-z0-9._-]+)==([^\s;]+)( ;.*)?")
 

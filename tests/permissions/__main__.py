@@ -16,9 +16,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from local.cloud import LocalCloud
-from local.report import console_for
-from local.synthesis import synthesize
+from demo.report import console_for
+from demo.synthesis import synthesize
+from localcloud.cloud import LocalCloud
 from tests.e2e.pipeline import Pipeline
 from tests.permissions.bench import SETTINGS, TIME_SCALE, hurry
 from tests.permissions.granted_roles import DeployedPermission

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from lambdas.moderation.open_batch import open_key
-from lambdas.moderation.verdict import STATUS, Status
-from local.cloud import LocalCloud
+from gatehouse.moderation.open_batch import open_key
+from gatehouse.moderation.verdict import STATUS, Status
+from localcloud.cloud import LocalCloud
 from tests.e2e.pipeline import Pipeline
 
 _POLL_SECONDS = 0.05

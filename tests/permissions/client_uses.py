@@ -1,10 +1,10 @@
-"""Where the functions' clients go: into the classes of `lambdas/aws`, whose calls `sources` finds, and nowhere else."""
+"""Where the functions' clients go: into the classes of `gatehouse.aws`, whose calls `sources` finds, and no further."""
 
 import ast
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tests.permissions.sources import ROOT, SPEAKS_TO
+from tests.permissions.sources import AWS, ROOT, SPEAKS_TO
 
 #: What may be imported of boto3 and botocore: nothing that makes a call.
 _HARMLESS = {"boto3.dynamodb.types", "botocore.config", "botocore.exceptions"}
@@ -16,7 +16,8 @@ _ATTRIBUTE = "_client"
 def stray_uses() -> list[str]:
     """Where code of the functions does anything else with a client than give it to a class: `file:line: source`."""
     found = []
-    for path in sorted((ROOT / "lambdas").rglob("*.py")):
+    rooms = (ROOT / "lambdas", AWS.parent / "moderation", AWS)
+    for path in sorted(path for room in rooms for path in room.rglob("*.py")):
         tree = ast.parse(path.read_text("utf-8"))
         uses: list[ast.stmt | ast.expr] = [*_imports(tree), *(() if _has_classes(path) else _strays(tree))]
         found += [f"{path.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node)}" for node in uses]
@@ -24,7 +25,7 @@ def stray_uses() -> list[str]:
 
 
 def _has_classes(path: Path) -> bool:
-    return path.parent == ROOT / "lambdas" / "aws"
+    return path.parent == AWS
 
 
 def _imports(tree: ast.Module) -> Iterator[ast.stmt]:

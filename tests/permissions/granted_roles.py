@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from local.cloud import LocalCloud
+from localcloud.cloud import LocalCloud
 from tests.permissions.granted import listed
 
 _STACKS = ("gatehouse-storage", "gatehouse-pipeline")

@@ -2,7 +2,7 @@
 
 Nothing is listed by hand that could be read where it is done:
 
-- a function's own calls: from what its modules use of `lambdas/aws`, whose classes hold the only clients there are;
+- a function's own calls: from what its modules use of `gatehouse.aws`, whose classes hold the only clients there are;
 - a workflow's: its tasks;
 - what Lambda and Step Functions do in a role's name: from the properties that ask for it.
 

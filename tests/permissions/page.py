@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from local.synthesis import synthesize
+from demo.synthesis import synthesize
 from tests.permissions.bench import LANES, SETTINGS
 from tests.permissions.granted import Template, permissions, roles
 from tests.permissions.needed import needs

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from local.cloud import LocalCloud
+from localcloud.cloud import LocalCloud
 from tests.e2e.pipeline import Pipeline
 from tests.permissions.bench import LANES, Bench, Lane, NoticedError
 from tests.permissions.granted_roles import DeployedPermission, GrantedRoles

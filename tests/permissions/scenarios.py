@@ -10,17 +10,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from demo.pipeline import Upload
+from gatehouse.configuration.policies import compile_policies
+from gatehouse.moderation.analysis import answer_line
+from gatehouse.moderation.chunk import CHUNK_FAILED, Chunk
+from gatehouse.moderation.confirmation import SUPERSEDED
+from gatehouse.moderation.image_pass import ImagePass
+from gatehouse.moderation.open_batch import OpenBatch
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.policy.policy_pointer import PolicyPointer, policy_key
+from gatehouse.moderation.verdict import Status, claim_from_item
 from lambdas.analyzer.chunk_analysis import CLOSING_SECONDS, MAX_DELIVERIES
-from lambdas.moderation.analysis import answer_line
-from lambdas.moderation.chunk import CHUNK_FAILED, Chunk
-from lambdas.moderation.confirmation import SUPERSEDED
-from lambdas.moderation.image_pass import ImagePass
-from lambdas.moderation.open_batch import OpenBatch
-from lambdas.moderation.policy import Policy
-from lambdas.moderation.policy_pointer import PolicyPointer, policy_key
-from lambdas.moderation.verdict import Status, claim_from_item
-from local.pipeline import Upload
-from stacks.policies import compile_policies
 from tests.e2e.events import created_event
 from tests.e2e.images import BLOCKED, CLEAN
 from tests.permissions.bench import BULK_UPLOADS, Bench, NoticedError

@@ -1,7 +1,7 @@
 """The calls that functions make, found in their modules.
 
-`lambdas/aws` has the only uses of a client there are (`client_uses`). What a function's own modules use of its classes
-is followed from method to method, down to the client's.
+`gatehouse.aws` has the only uses of a client there are (`client_uses`). What a function's own modules use of its
+classes is followed from method to method, down to the client's.
 """
 
 import ast
@@ -15,7 +15,10 @@ from botocore import xform_name
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: The part of the pipeline that a class of `lambdas/aws` speaks to.
+#: The classes that make calls.
+AWS = ROOT / "src" / "gatehouse" / "aws"
+
+#: The part of the pipeline that a class of `gatehouse.aws` speaks to.
 SPEAKS_TO = {
     "ChunkQueue": "ChunkQueue",
     "Executions": "StateMachine",
@@ -61,7 +64,7 @@ def action_for(service: str, operation: str) -> str:
 
 @cache
 def calls_of_function(service: str) -> tuple[Call, ...]:
-    """The calls that the modules of `lambdas/<service>` make through the classes of `lambdas/aws`."""
+    """The calls that the modules of `lambdas/<service>` make through the classes of `gatehouse.aws`."""
     classes = _aws_classes()
     found: dict[Call, None] = {}
     for path in sorted((ROOT / "lambdas" / service).glob("*.py")):
@@ -73,7 +76,7 @@ def calls_of_function(service: str) -> tuple[Call, ...]:
 
 @cache
 def unused_methods() -> frozenset[str]:
-    """Public methods of `lambdas/aws` that no function uses, with their classes."""
+    """Public methods of `gatehouse.aws` that no function uses, with their classes."""
     used: set[tuple[str, str]] = set()
     for path in sorted((ROOT / "lambdas").glob("*/*.py")):
         used |= _used(ast.parse(path.read_text("utf-8")), _aws_classes())
@@ -87,7 +90,7 @@ def unused_methods() -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Speaker:
-    """A class of `lambdas/aws`: its methods, and the service its client speaks to."""
+    """A class of `gatehouse.aws`: its methods, and the service its client speaks to."""
 
     name: str
     service: str
@@ -176,7 +179,7 @@ def _operations(service: str) -> tuple[str, Mapping[str, str]]:
 @cache
 def _aws_classes() -> Mapping[str, _Speaker]:
     found = {}
-    for path in sorted((ROOT / "lambdas" / "aws").glob("*.py")):
+    for path in sorted(AWS.glob("*.py")):
         tree = ast.parse(path.read_text("utf-8"))
         services = {
             name.name: node.module.removeprefix("mypy_boto3_")
@@ -189,7 +192,7 @@ def _aws_classes() -> Mapping[str, _Speaker]:
             if isinstance(node, ast.ClassDef) and (client := _client(node, services)):
                 methods = {inner.name: inner for inner in node.body if isinstance(inner, ast.FunctionDef)}
                 found[node.name] = _Speaker(node.name, services[client[1]], client[0], methods)
-    assert set(found) == set(SPEAKS_TO), "say in SPEAKS_TO what each class of lambdas/aws speaks to"
+    assert set(found) == set(SPEAKS_TO), "say in SPEAKS_TO what each class of gatehouse.aws speaks to"
     return found
 
 
@@ -212,7 +215,7 @@ def _is_own(node: ast.AST, name: str | None = None) -> bool:
 
 
 def _used(tree: ast.Module, classes: Mapping[str, _Speaker]) -> set[tuple[str, str]]:
-    """What a module uses of `lambdas/aws`: class and method, called or handed on.
+    """What a module uses of `gatehouse.aws`: class and method, called or handed on.
 
     An object of a class is known by its annotation, or by the function that makes it. What is not recognized leaves a
     grant without a call, and fails there.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from local.rekognition import service
+from localcloud.rekognition import service
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -10,9 +10,9 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from local.rekognition import service
-from local.rekognition.caller import Caller
-from local.rekognition.settings import AdapterStatus, RekognitionSettings
+from localcloud.rekognition import service
+from localcloud.rekognition.caller import Caller
+from localcloud.rekognition.settings import AdapterStatus, RekognitionSettings
 from tests.rekognition.bridge import serving
 from tests.rekognition.memory_storage import MemoryStorage
 

@@ -3,8 +3,8 @@
 import threading
 from collections.abc import Callable, Mapping
 
-from local.rekognition.caller import Caller
-from local.rekognition.storage import ObjectUnreadable, ObjectUnwritable, StoredObject
+from localcloud.rekognition.caller import Caller
+from localcloud.rekognition.storage import ObjectUnreadable, ObjectUnwritable, StoredObject
 
 
 class MemoryStorage:

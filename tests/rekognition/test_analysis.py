@@ -1,9 +1,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.moderation.taxonomy import PARENTS, ancestors, level
-from local.rekognition.analysis import answer
-from local.rekognition.findings import Finding, Findings
+from gatehouse.moderation.policy.taxonomy import PARENTS, ancestors, level
+from localcloud.rekognition.analysis import answer
+from localcloud.rekognition.findings import Finding, Findings
 
 findings_of_labels = st.builds(
     lambda labels: Findings(tuple(labels)),

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.rekognition.images import MOST_BYTES_IN_A_REQUEST, MOST_BYTES_OF_AN_OBJECT
-from local.rekognition.planted_labels import plant
+from localcloud.rekognition.images import MOST_BYTES_IN_A_REQUEST, MOST_BYTES_OF_AN_OBJECT
+from localcloud.rekognition.planted_labels import plant
 from tests.rekognition import pictures
 from tests.rekognition.conftest import ADAPTER, NEW_ADAPTER, OLD_ADAPTER, Rekognition
 

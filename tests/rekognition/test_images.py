@@ -6,14 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.rekognition import png
-from local.rekognition.errors import DamagedImageError, ErrorName, ServiceError
-from local.rekognition.images import (
-    MOST_BYTES_IN_A_REQUEST,
-    MOST_BYTES_OF_AN_OBJECT,
-    ImageFormat,
-    open_image,
-)
+from localcloud.rekognition import png
+from localcloud.rekognition.errors import DamagedImageError, ErrorName, ServiceError
+from localcloud.rekognition.images import MOST_BYTES_IN_A_REQUEST, MOST_BYTES_OF_AN_OBJECT, ImageFormat, open_image
 from tests.rekognition import pictures
 
 OPENED_OR_DECLARED = {None, ErrorName.INVALID_IMAGE_FORMAT, ErrorName.IMAGE_TOO_LARGE, ErrorName.INVALID_PARAMETER}

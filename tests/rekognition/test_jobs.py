@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from local.rekognition.caller import Caller
-from local.rekognition.errors import ErrorName, ServiceError
-from local.rekognition.job import Failure, FailureCode, Job, JobStatus, Output
-from local.rekognition.jobs import Jobs
+from localcloud.rekognition.caller import Caller
+from localcloud.rekognition.errors import ErrorName, ServiceError
+from localcloud.rekognition.job import Failure, FailureCode, Job, JobStatus, Output
+from localcloud.rekognition.jobs import Jobs
 
 CALLER = Caller("AKIA", None, "111122223333", "us-east-1")
 OTHERS = [

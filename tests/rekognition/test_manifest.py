@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.rekognition.manifest import MOST_BYTES, ImageLine, InvalidLine, ManifestError, parse
+from localcloud.rekognition.manifest import MOST_BYTES, ImageLine, InvalidLine, ManifestError, parse
 
 keys = st.text(st.characters(codec="utf-8"), min_size=1, max_size=60)
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.rekognition import service
-from local.rekognition.findings import Findings
-from local.rekognition.images import Image
-from local.rekognition.planted_labels import plant
-from local.rekognition.settings import RekognitionSettings
+from localcloud.rekognition import service
+from localcloud.rekognition.findings import Findings
+from localcloud.rekognition.images import Image
+from localcloud.rekognition.planted_labels import plant
+from localcloud.rekognition.settings import RekognitionSettings
 from tests.rekognition import pictures
 from tests.rekognition.conftest import ADAPTER, NEW_ADAPTER, OLD_ADAPTER, ROLE, Rekognition, caller_of
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.moderation.taxonomy import PARENTS
-from local.rekognition import jpeg, planted_labels, png
-from local.rekognition.findings import Finding, Findings
-from local.rekognition.images import MOST_BYTES_OF_AN_OBJECT, Image, open_image
+from gatehouse.moderation.policy.taxonomy import PARENTS
+from localcloud.rekognition import jpeg, planted_labels, png
+from localcloud.rekognition.findings import Finding, Findings
+from localcloud.rekognition.images import MOST_BYTES_OF_AN_OBJECT, Image, open_image
 from tests.rekognition import pictures
 
 SMOKING = {"ModerationLabels": [{"Name": "Smoking", "Confidence": 99.4}], "ContentTypes": []}

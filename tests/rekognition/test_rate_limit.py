@@ -1,6 +1,6 @@
-from local.rekognition.caller import Caller
-from local.rekognition.errors import ErrorName, ServiceError
-from local.rekognition.rate_limit import RateLimit
+from localcloud.rekognition.caller import Caller
+from localcloud.rekognition.errors import ErrorName, ServiceError
+from localcloud.rekognition.rate_limit import RateLimit
 
 HERE = Caller(None, None, "111122223333", "us-east-1")
 ELSEWHERE = Caller(None, None, "111122223333", "eu-west-1")

@@ -1,7 +1,7 @@
 import pytest
 
-from local.rekognition.refusal import BulkRefusal
-from local.rekognition.settings import AdapterStatus, RekognitionSettings, SettingsError
+from localcloud.rekognition.refusal import BulkRefusal
+from localcloud.rekognition.settings import AdapterStatus, RekognitionSettings, SettingsError
 from tests.rekognition.conftest import ADAPTER, OLD_ADAPTER
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.rekognition import service
-from local.rekognition.job import FailureCode
-from local.rekognition.planted_labels import plant
-from local.rekognition.refusal import BulkRefusal
+from localcloud.rekognition import service
+from localcloud.rekognition.job import FailureCode
+from localcloud.rekognition.planted_labels import plant
+from localcloud.rekognition.refusal import BulkRefusal
 from tests.rekognition import pictures
 from tests.rekognition.conftest import ADAPTER, Rekognition
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.rekognition.errors import ErrorName, ServiceError
-from local.rekognition.validation import validate
+from localcloud.rekognition.errors import ErrorName, ServiceError
+from localcloud.rekognition.validation import validate
 from tests.rekognition.conftest import ADAPTER
 
 START: dict[str, Any] = {

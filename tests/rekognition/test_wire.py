@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from local.rekognition import service
-from local.rekognition.errors import ErrorName
-from local.rekognition.job import FailureCode, JobStatus
-from local.rekognition.operation import Operation
+from localcloud.rekognition import service
+from localcloud.rekognition.errors import ErrorName
+from localcloud.rekognition.job import FailureCode, JobStatus
+from localcloud.rekognition.operation import Operation
 from tests.rekognition import pictures
 from tests.rekognition.conftest import Rekognition
 
@@ -120,7 +120,9 @@ def test_hostile_requests_get_an_error_answer(rekognition: Rekognition, operatio
 
 
 def test_the_modules_load_without_pillow_and_without_the_local_cloud() -> None:
-    program = "import sys; sys.modules['PIL'] = None; sys.modules['ministack'] = None; import local.rekognition.service"
+    program = (
+        "import sys; sys.modules['PIL'] = None; sys.modules['ministack'] = None; import localcloud.rekognition.service"
+    )
     root = Path(__file__).parents[2]
 
     subprocess.run([sys.executable, "-c", program], cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, check=True)

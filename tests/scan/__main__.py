@@ -14,11 +14,11 @@ from pathlib import Path
 
 import aws_cdk as cdk
 
-from local.synthesis import ROOT
+from demo.synthesis import ROOT
+from gatehouse.configuration.policies import compile_policies
 from stacks.application import build_application
 from stacks.lambda_dependencies import install_dependencies
 from stacks.node_runtime import use_packaged_node
-from stacks.policies import compile_policies
 from tests.stacks.conftest import settings_of
 from tests.stacks.findings import Finding, acceptances, unaccepted, unneeded
 from tests.stacks.test_findings import SETTINGS

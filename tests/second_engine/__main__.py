@@ -16,11 +16,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from local.synthesis import ROOT
+from demo.synthesis import ROOT
+from gatehouse.configuration.policies import compile_policies
 from stacks.application import build_application
 from stacks.lambda_dependencies import install_dependencies
 from stacks.node_runtime import use_packaged_node
-from stacks.policies import compile_policies
 from tests.second_engine.comparison import differences
 from tests.second_engine.known_differences import unknown, unneeded
 from tests.second_engine.scenarios import SCENARIOS

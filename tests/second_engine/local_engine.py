@@ -13,8 +13,8 @@ from typing import Any
 from ministack.services import stepfunctions
 from ministack.services.sts import _sessions
 
-from local import patches
-from local.patches import authorisation, task_results
+from localcloud import patches
+from localcloud.patches import authorisation, task_results
 from tests.second_engine.played_tasks import (
     CHUNK_ACTION,
     RANDOM,

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lambdas.moderation.chunk import CHUNK_FAILED
-from lambdas.moderation.image_pass import ImagePass
+from gatehouse.moderation.chunk import CHUNK_FAILED
+from gatehouse.moderation.image_pass import ImagePass
 from tests.second_engine.played_tasks import CHUNK_ACTION
 from tests.stacks.workflow import (
     ADAPTER,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.synthesis import ROOT
+from demo.synthesis import ROOT
 from tests.second_engine.comparison import PARTS, Difference, differences
 from tests.second_engine.known_differences import KNOWN_DIFFERENCES, KnownDifference, unknown, unneeded
 from tests.second_engine.played_tasks import CHUNK_ACTION

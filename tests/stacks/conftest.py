@@ -10,10 +10,10 @@ from typing import Any
 import hypothesis
 import pytest
 
+from gatehouse.configuration.policies import compile_policies
+from gatehouse.configuration.settings import Settings, load_settings
 from stacks.lambda_dependencies import install_dependencies
 from stacks.node_runtime import use_packaged_node
-from stacks.policies import compile_policies
-from stacks.settings import Settings, load_settings
 from tests.stacks.workflow import Workflow
 
 use_packaged_node()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stacks.settings import MAX_LANES
+from gatehouse.configuration.settings import MAX_LANES
 from tests.stacks.conftest import ROOT, Assembly, resources
 from tests.stacks.deployed_text import deployed
 from tests.stacks.watched_metrics import dashboards, watched_by_widget

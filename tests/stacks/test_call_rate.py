@@ -9,9 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from lambdas.analyzer.chunk_analysis import CLOSING_SECONDS
-from lambdas.moderation.lane import Priority
-from stacks.call_rate import (
+from gatehouse.configuration.call_rate import (
     DEFAULT_CALLS_PER_SECOND,
     LARGE_REGION_CALLS_PER_SECOND,
     LARGE_REGIONS,
@@ -19,8 +17,10 @@ from stacks.call_rate import (
     CallRate,
     share_of,
 )
+from gatehouse.configuration.settings import ImageEngineSettings
+from gatehouse.moderation.lane import Priority
+from lambdas.analyzer.chunk_analysis import CLOSING_SECONDS
 from stacks.constructs.regional_rate import AccountRate
-from stacks.settings import ImageEngineSettings
 from tests.stacks.conftest import Assembly, only
 
 #: Of the settings: 1 to 250 calls, and the least part of them that shares allow.

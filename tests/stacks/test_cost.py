@@ -2,9 +2,9 @@
 
 import pytest
 
-from lambdas.moderation.engine import Engine
-from lambdas.moderation.lane import Priority
-from stacks.call_rate import LARGE_REGION_CALLS_PER_SECOND
+from gatehouse.configuration.call_rate import LARGE_REGION_CALLS_PER_SECOND
+from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.lane import Priority
 from tests.benchmarks.cost import JOB_SECONDS, Case, cases, looks
 from tests.stacks.workflow import IN_PROGRESS, SUCCEEDED, Workflow, answering, batch_document
 

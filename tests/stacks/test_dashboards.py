@@ -6,9 +6,9 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from lambdas.moderation.lane import Priority
-from stacks.constructs.business_dashboard import LIST_PRICE
-from stacks.constructs.dashboard_section import alarm_lists
+from gatehouse.moderation.lane import Priority
+from stacks.constructs.dashboards.business_dashboard import LIST_PRICE
+from stacks.constructs.dashboards.dashboard_section import alarm_lists
 from tests.benchmarks.cost import REKOGNITION_IMAGE
 from tests.stacks.conftest import Assembly
 from tests.stacks.watched_metrics import dashboards, rows, watched_by_widget
@@ -19,7 +19,7 @@ LANES = {"default", "profile-pictures", "chat", "archive"}
 #: template may have 200 (CloudFormation User Guide, cloudformation-limits.html).
 MANY_LANES = 28
 
-#: CloudWatch's limits (`stacks.constructs.dashboard_section`).
+#: CloudWatch's limits (`stacks.constructs.dashboards.dashboard_section`).
 WIDGETS, METRICS, METRICS_A_WIDGET, ALARMS_A_WIDGET = 500, 2500, 500, 100
 
 

@@ -7,9 +7,9 @@ import aws_cdk as cdk
 import cdk_nag
 import pytest
 
+from gatehouse.configuration.policies import compile_policies
 from stacks.application import build_application
 from stacks.lambda_dependencies import install_dependencies
-from stacks.policies import compile_policies
 from tests.stacks.conftest import EXISTING_KEY, OWN_KEY, ROOT, settings_of
 from tests.stacks.findings import Finding, acceptances, unaccepted, unneeded
 

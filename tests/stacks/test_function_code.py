@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gatehouse.configuration.policies import compile_policies
 from stacks.constructs.function_code import assemble_code
 from stacks.lambda_dependencies import (
     REQUIREMENTS,
@@ -15,7 +16,6 @@ from stacks.lambda_dependencies import (
     install_dependencies,
     installed_dependencies,
 )
-from stacks.policies import compile_policies
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICIES = compile_policies(ROOT / "policies").files(["standard", "strict"])
@@ -27,7 +27,7 @@ for module in ("lambdas.batcher.handler", "lambdas.results.handler"):
     assert callable(importlib.import_module(module).handler)
 from lambdas.shipped_policies import read_policy
 print(read_policy("standard").name)
-for name in ("aws_lambda_powertools", "aws_xray_sdk", "jmespath", "wrapt", "lambdas"):
+for name in ("aws_lambda_powertools", "aws_xray_sdk", "jmespath", "wrapt", "lambdas", "gatehouse.moderation"):
     assert sys.modules[name].__file__.startswith(sys.path[0]), name
 """
 
@@ -75,7 +75,7 @@ def test_the_asset_holds_modules_and_data_and_nothing_compiled(code: Path) -> No
     assert {Path(name).suffix for name in files} == {".py", ".json"}
     assert {name.split("/")[0] for name in files} == {
         *("aws_lambda_powertools", "aws_xray_sdk", "jmespath", "typing_extensions.py", "wrapt"),
-        *("lambdas", "policies"),
+        *("gatehouse", "lambdas", "policies"),
     }
     assert {name for name in files if name.startswith("policies/")} == {
         "policies/standard.json",
@@ -83,10 +83,13 @@ def test_the_asset_holds_modules_and_data_and_nothing_compiled(code: Path) -> No
     }
 
 
-def test_the_asset_holds_our_package_as_it_is(code: Path) -> None:
+def test_the_asset_holds_the_handlers_the_domain_and_the_aws_adapters_as_they_are(code: Path) -> None:
+    package = ROOT / "src" / "gatehouse"
+    modules = [*(package / "aws").rglob("*.py"), *(package / "moderation").rglob("*.py")]
     ours = {str(path.relative_to(ROOT)) for path in (ROOT / "lambdas").rglob("*.py")}
+    ours |= {str(path.relative_to(ROOT / "src")) for path in modules}
 
-    assert {name for name in contents(code) if name.startswith("lambdas/")} == ours
+    assert {name for name in contents(code) if name.startswith(("lambdas/", "gatehouse/"))} == ours
 
 
 def test_the_asset_is_small(code: Path) -> None:

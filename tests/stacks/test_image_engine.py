@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from lambdas.moderation.chunk import CHUNK_FAILED, Chunk, ChunkMessage
-from lambdas.moderation.image_pass import ImagePass
+from gatehouse.configuration.call_rate import LEAST_CHUNK, CallRate
+from gatehouse.moderation.chunk import CHUNK_FAILED, Chunk, ChunkMessage
+from gatehouse.moderation.image_pass import ImagePass
 from lambdas.results.request import ImageRun, Job, Request
-from stacks.call_rate import LEAST_CHUNK, CallRate
 from tests.stacks.conftest import Assembly
 from tests.stacks.conftest import workflow as workflow_of
 from tests.stacks.test_workflow import HISTORY, events

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
+from gatehouse.configuration.settings import MAX_LANES
+from gatehouse.configuration.settings_section import SettingsError
+from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.lane import Priority
+from gatehouse.moderation.verdict import Status
 from lambdas.analyzer.environment import Environment as AnalyzerEnvironment
 from lambdas.batcher.environment import Environment as BatcherEnvironment
-from lambdas.moderation.engine import Engine
-from lambdas.moderation.lane import Priority
-from lambdas.moderation.verdict import Status
 from lambdas.results.environment import Environment as ResultsEnvironment
 from lambdas.sweeper.schedule import Schedule
-from stacks.settings import MAX_LANES
-from stacks.settings_section import SettingsError
 from tests.stacks.conftest import Assembly, only, resources, settings_of, workflow
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from local.rekognition.planted_labels import METADATA_KEY
+from localcloud.rekognition.planted_labels import METADATA_KEY
 from tests.stacks.conftest import ROOT, Assembly
 
-DEPLOYED = [path for folder in ("lambdas", "stacks") for path in sorted((ROOT / folder).rglob("*.py"))]
+DEPLOYED = [path for folder in ("lambdas", "stacks", "src/gatehouse") for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
 def imported(source: str) -> Iterator[str]:
@@ -25,7 +25,7 @@ def imported(source: str) -> Iterator[str]:
 def test_nothing_that_is_deployed_knows_planted_labels(path: Path) -> None:
     source = path.read_text("utf-8")
 
-    assert not [name for name in imported(source) if name.partition(".")[0] == "local"]
+    assert not [name for name in imported(source) if name.partition(".")[0] == "localcloud"]
     # A result line's member is called detect-moderation-labels.
     assert not re.search(rf"(?<!detect-){METADATA_KEY}|plant", source, re.IGNORECASE)
 
@@ -33,7 +33,7 @@ def test_nothing_that_is_deployed_knows_planted_labels(path: Path) -> None:
 def test_the_functions_asset_has_no_code_of_the_local_cloud(shipped: Assembly) -> None:
     (asset,) = [folder for folder in shipped.folder.glob("asset.*") if (folder / "policies").is_dir()]
 
-    assert not (asset / "local").exists()
+    assert not (asset / "localcloud").exists()
     assert not [path for path in asset.rglob("*") if "planted" in path.name]
 
 

@@ -7,18 +7,24 @@ from typing import Any
 
 import pytest
 
-from lambdas.moderation import taxonomy
-from lambdas.moderation.analysis import Analysis, parse_answer
-from lambdas.moderation.lane import Lane
-from lambdas.moderation.policy import Policy
-from lambdas.moderation.rule import CONTENT_TYPES
-from lambdas.moderation.verdict import Status
-from local.rekognition.analysis import answer
-from local.rekognition.images import MOST_BYTES_OF_AN_OBJECT, open_image
-from local.rekognition.planted_labels import find
-from local.samples import sample_images
-from stacks.policies import PolicyCatalog, compile_policies, compile_policy, find_mistakes, find_notes
-from stacks.settings_section import SettingsError
+from demo.samples import sample_images
+from gatehouse.configuration.policies import (
+    PolicyCatalog,
+    compile_policies,
+    compile_policy,
+    find_mistakes,
+    find_notes,
+)
+from gatehouse.configuration.settings_section import SettingsError
+from gatehouse.moderation.analysis import Analysis, parse_answer
+from gatehouse.moderation.lane import Lane
+from gatehouse.moderation.policy import taxonomy
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.policy.rule import CONTENT_TYPES
+from gatehouse.moderation.verdict import Status
+from localcloud.rekognition.analysis import answer
+from localcloud.rekognition.images import MOST_BYTES_OF_AN_OBJECT, open_image
+from localcloud.rekognition.planted_labels import find
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from lambdas.moderation import taxonomy
-from lambdas.moderation.policy import Policy, PolicyError
-from lambdas.moderation.policy_document import (
+from gatehouse.configuration.policy_schema import SCHEMA_FILE, policy_schema, schema_text
+from gatehouse.moderation.policy import taxonomy
+from gatehouse.moderation.policy.policy import Policy, PolicyError
+from gatehouse.moderation.policy.policy_document import (
     MAX_CONTENT_TYPE,
     MAX_DESCRIPTION,
     MAX_NAME,
@@ -22,7 +23,6 @@ from lambdas.moderation.policy_document import (
     MAX_VERSION,
     SCHEMA,
 )
-from stacks.policy_schema import SCHEMA_FILE, policy_schema, schema_text
 
 FOLDER = Path(__file__).resolve().parents[2] / "policies"
 VALIDATOR = Draft202012Validator(policy_schema())
@@ -248,7 +248,7 @@ def test_only_the_parser_compares_values_and_sees_misspelt_kinds(rule: object) -
 
 
 def test_the_published_schema_is_current() -> None:
-    assert SCHEMA_FILE.read_text("utf-8") == schema_text(), "run: python -m stacks.policy_schema"
+    assert SCHEMA_FILE.read_text("utf-8") == schema_text(), "run: python -m gatehouse.configuration.policy_schema"
 
 
 def test_the_schema_is_one() -> None:

@@ -8,13 +8,19 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lambdas.moderation.engine import Engine
-from lambdas.moderation.lane import Lane, Priority
-from lambdas.moderation.verdict import Status
-from stacks.policies import PolicyCatalog, compile_policies
-from stacks.settings import LOG_RETENTION_DAYS, ImageEngineSettings, LaneSettings, Settings, load_settings
-from stacks.settings_mistakes import find_settings_mistakes
-from stacks.settings_section import SettingsError
+from gatehouse.configuration.policies import PolicyCatalog, compile_policies
+from gatehouse.configuration.settings import (
+    LOG_RETENTION_DAYS,
+    ImageEngineSettings,
+    LaneSettings,
+    Settings,
+    load_settings,
+)
+from gatehouse.configuration.settings_mistakes import find_settings_mistakes
+from gatehouse.configuration.settings_section import SettingsError
+from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.lane import Lane, Priority
+from gatehouse.moderation.verdict import Status
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from lambdas.moderation import verdict
-from lambdas.moderation.policy import Policy
-from lambdas.moderation.policy_pointer import PolicyPointer
-from stacks.policies import compile_policies
+from gatehouse.configuration.policies import compile_policies
+from gatehouse.moderation import verdict
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.policy.policy_pointer import PolicyPointer
 from tests.stacks.conftest import ROOT, Assembly, only, resources
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lambdas.moderation.lane import Lane
-from stacks.upload_pattern import upload_detail
+from gatehouse.configuration.upload_pattern import upload_detail
+from gatehouse.moderation.lane import Lane
 
 BUCKET = "uploads"
 

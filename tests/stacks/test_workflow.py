@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from lambdas.moderation.batch import Batch, bulk_output_prefix, execution_key, manifest_key
-from lambdas.moderation.engine import Engine
-from lambdas.moderation.lane import Lane
+from gatehouse.moderation.batch import Batch, bulk_output_prefix, execution_key, manifest_key
+from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.lane import Lane
 from lambdas.results.request import ImageRun, Job, Request
-from stacks.constructs.bulk_engine_states import MAX_JOBS, TRANSIENT_FAILURES
+from stacks.constructs.workflow.bulk_engine_states import MAX_JOBS, TRANSIENT_FAILURES
 from tests.stacks.workflow import (
     ADAPTER,
     ID,

@@ -8,8 +8,8 @@ import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
-from lambdas.moderation.chunk import CHUNK_FAILED
-from stacks.constructs.bulk_engine_states import TRANSIENT_FAILURES
+from gatehouse.moderation.chunk import CHUNK_FAILED
+from stacks.constructs.workflow.bulk_engine_states import TRANSIENT_FAILURES
 from tests.stacks.workflow import ADAPTER, ID, Workflow, answering, batch_document, settled
 from tests.stacks.workflow_run import Run
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lambdas.moderation.batch import bulk_output_prefix, manifest_key
-from lambdas.moderation.image_pass import ImagePass
+from gatehouse.moderation.batch import bulk_output_prefix, manifest_key
+from gatehouse.moderation.image_pass import ImagePass
 from lambdas.results.settlement import Again
 from tests.stacks.workflow_run import Run, Task, TaskError, matching, run_workflow
 

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from lambdas.moderation import taxonomy
-from lambdas.moderation.analysis import Analysis, ContentType, Label
-from lambdas.moderation.batch import Batch, BatchSettings, BatchUpload, read_settings
-from lambdas.moderation.engine import Engine
-from lambdas.moderation.lane import Lane
-from lambdas.moderation.policy import Policy
-from lambdas.moderation.upload import Upload, iso
-from lambdas.moderation.verdict import BY_POLICY, Claim, Failure, PolicyReference, Reason, Status, Verdict
+from gatehouse.moderation.analysis import Analysis, ContentType, Label
+from gatehouse.moderation.batch import Batch, BatchSettings, BatchUpload, read_settings
+from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.lane import Lane
+from gatehouse.moderation.policy import taxonomy
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.upload import Upload, iso
+from gatehouse.moderation.verdict import BY_POLICY, Claim, Failure, PolicyReference, Reason, Status, Verdict
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 ADAPTER = "arn:aws:rekognition:us-east-1:000000000000:project/p/version/v/1"

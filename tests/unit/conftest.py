@@ -19,10 +19,10 @@ from boto3.dynamodb.types import TypeDeserializer
 from hypothesis import settings
 from moto import mock_aws
 
-from lambdas.aws.verdict_table import VerdictTable
-from lambdas.aws.work_bucket import WorkBucket
-from lambdas.moderation.upload import Upload
-from lambdas.moderation.verdict import INDEX, INDEX_PARTITION, INDEX_PROJECTION, INDEX_SORT, OBJECT, VERSION
+from gatehouse.aws.verdict_table import VerdictTable
+from gatehouse.aws.work_bucket import WorkBucket
+from gatehouse.moderation.upload import Upload
+from gatehouse.moderation.verdict import INDEX, INDEX_PARTITION, INDEX_PROJECTION, INDEX_SORT, OBJECT, VERSION
 from tests.unit.aws_calls import AwsCalls
 
 if TYPE_CHECKING:

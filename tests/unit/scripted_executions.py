@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import TYPE_CHECKING, Literal, cast
 
-from lambdas.aws.executions import Executions, Progress
+from gatehouse.aws.executions import Executions, Progress
 from tests.unit.aws_calls import Killed
 
 if TYPE_CHECKING:

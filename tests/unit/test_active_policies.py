@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.aws.policy_parameters import PolicyParameterMissingError, PolicyParameters
+from gatehouse.aws.policy_parameters import PolicyParameterMissingError, PolicyParameters
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.policy.policy_pointer import PolicyPointer, PolicyPointerError, policy_key
 from lambdas.batcher.active_policies import MAX_AGE, ActivePolicies
-from lambdas.moderation.policy import Policy
-from lambdas.moderation.policy_pointer import PolicyPointer, PolicyPointerError, policy_key
 from tests.unit.builders import a_policy
 from tests.unit.conftest import WORK, Storage
 

@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from boto3.dynamodb.types import TypeSerializer
 
-from lambdas.aws import verdict_table
-from lambdas.aws.executions import Progress
+from gatehouse.aws import verdict_table
+from gatehouse.aws.executions import Progress
+from gatehouse.moderation.batch import manifest_key, uploads_key
+from gatehouse.moderation.open_batch import open_key
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.policy.policy_pointer import PolicyPointerError
+from gatehouse.moderation.upload import Upload
+from gatehouse.moderation.verdict import Status, claim_from_item
 from lambdas.batcher.admission import Admission, Admitted
-from lambdas.moderation.batch import manifest_key, uploads_key
-from lambdas.moderation.open_batch import open_key
-from lambdas.moderation.policy import Policy
-from lambdas.moderation.policy_pointer import PolicyPointerError
-from lambdas.moderation.upload import Upload
-from lambdas.moderation.verdict import Status, claim_from_item
 from tests.unit.aws_calls import Killed
 from tests.unit.builders import NOON, a_lane, a_policy, a_verdict, an_upload, uploads
 from tests.unit.conftest import TABLE, WORK, Storage

@@ -7,7 +7,7 @@ from boto3.dynamodb.types import TypeSerializer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.moderation.analysis import (
+from gatehouse.moderation.analysis import (
     MAX_LINE_BYTES,
     Analysis,
     ContentType,
@@ -20,8 +20,8 @@ from lambdas.moderation.analysis import (
     parse_answer,
     parse_result_line,
 )
-from lambdas.moderation.flag import MAX_BYTES, Flag
-from lambdas.moderation.taxonomy import PARENTS
+from gatehouse.moderation.flag import MAX_BYTES, Flag
+from gatehouse.moderation.policy.taxonomy import PARENTS
 from tests.unit.builders import a_claim, a_policy, a_verdict, an_answer, an_upload, labels
 from tests.unit.test_upload import JSON, KEYS
 

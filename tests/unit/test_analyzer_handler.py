@@ -13,11 +13,11 @@ from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError
 from moto.core.models import botocore_stubber
 
+from gatehouse.moderation.analysis import answer_line
+from gatehouse.moderation.chunk import Chunk, ChunkLine, ChunkMessage
+from gatehouse.moderation.image_pass import ImagePass
 from lambdas.analyzer import handler as analyzer
 from lambdas.analyzer.chunk_analysis import MAX_DELIVERIES
-from lambdas.moderation.analysis import answer_line
-from lambdas.moderation.chunk import Chunk, ChunkLine, ChunkMessage
-from lambdas.moderation.image_pass import ImagePass
 from tests.emitted_metrics import EMITTED
 from tests.unit.aws_calls import AwsCalls, an_error
 from tests.unit.builders import a_batch, a_claim, an_answer, an_upload, uploads

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.moderation.batch import (
+from gatehouse.moderation.batch import (
     MAX_BATCHES_PER_UPLOAD,
     Batch,
     bulk_output_prefix,
@@ -18,10 +18,10 @@ from lambdas.moderation.batch import (
     settings_key,
     uploads_key,
 )
-from lambdas.moderation.engine import Engine
-from lambdas.moderation.policy import Policy
-from lambdas.moderation.upload import MAX_IMAGE_BYTES, Upload
-from lambdas.moderation.verdict import Status
+from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.upload import MAX_IMAGE_BYTES, Upload
+from gatehouse.moderation.verdict import Status
 from tests.unit.builders import ADAPTER, a_batch, a_claim, a_lane, a_policy, an_upload, settings_and_index
 from tests.unit.test_upload import HEX, KEYS
 

@@ -9,10 +9,10 @@ from typing import Any
 import boto3
 import pytest
 
+from gatehouse.moderation.policy.policy_pointer import PolicyPointer
+from gatehouse.moderation.upload import readmission_message
+from gatehouse.moderation.verdict import Status, claim_from_item
 from lambdas.batcher import handler as batcher
-from lambdas.moderation.policy_pointer import PolicyPointer
-from lambdas.moderation.upload import readmission_message
-from lambdas.moderation.verdict import Status, claim_from_item
 from tests.emitted_metrics import EMITTED
 from tests.unit.aws_calls import AwsCalls, Killed
 from tests.unit.builders import a_lane, a_policy, a_verdict, an_upload, s3_event, sqs_records, uploads

@@ -15,25 +15,25 @@ import pytest
 from botocore.config import Config
 from botocore.response import StreamingBody
 
+from gatehouse.aws.chunk_queue import ChunkQueue
+from gatehouse.aws.executions import Executions
+from gatehouse.aws.flag_topic import FlagTopic
+from gatehouse.aws.image_moderation import ImageModeration
+from gatehouse.aws.policy_parameters import PolicyParameters
+from gatehouse.aws.task_tokens import TaskTokens
+from gatehouse.aws.upload_bucket import PARALLEL_LOOKS, UploadBucket
+from gatehouse.aws.verdict_table import VerdictTable
+from gatehouse.aws.work_bucket import WorkBucket
+from gatehouse.moderation.analysis import answer_line
+from gatehouse.moderation.chunk import Chunk
+from gatehouse.moderation.image_pass import ImagePass
+from gatehouse.moderation.policy.policy_pointer import PolicyPointer
+from gatehouse.moderation.verdict import FLAGGED, Status
 from lambdas.analyzer.chunk_analysis import ChunkAnalysis, Outcome
 from lambdas.analyzer.pace import Pace
-from lambdas.aws.chunk_queue import ChunkQueue
-from lambdas.aws.executions import Executions
-from lambdas.aws.flag_topic import FlagTopic
-from lambdas.aws.image_moderation import ImageModeration
-from lambdas.aws.policy_parameters import PolicyParameters
-from lambdas.aws.task_tokens import TaskTokens
-from lambdas.aws.upload_bucket import PARALLEL_LOOKS, UploadBucket
-from lambdas.aws.verdict_table import VerdictTable
-from lambdas.aws.work_bucket import WorkBucket
 from lambdas.batcher.active_policies import ActivePolicies
 from lambdas.batcher.admission import Admission
 from lambdas.batcher.messages import Messages
-from lambdas.moderation.analysis import answer_line
-from lambdas.moderation.chunk import Chunk
-from lambdas.moderation.image_pass import ImagePass
-from lambdas.moderation.policy_pointer import PolicyPointer
-from lambdas.moderation.verdict import FLAGGED, Status
 from lambdas.results.request import ImageRun, Job, Location, Request
 from lambdas.results.settlement import Settlement
 from tests.unit.aws_calls import AwsCalls, an_error

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.moderation.analysis import ImageError, answer_line, error_line, parse_result_line
-from lambdas.moderation.batch import index_lines
-from lambdas.moderation.chunk import Chunk, ChunkImage, ChunkLine, ChunkMessage, ChunkMessageError, chunk_lines
-from lambdas.moderation.image_pass import ImagePass
-from lambdas.moderation.upload import Upload
+from gatehouse.moderation.analysis import ImageError, answer_line, error_line, parse_result_line
+from gatehouse.moderation.batch import index_lines
+from gatehouse.moderation.chunk import Chunk, ChunkImage, ChunkLine, ChunkMessage, ChunkMessageError, chunk_lines
+from gatehouse.moderation.image_pass import ImagePass
+from gatehouse.moderation.upload import Upload
 from tests.unit.builders import ADAPTER, a_batch, a_claim, an_answer, an_upload, result_line, uploads
 from tests.unit.test_upload import JSON, KEYS
 

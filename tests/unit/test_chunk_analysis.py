@@ -9,6 +9,20 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from gatehouse.aws.chunk_queue import ChunkQueue
+from gatehouse.aws.image_moderation import ImageModeration
+from gatehouse.aws.task_tokens import TaskTokens
+from gatehouse.moderation.analysis import (
+    ImageError,
+    ResultLine,
+    answer_line,
+    error_line,
+    parse_answer,
+    parse_result_line,
+)
+from gatehouse.moderation.chunk import Chunk, ChunkMessage, ChunkMessageError
+from gatehouse.moderation.image_pass import ImagePass
+from gatehouse.moderation.upload import Upload
 from lambdas.analyzer import chunk_analysis
 from lambdas.analyzer.chunk_analysis import (
     MAX_DELIVERIES,
@@ -19,13 +33,6 @@ from lambdas.analyzer.chunk_analysis import (
     Outcome,
 )
 from lambdas.analyzer.pace import Pace
-from lambdas.aws.chunk_queue import ChunkQueue
-from lambdas.aws.image_moderation import ImageModeration
-from lambdas.aws.task_tokens import TaskTokens
-from lambdas.moderation.analysis import ImageError, ResultLine, answer_line, error_line, parse_answer, parse_result_line
-from lambdas.moderation.chunk import Chunk, ChunkMessage, ChunkMessageError
-from lambdas.moderation.image_pass import ImagePass
-from lambdas.moderation.upload import Upload
 from tests.unit.aws_calls import Killed, an_error
 from tests.unit.builders import ADAPTER, a_batch, a_claim, an_answer, an_upload, uploads
 from tests.unit.clock import Clock

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lambdas.moderation.confirmation import StoredObject, aliases_of, doubt, speaks_of
-from lambdas.moderation.upload import Upload, iso, second
+from gatehouse.moderation.confirmation import StoredObject, aliases_of, doubt, speaks_of
+from gatehouse.moderation.upload import Upload, iso, second
 from tests.unit.builders import an_upload
 from tests.unit.test_upload import KEYS
 

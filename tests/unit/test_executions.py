@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from lambdas.aws.executions import MAX_REDRIVES, Executions, Progress
+from gatehouse.aws.executions import MAX_REDRIVES, Executions, Progress
 
 MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:analysis"
 EXECUTION = "arn:aws:states:us-east-1:000000000000:execution:analysis:batch-1"

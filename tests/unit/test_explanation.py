@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from lambdas.moderation.analysis import Analysis, ContentType, Label
-from lambdas.moderation.explanation import MAX_OPTIONS, Alternative, RuleChange, apply_changes, explain
-from lambdas.moderation.policy import Policy
-from lambdas.moderation.verdict import Status
+from gatehouse.moderation.analysis import Analysis, ContentType, Label
+from gatehouse.moderation.policy.explanation import MAX_OPTIONS, Alternative, RuleChange, apply_changes, explain
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.verdict import Status
 from tests.unit.builders import a_policy, an_analysis, content_types
 
 DRAWN = {"Illustrated": 90.0}

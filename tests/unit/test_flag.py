@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.moderation.analysis import Label
-from lambdas.moderation.flag import MAX_BYTES, MAX_MESSAGES, Flag, in_batches
-from lambdas.moderation.verdict import Failure, PolicyReference, Reason, Status
+from gatehouse.moderation.analysis import Label
+from gatehouse.moderation.flag import MAX_BYTES, MAX_MESSAGES, Flag, in_batches
+from gatehouse.moderation.verdict import Failure, PolicyReference, Reason, Status
 from tests.unit.builders import a_claim, a_verdict, an_analysis, an_upload
 from tests.unit.test_upload import KEYS
 

@@ -7,8 +7,8 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from lambdas.aws.flag_topic import FlagNotPublishedError, FlagTopic
-from lambdas.moderation.flag import Flag
+from gatehouse.aws.flag_topic import FlagNotPublishedError, FlagTopic
+from gatehouse.moderation.flag import Flag
 
 ARN = "arn:aws:sns:us-east-1:000000000000:flags"
 FLAGS = [Flag(f"id-{n}", json.dumps({"n": n}), {"status": ("String", "REVIEW")}) for n in range(3)]

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.moderation.flood import LEAST, apart_from_flood
-from lambdas.moderation.upload import Upload
+from gatehouse.moderation.flood import LEAST, apart_from_flood
+from gatehouse.moderation.upload import Upload
 from tests.unit.builders import an_upload
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from lambdas.moderation.image_errors import is_throttling, is_unsupported, may_pass
+from gatehouse.moderation.image_errors import is_throttling, is_unsupported, may_pass
 from tests.unit.builders import ADAPTER
 
 

@@ -15,9 +15,9 @@ from botocore.exceptions import (
 )
 from botocore.stub import Stubber
 
-from lambdas.aws.image_moderation import CallFailedError, CallThrottledError, ImageModeration
-from lambdas.moderation.analysis import ImageError
-from lambdas.moderation.upload import Upload
+from gatehouse.aws.image_moderation import CallFailedError, CallThrottledError, ImageModeration
+from gatehouse.moderation.analysis import ImageError
+from gatehouse.moderation.upload import Upload
 from tests.unit.aws_calls import AwsCalls, an_error
 from tests.unit.builders import ADAPTER, an_answer, an_upload
 

@@ -1,7 +1,7 @@
 import pytest
 
-from lambdas.moderation.image_pass import ImagePass
-from lambdas.moderation.lane import Priority
+from gatehouse.moderation.image_pass import ImagePass
+from gatehouse.moderation.lane import Priority
 
 
 def test_each_pass_has_an_index_of_its_own() -> None:

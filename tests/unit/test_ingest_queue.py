@@ -5,7 +5,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from lambdas.aws.ingest_queue import IngestQueue, MessageNotSentError
+from gatehouse.aws.ingest_queue import IngestQueue, MessageNotSentError
 from tests.unit.aws_calls import AwsCalls
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.moderation.engine import Engine
-from lambdas.moderation.lane import Lane, Priority
+from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.lane import Lane, Priority
 from tests.unit.builders import ADAPTER, a_lane
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from lambdas.moderation.analysis import Analysis, Label
-from lambdas.moderation.model_drift import MAX_NAME, loggable, other_versions, unknown_labels
+from gatehouse.moderation.analysis import Analysis, Label
+from gatehouse.moderation.policy.model_drift import MAX_NAME, loggable, other_versions, unknown_labels
 from tests.unit.builders import ADAPTER, an_analysis
 
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.moderation.open_batch import OPEN_PREFIX, OpenBatch, named_by, open_key
-from lambdas.moderation.verdict import Claim
+from gatehouse.moderation.open_batch import OPEN_PREFIX, OpenBatch, named_by, open_key
+from gatehouse.moderation.verdict import Claim
 from tests.unit.builders import an_upload, uploads
 
 ID = "0123456789abcdef" * 2

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from lambdas.moderation.analysis import Analysis, ContentType, Label
-from lambdas.moderation.policy import Decision, Policy
-from lambdas.moderation.rule import Outcome, Thresholds
-from lambdas.moderation.verdict import PolicyReference, Reason, Status
+from gatehouse.moderation.analysis import Analysis, ContentType, Label
+from gatehouse.moderation.policy.policy import Decision, Policy
+from gatehouse.moderation.policy.rule import Outcome, Thresholds
+from gatehouse.moderation.verdict import PolicyReference, Reason, Status
 from tests.unit.builders import a_policy, an_analysis, content_types
 
 #: Gore is blocked from 80, but where the image is a drawing a person looks, from 90.

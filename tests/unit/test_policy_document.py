@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.moderation.policy import Policy
-from lambdas.moderation.policy_document import PolicyError
-from lambdas.moderation.rule import Refinement, Rule, Thresholds
-from lambdas.moderation.taxonomy import PARENTS
-from lambdas.moderation.taxonomy_6_1 import SUCCESSORS
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.policy.policy_document import PolicyError
+from gatehouse.moderation.policy.rule import Refinement, Rule, Thresholds
+from gatehouse.moderation.policy.taxonomy import PARENTS
+from gatehouse.moderation.policy.taxonomy_6_1 import SUCCESSORS
 from tests.unit.builders import POLICY_DOCUMENT
 from tests.unit.test_upload import JSON
 

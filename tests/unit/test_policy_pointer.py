@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.moderation.policy import Policy
-from lambdas.moderation.policy_pointer import (
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.policy.policy_pointer import (
     PolicyPointer,
     PolicyPointerError,
     PolicyVersion,

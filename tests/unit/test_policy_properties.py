@@ -9,12 +9,12 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lambdas.moderation.analysis import Analysis, ContentType, Label
-from lambdas.moderation.explanation import apply_changes, explain
-from lambdas.moderation.policy import Policy
-from lambdas.moderation.replay import replay
-from lambdas.moderation.taxonomy import PARENTS, ancestors, descendants
-from lambdas.moderation.verdict import Status
+from gatehouse.moderation.analysis import Analysis, ContentType, Label
+from gatehouse.moderation.policy.explanation import apply_changes, explain
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.policy.replay import replay
+from gatehouse.moderation.policy.taxonomy import PARENTS, ancestors, descendants
+from gatehouse.moderation.verdict import Status
 from tests.unit.builders import a_verdict
 
 # --- The second opinion ---

@@ -10,9 +10,9 @@ from boto3.dynamodb.conditions import Key
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.moderation.confirmation import StoredObject, speaks_of
-from lambdas.moderation.upload import iso, version_named
-from lambdas.moderation.verdict import Status
+from gatehouse.moderation.confirmation import StoredObject, speaks_of
+from gatehouse.moderation.upload import iso, version_named
+from gatehouse.moderation.verdict import Status
 from tests.unit.builders import a_claim, a_verdict, an_upload
 
 README = Path(__file__).resolve().parents[2] / "README.md"

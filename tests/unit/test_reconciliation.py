@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.moderation.analysis import ImageError, answer_line, error_line
-from lambdas.moderation.batch import Batch
-from lambdas.moderation.engine import Engine
-from lambdas.moderation.reconciliation import Answers, BulkAnswers, ImageAnswers, is_leftover, judge, withdraw
-from lambdas.moderation.verdict import Failure, Status, Verdict
+from gatehouse.moderation.analysis import ImageError, answer_line, error_line
+from gatehouse.moderation.batch import Batch
+from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.reconciliation import Answers, BulkAnswers, ImageAnswers, is_leftover, judge, withdraw
+from gatehouse.moderation.verdict import Failure, Status, Verdict
 from tests.unit.builders import (
     ADAPTER,
     a_batch,

@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from lambdas.moderation.policy import Policy
-from lambdas.moderation.replay import Replayed, is_replayable, replay
-from lambdas.moderation.verdict import BY_POLICY, Reason, Status, Verdict
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.policy.replay import Replayed, is_replayable, replay
+from gatehouse.moderation.verdict import BY_POLICY, Reason, Status, Verdict
 from tests.unit.builders import ADAPTER, a_policy, a_verdict, an_analysis
 
 LATER = "2026-11-23T08:00:00.000Z"

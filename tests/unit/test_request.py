@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from lambdas.moderation.chunk import Chunk
-from lambdas.moderation.image_pass import ImagePass
-from lambdas.moderation.verdict import MAX_CODE, MAX_MESSAGE, Failure
+from gatehouse.moderation.chunk import Chunk
+from gatehouse.moderation.image_pass import ImagePass
+from gatehouse.moderation.verdict import MAX_CODE, MAX_MESSAGE, Failure
 from lambdas.results.request import Fallback, ImageRun, Job, Location, Request
 
 NO_JOB: dict[str, Any] = {"job_id": None, "results": None, "summary": None, "failure": None}

@@ -9,12 +9,12 @@ from typing import Any
 import boto3
 import pytest
 
-from lambdas.aws.work_bucket import WorkBucket
-from lambdas.moderation.analysis import ImageError, answer_line, error_line
-from lambdas.moderation.chunk import Chunk
-from lambdas.moderation.image_pass import ImagePass
-from lambdas.moderation.upload import Upload, iso
-from lambdas.moderation.verdict import Claim
+from gatehouse.aws.work_bucket import WorkBucket
+from gatehouse.moderation.analysis import ImageError, answer_line, error_line
+from gatehouse.moderation.chunk import Chunk
+from gatehouse.moderation.image_pass import ImagePass
+from gatehouse.moderation.upload import Upload, iso
+from gatehouse.moderation.verdict import Claim
 from lambdas.results import handler as results
 from tests.emitted_metrics import EMITTED
 from tests.unit.builders import a_batch, a_lane, an_answer, an_upload, result_line

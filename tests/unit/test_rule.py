@@ -1,6 +1,6 @@
 import pytest
 
-from lambdas.moderation.rule import CONTENT_TYPES, Outcome, Refinement, Rule, Thresholds
+from gatehouse.moderation.policy.rule import CONTENT_TYPES, Outcome, Refinement, Rule, Thresholds
 
 DRAWN = Refinement({"Animated": 70.0, "Illustrated": 60.0}, Thresholds(review=90.0))
 CARTOON = Refinement({"Cartoon": 50.0}, Thresholds())

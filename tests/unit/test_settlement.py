@@ -9,20 +9,20 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.aws import verdict_table
-from lambdas.aws.flag_topic import FlagTopic
-from lambdas.aws.upload_bucket import UploadBucket
-from lambdas.aws.verdict_table import VerdictTableBusyError
-from lambdas.moderation.analysis import ImageError, answer_line, error_line
-from lambdas.moderation.batch import Batch, BatchUpload, index_lines, uploads_key
-from lambdas.moderation.chunk import Chunk
-from lambdas.moderation.engine import Engine
-from lambdas.moderation.image_pass import ImagePass
-from lambdas.moderation.lane import Priority
-from lambdas.moderation.open_batch import OpenBatch, open_key
-from lambdas.moderation.policy import Policy
-from lambdas.moderation.upload import Upload, iso, version_named
-from lambdas.moderation.verdict import FLAGGED, Claim, Failure, Status
+from gatehouse.aws import verdict_table
+from gatehouse.aws.flag_topic import FlagTopic
+from gatehouse.aws.upload_bucket import UploadBucket
+from gatehouse.aws.verdict_table import VerdictTableBusyError
+from gatehouse.moderation.analysis import ImageError, answer_line, error_line
+from gatehouse.moderation.batch import Batch, BatchUpload, index_lines, uploads_key
+from gatehouse.moderation.chunk import Chunk
+from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.image_pass import ImagePass
+from gatehouse.moderation.lane import Priority
+from gatehouse.moderation.open_batch import OpenBatch, open_key
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.upload import Upload, iso, version_named
+from gatehouse.moderation.verdict import FLAGGED, Claim, Failure, Status
 from lambdas.results import settlement
 from lambdas.results.request import ImageRun, Job, Location, Request
 from lambdas.results.settlement import Again, Settled, Settlement

@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 import boto3
 import pytest
 
-from lambdas.aws.executions import Progress
-from lambdas.aws.ingest_queue import IngestQueue
+from gatehouse.aws.executions import Progress
+from gatehouse.aws.ingest_queue import IngestQueue
+from gatehouse.moderation.batch import new_batch_id
+from gatehouse.moderation.open_batch import OpenBatch, open_key
+from gatehouse.moderation.upload import Upload, iso, parse_message
+from gatehouse.moderation.verdict import Status, claim_from_item
 from lambdas.batcher.admission import Admission
 from lambdas.batcher.messages import Messages
-from lambdas.moderation.batch import new_batch_id
-from lambdas.moderation.open_batch import OpenBatch, open_key
-from lambdas.moderation.upload import Upload, iso, parse_message
-from lambdas.moderation.verdict import Status, claim_from_item
 from lambdas.sweeper.schedule import LaneRoute, Schedule
 from lambdas.sweeper.sweep import READMIT_AGAIN, Sweep, Swept
 from tests.unit.aws_calls import Killed, an_error

@@ -8,9 +8,9 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.moderation.open_batch import OpenBatch, open_key
-from lambdas.moderation.upload import iso, parse_message
-from lambdas.moderation.verdict import Claim
+from gatehouse.moderation.open_batch import OpenBatch, open_key
+from gatehouse.moderation.upload import iso, parse_message
+from gatehouse.moderation.verdict import Claim
 from lambdas.sweeper import handler as sweeper
 from tests.emitted_metrics import EMITTED
 from tests.unit.builders import uploads

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from lambdas.aws.task_tokens import TaskTokens
+from gatehouse.aws.task_tokens import TaskTokens
 
 HEARTBEAT = {"taskToken": "token-1"}
 SUCCESS = {"taskToken": "token-1", "output": json.dumps({"first": 100})}

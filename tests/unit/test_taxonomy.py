@@ -2,8 +2,8 @@ from collections import Counter
 
 import pytest
 
-from lambdas.moderation.taxonomy import PARENTS, VERSION, ancestors, descendants, level
-from lambdas.moderation.taxonomy_6_1 import CONTENT_TYPES, SUCCESSORS
+from gatehouse.moderation.policy.taxonomy import PARENTS, VERSION, ancestors, descendants, level
+from gatehouse.moderation.policy.taxonomy_6_1 import CONTENT_TYPES, SUCCESSORS
 
 #: Labels below each of level 1, on levels 2 and 3, as the guide's table shows them.
 BELOW = {

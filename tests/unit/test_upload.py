@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lambdas.moderation.upload import (
+from gatehouse.moderation.upload import (
     MAX_TEXT_BYTES,
     MalformedMessageError,
     UnreadableUploadError,

@@ -4,11 +4,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.aws.upload_bucket import UploadBucket
-from lambdas.moderation.engine import Engine
-from lambdas.moderation.png_animation import MOST_PIECES, PIECE_BYTES
-from lambdas.moderation.upload import Upload
-from lambdas.moderation.verdict import Status, Verdict
+from gatehouse.aws.upload_bucket import UploadBucket
+from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.png_animation import MOST_PIECES, PIECE_BYTES
+from gatehouse.moderation.upload import Upload
+from gatehouse.moderation.verdict import Status, Verdict
 from tests.unit.aws_calls import an_error
 from tests.unit.builders import a_claim, a_verdict, an_upload
 from tests.unit.conftest import UPLOADS, Storage

@@ -8,9 +8,9 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.moderation.analysis import CONFIDENCE_DECIMALS, Analysis, ContentType, Label
-from lambdas.moderation.engine import Engine
-from lambdas.moderation.verdict import (
+from gatehouse.moderation.analysis import CONFIDENCE_DECIMALS, Analysis, ContentType, Label
+from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.verdict import (
     DECISION_ATTRIBUTES,
     FINAL,
     FLAGGED,

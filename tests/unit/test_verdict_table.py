@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.aws import verdict_table
-from lambdas.aws.verdict_table import VerdictTable, VerdictTableBusyError
-from lambdas.moderation.verdict import Status, claim_from_item
+from gatehouse.aws import verdict_table
+from gatehouse.aws.verdict_table import VerdictTable, VerdictTableBusyError
+from gatehouse.moderation.verdict import Status, claim_from_item
 from tests.unit.aws_calls import cancelled
 from tests.unit.builders import a_claim, a_verdict, an_upload, uploads
 from tests.unit.conftest import TABLE, Storage

@@ -3,10 +3,10 @@ import hashlib
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.moderation import taxonomy
-from lambdas.moderation.batch import MAX_UPLOADS, execution_key, read_settings, settings_key
-from lambdas.moderation.payload import MAX_PAYLOAD_BYTES, PayloadTooLargeError
-from lambdas.moderation.policy_pointer import PolicyPointer
+from gatehouse.moderation.batch import MAX_UPLOADS, execution_key, read_settings, settings_key
+from gatehouse.moderation.payload import MAX_PAYLOAD_BYTES, PayloadTooLargeError
+from gatehouse.moderation.policy import taxonomy
+from gatehouse.moderation.policy.policy_pointer import PolicyPointer
 from tests.unit.aws_calls import Killed
 from tests.unit.builders import a_batch, a_claim, a_lane, a_policy, an_upload, uploads
 from tests.unit.conftest import WORK, Storage

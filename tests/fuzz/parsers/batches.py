@@ -4,13 +4,13 @@ import json
 from random import Random
 from typing import Any
 
-from lambdas.moderation.batch import read_index, read_settings
-from lambdas.moderation.chunk import Chunk, ChunkMessage, ChunkMessageError
-from lambdas.moderation.image_pass import ImagePass
-from lambdas.moderation.open_batch import OpenBatch
-from lambdas.moderation.reconciliation import BulkAnswers, judge
-from lambdas.moderation.upload import MAX_TEXT_BYTES, iso
-from lambdas.moderation.verdict import Failure, Status
+from gatehouse.moderation.batch import read_index, read_settings
+from gatehouse.moderation.chunk import Chunk, ChunkMessage, ChunkMessageError
+from gatehouse.moderation.image_pass import ImagePass
+from gatehouse.moderation.open_batch import OpenBatch
+from gatehouse.moderation.reconciliation import BulkAnswers, judge
+from gatehouse.moderation.upload import MAX_TEXT_BYTES, iso
+from gatehouse.moderation.verdict import Failure, Status
 from lambdas.results.request import ImageRun, Request
 from tests.fuzz.limits import assert_storable
 from tests.fuzz.mutation import encoded, mutated_document, mutated_json, mutated_text, written

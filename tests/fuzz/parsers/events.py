@@ -5,11 +5,10 @@ from contextlib import suppress
 from random import Random
 from typing import Any
 
-from lambdas.batcher.messages import Messages
-from lambdas.moderation.batch import Batch, read_index, read_settings
-from lambdas.moderation.confirmation import aliases_of
-from lambdas.moderation.lane import Lane
-from lambdas.moderation.upload import (
+from gatehouse.moderation.batch import Batch, read_index, read_settings
+from gatehouse.moderation.confirmation import aliases_of
+from gatehouse.moderation.lane import Lane
+from gatehouse.moderation.upload import (
     MalformedMessageError,
     Upload,
     is_readmitted,
@@ -17,8 +16,9 @@ from lambdas.moderation.upload import (
     readmission_message,
     resubmitted_batch,
 )
-from lambdas.moderation.verdict import Status, claim_from_item
-from local.rekognition import manifest
+from gatehouse.moderation.verdict import Status, claim_from_item
+from lambdas.batcher.messages import Messages
+from localcloud.rekognition import manifest
 from tests.fuzz.limits import assert_storable
 from tests.fuzz.mutation import mutated_document, mutated_json
 from tests.fuzz.parser import Case, Parser

@@ -5,9 +5,9 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from cli.recent_verdicts import RecentVerdicts
-from cli.stored_verdict import governing_policy, judged_verdict
-from lambdas.moderation.verdict import Status, claim_from_item, verdict_from_item
+from gatehouse.cli.policy.recent_verdicts import RecentVerdicts
+from gatehouse.cli.policy.stored_verdict import governing_policy, judged_verdict
+from gatehouse.moderation.verdict import Status, claim_from_item, verdict_from_item
 from tests.fuzz.mutation import mutated_document, written
 from tests.fuzz.parser import Case, Parser
 from tests.unit.builders import a_claim, a_verdict, an_analysis, an_upload
@@ -103,5 +103,5 @@ def _policy_name_for(lane: str, key: str) -> str | None:
 PARSERS = (
     Parser("verdict.verdict_from_item", _draw, _check_verdict),
     Parser("verdict.claim_from_item", _draw, _check_claim, 5),
-    Parser("cli.stored_verdict", _draw, _check_judged, 5),
+    Parser("gatehouse.cli.policy.stored_verdict", _draw, _check_judged, 5),
 )

@@ -8,16 +8,16 @@ from typing import Any
 
 import PIL.Image
 
-from lambdas.moderation import taxonomy
-from local.faults import armed
-from local.rekognition import analysis, manifest, planted_labels
-from local.rekognition.errors import ServiceError
-from local.rekognition.findings import Findings
-from local.rekognition.images import LEAST_PIXELS_A_SIDE, MOST_PIXELS_A_SIDE, Image, ImageFormat, open_image
-from local.rekognition.operation import Operation
-from local.rekognition.settings import PREFIX, RekognitionSettings, SettingsError
-from local.rekognition.switches import SwitchError, Switches
-from local.rekognition.validation import validate
+from gatehouse.moderation.policy import taxonomy
+from localcloud.faults import armed
+from localcloud.rekognition import analysis, manifest, planted_labels
+from localcloud.rekognition.errors import ServiceError
+from localcloud.rekognition.findings import Findings
+from localcloud.rekognition.images import LEAST_PIXELS_A_SIDE, MOST_PIXELS_A_SIDE, Image, ImageFormat, open_image
+from localcloud.rekognition.operation import Operation
+from localcloud.rekognition.settings import PREFIX, RekognitionSettings, SettingsError
+from localcloud.rekognition.switches import SwitchError, Switches
+from localcloud.rekognition.validation import validate
 from tests.fuzz.mutation import encoded, mutated_bytes, mutated_document, mutated_json, mutated_text, written
 from tests.fuzz.parser import Case, Parser
 

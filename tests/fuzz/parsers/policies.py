@@ -10,13 +10,13 @@ from typing import Any
 
 import yaml
 
-from cli.policy_source import read_policy_file
-from lambdas.moderation.analysis import Analysis, Label
-from lambdas.moderation.batch import read_settings
-from lambdas.moderation.policy import Policy, PolicyError
-from lambdas.moderation.policy_pointer import PolicyPointer, PolicyPointerError, read_recorded_policy
-from stacks.policies import compile_policy, find_mistakes, find_notes
-from stacks.settings_section import SettingsError
+from gatehouse.cli.policy.policy_source import read_policy_file
+from gatehouse.configuration.policies import compile_policy, find_mistakes, find_notes
+from gatehouse.configuration.settings_section import SettingsError
+from gatehouse.moderation.analysis import Analysis, Label
+from gatehouse.moderation.batch import read_settings
+from gatehouse.moderation.policy.policy import Policy, PolicyError
+from gatehouse.moderation.policy.policy_pointer import PolicyPointer, PolicyPointerError, read_recorded_policy
 from tests.fuzz.mutation import encoded, mutated_document, mutated_json, mutated_text, written
 from tests.fuzz.parser import Case, Parser
 from tests.unit.builders import a_batch, a_claim, a_policy, an_analysis, content_types
@@ -281,5 +281,5 @@ PARSERS = (
     Parser("policy.Policy.from_document", _draw_document, _check_document),
     Parser("policy_pointer.read_recorded_policy", _draw_recorded, _check_recorded),
     Parser("policy_pointer.PolicyPointer.from_text", _draw_pointer, _check_pointer),
-    Parser("cli.policy_source.read_policy_file", _draw_source, _check_source, 4),
+    Parser("gatehouse.cli.policy.policy_source.read_policy_file", _draw_source, _check_source, 4),
 )

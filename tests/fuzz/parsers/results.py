@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any
 
-from lambdas.moderation import taxonomy
-from lambdas.moderation.analysis import MAX_LINE_BYTES, ResultLineError, parse_result_line
-from lambdas.moderation.chunk import chunk_lines
-from lambdas.moderation.flag import Flag
-from lambdas.moderation.reconciliation import BulkAnswers, ImageAnswers, judge
-from lambdas.moderation.upload import iso
-from lambdas.moderation.verdict import Status, Verdict
+from gatehouse.moderation.analysis import MAX_LINE_BYTES, ResultLineError, parse_result_line
+from gatehouse.moderation.chunk import chunk_lines
+from gatehouse.moderation.flag import Flag
+from gatehouse.moderation.policy import taxonomy
+from gatehouse.moderation.reconciliation import BulkAnswers, ImageAnswers, judge
+from gatehouse.moderation.upload import iso
+from gatehouse.moderation.verdict import Status, Verdict
 from tests.fuzz.limits import assert_publishable, assert_storable
 from tests.fuzz.mutation import encoded, mutated_document, mutated_text, written
 from tests.fuzz.parser import Case, Parser

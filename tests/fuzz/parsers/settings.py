@@ -8,15 +8,15 @@ from typing import Any
 
 import yaml
 
-from cli.errors import CommandError
-from cli.since import parse_since
-from lambdas.moderation.lane import Lane
-from stacks.policies import PolicyCatalog, PolicySource, compile_policy
-from stacks.settings import load_settings
-from stacks.settings_mistakes import find_settings_mistakes
-from stacks.settings_section import SettingsError
-from stacks.upload_pattern import MAX_PATTERN_LENGTH, pattern_length
-from stacks.yaml_source import Entry
+from gatehouse.cli.errors import CommandError
+from gatehouse.cli.since import parse_since
+from gatehouse.configuration.policies import PolicyCatalog, PolicySource, compile_policy
+from gatehouse.configuration.settings import load_settings
+from gatehouse.configuration.settings_mistakes import find_settings_mistakes
+from gatehouse.configuration.settings_section import SettingsError
+from gatehouse.configuration.upload_pattern import MAX_PATTERN_LENGTH, pattern_length
+from gatehouse.configuration.yaml_source import Entry
+from gatehouse.moderation.lane import Lane
 from tests.fuzz.mutation import encoded, mutated_document, mutated_text, written
 from tests.fuzz.parser import Case, Parser
 from tests.fuzz.parsers.policies import bomb, file_with, mutated_yaml
@@ -153,5 +153,5 @@ def _check_since(case: Case) -> bool:
 
 PARSERS = (
     Parser("settings.load_settings", _draw, _check, 2),
-    Parser("cli.since.parse_since", _draw_since, _check_since, 5),
+    Parser("gatehouse.cli.since.parse_since", _draw_since, _check_since, 5),
 )

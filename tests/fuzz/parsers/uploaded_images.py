@@ -2,7 +2,7 @@
 
 from random import Random
 
-from lambdas.moderation.png_animation import ANIMATED, MOST_PIECES, PIECE_BYTES, UNREADABLE, unseen_frames
+from gatehouse.moderation.png_animation import ANIMATED, MOST_PIECES, PIECE_BYTES, UNREADABLE, unseen_frames
 from tests.fuzz.mutation import mutated_bytes
 from tests.fuzz.parser import Case, Parser
 from tests.unit.pngs import ANIMATION, END, SIGNATURE, animated, chunk, png

@@ -1,0 +1,172 @@
+"""The sample images of `make demo`: drawn by program, tiny, harmless, and the same every time.
+
+What the local Rekognition reports about an image is planted in it. So a picture of a beach umbrella can stand for a
+photograph of swimwear, and a grey card for something nobody should have to look at. The comparison of plant and
+picture ends there: the local Rekognition never looks at pixels.
+"""
+
+import io
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from localcloud.rekognition.planted_labels import plant
+
+_SIZE = (320, 240)
+_CENTRE = (160, 130)
+_Draw = ImageDraw.ImageDraw
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One file to upload. `about` says in a few words why it is here."""
+
+    key: str
+    body: bytes
+    about: str
+
+
+def sample_images() -> tuple[Sample, ...]:
+    """The samples, in the order in which they are shown; keys are unique."""
+    return (
+        Sample("sunset.jpg", _jpeg(_sunset), "a clean photograph"),
+        Sample(
+            "illustrated-explosion.jpg",
+            _jpeg(_explosion, {"Explosions and Blasts": 92.6}, {"Illustrated": 93.9}),
+            "the example Amazon published",
+        ),
+        Sample(
+            "beach-umbrella.jpg",
+            _jpeg(_umbrella, {"Female Swimwear or Underwear": 94.2}),
+            "for people to look at",
+        ),
+        Sample("wine-still-life.jpg", _jpeg(_wine, {"Alcoholic Beverages": 97.8}), "a label the policy allows"),
+        Sample("cigarette.png", _png(_cigarette, {"Smoking": 96.4}, {"Illustrated": 88.0}), "a PNG that is flagged"),
+        Sample("grey-card.png", _png(_card, {"Weapon Violence": 98.1}), "stands for something to be blocked"),
+        Sample("party/50% off + 🎉 for you.png", _png(_balloons), "a key with spaces, + and an emoji"),
+        Sample("notes.jpg", b"Shopping list: apples, bread, paint.\n", "a text that calls itself a JPEG"),
+        Sample("empty.jpg", b"", "no bytes at all"),
+        Sample("sunset.gif", _encoded(_sunset, "GIF"), "a format Rekognition does not read"),
+    )
+
+
+def write_samples(folder: Path) -> None:
+    """Write the samples as files below `folder`; one that is there already is not touched."""
+    for sample in sample_images():
+        path = folder / sample.key
+        if not path.is_file() or path.read_bytes() != sample.body:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(sample.body)
+
+
+def _jpeg(
+    draw: Callable[[_Draw], None],
+    labels: Mapping[str, float] | None = None,
+    content_types: Mapping[str, float] | None = None,
+) -> bytes:
+    return _planted(_encoded(draw, "JPEG"), labels or {}, content_types or {})
+
+
+def _png(
+    draw: Callable[[_Draw], None],
+    labels: Mapping[str, float] | None = None,
+    content_types: Mapping[str, float] | None = None,
+) -> bytes:
+    return _planted(_encoded(draw, "PNG"), labels or {}, content_types or {})
+
+
+def _planted(image: bytes, labels: Mapping[str, float], content_types: Mapping[str, float]) -> bytes:
+    if not labels and not content_types:
+        return image
+    return plant(image, {"ModerationLabels": _findings(labels), "ContentTypes": _findings(content_types)})
+
+
+def _findings(confidences: Mapping[str, float]) -> list[dict[str, object]]:
+    return [{"Name": name, "Confidence": confidence} for name, confidence in confidences.items()]
+
+
+def _encoded(draw: Callable[[_Draw], None], image_format: str) -> bytes:
+    image = Image.new("RGB", _SIZE)
+    draw(ImageDraw.Draw(image))
+    buffer = io.BytesIO()
+    image.save(buffer, image_format)
+    return buffer.getvalue()
+
+
+def _sky(canvas: _Draw, top: tuple[int, int, int], bottom: tuple[int, int, int]) -> None:
+    """Fill the canvas with a vertical gradient."""
+    width, height = _SIZE
+    for row in range(height):
+        share = row / (height - 1)
+        red, green, blue = (round(start + (end - start) * share) for start, end in zip(top, bottom, strict=True))
+        canvas.line([(0, row), (width, row)], fill=(red, green, blue))
+
+
+def _sunset(canvas: _Draw) -> None:
+    _sky(canvas, (36, 44, 98), (250, 160, 90))
+    canvas.ellipse([120, 110, 200, 190], fill=(255, 226, 140))
+    canvas.polygon([(0, 200), (90, 130), (190, 205), (260, 150), (320, 200), (320, 240), (0, 240)], fill=(48, 36, 60))
+
+
+def _star(centre: tuple[int, int], outer: float, inner: float, points: int) -> list[tuple[float, float]]:
+    corners = []
+    for corner in range(points * 2):
+        radius = inner if corner % 2 else outer
+        angle = math.pi * corner / points
+        corners.append((centre[0] + radius * math.sin(angle), centre[1] - radius * math.cos(angle)))
+    return corners
+
+
+def _explosion(canvas: _Draw) -> None:
+    """A comic book's bang."""
+    _sky(canvas, (120, 190, 235), (225, 240, 250))
+    for outer, inner, colour in ((110, 62, (214, 50, 36)), (84, 46, (250, 150, 30)), (56, 30, (255, 236, 110))):
+        canvas.polygon(_star(_CENTRE, outer, inner, 12), fill=colour, outline=(30, 20, 20))
+    canvas.text((132, 118), "BANG!", fill=(30, 20, 20), font_size=22)
+
+
+def _umbrella(canvas: _Draw) -> None:
+    _sky(canvas, (110, 190, 240), (200, 230, 245))
+    canvas.rectangle([0, 170, 320, 240], fill=(238, 214, 160))
+    canvas.line([(160, 70), (160, 200)], fill=(120, 84, 50), width=5)
+    for stripe in range(6):
+        colour = (226, 60, 70) if stripe % 2 else (250, 250, 245)
+        canvas.pieslice([70, 50, 250, 190], 180 + stripe * 30, 210 + stripe * 30, fill=colour)
+
+
+def _wine(canvas: _Draw) -> None:
+    _sky(canvas, (70, 50, 44), (130, 96, 74))
+    canvas.rectangle([0, 185, 320, 240], fill=(92, 60, 40))
+    canvas.rounded_rectangle([80, 80, 125, 200], 8, fill=(24, 60, 40))
+    canvas.rectangle([95, 40, 110, 85], fill=(24, 60, 40))
+    canvas.rectangle([84, 120, 121, 160], fill=(236, 226, 200))
+    canvas.chord([180, 70, 250, 150], 0, 180, fill=(120, 16, 40))
+    canvas.line([(215, 150), (215, 195)], fill=(220, 226, 230), width=4)
+    canvas.line([(195, 197), (235, 197)], fill=(220, 226, 230), width=5)
+
+
+def _cigarette(canvas: _Draw) -> None:
+    _sky(canvas, (226, 230, 234), (206, 212, 218))
+    canvas.rectangle([70, 130, 110, 150], fill=(214, 150, 80))
+    canvas.rectangle([110, 130, 235, 150], fill=(250, 250, 250), outline=(160, 160, 160))
+    canvas.rectangle([235, 130, 246, 150], fill=(230, 90, 40))
+    for curl in range(3):
+        canvas.arc(
+            [236 + curl * 6, 60 + curl * 18, 266 + curl * 6, 92 + curl * 18], 90, 300, fill=(140, 140, 150), width=3
+        )
+
+
+def _card(canvas: _Draw) -> None:
+    canvas.rectangle([0, 0, *_SIZE], fill=(150, 150, 150))
+    canvas.rectangle([40, 40, 280, 200], outline=(90, 90, 90), width=3)
+    canvas.text((88, 106), "nothing to see here", fill=(70, 70, 70), font_size=17)
+
+
+def _balloons(canvas: _Draw) -> None:
+    _sky(canvas, (250, 240, 220), (255, 250, 240))
+    for left, top, colour in ((70, 50, (226, 70, 80)), (135, 30, (70, 130, 210)), (200, 60, (250, 190, 60))):
+        canvas.line([(left + 25, top + 60), (160, 220)], fill=(120, 120, 120), width=2)
+        canvas.ellipse([left, top, left + 50, top + 64], fill=colour)

@@ -1,0 +1,114 @@
+"""What we change in ministack, one module per change, in the order of installation.
+
+A patch names the places it holds on to (`SEAMS`) and checks them before it replaces anything, so another version of
+ministack is refused instead of half patched. Every patch has a contract test in `tests/local`.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from localcloud.faults import partial_batches, task_faults
+from localcloud.patches import (
+    alarm_metrics,
+    async_invocations,
+    batch_actions,
+    event_delivery,
+    execution_branches,
+    execution_loop,
+    execution_redrive,
+    execution_start,
+    function_environment,
+    global_tables,
+    lambda_errors,
+    lambda_workers,
+    parameter_names,
+    parameter_reads,
+    permission_log,
+    policy_wildcards,
+    queue_batching,
+    recursive_loops,
+    rekognition_service,
+    s3_events,
+    s3_managed_keys,
+    s3_missing_keys,
+    s3_version_listing,
+    s3_versions,
+    secure_transport,
+    state_assign,
+    task_calls,
+    task_errors,
+    task_get_object,
+    task_identity,
+    task_put_object,
+    task_results,
+    task_retries,
+    task_tokens,
+    template_conditions,
+    topic_subscriptions,
+)
+from localcloud.patches.seam import Seam
+
+
+class Patch(Protocol):
+    """A module that changes one thing in ministack."""
+
+    @property
+    def SEAMS(self) -> tuple[Seam, ...]:  # noqa: N802 - a constant of the module
+        """The places in ministack it holds on to."""
+        ...
+
+    def install(self) -> None:
+        """Change it.
+
+        Raises:
+            SeamMovedError: this ministack is another than the one the patch was written for.
+        """
+        ...
+
+
+PATCHES: Sequence[Patch] = (
+    permission_log,
+    secure_transport,
+    template_conditions,
+    state_assign,
+    policy_wildcards,
+    batch_actions,
+    s3_missing_keys,
+    s3_versions,
+    s3_version_listing,
+    s3_managed_keys,
+    s3_events,
+    topic_subscriptions,
+    event_delivery,
+    async_invocations,
+    global_tables,
+    alarm_metrics,
+    parameter_names,
+    parameter_reads,
+    partial_batches,
+    lambda_workers,
+    lambda_errors,
+    function_environment,
+    queue_batching,
+    recursive_loops,
+    rekognition_service,
+    execution_loop,
+    execution_start,
+    execution_redrive,
+    execution_branches,
+    task_retries,
+    task_tokens,
+    task_calls,
+    task_errors,
+    task_get_object,
+    task_put_object,
+    task_results,
+    task_identity,
+    task_faults,
+)
+
+
+def install() -> None:
+    """Install every patch. The process environment must be the local cloud's own already."""
+    for patch in PATCHES:
+        patch.install()

@@ -1,0 +1,1 @@
+"""Gatehouse: a verdict for every image uploaded to an S3 bucket."""

@@ -1,0 +1,156 @@
+"""The uploads bucket, ours or an existing one: only ever asked what is stored now, never written to."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from gatehouse.moderation.confirmation import ARCHIVED, GONE, REPLACED, StoredObject, aliases_of, doubt
+from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.png_animation import PIECE_BYTES, unseen_frames
+from gatehouse.moderation.upload import Upload, iso, version_named
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mypy_boto3_s3 import S3Client
+
+    from gatehouse.moderation.verdict import Failure, Verdict
+
+#: Objects looked at at the same time; the client's connection pool is as large.
+PARALLEL_LOOKS = 32
+
+#: HTTP statuses. There is no object, also where a delete marker hides it or is what was named, or it has no bytes.
+_ABSENT = 404
+_WITHOUT_BYTES = frozenset({_ABSENT, 405, 416})
+_UNREADABLE = 400
+#: Error of an object that has to be restored before it can be read (API reference, GetObject).
+_ARCHIVED = "InvalidObjectState"
+
+
+class _ReplacedError(Exception):
+    """The object is another one than when its first bytes were read."""
+
+
+class UploadBucket:
+    """Looks at objects, many at a time.
+
+    Args:
+        client: an S3 client with `PARALLEL_LOOKS` connections.
+        finds_animations: whether an approval also needs that the image has no frames that nobody looked at.
+    """
+
+    def __init__(self, client: "S3Client", *, finds_animations: bool) -> None:
+        self._client = client
+        self._finds_animations = finds_animations
+
+    def doubts(self, verdicts: "Sequence[Verdict]") -> "list[Failure | None]":
+        """For each approval, why it can't be given, or None: see `confirmation.doubt` and `png_animation`.
+
+        Costs a ranged GetObject an approval, for some PNGs a few more; where animations are not looked for, a
+        HeadObject for each on an unpinned analysis. Only a manifest's line can be taken for another key, which costs a
+        HeadObject for each other reading: the image engine is given the key as it is.
+
+        Raises:
+            ClientError: S3 does not let us look, which is our fault and not an upload's.
+        """
+        asked = [verdict for verdict in verdicts if self._finds_animations or not verdict.is_pinned]
+        look = self._doubt_about_image if self._finds_animations else self._doubt_about_current
+        with ThreadPoolExecutor(PARALLEL_LOOKS) as threads:
+            found = dict(zip(map(id, asked), threads.map(look, asked), strict=True))
+        return [found.get(id(verdict)) for verdict in verdicts]
+
+    def _doubt_about_current(self, verdict: "Verdict") -> "Failure | None":
+        """Why what is current may not be what was analysed."""
+        return self._doubt_about_bytes(verdict, self._head(verdict.upload))
+
+    def _doubt_about_image(self, verdict: "Verdict") -> "Failure | None":
+        """Why what was analysed may not be what is current, or all that it shows."""
+        upload = verdict.upload
+        try:
+            first, piece = self._read(upload, upload.version_id if verdict.is_pinned else None, 0)
+        except ClientError as error:
+            return self._doubt_about_refused(verdict, error)
+        if failure := self._doubt_about_bytes(verdict, first):
+            return failure
+
+        def read(start: int) -> bytes:
+            stored, more = self._read(upload, upload.version_id, start)
+            if stored != first:
+                raise _ReplacedError
+            return more
+
+        try:
+            return unseen_frames(piece, upload.size, read)
+        except _ReplacedError:
+            return REPLACED
+        except ClientError as error:
+            return self._doubt_about_refused(verdict, error)
+
+    def _doubt_about_refused(self, verdict: "Verdict", error: ClientError) -> "Failure | None":
+        """Why an object that S3 does not give can't be approved.
+
+        A pinned version was readable when it was analysed: it is deleted or archived by now, or the fault is ours. In
+        place of an unpinned one there may be anything: archived, or encrypted with a key that is not for us (400 or
+        403). HeadObject tells which object it is, so that no upload can hold up others by what replaced it.
+
+        Raises:
+            ClientError: it is the upload's own object, and S3 should have given it.
+        """
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        if status in _WITHOUT_BYTES:
+            return self._doubt_about_bytes(verdict, None)
+        if not verdict.is_pinned and (failure := self._doubt_about_current(verdict)):
+            return failure
+        if error.response["Error"]["Code"] == _ARCHIVED:
+            return ARCHIVED
+        raise error
+
+    def _doubt_about_bytes(self, verdict: "Verdict", stored: StoredObject | None) -> "Failure | None":
+        """Why what is stored may not be what was analysed."""
+        if verdict.is_pinned:
+            return GONE if stored is None else None
+        upload = verdict.upload
+        names = aliases_of(upload.key) if verdict.engine is Engine.BULK else ()
+        return doubt(upload, verdict.claim.claimed_at, stored, self._existing(upload.bucket, names))
+
+    def _existing(self, bucket: str, names: "Iterable[str]") -> dict[str, bool]:
+        """For each name, whether an object of that name exists or did."""
+        return {name: self._may_have_existed(bucket, name) for name in names}
+
+    def _may_have_existed(self, bucket: str, key: str) -> bool:
+        """Whether an object of that name exists, or a delete marker shows that it did, or S3 does not say."""
+        try:
+            self._client.head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            answer = error.response["ResponseMetadata"]
+            return answer["HTTPStatusCode"] != _ABSENT or answer["HTTPHeaders"].get("x-amz-delete-marker") == "true"
+        return True
+
+    def _head(self, upload: Upload) -> StoredObject | None:
+        """The current version, or None if there is none for us to compare.
+
+        An object encrypted with a customer's own key answers 400 to everyone who does not send that key. Anything
+        else, such as a missing permission, is our fault and not the upload's: it is raised.
+        """
+        try:
+            answer = self._client.head_object(Bucket=upload.bucket, Key=upload.key)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (_ABSENT, _UNREADABLE):
+                return None
+            raise
+        return _stored(answer)
+
+    def _read(self, upload: Upload, version_id: str | None, start: int) -> tuple[StoredObject, bytes]:
+        """A piece of a version, or of the current one, and which one it is of."""
+        wanted = f"bytes={start}-{start + PIECE_BYTES - 1}"
+        if version_id is None:
+            answer = self._client.get_object(Bucket=upload.bucket, Key=upload.key, Range=wanted)
+        else:
+            answer = self._client.get_object(Bucket=upload.bucket, Key=upload.key, VersionId=version_id, Range=wanted)
+        return _stored(answer), answer["Body"].read()
+
+
+def _stored(answer: Any) -> StoredObject:
+    """What HeadObject and GetObject say of the object they speak of."""
+    return StoredObject(version_named(answer.get("VersionId")), answer["ETag"].strip('"'), iso(answer["LastModified"]))

@@ -1,0 +1,207 @@
+"""The verdict table: conditional writes in transactions, and what a batch still holds.
+
+Limits: 100 actions and 4 MB a transaction, 100 keys a BatchGetItem (DynamoDB API reference).
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import ClientError
+
+from gatehouse.moderation.upload import Upload
+from gatehouse.moderation.verdict import BATCH_ID, CLAIMED_AT, OBJECT, STATUS, VERSION, Claim, Status, Verdict
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_Item = TypeVar("_Item")
+
+ITEMS_A_CALL = 100
+
+#: Reasons of a cancelled transaction that another try may not meet again (API reference, TransactWriteItems).
+_PASSING = frozenset({"None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+_TRIES = 8
+_LONGEST_PAUSE_SECONDS = 5.0
+
+
+class VerdictTableBusyError(RuntimeError):
+    """The table kept refusing for conflicts or throttling. Nothing is lost: the caller's retry starts over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A claim that lost because the upload is known: the item that stands in its way."""
+
+    claim: Claim
+    item: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Put:
+    item: dict[str, Any]
+    condition: str
+    values: dict[str, Any]
+    return_item: bool
+
+
+class VerdictTable:
+    """The table's operations, each as few calls as DynamoDB allows.
+
+    Args:
+        client: a DynamoDB client.
+        name: of the table.
+        pause: waits the given number of seconds between tries.
+    """
+
+    def __init__(self, client: "DynamoDBClient", name: str, pause: Callable[[float], None] = time.sleep) -> None:
+        self._client = client
+        self._name = name
+        self._pause = pause
+        self._serialize = TypeSerializer().serialize
+        self._deserialize = TypeDeserializer().deserialize
+
+    def claim(self, claims: Sequence[Claim]) -> tuple[list[Claim], list[Taken]]:
+        """Claim uploads nobody knows yet.
+
+        Returns:
+            The claims that hold now, and those whose upload has an item already.
+
+        Raises:
+            VerdictTableBusyError: try again later.
+        """
+        condition = f"attribute_not_exists(#{OBJECT})"
+        puts = [_Put(claim.to_item(), condition, {}, return_item=True) for claim in claims]
+        items = self._write(puts)
+        taken = [Taken(claims[n], item or self._get(claims[n].upload)) for n, item in items.items()]
+        return [claim for n, claim in enumerate(claims) if n not in items], taken
+
+    def reclaim(
+        self,
+        replacements: Sequence[tuple[Claim, Claim]],
+        status: Literal[Status.PENDING, Status.FAILED] = Status.PENDING,
+    ) -> list[Claim]:
+        """Replace claims of batches that will never finish, or that ended FAILED.
+
+        Args:
+            replacements: pairs of the claim that stands and the one to put in its place.
+            status: of the items with the claims that stand.
+
+        Returns:
+            The new claims that hold now; the others' uploads changed hands or became final meanwhile.
+        """
+        rejected = self._write([self._held(new.to_item(), old, status) for old, new in replacements])
+        return [new for n, (_, new) in enumerate(replacements) if n not in rejected]
+
+    def pending(self, claims: Iterable[Claim]) -> set[tuple[str, str]]:
+        """Identities (object, version) of the uploads still PENDING under these claims' batches."""
+        found: set[tuple[str, str]] = set()
+        for chunk in _chunks(list(claims)):
+            held = {claim.upload.identity: claim for claim in chunk}
+            for item in self._batch_get(list(held)):
+                claim = held[item[OBJECT], item[VERSION]]
+                if (item[STATUS], item[BATCH_ID]) == (Status.PENDING.value, claim.batch_id):
+                    found.add(claim.upload.identity)
+        return found
+
+    def finalize(self, verdicts: Sequence[Verdict], expires_at: int | None) -> list[Verdict]:
+        """Write final verdicts over the claims they were reached under.
+
+        Returns:
+            The verdicts that now stand; the others' uploads were decided or claimed by someone else meanwhile.
+        """
+        rejected = self._write([self._held(verdict.to_item(expires_at), verdict.claim) for verdict in verdicts])
+        return [verdict for n, verdict in enumerate(verdicts) if n not in rejected]
+
+    def _held(self, item: dict[str, Any], claim: Claim, status: Status = Status.PENDING) -> _Put:
+        condition = f"#{STATUS} = :status AND #{BATCH_ID} = :batch AND #{CLAIMED_AT} = :claimed"
+        values = {":status": status.value, ":batch": claim.batch_id, ":claimed": claim.claimed_at}
+        return _Put(item, condition, values, return_item=False)
+
+    def _write(self, puts: Sequence[_Put]) -> dict[int, dict[str, Any]]:
+        """Write all that may be written; return the old items of those whose condition failed, by position."""
+        rejected: dict[int, dict[str, Any]] = {}
+        for chunk in _chunks(list(enumerate(puts))):
+            left = chunk
+            for attempt in range(_TRIES):
+                left, failed, busy = self._transact(left)
+                rejected.update(failed)
+                if not left:
+                    break
+                if busy:
+                    self._pause_after(attempt)
+            else:
+                raise VerdictTableBusyError(f"{len(left)} items could not be written after {_TRIES} tries")
+        return rejected
+
+    def _transact(self, puts: list[tuple[int, _Put]]) -> tuple[list[tuple[int, _Put]], dict[int, dict[str, Any]], bool]:
+        """One transaction: what is left to send again, what was rejected, and whether a pause is due."""
+        try:
+            self._client.transact_write_items(TransactItems=[{"Put": self._request(put)} for _, put in puts])
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "TransactionCanceledException":
+                raise
+            reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
+            codes = [reason.get("Code", "None") for reason in reasons]
+            if len(codes) != len(puts) or not set(codes) <= _PASSING | {"ConditionalCheckFailed"}:
+                raise
+            rejected = {
+                n: self._python(reason.get("Item", {}))
+                for (n, _), reason, code in zip(puts, reasons, codes, strict=True)
+                if code == "ConditionalCheckFailed"
+            }
+            left = [(n, put) for n, put in puts if n not in rejected]
+            return left, rejected, bool(set(codes) - {"None", "ConditionalCheckFailed"})
+        return [], {}, False
+
+    def _request(self, put: _Put) -> Any:
+        names = {f"#{name}": name for name in (OBJECT, STATUS, BATCH_ID, CLAIMED_AT) if f"#{name}" in put.condition}
+        request: dict[str, Any] = {
+            "TableName": self._name,
+            "Item": {name: self._serialize(value) for name, value in put.item.items()},
+            "ConditionExpression": put.condition,
+            "ExpressionAttributeNames": names,
+        }
+        if put.values:
+            request["ExpressionAttributeValues"] = {key: self._serialize(value) for key, value in put.values.items()}
+        if put.return_item:
+            request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        return request
+
+    def _batch_get(self, identities: Sequence[tuple[str, str]]) -> Iterator[dict[str, Any]]:
+        names = (OBJECT, VERSION, STATUS, BATCH_ID)
+        request: Any = {
+            self._name: {
+                "Keys": [{OBJECT: {"S": object_}, VERSION: {"S": version}} for object_, version in identities],
+                "ConsistentRead": True,
+                "ProjectionExpression": ", ".join(f"#{name}" for name in names),
+                "ExpressionAttributeNames": {f"#{name}": name for name in names},
+            }
+        }
+        for attempt in range(_TRIES):
+            answer = self._client.batch_get_item(RequestItems=request)
+            yield from (self._python(item) for item in answer["Responses"].get(self._name, []))
+            request = answer.get("UnprocessedKeys")
+            if not request:
+                return
+            self._pause_after(attempt)
+        raise VerdictTableBusyError(f"some of {len(identities)} items could not be read after {_TRIES} tries")
+
+    def _pause_after(self, attempt: int) -> None:
+        """Wait before the next try, up to twice as long each time, at random so that competitors spread out."""
+        self._pause(random.uniform(0, min(0.1 * 2**attempt, _LONGEST_PAUSE_SECONDS)))  # noqa: S311
+
+    def _get(self, upload: Upload) -> dict[str, Any]:
+        key = {OBJECT: {"S": upload.object}, VERSION: {"S": upload.version}}
+        return self._python(self._client.get_item(TableName=self._name, Key=key, ConsistentRead=True)["Item"])
+
+    def _python(self, item: dict[str, Any]) -> dict[str, Any]:
+        return {name: self._deserialize(value) for name, value in item.items()}
+
+
+def _chunks(items: list[_Item]) -> Iterator[list[_Item]]:
+    for start in range(0, len(items), ITEMS_A_CALL):
+        yield items[start : start + ITEMS_A_CALL]

@@ -1,0 +1,174 @@
+"""The work bucket: a batch's files, what an engine wrote for it, and every policy that ever judged."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from gatehouse.moderation.batch import (
+    Batch,
+    BatchSettings,
+    BatchUpload,
+    execution_key,
+    index_lines,
+    manifest_key,
+    read_index,
+    read_settings,
+    settings_key,
+    uploads_key,
+)
+from gatehouse.moderation.chunk import Chunk, ChunkImage, ChunkLine, chunk_lines
+from gatehouse.moderation.image_pass import ImagePass
+from gatehouse.moderation.open_batch import OPEN_PREFIX, OpenBatch, named_by
+from gatehouse.moderation.payload import check_readable
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.policy.policy_pointer import (
+    PolicyPointer,
+    PolicyPointerError,
+    policy_key,
+    read_recorded_policy,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+class WorkBucket:
+    """Reads and writes batches.
+
+    Args:
+        client: an S3 client.
+        name: of the bucket.
+    """
+
+    def __init__(self, client: "S3Client", name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def write(self, batch: Batch) -> None:
+        """Write a batch's files, `batch.json` last: where it exists, the others do.
+
+        Raises:
+            PayloadTooLargeError: the workflow could not read what is meant for it. Nothing was written.
+        """
+        execution = batch.execution(self._name)
+        check_readable(execution_key(batch.batch_id), execution)
+        self._put(manifest_key(batch.batch_id), batch.manifest(), "application/jsonlines")
+        self._put(uploads_key(batch.batch_id), batch.index(), "application/jsonlines")
+        self._put(execution_key(batch.batch_id), execution, "application/json")
+        self._put(settings_key(batch.batch_id), batch.settings(), "application/json")
+
+    def open(self, batch: OpenBatch) -> None:
+        """Register a batch as open."""
+        self._put(batch.key, batch.to_text(), "application/json")
+
+    def close(self, key: str) -> None:
+        """Remove an entry from the register of open batches; it need not be there."""
+        self._client.delete_object(Bucket=self._name, Key=key)
+
+    def open_since(self, moment: datetime) -> Iterator[tuple[str, str, datetime]]:
+        """Lane, id and time of registration of the batches that have been open since `moment` or longer."""
+        for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=OPEN_PREFIX):
+            for entry in page.get("Contents", []):
+                named = named_by(entry["Key"])
+                if named and entry["LastModified"] <= moment:
+                    yield *named, entry["LastModified"]
+
+    def read_open(self, key: str) -> OpenBatch | None:
+        """Read an entry of the register; None if it is gone.
+
+        Raises:
+            ValueError: what lies there is no entry.
+        """
+        text = self.read_optional(self._name, key)
+        if text is None:
+            return None
+        batch = OpenBatch.parse(text)
+        if batch.key != key:
+            raise ValueError(f"the entry {key} speaks of another batch")
+        return batch
+
+    def has(self, batch_id: str) -> bool:
+        """Whether a batch's files are complete."""
+        return self._exists(settings_key(batch_id))
+
+    def read_settings(self, batch_id: str) -> BatchSettings:
+        """Read a batch's settings."""
+        return read_settings(self._client.get_object(Bucket=self._name, Key=settings_key(batch_id))["Body"].read())
+
+    def read_index(self, settings: BatchSettings, image_pass: ImagePass = ImagePass.FIRST) -> Iterator[BatchUpload]:
+        """Stream a batch's uploads: all of them, or those of a later pass of the image engine."""
+        return read_index(settings, self.lines(self._name, image_pass.index_key(settings.batch_id)))
+
+    def write_index(self, batch_id: str, image_pass: ImagePass, uploads: Sequence[BatchUpload]) -> None:
+        """Write down which uploads the image engine is to look at in a later pass."""
+        self._put(image_pass.index_key(batch_id), index_lines(uploads), "application/jsonlines")
+
+    def read_images(self, chunk: Chunk) -> list[ChunkImage]:
+        """A chunk's uploads."""
+        return list(chunk.images(self.lines(self._name, chunk.index_key)))
+
+    def read_results(self, chunk: Chunk) -> list[bytes]:
+        """The lines of a chunk's result file; none if nothing was analysed yet."""
+        return (self.read_optional(self._name, chunk.results_key) or b"").splitlines()
+
+    def read_chunk_lines(self, chunk: Chunk) -> dict[int, ChunkLine]:
+        """The result lines that a chunk has already, by the uploads' numbers."""
+        return chunk_lines(self.read_results(chunk))
+
+    def write_results(self, chunk: Chunk, lines: Iterable[str]) -> None:
+        """Write a chunk's result file, whole: what it had before must be among the lines."""
+        self._put(chunk.results_key, "".join(f"{line}\n" for line in lines), "application/jsonlines")
+
+    def lines(self, bucket: str, key: str) -> Iterator[bytes]:
+        """Stream the lines of a JSON Lines object; who stops early lets the rest be."""
+        with closing(self._client.get_object(Bucket=bucket, Key=key)["Body"]) as body:
+            yield from body.iter_lines(chunk_size=64 * 1024)
+
+    def optional_lines(self, bucket: str, key: str) -> Iterator[bytes]:
+        """Stream the lines of a JSON Lines object; none if it does not exist."""
+        try:
+            yield from self.lines(bucket, key)
+        except self._client.exceptions.NoSuchKey:
+            return
+
+    def read_optional(self, bucket: str, key: str) -> bytes | None:
+        """Read a small object that may be absent."""
+        try:
+            return self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        except self._client.exceptions.NoSuchKey:
+            return None
+
+    def record_policy(self, policy: Policy) -> None:
+        """Keep a policy's document under its hash, unless it is there already."""
+        if not self._exists(policy_key(policy.hash)):
+            self._put(policy_key(policy.hash), policy.to_text(), "application/json")
+
+    def find_policy(self, pointer: PolicyPointer) -> Policy | None:
+        """Read the recorded policy that a pointer names; None if that was never recorded.
+
+        Raises:
+            PolicyPointerError: what lies there is not that policy.
+        """
+        text = self.read_optional(self._name, policy_key(pointer.hash))
+        if text is None:
+            return None
+        policy = read_recorded_policy(text, pointer.hash)
+        if policy.name != pointer.name:
+            problem = f"which is of policy {policy.name}"
+            raise PolicyPointerError(f"policy {pointer.name} points to {policy_key(pointer.hash)}, {problem}")
+        return policy
+
+    def _exists(self, key: str) -> bool:
+        try:
+            self._client.head_object(Bucket=self._name, Key=key)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                return False
+            raise
+        return True
+
+    def _put(self, key: str, text: str, content_type: str) -> None:
+        self._client.put_object(Bucket=self._name, Key=key, Body=text.encode(), ContentType=content_type)

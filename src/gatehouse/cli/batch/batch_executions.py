@@ -1,0 +1,218 @@
+"""What became of batches' executions: each is named after its batch, in one of the deployment's state machines."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from gatehouse.aws.executions import MAX_REDRIVES
+from gatehouse.cli.batch.execution_history import ExecutionHistory
+from gatehouse.moderation.upload import iso
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+    from mypy_boto3_stepfunctions.literals import ExecutionStatusType
+    from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef, ExecutionListItemTypeDef
+
+#: Of a cause, which may be a page of JSON, so much is shown in a sentence.
+_CAUSE_SHOWN = 300
+
+_EVENTS_A_CALL = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class BatchExecution:
+    """A batch's execution as it stands.
+
+    Attributes:
+        status: RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED or PENDING_REDRIVE.
+        started_at, stopped_at: ISO 8601, UTC.
+        redrives: how often it was redriven.
+        not_redrivable: why nobody would redrive it; None where the sweeper would.
+    """
+
+    arn: str
+    status: str
+    started_at: str
+    stopped_at: str | None
+    error: str | None
+    cause: str | None
+    redrives: int
+    not_redrivable: str | None
+
+    @classmethod
+    def of(cls, answer: "DescribeExecutionOutputTypeDef") -> "BatchExecution":
+        """The execution of an answer to DescribeExecution."""
+        return cls(
+            arn=answer["executionArn"],
+            status=answer["status"],
+            started_at=iso(answer["startDate"]),
+            stopped_at=iso(answer["stopDate"]) if answer.get("stopDate") else None,
+            error=answer.get("error"),
+            cause=answer.get("cause"),
+            redrives=answer.get("redriveCount", 0),
+            not_redrivable=_obstacle(answer),
+        )
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it goes on by itself."""
+        return self.status in ("RUNNING", "PENDING_REDRIVE")
+
+    @property
+    def is_redrivable(self) -> bool:
+        """Whether it has stopped and could resume where it did."""
+        return self.not_redrivable is None
+
+    @property
+    def outcome(self) -> str:
+        """Its status, and what it failed with, in one line."""
+        failure = failure_words(self.error, self.cause)
+        return f"{self.status} ({failure})" if failure else self.status
+
+    def to_document(self) -> dict[str, Any]:
+        """The execution for scripts."""
+        return {
+            "arn": self.arn,
+            "status": self.status,
+            "started_at": self.started_at,
+            "stopped_at": self.stopped_at,
+            "error": self.error,
+            "cause": self.cause,
+            "redrives": self.redrives,
+            "redrivable": self.is_redrivable,
+            "not_redrivable": self.not_redrivable,
+        }
+
+
+class Ending(StrEnum):
+    """How far a batch is, in the words of whoever looks for it."""
+
+    FAILED = "failed"
+    ABORTED = "aborted"
+    RUNNING = "running"
+    FAILED_UPLOADS = "failed-uploads"
+
+    @property
+    def statuses(self) -> tuple["ExecutionStatusType", ...]:
+        """What Step Functions calls such executions: one that timed out was stopped, too. FAILED uploads leave none."""
+        return {
+            Ending.FAILED: ("FAILED",),
+            Ending.ABORTED: ("ABORTED", "TIMED_OUT"),
+            Ending.RUNNING: ("RUNNING",),
+            Ending.FAILED_UPLOADS: (),
+        }[self]  # type: ignore[return-value]
+
+    @property
+    def words(self) -> str:
+        """What there is none of, in a sentence."""
+        return "left with FAILED uploads" if self is Ending.FAILED_UPLOADS else self.value
+
+
+@dataclass(frozen=True, slots=True)
+class ListedExecution:
+    """A batch's execution as it stands in a list.
+
+    Attributes:
+        workflow: the name of its state machine.
+        started_at, stopped_at: ISO 8601, UTC.
+        redrives: how often it was redriven.
+    """
+
+    batch_id: str
+    workflow: str
+    status: str
+    started_at: str
+    stopped_at: str | None
+    redrives: int
+
+    @classmethod
+    def of(cls, entry: "ExecutionListItemTypeDef") -> "ListedExecution":
+        """The execution of an entry of ListExecutions."""
+        return cls(
+            batch_id=entry["name"],
+            workflow=entry["stateMachineArn"].rsplit(":", 1)[-1],
+            status=entry["status"],
+            started_at=iso(entry["startDate"]),
+            stopped_at=iso(entry["stopDate"]) if entry.get("stopDate") else None,
+            redrives=entry.get("redriveCount", 0),
+        )
+
+    @property
+    def changed_at(self) -> str:
+        """When it last began or ended."""
+        return self.stopped_at or self.started_at
+
+    def to_document(self) -> dict[str, Any]:
+        """The execution for scripts."""
+        return asdict(self)
+
+
+class BatchExecutions:
+    """Looks executions up, each once.
+
+    Args:
+        client: a Step Functions client.
+        state_machines: ARNs of those that may have run a batch.
+    """
+
+    def __init__(self, client: "SFNClient", state_machines: Sequence[str]) -> None:
+        self._client = client
+        self._state_machines = state_machines
+        self._found: dict[str, BatchExecution | None] = {}
+
+    def find(self, batch_id: str) -> BatchExecution | None:
+        """The execution of a batch: one DescribeExecution for each state machine at most.
+
+        None where there is none, or none any more: Step Functions forgets one 90 days after it ended (quotas).
+        """
+        if batch_id not in self._found:
+            found = (self._describe(state_machine, batch_id) for state_machine in self._state_machines)
+            self._found[batch_id] = next((execution for execution in found if execution is not None), None)
+        return self._found[batch_id]
+
+    def listed(self, endings: Iterable[Ending]) -> Iterator[ListedExecution]:
+        """Executions of all state machines: a ListExecutions for each, each status and each hundred."""
+        for state_machine in self._state_machines:
+            for status in (status for ending in endings for status in ending.statuses):
+                pages = self._client.get_paginator("list_executions").paginate(
+                    stateMachineArn=state_machine, statusFilter=status
+                )
+                yield from (ListedExecution.of(entry) for page in pages for entry in page["executions"])
+
+    def history(self, execution: BatchExecution) -> ExecutionHistory:
+        """What an execution's history says of where it stands.
+
+        It is read from the end: of one that has ended as far as the state that it entered last, of one that runs whole,
+        which is 25 calls at most (API reference, GetExecutionHistory; 25,000 events, quotas).
+        """
+        pages = self._client.get_paginator("get_execution_history").paginate(
+            executionArn=execution.arn,
+            reverseOrder=True,
+            includeExecutionData=False,
+            PaginationConfig={"PageSize": _EVENTS_A_CALL},
+        )
+        events = (event for page in pages for event in page["events"])
+        if execution.is_running:
+            return ExecutionHistory.of(events)
+        entered = (event.get("stateEnteredEventDetails") for event in events)
+        return ExecutionHistory(next((details["name"] for details in entered if details), None), ())
+
+    def _describe(self, state_machine: str, batch_id: str) -> BatchExecution | None:
+        arn = f"{state_machine.replace(':stateMachine:', ':execution:')}:{batch_id}"
+        try:
+            return BatchExecution.of(self._client.describe_execution(executionArn=arn))
+        except self._client.exceptions.ExecutionDoesNotExist:
+            return None
+
+
+def failure_words(error: str | None, cause: str | None) -> str:
+    """An error and its cause in one line; empty where there is neither."""
+    return ": ".join(part for part in (error, cause) if part)[:_CAUSE_SHOWN]
+
+
+def _obstacle(answer: "DescribeExecutionOutputTypeDef") -> str | None:
+    if answer.get("redriveStatus") != "REDRIVABLE":
+        return answer.get("redriveStatusReason", "Step Functions does not say why")
+    redrives = answer.get("redriveCount", 0)
+    return f"it was redriven {redrives} times in vain" if redrives >= MAX_REDRIVES else None

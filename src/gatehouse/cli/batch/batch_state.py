@@ -1,0 +1,156 @@
+"""Where a batch stands: its execution, its files, its uploads, and what whoever is on call can do about it."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gatehouse.aws.work_bucket import WorkBucket
+from gatehouse.cli.batch.batch_executions import BatchExecution, BatchExecutions
+from gatehouse.cli.batch.batch_uploads import BatchUploads
+from gatehouse.cli.deployment import Deployment
+from gatehouse.cli.errors import CommandError
+from gatehouse.cli.verdict_store import VerdictStore
+from gatehouse.moderation.batch import batch_prefix, settings_key, uploads_key
+from gatehouse.moderation.open_batch import OPEN_PREFIX
+from gatehouse.moderation.upload import Upload
+from gatehouse.moderation.verdict import Status
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+    from gatehouse.cli.connection import Connection
+
+#: An execution's name, which a batch's id is (Step Functions API reference, StartExecution).
+_BATCH_ID = re.compile(r"[0-9A-Za-z_-]{1,80}")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchState:
+    """A batch as AWS has it at the moment.
+
+    Attributes:
+        execution: None where there is none, or none any more.
+        files: keys in the work bucket.
+        lane, created_at, engine: as batch.json has them; None without that file.
+        uploads: None where neither the uploads index nor the register of open batches has them.
+    """
+
+    batch_id: str
+    execution: BatchExecution | None
+    files: tuple[str, ...]
+    lane: str | None
+    created_at: str | None
+    engine: str | None
+    uploads: BatchUploads | None
+
+    @classmethod
+    def find(cls, connection: "Connection", deployment: Deployment, batch_id: str) -> "BatchState":
+        """Look a batch up.
+
+        Raises:
+            CommandError: there is no trace of it, or its files can't be read.
+        """
+        if not _BATCH_ID.fullmatch(batch_id):
+            raise CommandError(f"{batch_id!r} is no batch's id; `batch_id` of a verdict, a flag or a log line is one.")
+        s3 = connection.client("s3")
+        work = WorkBucket(s3, deployment.work_bucket)
+        execution = BatchExecutions(connection.client("stepfunctions"), deployment.state_machines).find(batch_id)
+        pages = s3.get_paginator("list_objects_v2").paginate(
+            Bucket=deployment.work_bucket, Prefix=batch_prefix(batch_id)
+        )
+        files = tuple(entry["Key"] for page in pages for entry in page.get("Contents", []))
+        try:
+            if uploads_key(batch_id) in files:
+                lines = work.lines(deployment.work_bucket, uploads_key(batch_id))
+                listed: Iterable[Upload] | None = map(Upload.from_document, map(json.loads, lines))
+            else:  # its batcher died before it wrote that
+                listed = _registered(s3, work, deployment.work_bucket, batch_id)
+            if execution is None and not files and listed is None:
+                raise CommandError(
+                    f"There is no trace of a batch {batch_id} in {deployment.name}: its files have expired and its "
+                    "execution is forgotten, or it was never made; `./gatehouse reconcile` finds what has no verdict."
+                )
+            settings = json.loads(work.read_optional(deployment.work_bucket, settings_key(batch_id)) or "{}")
+            store = VerdictStore(connection.client("dynamodb"), deployment.verdict_table)
+            uploads = None if listed is None else BatchUploads.read(batch_id, listed, store)
+            lane, created_at, engine = (settings.get(name) for name in ("lane", "created_at", "engine"))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise CommandError(
+                f"Files of batch {batch_id} can't be read ({error!r}); use the version of Gatehouse that wrote them."
+            ) from error
+        return cls(batch_id, execution, files, lane, created_at, engine, uploads)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its execution goes on by itself."""
+        return self.execution is not None and self.execution.is_running
+
+    @property
+    def folders(self) -> Counter[str]:
+        """How many files there are of each kind: by name, and by folder for result files."""
+        names = (key.removeprefix(batch_prefix(self.batch_id)) for key in self.files)
+        return Counter(name if "/" not in name else "/".join(name.split("/")[:2]) + "/" for name in names)
+
+    def advice(self) -> Iterator[str]:
+        """What to do, in sentences."""
+        if self.is_running:
+            yield "It is running: wait for its end. Nothing can be resubmitted before."
+        elif self.uploads is None:
+            yield (
+                "Its uploads index is gone (work_retention_days) or was never written, so it can't be resubmitted. "
+                "`./gatehouse reconcile` finds uploads without a verdict, and says what to do."
+            )
+        elif not self.uploads.open:
+            yield "Nothing to do: none of its uploads is PENDING or FAILED under it."
+        else:
+            yield from self._repair(self.uploads)
+
+    def _repair(self, uploads: BatchUploads) -> Iterator[str]:
+        resubmit = f"`./gatehouse batch resubmit {self.batch_id}`"
+        if pending := uploads.statuses[Status.PENDING]:
+            yield f"PENDING: {pending:,}. {self._way_out(resubmit)}"
+        if failed := uploads.statuses[Status.FAILED]:
+            yield (
+                f"FAILED: {failed:,}. Remove the cause (docs/operations.md lists the codes), then "
+                f"{resubmit}: they are analysed again, and paid for. `./gatehouse retry --status FAILED` does so for "
+                "all batches at once."
+            )
+
+    def _way_out(self, resubmit: str) -> str:
+        """How the PENDING ones get their verdicts."""
+        if self.execution is not None and self.execution.is_redrivable:
+            return (
+                "Their execution can be redriven. Remove the cause: the sweeper redrives it within three quarters of "
+                "an hour, it resumes where it stopped, and nothing is paid twice. If it can't succeed any more, "
+                f"{resubmit}: another batch takes them over at once, and analyses them anew."
+            )
+        execution = (
+            "They have no execution"
+            if self.execution is None
+            else f"Their execution can't be redriven ({self.execution.not_redrivable})"
+        )
+        return f"{execution}. Remove the cause, then {resubmit}: another batch takes them over."
+
+    def to_document(self) -> dict[str, Any]:
+        """The state for scripts."""
+        return {
+            "batch_id": self.batch_id,
+            "lane": self.lane,
+            "created_at": self.created_at,
+            "engine": self.engine,
+            "execution": self.execution and self.execution.to_document(),
+            "files": dict(sorted(self.folders.items())),
+            **(self.uploads.to_document() if self.uploads else {"uploads": None}),
+            "advice": list(self.advice()),
+        }
+
+
+def _registered(s3: "S3Client", work: WorkBucket, bucket: str, batch_id: str) -> Iterable[Upload] | None:
+    """A batch's uploads by the register of open batches, whatever lane's it is: that may be deployed no more."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=OPEN_PREFIX)
+    keys = (entry["Key"] for page in pages for entry in page.get("Contents", []))
+    entries = (work.read_open(key) for key in keys if key.endswith(f"/{batch_id}.json"))
+    return next((entry.uploads for entry in entries if entry is not None), None)

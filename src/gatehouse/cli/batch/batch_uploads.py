@@ -1,0 +1,77 @@
+"""A batch's uploads and what the verdict table says of them now."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gatehouse.cli.batch.failed_uploads import failure_code
+from gatehouse.cli.verdict_store import Identity, Item, VerdictStore, identity_of
+from gatehouse.moderation.upload import Upload
+from gatehouse.moderation.verdict import BATCH_ID, BY_POLICY, OBJECT, STATUS, VERSION, Status
+
+_ATTRIBUTES = (OBJECT, VERSION, STATUS, BATCH_ID, "error", "decided_by")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenUpload:
+    """An upload that waits under its batch, or failed there."""
+
+    upload: Upload
+    batch_id: str
+
+
+@dataclass(slots=True)
+class BatchUploads:
+    """The uploads of one batch, by what became of them.
+
+    Attributes:
+        total: uploads of the batch.
+        statuses: of those whose item stands under this batch.
+        failures: codes of those of them that are FAILED.
+        elsewhere: uploads that another batch has taken over.
+        forgotten: uploads without an item: their verdicts have expired.
+        open: uploads PENDING or FAILED under this batch, which may be resubmitted; not what a person decided.
+    """
+
+    total: int = 0
+    statuses: Counter[Status] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+    elsewhere: int = 0
+    forgotten: int = 0
+    open: list[OpenUpload] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, batch_id: str, listed: Iterable[Upload], store: VerdictStore) -> "BatchUploads":
+        """Look up the uploads of a batch: a BatchGetItem for each hundred."""
+        uploads = {upload.identity: upload for upload in listed}
+        items: Mapping[Identity, Item] = {
+            identity_of(item): item for page in store.read(uploads, _ATTRIBUTES) for item in page
+        }
+        found = cls(len(uploads))
+        for identity, upload in uploads.items():
+            found._add(batch_id, upload, items.get(identity))
+        return found
+
+    def to_document(self) -> dict[str, Any]:
+        """The counts for scripts."""
+        return {
+            "uploads": self.total,
+            "statuses": {status.value: count for status, count in sorted(self.statuses.items())},
+            "failures": dict(self.failures.most_common()),
+            "in_another_batch": self.elsewhere,
+            "without_item": self.forgotten,
+        }
+
+    def _add(self, batch_id: str, upload: Upload, item: Item | None) -> None:
+        if item is None:
+            self.forgotten += 1
+        elif item.get(BATCH_ID) != batch_id:
+            self.elsewhere += 1
+        else:
+            status = Status(item[STATUS])
+            self.statuses[status] += 1
+            if status is Status.FAILED:
+                self.failures[failure_code(item)] += 1
+            if status in (Status.PENDING, Status.FAILED) and item.get("decided_by") in (None, BY_POLICY):
+                self.open.append(OpenUpload(upload, batch_id))

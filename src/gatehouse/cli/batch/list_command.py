@@ -1,0 +1,103 @@
+"""`batch list`: which batches failed, were stopped, are running, or hold FAILED uploads."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Annotated, Any
+
+import typer
+
+from demo.report import printable
+from gatehouse.cli.batch.batch_executions import BatchExecutions, Ending, ListedExecution
+from gatehouse.cli.batch.failed_uploads import FailedBatch, FailedSelection, FailedUploads, by_batch, code_words
+from gatehouse.cli.clock import Clock
+from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
+from gatehouse.cli.deployment import Deployment
+from gatehouse.cli.output import Format, Output, OutputFormat
+from gatehouse.cli.progress import progress
+from gatehouse.cli.since import parse_since
+
+CLOCK = Clock()
+
+
+def list_batches(
+    status: Annotated[
+        list[Ending] | None,
+        typer.Option(help="Only these; may be given more than once.", show_default="all but running"),
+    ] = None,
+    since: Annotated[
+        str,
+        typer.Option(
+            metavar="TIME", help="Only what ended (or began and runs) or failed since: 12h, 30d, or an ISO date (UTC)."
+        ),
+    ] = "7d",
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+    deployment: DeploymentName = None,
+    output: OutputFormat = Format.TABLE,
+) -> None:
+    """List batches by what became of their executions, and those that hold FAILED uploads, the latest first.
+
+    An execution that ended well may have left FAILED uploads. A failed one that was redriven runs again, and is listed
+    so. Step Functions remembers 90 days. `batch show` of one says what failed, and what to do.
+    """
+    out = Output.of(output)
+    connection = Connection(profile, region, endpoint_url)
+    now = CLOCK.now()
+    oldest = parse_since(since, now)
+    found = Deployment.find(connection, deployment)
+    endings = list(dict.fromkeys(status or [Ending.FAILED, Ending.ABORTED, Ending.FAILED_UPLOADS]))
+    executions = BatchExecutions(connection.client("stepfunctions"), found.state_machines)
+    listed = sorted(
+        (execution for execution in executions.listed(endings) if execution.changed_at >= oldest),
+        key=lambda execution: execution.changed_at,
+        reverse=True,
+    )
+    failed: dict[str, FailedBatch] = {}
+    if Ending.FAILED_UPLOADS in endings:
+        with progress(out.progress) as tell:
+            uploads = FailedUploads.of(connection, found, CLOCK)
+            failed = by_batch(uploads.find(FailedSelection(oldest), now.date(), tell))
+    out.document(_documents(listed, failed))
+    if not listed and not failed:
+        *others, last = (ending.words for ending in endings)
+        out.say(f"No batch is {', '.join(others)}{' or ' if others else ''}{last} since {oldest}.")
+        return
+    if listed:
+        _show_executions(out, listed)
+    if failed:
+        _show_failed(out, failed)
+    out.say("`./gatehouse batch show` with one's id says what failed, and what to do.")
+    if failed:
+        retry = f"`./gatehouse retry --status FAILED --since {since}`"
+        out.say(f"Once the cause is gone, {retry} has the FAILED uploads of all of them analysed again.")
+
+
+def _documents(listed: Sequence[ListedExecution], failed: Mapping[str, FailedBatch]) -> list[dict[str, Any]]:
+    """A document for each batch: its execution, if that is listed, and what failed."""
+    unlisted: dict[str, Any] = dict.fromkeys(field.name for field in fields(ListedExecution))
+    executions = {execution.batch_id: execution.to_document() for execution in listed}
+    documents = []
+    for batch_id in dict.fromkeys((*executions, *failed)):
+        batch = failed.get(batch_id, FailedBatch())
+        failures = {"failed_uploads": dict(batch.codes.most_common()), "failed_at": batch.failed_at or None}
+        documents.append({**unlisted, "batch_id": batch_id, **executions.get(batch_id, {}), **failures})
+    return documents
+
+
+def _show_executions(out: Output, listed: Sequence[ListedExecution]) -> None:
+    table = out.table("Executions, the latest first", "Batch", "Status", "Since")
+    for execution in listed:
+        table.add_row(printable(execution.batch_id), execution.status, execution.changed_at)
+    out.show(table)
+
+
+def _show_failed(out: Output, failed: Mapping[str, FailedBatch]) -> None:
+    total: Counter[str] = Counter()
+    table = out.table("Batches with FAILED uploads, the latest first", "Batch", "FAILED", "Codes", sentences={"Codes"})
+    for batch_id, batch in failed.items():
+        total += batch.codes
+        table.add_row(printable(batch_id), f"{batch.codes.total():,}", printable(code_words(batch.codes)))
+    out.show(table)
+    out.say(f"{total.total():,} FAILED uploads in {len(failed):,} batches: {code_words(total)}.", style="yellow")

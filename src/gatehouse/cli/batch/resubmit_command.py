@@ -1,0 +1,86 @@
+"""`batch resubmit`: put a failed batch's uploads into their lanes' queues again."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
+
+from gatehouse.aws.ingest_queue import IngestQueue
+from gatehouse.cli.batch.batch_state import BatchState
+from gatehouse.cli.batch.batch_uploads import OpenUpload
+from gatehouse.cli.batch.resubmission import Resubmission
+from gatehouse.cli.batch.show_command import BatchId
+from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
+from gatehouse.cli.deployed_lanes import DeployedLanes
+from gatehouse.cli.deployment import Deployment
+from gatehouse.cli.errors import CommandError
+from gatehouse.cli.output import Format, Output, OutputFormat
+from gatehouse.moderation.verdict import Status
+
+
+def resubmit(
+    batch_id: BatchId,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+    deployment: DeploymentName = None,
+    output: OutputFormat = Format.TABLE,
+) -> None:
+    """Resubmit a batch whole, once the cause of its failure is gone: its uploads that are PENDING or FAILED under it.
+
+    New batches take them over at once and analyse them anew, which is paid for where it had been analysed already. To
+    have an execution go on where it stopped, leave it to the sweeper. Other verdicts are never touched. It may be run
+    again at any time. Exits with 1 if no lane takes some of the uploads any more.
+    """
+    out = Output.of(output)
+    connection = Connection(profile, region, endpoint_url)
+    found = Deployment.find(connection, deployment)
+    if not dry_run:
+        found.at_rest()
+    state = BatchState.find(connection, found, batch_id)
+    if state.is_running or state.uploads is None:
+        raise CommandError(" ".join(state.advice()))
+    going = Resubmission[OpenUpload](DeployedLanes.find(connection, found))
+    for entry in state.uploads.open:
+        going.add(entry)
+    statuses = {
+        status.value: count for status in (Status.PENDING, Status.FAILED) if (count := state.uploads.statuses[status])
+    }
+    if going.unowned:
+        out.tell(f"In no lane any more: {len(going.unowned):,}. They can't be resubmitted; widen a lane first.")
+    if going.count and not dry_run:
+        out.tell(_intention(going, statuses))
+        if not yes:
+            out.confirm()
+        found.still(connection)
+    try:
+        if not dry_run:
+            client = connection.client("sqs")
+            going.send({lane: IngestQueue(client, urls.ingest) for lane, urls in found.queues.items()})
+    finally:  # what was done is told, whatever ended it
+        resubmitted = {lane: len(uploads) for lane, uploads in (going.by_lane if dry_run else going.sent).items()}
+        out.document(
+            {
+                "batch_id": batch_id,
+                "dry_run": dry_run,
+                "statuses": statuses,
+                "resubmitted": resubmitted,
+                "refused": going.refused,
+                "outside_every_lane": len(going.unowned),
+            }
+        )
+        for lane, count in resubmitted.items():
+            out.say(f"{'Would be put' if dry_run else 'Put'} into the queue of lane {lane}: {count:,}.", "green")
+    if going.refused:
+        out.tell(f"SQS refused {going.refused:,} of them; run the same command again later.")
+    if not state.uploads.open:
+        out.say("Nothing to resubmit: none of its uploads is PENDING or FAILED under it.")
+    raise typer.Exit(1 if going.unowned or going.refused else 0)
+
+
+def _intention(going: Resubmission[OpenUpload], statuses: Mapping[str, int]) -> str:
+    lanes = ", ".join(f"{lane} ({len(uploads):,})" for lane, uploads in going.by_lane.items())
+    counts = ", ".join(f"{count:,} {status}" for status, count in statuses.items())
+    return f"{counts}, into the queues of: {lanes}. They are analysed anew, and paid for."

@@ -1,0 +1,135 @@
+"""`retry`: have FAILED uploads analysed again, whatever batches they were in."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from demo.report import printable
+from gatehouse.aws.ingest_queue import IngestQueue
+from gatehouse.cli.batch.failed_uploads import FailedSelection, FailedUpload, FailedUploads, code_words
+from gatehouse.cli.batch.retry_plan import RetryPlan, counted
+from gatehouse.cli.clock import Clock
+from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
+from gatehouse.cli.deployed_lanes import DeployedLanes
+from gatehouse.cli.deployment import Deployment
+from gatehouse.cli.key_prefix import KeyPrefix
+from gatehouse.cli.output import Format, Output, OutputFormat
+from gatehouse.cli.progress import progress
+from gatehouse.cli.since import parse_since
+from gatehouse.moderation.verdict import Status
+
+CLOCK = Clock()
+
+_SHOWN = 20
+
+
+class Retryable(StrEnum):
+    """Statuses that another try may change: all others are what the image, or a person, made them."""
+
+    FAILED = Status.FAILED.value
+
+
+def retry(
+    status: Annotated[
+        Retryable, typer.Option(case_sensitive=False, help="What to try again: uploads whose analysis failed.")
+    ],
+    since: Annotated[
+        str, typer.Option(metavar="TIME", help="Only what failed since: 12h, 30d, or an ISO date (UTC).")
+    ] = "7d",
+    lane: Annotated[str | None, typer.Option(metavar="NAME", help="Only what failed in this lane.")] = None,
+    prefix: KeyPrefix = "",
+    code: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CODE", help="Only what failed with this code; may be given more than once."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+    deployment: DeploymentName = None,
+    output: OutputFormat = Format.TABLE,
+) -> None:
+    """Put the uploads that FAILED back into their lanes' queues, once the cause is gone, whatever batches they were in.
+
+    New batches analyse them anew, which is paid for. What a person decided is left alone, and so is what no other try
+    would help (Superseded, Unconfirmable), unless --code names it. It may be run again at any time: an upload that is
+    on its way is recognized. Exits with 1 if SQS refused some, or no lane takes some any more.
+    """
+    out = Output.of(output)
+    connection = Connection(profile, region, endpoint_url)
+    now = CLOCK.now()
+    selection = FailedSelection(parse_since(since, now), lane, prefix)
+    found = Deployment.find(connection, deployment)
+    if not dry_run:
+        found.at_rest()
+    lanes = DeployedLanes.find(connection, found)
+    with progress(out.progress) as tell:
+        uploads = FailedUploads.of(connection, found, CLOCK).find(selection, now.date(), tell)
+    plan = RetryPlan.of(uploads, code or (), lanes)
+    if plan.going.count and not dry_run:
+        out.tell(_intention(plan))
+        if not yes:
+            out.confirm()
+        found.still(connection)
+    try:
+        if not dry_run:
+            client = connection.client("sqs")
+            queues = {name: IngestQueue(client, urls.ingest) for name, urls in found.queues.items()}
+            with progress(out.progress) as tell:
+                plan.going.send(queues, tell)
+    finally:  # what was done is told, whatever ended it
+        document = {"status": status.value, "since": selection.since, "dry_run": dry_run, "found": len(uploads)}
+        out.document(document | plan.to_document(dry_run=dry_run))
+        _show(out, plan, dry_run=dry_run)
+    if not uploads:
+        out.say(f"No upload{_where(selection)} is {status} since {selection.since}.", style="green")
+    raise typer.Exit(1 if plan.going.refused or plan.going.unowned else 0)
+
+
+def _intention(plan: RetryPlan) -> str:
+    lanes = ", ".join(f"{lane} ({len(uploads):,})" for lane, uploads in sorted(plan.going.by_lane.items()))
+    return f"{plan.going.count:,} FAILED uploads, into the queues of: {lanes}. They are analysed anew, and paid for."
+
+
+def _where(selection: FailedSelection) -> str:
+    lane = f" of lane {selection.lane}" if selection.lane else ""
+    return f"{lane} under {selection.prefix}" if selection.prefix else lane
+
+
+def _show(out: Output, plan: RetryPlan, *, dry_run: bool) -> None:
+    back = counted(plan.going.by_lane if dry_run else plan.going.sent)
+    if back:
+        table = out.table(f"{'Would be put' if dry_run else 'Put'} into their lanes' queues", "Code", "Lane", "Uploads")
+        for (code, lane), count in sorted(back.items()):
+            table.add_row(printable(code), printable(lane), f"{count:,}")
+        out.show(table)
+    if plan.going.refused:
+        out.tell(f"SQS refused {plan.going.refused:,} of them; run the same command again later.")
+    if plan.unrepeatable:
+        out.say(
+            f"Not worth another try, as their bytes are gone or can't be confirmed: {code_words(plan.unrepeatable)}. "
+            "Upload them anew, or name the code with --code."
+        )
+    if plan.other_codes:
+        out.say(f"Left alone, as --code does not name them: {code_words(plan.other_codes)}.")
+    if plan.by_people:
+        out.say(f"Left alone, as a person decided: {len(plan.by_people):,}.")
+        _name(out, plan.by_people)
+    if plan.going.unowned:
+        out.say(
+            f"In no lane any more: {len(plan.going.unowned):,}. Give a lane in gatehouse.yaml their keys and sizes and "
+            "deploy, then run the same command again.",
+            style="yellow",
+        )
+        _name(out, plan.going.unowned)
+
+
+def _name(out: Output, uploads: Sequence[FailedUpload]) -> None:
+    for failed in uploads[:_SHOWN]:
+        by = f", by {failed.decided_by}" if failed.decided_by else f": {failed.code}"
+        out.say(f"  {failed.upload.object}, of {failed.upload.uploaded_at}{by}")
+    if len(uploads) > _SHOWN:
+        out.say(f"  ... and {len(uploads) - _SHOWN:,} more (all: --output json)")

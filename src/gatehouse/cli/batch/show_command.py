@@ -1,0 +1,78 @@
+"""`batch show`: where a batch stands, and what to do about it."""
+
+from typing import Annotated
+
+import typer
+
+from gatehouse.cli.batch.batch_executions import BatchExecution, BatchExecutions, failure_words
+from gatehouse.cli.batch.batch_state import BatchState
+from gatehouse.cli.batch.batch_uploads import BatchUploads
+from gatehouse.cli.batch.execution_history import ExecutionHistory
+from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
+from gatehouse.cli.deployment import Deployment
+from gatehouse.cli.output import Format, Output, OutputFormat
+
+BatchId = Annotated[
+    str, typer.Argument(metavar="ID", help="`batch_id` of a verdict or a log line; the execution's name.")
+]
+
+
+def show(
+    batch_id: BatchId,
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+    deployment: DeploymentName = None,
+    output: OutputFormat = Format.TABLE,
+) -> None:
+    """Show where a batch's execution stands, its error and cause, its files, its uploads, and what to do.
+
+    Of one that runs and retries: which state, since when, how often it failed, and with what error last.
+    """
+    out = Output.of(output)
+    connection = Connection(profile, region, endpoint_url)
+    found = Deployment.find(connection, deployment)
+    state = BatchState.find(connection, found, batch_id)
+    executions = BatchExecutions(connection.client("stepfunctions"), found.state_machines)
+    history = executions.history(state.execution) if state.execution else ExecutionHistory(None, ())
+    retrying = [entry.to_document() for entry in history.retrying]
+    out.document({**state.to_document(), "last_state": history.last_state, "retrying": retrying})
+    made = f", made {state.created_at} by lane {state.lane}, engine {state.engine}" if state.lane else ""
+    out.say(f"Batch {state.batch_id}{made}", style="bold")
+    _show_execution(out, state.execution, history)
+    kinds = [name if count == 1 else f"{name} ({count:,})" for name, count in sorted(state.folders.items())]
+    out.say(f"  files: {', '.join(kinds) or 'none'}")
+    if state.uploads:
+        _show_uploads(out, state.uploads)
+    if retrying:
+        out.say("- It retries by itself: remove the cause, and it goes on where it is.", style="yellow")
+    for sentence in state.advice():
+        out.say(f"- {sentence}", style="yellow")
+
+
+def _show_execution(out: Output, execution: BatchExecution | None, history: ExecutionHistory) -> None:
+    if execution is None:
+        out.say("  execution: none, or none any more")
+        return
+    until = f", stopped {execution.stopped_at}" if execution.stopped_at else ""
+    redrives = f", redriven {execution.redrives} times" if execution.redrives else ""
+    out.say(f"  execution: {execution.status}, started {execution.started_at}{until}{redrives}")
+    for name, value in (("last state", history.last_state), ("error", execution.error), ("cause", execution.cause)):
+        if value:
+            out.say(f"    {name}: {value}")
+    for entry in history.retrying:
+        times = "once" if entry.failures == 1 else f"{entry.failures:,} times, last at {entry.failed_at}"
+        error = failure_words(entry.error, entry.cause) or "no error is named"
+        out.say(f"    retrying: {entry.state}, since {entry.since}: failed {times}: {error}")
+    out.say(f"    {execution.arn}")
+
+
+def _show_uploads(out: Output, uploads: BatchUploads) -> None:
+    counts = [f"{count:,} {status}" for status, count in sorted(uploads.statuses.items())]
+    if uploads.elsewhere:
+        counts.append(f"{uploads.elsewhere:,} taken over by another batch")
+    if uploads.forgotten:
+        counts.append(f"{uploads.forgotten:,} without an item (expired)")
+    out.say(f"  uploads: {uploads.total:,}: {', '.join(counts) or 'none'}")
+    for code, count in uploads.failures.most_common():
+        out.say(f"    {count:,} FAILED with {code}")

@@ -1,0 +1,220 @@
+"""Bucket against table: which objects have a verdict on what is stored now, and which have none. Changes nothing."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from itertools import islice
+from typing import Any
+
+from gatehouse.cli.bucket.listed_objects import ListedObject
+from gatehouse.cli.deployed_lanes import DeployedLanes
+from gatehouse.cli.throttling import patiently
+from gatehouse.cli.verdict_lookup import PARALLEL_QUERIES, VerdictLookup
+from gatehouse.cli.verdict_store import Item
+from gatehouse.moderation.confirmation import StoredObject, speaks_of
+from gatehouse.moderation.upload import Upload
+from gatehouse.moderation.verdict import BATCH_ID, CLAIMED_AT, STATUS, Status
+
+#: Objects in memory at a time: enough to keep all threads busy.
+_AT_A_TIME = 50 * PARALLEL_QUERIES
+
+
+class Standing(StrEnum):
+    """What the table has for an object's current version.
+
+    EXPIRED has nothing, either, but is so old that its verdict would have been deleted by now.
+    """
+
+    DECIDED = "decided"
+    PENDING = "pending"
+    UNKNOWN = "unknown"
+    OTHER_VERSION = "other-version"
+    EXPIRED = "expired"
+
+
+#: Nothing is under way for these, and nothing will be by itself.
+UNJUDGED = (Standing.UNKNOWN, Standing.OTHER_VERSION)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """An object without a verdict on its current version.
+
+    Attributes:
+        batch_id, claimed_at: of one that is PENDING.
+    """
+
+    listed: ListedObject
+    lane: str
+    standing: Standing
+    batch_id: str | None = None
+    claimed_at: str | None = None
+
+    def to_document(self) -> dict[str, Any]:
+        """The finding for scripts."""
+        return {
+            "key": self.listed.key,
+            "version_id": self.listed.version_id,
+            "etag": self.listed.etag,
+            "modified_at": self.listed.modified_at,
+            "lane": self.lane,
+            "standing": self.standing.value,
+            "batch_id": self.batch_id,
+            "claimed_at": self.claimed_at,
+        }
+
+
+@dataclass(slots=True)
+class ReconciliationReport:
+    """What was found.
+
+    Attributes:
+        standings: objects by lane and standing.
+        outside: objects that no lane takes: their key, suffix or size.
+        young: objects that were not looked up because they are too new to have a verdict.
+        old: objects that were not looked up because they are older than was asked for.
+        examples: the first findings.
+        pending_since: the oldest claim of the PENDING ones; ISO 8601, UTC.
+    """
+
+    standings: Counter[tuple[str, Standing]] = field(default_factory=Counter)
+    outside: int = 0
+    young: int = 0
+    old: int = 0
+    examples: list[Finding] = field(default_factory=list)
+    pending_since: str | None = None
+
+    @property
+    def listed(self) -> int:
+        """All objects that were listed."""
+        return self.standings.total() + self.outside + self.young + self.old
+
+    def of(self, standing: Standing) -> int:
+        """How many objects there are of this standing, in all lanes."""
+        return sum(count for (_, found), count in self.standings.items() if found is standing)
+
+    @property
+    def without_verdict(self) -> int:
+        """Objects that should have a verdict on their current version, and have none."""
+        return self.unjudged + self.of(Standing.PENDING)
+
+    @property
+    def unjudged(self) -> int:
+        """Those of them that won't get one by themselves, unless their events wait in a queue."""
+        return sum(map(self.of, UNJUDGED))
+
+    def to_document(self) -> dict[str, Any]:
+        """The report for scripts."""
+        return {
+            "listed": self.listed,
+            "standings": [
+                {"lane": lane, "standing": standing.value, "count": count}
+                for (lane, standing), count in sorted(self.standings.items())
+            ],
+            "without_verdict": self.without_verdict,
+            "unjudged": self.unjudged,
+            "pending_since": self.pending_since,
+            "outside_every_lane": self.outside,
+            "too_young": self.young,
+            "too_old": self.old,
+            "examples": [finding.to_document() for finding in self.examples],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class BucketReconciliation:
+    """A comparison.
+
+    Attributes:
+        lookup: with a connection for each of `PARALLEL_QUERIES` threads.
+        since: objects modified before this are left out; ISO 8601, UTC.
+        until: objects modified after this are too young.
+        verdicts_since: verdicts of objects modified before this may have expired; None if verdicts never do.
+        examples: how many findings to keep.
+        record: gets every finding, as it is made.
+        pause: waits the given number of seconds where the table is read too fast.
+        tell: shows a sentence about how far it is.
+    """
+
+    bucket: str
+    lanes: DeployedLanes
+    lookup: VerdictLookup
+    since: str | None
+    until: str
+    verdicts_since: str | None
+    examples: int
+    record: Callable[[Finding], object]
+    pause: Callable[[float], None]
+    tell: Callable[[str], None]
+
+    def compare(self, listed: Iterable[ListedObject]) -> ReconciliationReport:
+        """Look up every object: a Query of one item each, and another one where that speaks of another version.
+
+        Raises:
+            ClientError: the table was refused, or throttled again and again.
+        """
+        report = ReconciliationReport()
+        candidates = self._candidates(listed, report)
+        with ThreadPoolExecutor(PARALLEL_QUERIES) as threads:
+            while some := list(islice(candidates, _AT_A_TIME)):
+                for finding in threads.map(self._look_up, some):
+                    self._add(finding, report)
+                self.tell(f"Comparing: {report.listed:,} listed, {report.without_verdict:,} without a verdict")
+        return report
+
+    def _candidates(
+        self, listed: Iterable[ListedObject], report: ReconciliationReport
+    ) -> Iterator[tuple[ListedObject, str]]:
+        """The objects to look up, with their lanes; the others are counted."""
+        for entry in listed:
+            owner = self.lanes.owner(entry.key, entry.size)
+            if owner is None:
+                report.outside += 1
+            elif entry.modified_at > self.until:
+                report.young += 1
+            elif self.since and entry.modified_at < self.since:
+                report.old += 1
+            else:
+                yield entry, owner
+
+    def _look_up(self, candidate: tuple[ListedObject, str]) -> Finding:
+        listed, lane = candidate
+
+        def standing() -> Finding:
+            known = False
+            for item in self.lookup.of_object(f"s3://{self.bucket}/{listed.key}"):
+                known = True
+                if _speaks_of(item, listed):
+                    if item[STATUS] != Status.PENDING:
+                        return Finding(listed, lane, Standing.DECIDED)
+                    return Finding(listed, lane, Standing.PENDING, item.get(BATCH_ID), item.get(CLAIMED_AT))
+            if self.verdicts_since and listed.modified_at < self.verdicts_since:
+                return Finding(listed, lane, Standing.EXPIRED)
+            return Finding(listed, lane, Standing.OTHER_VERSION if known else Standing.UNKNOWN)
+
+        return patiently(standing, self.pause)
+
+    def _add(self, finding: Finding, report: ReconciliationReport) -> None:
+        report.standings[finding.lane, finding.standing] += 1
+        if finding.standing is Standing.DECIDED:
+            return
+        self.record(finding)
+        if finding.standing is Standing.EXPIRED:
+            return
+        if finding.claimed_at:
+            report.pending_since = min(report.pending_since or finding.claimed_at, finding.claimed_at)
+        if len(report.examples) < self.examples:
+            report.examples.append(finding)
+
+
+def _speaks_of(item: Item, listed: ListedObject) -> bool:
+    """Whether an item is about these very bytes, as a reader would compare them."""
+    try:
+        upload = Upload.from_document(item)
+    except (KeyError, TypeError):
+        return False
+    if not listed.is_version_told:
+        upload = replace(upload, version_id=None)
+    return speaks_of(upload, StoredObject(listed.version_id, listed.etag, listed.modified_at))

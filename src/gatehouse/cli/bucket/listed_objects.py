@@ -1,0 +1,154 @@
+"""The current objects of a bucket, listed by S3 or taken from an S3 Inventory."""
+
+import csv
+import gzip
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+from urllib.parse import unquote_plus
+
+from gatehouse.cli.errors import CommandError
+from gatehouse.moderation.upload import iso, version_named
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+#: Columns of an inventory without which an object can't be compared with its verdict.
+_NEEDED_FIELDS = ("Key", "Size", "LastModifiedDate", "ETag")
+
+
+@dataclass(frozen=True, slots=True)
+class ListedObject:
+    """An object's current version.
+
+    Attributes:
+        version_id: None where the object is overwritten in place, and where the inventory does not tell.
+        etag: without quotes.
+        modified_at: ISO 8601, UTC.
+        is_version_told: False for an inventory without version ids.
+    """
+
+    key: str
+    version_id: str | None
+    etag: str
+    size: int
+    modified_at: str
+    is_version_told: bool = True
+
+
+def list_objects(client: "S3Client", bucket: str, prefixes: Iterable[str]) -> Iterator[ListedObject]:
+    """The current objects under these prefixes, a page at a time.
+
+    ListObjectVersions, since ListObjectsV2 does not tell version ids. It lists old versions, too, and they are skipped;
+    an object without a version of its own has `null` for a version id (API reference).
+    """
+    for prefix in prefixes:
+        for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+            for version in page.get("Versions", []):
+                if version["IsLatest"]:
+                    yield ListedObject(
+                        key=version["Key"],
+                        version_id=version_named(version["VersionId"]),
+                        etag=version["ETag"].strip('"'),
+                        size=version["Size"],
+                        modified_at=iso(version["LastModified"]),
+                    )
+
+
+def outermost(prefixes: Iterable[str], within: str = "") -> list[str]:
+    """The fewest prefixes that cover the same keys, of those keys only that start with `within`; sorted."""
+    narrowed = {
+        prefix if prefix.startswith(within) else within
+        for prefix in prefixes
+        if prefix.startswith(within) or within.startswith(prefix)
+    }
+    return sorted(
+        prefix for prefix in narrowed if not any(prefix != other and prefix.startswith(other) for other in narrowed)
+    )
+
+
+class Inventory:
+    """An S3 Inventory in CSV, as its `manifest.json` describes it, read from disk line by line.
+
+    The format is that of the S3 User Guide (storage-inventory.html, storage-inventory-location.html): gzipped CSV
+    without a header, whose columns the manifest names, with keys in URL encoding; S3 writes a blank as a plus sign.
+
+    Args:
+        manifest: path of `manifest.json`. Its data files lie beside it, or in `../data` as S3 has them.
+
+    Raises:
+        CommandError: it is no such manifest, a column or a file is missing.
+    """
+
+    def __init__(self, manifest: Path) -> None:
+        try:
+            document = json.loads(manifest.read_text("utf-8"))
+            self.bucket: str = document["sourceBucket"]
+            self._fields = [field.strip() for field in document["fileSchema"].split(",")]
+            is_csv = document["fileFormat"] == "CSV"
+            names = [entry["key"].rsplit("/", 1)[-1] for entry in document["files"]]
+        except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
+            raise CommandError(
+                f"{manifest} is no manifest of an S3 Inventory ({error!r}); name the manifest.json that S3 wrote."
+            ) from error
+        if not is_csv or (missing := [name for name in _NEEDED_FIELDS if name not in self._fields]):
+            problem = f"lacks {', '.join(missing)}" if is_csv else f"is in {document['fileFormat']}"
+            raise CommandError(
+                f"The inventory {problem}; configure one in CSV with {', '.join(_NEEDED_FIELDS[1:])}, and with all "
+                "versions if the bucket has versioning."
+            )
+        self._manifest = manifest
+        self._files = [_beside(manifest, name) for name in names]
+
+    def objects(self, prefixes: Sequence[str]) -> Iterator[ListedObject]:
+        """The objects under these prefixes that were current when the inventory was taken.
+
+        Raises:
+            CommandError: a file is not what the manifest says.
+        """
+        wanted = tuple(prefixes)
+        for path in self._files:
+            try:
+                with _opened(path) as file:
+                    for listed in map(self._object, csv.reader(file)):
+                        if listed is not None and listed.key.startswith(wanted):
+                            yield listed
+            except (OSError, EOFError, ValueError, csv.Error, zlib.error) as error:
+                raise CommandError(f"{path} is not as {self._manifest} says ({error}); download both again.") from error
+
+    def _object(self, row: Sequence[str]) -> ListedObject | None:
+        """The object of a line, or None for an old version and for a delete marker."""
+        fields = dict(zip(self._fields, row, strict=True))
+        if fields.get("IsLatest", "true").lower() != "true" or fields.get("IsDeleteMarker", "false").lower() == "true":
+            return None
+        modified = datetime.fromisoformat(fields["LastModifiedDate"])
+        return ListedObject(
+            key=unquote_plus(fields["Key"], errors="strict"),
+            version_id=version_named(fields.get("VersionId")),
+            etag=fields["ETag"].strip('"'),
+            size=int(fields["Size"]),
+            modified_at=iso(modified if modified.tzinfo else modified.replace(tzinfo=UTC)),
+            is_version_told="VersionId" in fields,
+        )
+
+
+def _beside(manifest: Path, name: str) -> Path:
+    for folder in (manifest.parent, manifest.parent.parent / "data", manifest.parent / "data"):
+        if (folder / name).is_file():
+            return folder / name
+    raise CommandError(
+        f"{name} of the inventory is neither beside {manifest} nor in ../data; download the inventory whole "
+        "(aws s3 sync)."
+    )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[str]]:
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8", newline="") as file:
+        yield file

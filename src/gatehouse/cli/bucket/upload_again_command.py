@@ -1,0 +1,124 @@
+"""`upload-again`: have S3 tell once more of objects whose events are lost."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gatehouse.cli.bucket.bucket_reconciliation import UNJUDGED, Standing
+from gatehouse.cli.bucket.object_copy import Copied, copy_onto_itself
+from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
+from gatehouse.cli.deployment import Deployment
+from gatehouse.cli.errors import CommandError
+from gatehouse.cli.output import Format, Output, OutputFormat
+from gatehouse.cli.progress import progress
+
+_PARALLEL_COPIES = 20
+
+#: Key, and when the object was last modified, if that is to be still so.
+_Wanted = tuple[str, str | None]
+
+
+@dataclass(slots=True)
+class _Done:
+    """What became of the objects, and the keys of those that could not be copied as was asked."""
+
+    counts: Counter[Copied] = field(default_factory=Counter)
+    failed: list[str] = field(default_factory=list)
+
+    def to_document(self) -> dict[str, Any]:
+        return {**{result.value: self.counts[result] for result in Copied}, "failed_keys": self.failed}
+
+
+def upload_again(
+    keys: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY", help="Keys in the uploads bucket, or s3://bucket/key.", show_default=False),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What a file of `reconcile --report` calls unknown or other-version, too."),
+    ] = None,
+    expired: Annotated[
+        bool, typer.Option("--expired", help="And those of the file whose verdicts have expired.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+    deployment: DeploymentName = None,
+    output: OutputFormat = Format.TABLE,
+) -> None:
+    """Copy objects onto themselves: each copy is a new upload, with an event of its own, analysed and paid for.
+
+    Bytes, metadata, tags, storage class and encryption stay; an ACL does not. With versioning it is a new version. An
+    object of a file that has changed since is left alone, so the same file may be given again; a key given by itself is
+    copied each time. Exits with 1 if S3 can't copy some, or has no such key.
+    """
+    out = Output.of(output)
+    connection = Connection(profile, region, endpoint_url)
+    if not keys and report is None:
+        raise CommandError("Nothing is named; write keys, or --report with a file that `reconcile --report` wrote.")
+    reported = _reported(report, (*UNJUDGED, Standing.EXPIRED) if expired else UNJUDGED) if report else []
+    found = Deployment.find(connection, deployment).at_rest()
+    wanted: list[_Wanted] = [(key.removeprefix(f"s3://{found.upload_bucket}/"), None) for key in keys or ()]
+    wanted += reported
+    if not dry_run:
+        out.tell(f"To be copied onto themselves in {found.upload_bucket}, analysed and paid for: {len(wanted):,}.")
+    if wanted and not (yes or dry_run):
+        out.confirm()
+    done = _Done()
+    try:
+        _copy(out, connection, found.upload_bucket, wanted, done, dry_run=dry_run)
+    finally:  # what was done is told, whatever ended it
+        out.document({"dry_run": dry_run, "objects": len(wanted), **done.to_document()})
+        _show(out, done, dry_run=dry_run)
+    raise typer.Exit(1 if done.failed else 0)
+
+
+def _reported(path: Path, standings: Sequence[Standing]) -> list[_Wanted]:
+    """The objects of a report with one of these standings."""
+    try:
+        findings = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        return [
+            (str(finding["key"]), str(finding["modified_at"]))
+            for finding in findings
+            if Standing(finding["standing"]) in standings
+        ]
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise CommandError(f"{path} is no report of `./gatehouse reconcile --report` ({error!r}).") from error
+
+
+def _copy(
+    out: Output, connection: Connection, bucket: str, wanted: Sequence[_Wanted], done: _Done, *, dry_run: bool
+) -> None:
+    copy = partial(copy_onto_itself, connection.client("s3", connections=_PARALLEL_COPIES), bucket, dry_run=dry_run)
+    with progress(out.progress) as tell, ThreadPoolExecutor(_PARALLEL_COPIES) as threads:
+        for start in range(0, len(wanted), _PARALLEL_COPIES):
+            some = wanted[start : start + _PARALLEL_COPIES]
+            for result, (key, modified_at) in zip(threads.map(lambda entry: copy(*entry), some), some, strict=True):
+                done.counts[result] += 1
+                if result is Copied.IMPOSSIBLE or (result is Copied.CHANGED and modified_at is None):
+                    done.failed.append(key)
+            tell(f"Seen to {start + len(some):,} of {len(wanted):,}")
+
+
+def _show(out: Output, done: _Done, *, dry_run: bool) -> None:
+    if copied := done.counts[Copied.COPIED]:
+        what = "Would be copied onto themselves, analysed and paid for" if dry_run else "Copied onto themselves"
+        out.say(f"{what}: {copied:,}.", style="green")
+    if changed := done.counts[Copied.CHANGED]:
+        out.say(f"Left alone, as they are gone or were written meanwhile: {changed:,}.")
+    if impossible := done.counts[Copied.IMPOSSIBLE]:
+        out.say(f"S3 can't copy these, which are archived or too large; upload them anew: {impossible:,}.")
+    if done.failed:
+        out.tell("Would not be copied:" if dry_run else "Not copied:")
+        for key in done.failed:
+            out.tell(f"  {key}")

@@ -1,0 +1,94 @@
+"""Where a command finds AWS: profile, Region and endpoint, given as to the AWS tools."""
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gatehouse.cli.errors import CommandError
+
+if TYPE_CHECKING:
+    import boto3
+
+Profile = Annotated[
+    str | None, typer.Option("--profile", metavar="NAME", help="AWS profile; else AWS_PROFILE.", show_default=False)
+]
+Region = Annotated[
+    str | None,
+    typer.Option(
+        "--region", metavar="REGION", help="AWS Region; else AWS_REGION or the profile's.", show_default=False
+    ),
+]
+EndpointUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--endpoint-url",
+        metavar="URL",
+        help="Address to call instead of AWS, such as the local cloud's; else AWS_ENDPOINT_URL.",
+        show_default=False,
+    ),
+]
+DeploymentName = Annotated[
+    str | None,
+    typer.Option(
+        "--deployment",
+        metavar="NAME",
+        envvar="GATEHOUSE_DEPLOYMENT",
+        help="Name of the deployment; else the `name` in the file that GATEHOUSE_SETTINGS names, or in "
+        "./gatehouse.yaml, or gatehouse.",
+        show_default=False,
+    ),
+]
+
+
+#: Far above what connecting takes, and short enough to wait for when a wrong address never answers.
+_CONNECT_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class Connection:
+    """AWS, or what answers in its place. What is None is looked for where the AWS tools look."""
+
+    profile: str | None = None
+    region: str | None = None
+    endpoint_url: str | None = None
+
+    def client(self, service: str, connections: int = 10) -> Any:
+        """A boto3 client; `connections` is the number of threads that will share it.
+
+        Raises:
+            CommandError: the endpoint is not a web address.
+            BotoCoreError: no such profile, no Region.
+        """
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
+
+        config = Config(
+            max_pool_connections=connections,
+            connect_timeout=_CONNECT_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": 5},
+            # The bucket's name in front of the endpoint's host, as S3 has it, would lead nowhere.
+            s3={"addressing_style": "path" if self.endpoint_url else "auto"},
+        )
+        try:
+            return self._session.client(  # type: ignore[call-overload]
+                service, endpoint_url=self.endpoint_url, config=config
+            )
+        except ValueError as error:
+            if isinstance(error, BotoCoreError):
+                raise
+            raise CommandError(f"{error}; write, for example, --endpoint-url http://127.0.0.1:4566.") from error
+
+    @property
+    def region_name(self) -> str | None:
+        """The Region that clients are made for."""
+        return self._session.region_name
+
+    @cached_property
+    def _session(self) -> "boto3.Session":
+        import boto3
+
+        # boto3 does not read AWS_REGION, which the AWS CLI prefers.
+        return boto3.Session(profile_name=self.profile, region_name=self.region or os.environ.get("AWS_REGION") or None)

@@ -1,0 +1,68 @@
+"""Which lane takes which upload now, as the deployed batchers have it."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gatehouse.cli.errors import CommandError
+from gatehouse.moderation.lane import Lane
+
+if TYPE_CHECKING:
+    from gatehouse.cli.connection import Connection
+    from gatehouse.cli.deployment import Deployment
+
+_FUNCTION = "AWS::Lambda::Function"
+#: The batcher's variable with its lane; no other function has one.
+_VARIABLE = "LANE"
+
+_PARALLEL_CALLS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedLanes:
+    """The lanes of a deployment, whole."""
+
+    lanes: tuple[Lane, ...]
+
+    @classmethod
+    def find(cls, connection: "Connection", deployment: "Deployment") -> "DeployedLanes":
+        """Ask the batchers' functions: ListStackResources, and GetFunctionConfiguration for each function.
+
+        Raises:
+            CommandError: functions and outputs speak of different lanes, a function is only just being made, or they
+                were deployed by another version.
+        """
+        pages = connection.client("cloudformation").get_paginator("list_stack_resources")
+        functions = connection.client("lambda", connections=_PARALLEL_CALLS)
+        names = [
+            resource.get("PhysicalResourceId")  # none yet while it is being made
+            for page in pages.paginate(StackName=f"{deployment.name}-pipeline")
+            for resource in page["StackResourceSummaries"]
+            if resource["ResourceType"] == _FUNCTION
+        ]
+        if None in names:
+            raise _changing(deployment)
+        with ThreadPoolExecutor(_PARALLEL_CALLS) as threads:
+            answers = list(threads.map(lambda name: functions.get_function_configuration(FunctionName=name), names))
+        variables = [answer.get("Environment", {}).get("Variables", {}) for answer in answers]
+        try:
+            lanes = tuple(Lane.from_document(json.loads(found[_VARIABLE])) for found in variables if _VARIABLE in found)
+        except (TypeError, ValueError) as error:
+            raise CommandError(
+                f"A batcher of {deployment.name} has a lane that can't be read ({error}). It was made by another "
+                "version of Gatehouse; deploy this one with `make deploy`."
+            ) from error
+        if {lane.name for lane in lanes} != set(deployment.lanes):
+            raise _changing(deployment)
+        return cls(tuple(sorted(lanes, key=lambda lane: lane.name)))
+
+    def owner(self, key: str, size: int) -> str | None:
+        """The name of the lane that takes an upload of `size` bytes under `key`; None if it is not moderated."""
+        return next((lane.name for lane in self.lanes if lane.matches(key, size)), None)
+
+
+def _changing(deployment: "Deployment") -> CommandError:
+    return CommandError(
+        f"The lanes of {deployment.name} are being changed by a deploy; run the same command again after it."
+    )

@@ -1,0 +1,150 @@
+"""`policy diff`: what another policy would make of the uploads of the last weeks. Reads labels, writes nothing."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from demo.report import printable
+from gatehouse.cli.clock import Clock
+from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
+from gatehouse.cli.deployment import Deployment
+from gatehouse.cli.errors import CommandError
+from gatehouse.cli.key_prefix import KeyPrefix
+from gatehouse.cli.output import Format, Output, OutputFormat
+from gatehouse.cli.policy.comparison import Comparison
+from gatehouse.cli.policy.policy_documents import PolicyDocuments
+from gatehouse.cli.policy.policy_pointers import PolicyPointers
+from gatehouse.cli.policy.policy_source import SOURCE_HELP, PolicySources, short
+from gatehouse.cli.progress import progress
+from gatehouse.cli.since import parse_since
+from gatehouse.cli.verdict_store import Selection, VerdictStore
+from gatehouse.moderation.policy.policy import Policy
+
+CLOCK = Clock()
+
+_SEGMENTS = 8
+_LABELS_SHOWN = 5
+
+
+def diff(
+    old: Annotated[str, typer.Argument(metavar="OLD", help=f"The policy that is active: {SOURCE_HELP}.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The policy to compare it with, named likewise.")],
+    since: Annotated[str, typer.Option(metavar="TIME", help="Uploads since: 12h, 30d, or an ISO date (UTC).")] = "30d",
+    lane: Annotated[str | None, typer.Option(metavar="NAME", help="Only this lane's uploads.")] = None,
+    prefix: KeyPrefix = "",
+    examples: Annotated[int, typer.Option(min=0, metavar="N", help="Keys to show for each direction.")] = 3,
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+    deployment: DeploymentName = None,
+    output: OutputFormat = Format.TABLE,
+) -> None:
+    """Show which uploads would change their status under another policy.
+
+    Judges the stored labels of uploads that OLD governs by both; the stored statuses play no part. No image is analysed
+    again and nothing is written.
+    """
+    out = Output.of(output)
+    connection = Connection(profile, region, endpoint_url)
+    selection = Selection(parse_since(since, CLOCK.now()), lane, prefix or None)
+    found = Deployment.find(connection, deployment)
+    sources = PolicySources(
+        pointers=lambda: PolicyPointers(connection.client("ssm"), found.policy_parameters),
+        documents=lambda: PolicyDocuments(connection.client("s3"), found.work_bucket),
+    )
+    comparison = Comparison(sources.resolve(old), sources.resolve(new), found.policy_name_for, examples)
+    _check(comparison.old, selection, found)
+    store = VerdictStore(connection.client("dynamodb", connections=_SEGMENTS), found.verdict_table)
+    with (
+        progress(out.progress) as tell,
+        closing(store.scan(selection, segments=_SEGMENTS, consistent=False)) as pages,
+    ):
+        looked_at = 0
+        for page in pages:
+            for item in page:
+                comparison.add(item)
+            looked_at += len(page)
+            tell(f"Comparing: {looked_at:,} looked at, {comparison.judged:,} judged")
+    out.document({"since": selection.since, "lane": lane, "prefix": selection.prefix, **comparison.to_document()})
+    _show(out, comparison, selection)
+
+
+def _show(out: Output, comparison: Comparison, selection: Selection) -> None:
+    old, new = comparison.old, comparison.new
+    out.say(f"{_named(old)} against {_named(new)}, uploads since {selection.since}")
+    flipped = sum(flips.count for flips in comparison.flips.values())
+    flips, stays = _counted(flipped, "flip"), _counted(comparison.unchanged, "stay")
+    out.say(f"{comparison.judged:,} judged under both: {flips}, {stays}.")
+    if comparison.unlike_old:
+        verb, them = ("stands", "it") if comparison.unlike_old == 1 else ("stand", "them")
+        out.say(
+            f"{comparison.unlike_old:,} of these {verb} in the table with another status than {old.name} {old.version} "
+            f"gives {them}, as another version decided {them} or an approval could not be confirmed; "
+            f"`./gatehouse policy apply` of {old.name} {old.version} judges {them} again."
+        )
+    if comparison.flips:
+        table = out.table("Flips", "From", "To", "Uploads", "Because of", "For example", sentences={"Because of"})
+        for (before, after), found in comparison.directions():
+            labels = ", ".join(f"{name} {count:,}" for name, count in found.labels.most_common(_LABELS_SHOWN))
+            keys = Text("\n").join(printable(key) for key in found.examples)
+            table.add_row(before.value, after.value, f"{found.count:,}", printable(labels), keys)
+        out.show(table)
+    for line in _asides(comparison):
+        out.say(line)
+
+
+def _asides(comparison: Comparison) -> Iterator[str]:
+    new = comparison.new
+    if comparison.unknowable:
+        found = ", ".join(_min_confidence(entry) for entry in comparison.to_document()["unknowable"])
+        lowest = f"{new.lowest_threshold:g}"
+        yield (
+            f"Unknowable: {comparison.unknowable.total():,}. {new.name} {new.version} asks about labels from {lowest}; "
+            f"these uploads were analysed with min_confidence {found}. Their status stays. For later uploads to be "
+            f"judged by all of the policy, set min_confidence to {lowest} or less in gatehouse.yaml, where it is "
+            "higher, and deploy."
+        )
+    if comparison.adapter_ignored:
+        yield (
+            f"Not to be approved: {comparison.adapter_ignored:,}. The adapter that their lane asked for did not look "
+            "at them. Their status stays."
+        )
+    if comparison.by_a_person:
+        yield f"Not judged, as a person decided: {comparison.by_a_person:,}."
+    if comparison.without_labels:
+        counts = ", ".join(f"{status} {count:,}" for status, count in sorted(comparison.without_labels.items()))
+        yield f"Not judged, as there are no labels: {comparison.without_labels.total():,} ({counts})."
+    if comparison.unreadable:
+        yield f"Not judged, as the items are not Gatehouse's or another version's: {comparison.unreadable:,}."
+    if comparison.is_same_version:
+        yield f"Both are version {new.version} of {new.name}: write another version into NEW before you apply it."
+
+
+def _check(old: Policy, selection: Selection, deployment: Deployment) -> None:
+    """Refuse what could only find nothing, before the table is read."""
+    if selection.lane and selection.lane not in deployment.lanes:
+        lanes = ", ".join(sorted(deployment.lanes))
+        raise CommandError(f"There is no lane {selection.lane}; the lanes are {lanes}.")
+    if old.name not in deployment.policies:
+        policies = ", ".join(deployment.policies)
+        raise CommandError(f"No lane has the policy {old.name}; OLD is one of those in use: {policies}.")
+    if selection.lane and selection.lane not in (lanes_of_old := sorted(deployment.min_confidence_for(old.name))):
+        raise CommandError(
+            f"Lane {selection.lane} does not use {old.name}; the lanes that do: {', '.join(lanes_of_old)}."
+        )
+
+
+def _counted(count: int, verb: str) -> str:
+    return f"{count:,} {verb}{'s' if count == 1 else ''}"
+
+
+def _named(policy: Policy) -> str:
+    return f"{policy.name} {policy.version} ({short(policy.hash)})"
+
+
+def _min_confidence(entry: dict[str, Any]) -> str:
+    asked = "unrecorded" if entry["min_confidence"] is None else f"{entry['min_confidence']:g}"
+    return f"{asked} ({entry['count']:,})"

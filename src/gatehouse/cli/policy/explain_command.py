@@ -1,0 +1,226 @@
+"""`policy explain`: why an upload has the verdict it has, and what would have led to another."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
+from gatehouse.cli.deployment import Deployment
+from gatehouse.cli.errors import CommandError
+from gatehouse.cli.output import Format, Output, OutputFormat
+from gatehouse.cli.policy.explanation_report import explanation_document, policy_words, reason_line, show_explanation
+from gatehouse.cli.policy.policy_source import POLICIES_FOLDER, SOURCE_HELP, PolicySources, sources_of
+from gatehouse.cli.verdict_lookup import VerdictLookup
+from gatehouse.moderation.policy.explanation import Explanation
+from gatehouse.moderation.policy.explanation import explain as explanation_of
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.policy.replay import is_replayable, replay
+from gatehouse.moderation.verdict import (
+    BY_POLICY,
+    STATUS,
+    Claim,
+    Status,
+    Verdict,
+    claim_from_item,
+    verdict_from_item,
+)
+
+_OBJECT_URI = re.compile(r"s3://[^/]+/.+", re.DOTALL)
+
+
+def explain(
+    upload: Annotated[
+        str, typer.Argument(metavar="OBJECT", help="s3://bucket/key, or a key of the deployment's uploads bucket.")
+    ],
+    version: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VALUE", help="Explain this upload: `version` of its flag.", show_default="the newest upload"
+        ),
+    ] = None,
+    version_id: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Explain the upload that made this version of the object (S3 versioning)."),
+    ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="POLICY",
+            help=f"Explain by this policy: {SOURCE_HELP}.",
+            show_default="the one that judged",
+        ),
+    ] = None,
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+    deployment: DeploymentName = None,
+    output: OutputFormat = Format.TABLE,
+) -> None:
+    """Explain an upload's verdict: which rule fired, on which label, and what would have to change for another."""
+    out = Output.of(output)
+    if version and version_id:
+        raise CommandError("--version and --version-id both choose an upload; give one of them.")
+    connection = Connection(profile, region, endpoint_url)
+    found = Deployment.find(connection, deployment)
+    item = _item(VerdictLookup(connection.client("dynamodb"), found.verdict_table), found, upload, version, version_id)
+    try:
+        claim = claim_from_item(item)
+        verdict = None if item[STATUS] == Status.PENDING else verdict_from_item(item)
+    except (KeyError, TypeError, ValueError) as error:
+        message = f"The verdict of {upload} was written by another version of Gatehouse or by hand ({error!r})."
+        raise CommandError(f"{message} Use the version that wrote it.") from error
+    if verdict is None:
+        _tell_pending(out, claim)
+        return
+    chosen = _policy(sources_of(connection, lambda: found), verdict, policy)
+    explanation = explanation_of(verdict.analysis, chosen) if verdict.analysis and chosen else None
+    notes = _notes(verdict, chosen, explanation)
+    out.document(_document(verdict, chosen, explanation, notes))
+    _show_verdict(out, verdict)
+    for note in notes:
+        out.say(note)
+    if chosen and explanation:
+        if chosen.hash != (verdict.policy and verdict.policy.hash):
+            out.say()
+            out.say(f"{explanation.decision.status} under {policy_words(chosen)}", style="bold")
+            for reason in explanation.decision.reasons:
+                out.say(f"  {reason_line(reason)}")
+        out.say()
+        show_explanation(out, explanation)
+
+
+def _item(
+    lookup: VerdictLookup, deployment: Deployment, upload: str, version: str | None, version_id: str | None
+) -> Mapping[str, Any]:
+    uri = upload if upload.startswith("s3://") else f"s3://{deployment.upload_bucket}/{upload}"
+    if not _OBJECT_URI.fullmatch(uri) or not _is_text(f"{uri}{version}{version_id}"):
+        raise CommandError(f"{upload!r} is no object; write s3://bucket/key, or a key of {deployment.upload_bucket}.")
+    if version:
+        item = lookup.of_upload(uri, version)
+    elif version_id:
+        item = lookup.of_version_id(uri, version_id)
+    else:
+        item = lookup.newest(uri)
+    if item is None:
+        which = f" (version {version})" if version else f" (version id {version_id})" if version_id else ""
+        raise CommandError(
+            f"There is no verdict of {uri}{which}: it was not uploaded while Gatehouse watched, no lane of "
+            "gatehouse.yaml takes its key, it waits in a queue (`./gatehouse queue list`), or its verdict has expired."
+        )
+    return item
+
+
+def _is_text(text: str) -> bool:
+    """Whether UTF-8 can carry it: a shell may hand over bytes that are none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _policy(sources: PolicySources, verdict: Verdict, named: str | None) -> Policy | None:
+    if named:
+        return sources.resolve(named)
+    return sources.by_hash(verdict.policy.hash) if verdict.policy else None
+
+
+def _notes(verdict: Verdict, policy: Policy | None, explanation: Explanation | None) -> list[str]:
+    """What else a reader has to know, in sentences."""
+    notes = []
+    if verdict.decided_by not in (None, BY_POLICY):
+        notes.append("A person decided this; no policy, and no replay, changes it.")
+    if verdict.analysis is None:
+        notes.append("It has no labels, so there was nothing for a policy to judge.")
+    elif policy is None and verdict.policy is None:
+        notes.append("No policy judged it; choose one with --policy.")
+    elif policy is None and verdict.policy:
+        notes.append(
+            f"{policy_words(verdict.policy)} is neither recorded nor in ./{POLICIES_FOLDER}, so only the stored "
+            "reasons can be told; name its file with --policy."
+        )
+    if policy and explanation and is_replayable(verdict.status, verdict.decided_by):
+        replayed = replay(verdict, policy)
+        if replayed.adapter_ignored:
+            notes.append("The lane's adapter was asked for and did not answer: no policy can approve this analysis.")
+        if replayed.unknowable:
+            notes.append(
+                f"{policy_words(policy)} judges labels below {verdict.min_confidence or 0:g}, which Rekognition was "
+                "not asked for: they could have made it stricter."
+            )
+    return notes
+
+
+def _tell_pending(out: Output, claim: Claim) -> None:
+    note = (
+        f"Not decided yet: the batch {claim.batch_id} claimed it at {claim.claimed_at} (attempt {claim.attempt}). "
+        f"`./gatehouse batch show {claim.batch_id}` says how far it is."
+    )
+    out.document({**_claim_document(claim, Status.PENDING), "notes": [note]})
+    out.say(_title(claim), style="bold")
+    out.say(f"{Status.PENDING}. {note}")
+
+
+def _show_verdict(out: Output, verdict: Verdict) -> None:
+    out.say(_title(verdict.claim), style="bold")
+    if verdict.decided_by not in (None, BY_POLICY):
+        out.say(f"{verdict.status}, decided by {verdict.decided_by} at {verdict.decided_at}", style="bold")
+    elif verdict.policy:
+        out.say(f"{verdict.status} by {policy_words(verdict.policy)}, decided at {verdict.decided_at}", style="bold")
+    else:
+        out.say(f"{verdict.status}, decided at {verdict.decided_at}", style="bold")
+    for reason in verdict.reasons:
+        out.say(f"  {reason_line(reason)}")
+    if verdict.failure:
+        out.say(f"  {verdict.failure.code}: {verdict.failure.message}")
+    elif not verdict.reasons:
+        out.say("  No label reached a threshold.")
+    claim = verdict.claim
+    where = [f"lane {claim.lane}", f"batch {claim.batch_id}", f"attempt {claim.attempt}"]
+    if verdict.job_id:
+        where.append(f"job {verdict.job_id}")
+    if verdict.min_confidence is not None:
+        where.append(f"labels asked for from {verdict.min_confidence:g}")
+    out.say(f"  {', '.join(where)}")
+
+
+def _title(claim: Claim) -> str:
+    upload = claim.upload
+    version = f" (version id {upload.version_id})" if upload.version_id else ""
+    return f"{upload.object}{version}, uploaded {upload.uploaded_at}"
+
+
+def _claim_document(claim: Claim, status: Status) -> dict[str, Any]:
+    upload = claim.upload
+    return {
+        "object": upload.object,
+        "version": upload.version,
+        "version_id": upload.version_id,
+        "etag": upload.etag,
+        "uploaded_at": upload.uploaded_at,
+        "status": status.value,
+        "lane": claim.lane,
+        "batch_id": claim.batch_id,
+        "attempt": claim.attempt,
+        "claimed_at": claim.claimed_at,
+    }
+
+
+def _document(
+    verdict: Verdict, policy: Policy | None, explanation: Explanation | None, notes: list[str]
+) -> dict[str, Any]:
+    return {
+        **_claim_document(verdict.claim, verdict.status),
+        "decided_at": verdict.decided_at,
+        "decided_by": verdict.decided_by,
+        "policy": verdict.policy and verdict.policy.to_document(),
+        "reasons": [reason.to_document() for reason in verdict.reasons],
+        "error": verdict.failure and verdict.failure.to_document(),
+        "engine": verdict.engine,
+        "job_id": verdict.job_id,
+        "min_confidence": verdict.min_confidence,
+        "notes": notes,
+        "explanation": explanation_document(explanation, policy) if explanation and policy else None,
+    }

@@ -1,0 +1,142 @@
+"""An explanation, for people and for scripts: what became of each label, and what would have led elsewhere."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from demo.report import printable
+from gatehouse.cli.output import Output
+from gatehouse.cli.policy.policy_source import short
+from gatehouse.moderation.policy import taxonomy
+from gatehouse.moderation.policy.explanation import Alternative, Explanation, RuleChange
+from gatehouse.moderation.policy.policy import Policy, Weight
+from gatehouse.moderation.policy.rule import Thresholds
+from gatehouse.moderation.verdict import PolicyReference, Reason
+
+
+def explanation_document(explanation: Explanation, policy: Policy) -> dict[str, Any]:
+    """For scripts: keys `policy`, `status`, `reasons`, `labels`, `unknown_labels`, `alternatives`."""
+    decision = explanation.decision
+    return {
+        "policy": policy.reference.to_document(),
+        "status": decision.status.value,
+        "reasons": [reason.to_document() for reason in decision.reasons],
+        "labels": [_weight_document(weight) for weight in explanation.weights],
+        "unknown_labels": list(decision.unknown_labels),
+        "alternatives": [_alternative_document(alternative) for alternative in explanation.alternatives],
+    }
+
+
+def show_explanation(out: Output, explanation: Explanation) -> None:
+    """For people: each label with what became of it, then the ways to the other outcomes."""
+    _show_weights(out, explanation.weights)
+    for line in _about_unknown(explanation.decision.unknown_labels):
+        out.say(line)
+    out.say()
+    for alternative in explanation.alternatives:
+        _show_alternative(out, alternative)
+
+
+def reason_line(reason: Reason) -> str:
+    """One reason in words."""
+    kind = f" for {reason.content_type} images" if reason.content_type else ""
+    return (
+        f"{reason.label} {reason.confidence:g} reaches {reason.outcome} from {reason.threshold:g}, "
+        f"by the rule {reason.rule}{kind}"
+    )
+
+
+def policy_words(policy: Policy | PolicyReference) -> str:
+    """A policy as people know it: name, version, short hash."""
+    return f"{policy.name} version {policy.version} ({short(policy.hash)})"
+
+
+def _about_unknown(names: Sequence[str]) -> Iterator[str]:
+    # Imported late: only an answer of an older model needs it.
+    from gatehouse.moderation.policy.taxonomy_6_1 import SUCCESSORS
+
+    older = [f"{name} (now {' or '.join(SUCCESSORS[name])})" for name in names if name in SUCCESSORS]
+    if older:
+        yield (
+            f"Names of model 6.1: {', '.join(older)}. Policies are written for taxonomy {taxonomy.VERSION}; judge an "
+            "answer of the current model."
+        )
+    if newer := [name for name in names if name not in SUCCESSORS]:
+        yield f"Not in the taxonomy: {', '.join(newer)}. Rekognition's model may have moved on."
+
+
+def _show_weights(out: Output, weights: tuple[Weight, ...]) -> None:
+    if not weights:
+        out.say("Rekognition returned no labels.")
+        return
+    columns = ("Label", "Confidence", "Rule", "Its thresholds", "Outcome", "Note")
+    table = out.table("What became of each label", *columns, sentences=set(columns) - {"Confidence", "Outcome"})
+    for weight in weights:
+        label = weight.label
+        cells = (
+            *(label.name, f"{label.confidence:g}", weight.rule),
+            *(_thresholds_words(weight.thresholds), weight.outcome.value, _note(weight)),
+        )
+        table.add_row(*(printable(cell) for cell in cells))
+    out.show(table)
+
+
+def _thresholds_words(thresholds: Thresholds) -> str:
+    named = {"review": thresholds.review, "block": thresholds.block}
+    return ", ".join(f"{key} {value:g}" for key, value in named.items() if value is not None) or "allow"
+
+
+def _note(weight: Weight) -> str:
+    words = ["fired"] if weight.counts else []
+    if weight.content_type:
+        words.append(f"image is {weight.content_type}")
+    if weight.explained_by:
+        words.append(f"comes with {', '.join(label.name for label in weight.explained_by)}")
+    return "; ".join(words)
+
+
+def _show_alternative(out: Output, alternative: Alternative) -> None:
+    status, changes = alternative.status, alternative.changes
+    if not changes:
+        out.say(f"No policy would make it {status}.")
+    elif len(changes) == 1:
+        out.say(f"It would be {status} with {changes[0]}.")
+    else:
+        out.say(f"It would be {status} with {'any one' if alternative.any_of else 'all'} of:")
+        for change in changes:
+            out.say(f"  {change}")
+
+
+def _weight_document(weight: Weight) -> dict[str, Any]:
+    return {
+        "name": weight.label.name,
+        "confidence": weight.label.confidence,
+        "rule": weight.rule,
+        "review": weight.thresholds.review,
+        "block": weight.thresholds.block,
+        "content_type": weight.content_type,
+        "explained_by": [label.name for label in weight.explained_by],
+        "outcome": weight.outcome.value,
+        "threshold": weight.threshold,
+        "counts": weight.counts,
+    }
+
+
+def _alternative_document(alternative: Alternative) -> dict[str, Any]:
+    return {
+        "status": alternative.status.value,
+        "any_of": alternative.any_of,
+        "changes": [_change_document(change) for change in alternative.changes],
+    }
+
+
+def _change_document(change: RuleChange) -> dict[str, Any]:
+    return {
+        "rule": change.rule,
+        "content_type": change.content_type,
+        "key": change.key,
+        "now": change.now,
+        "above": change.above,
+        "at_most": change.at_most,
+        "drops_review": change.drops_review,
+        "text": str(change),
+    }

@@ -1,0 +1,72 @@
+"""`policy judge`: what a policy makes of an answer of Rekognition's."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
+from gatehouse.cli.deployment import Deployment
+from gatehouse.cli.errors import CommandError
+from gatehouse.cli.output import Format, Output, OutputFormat
+from gatehouse.cli.policy.explanation_report import explanation_document, policy_words, reason_line, show_explanation
+from gatehouse.cli.policy.policy_source import SOURCE_HELP, read_policy_file, sources_of
+from gatehouse.moderation.analysis import Analysis, ResultLineError, parse_answer, parse_result_line
+from gatehouse.moderation.policy.explanation import explain
+
+_STDIN = "-"
+
+
+def judge(
+    policy: Annotated[str, typer.Argument(metavar="POLICY", help=f"Judge by this: {SOURCE_HELP}.")],
+    answer: Annotated[
+        str,
+        typer.Argument(
+            metavar="ANSWER",
+            help="A file with what DetectModerationLabels answered, or with one line of a job's results; - for stdin.",
+        ),
+    ],
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+    deployment: DeploymentName = None,
+    output: OutputFormat = Format.TABLE,
+) -> None:
+    """Judge an answer of Rekognition's by a policy, and explain it. Offline where POLICY is a file; changes nothing."""
+    out = Output.of(output)
+    analysis = _analysis(answer)
+    found = read_policy_file(policy)
+    if found is None:
+        connection = Connection(profile, region, endpoint_url)
+        found = sources_of(connection, lambda: Deployment.find(connection, deployment)).resolve(policy)
+    explanation = explain(analysis, found)
+    decision = explanation.decision
+    out.document(explanation_document(explanation, found))
+    out.say(f"{decision.status} under {policy_words(found)}", style="bold")
+    for reason in decision.reasons:
+        out.say(f"  {reason_line(reason)}")
+    out.say()
+    show_explanation(out, explanation)
+
+
+def _analysis(source: str) -> Analysis:
+    where = "What came on stdin" if source == _STDIN else source
+    try:
+        content = sys.stdin.buffer.read() if source == _STDIN else Path(source).read_bytes()
+        text = content.decode("utf-8-sig")
+        document = json.loads(text)
+        if isinstance(document, dict) and "source-ref" in document:
+            analysis = parse_result_line(text).analysis
+        else:
+            analysis = parse_answer(document)
+    except OSError as error:
+        raise CommandError(f"{where} can't be read: {error.strerror}; name a file, or - for stdin.") from error
+    except ResultLineError as error:
+        raise CommandError(f"{where} is no answer of DetectModerationLabels: {error}.") from error
+    except (ValueError, RecursionError) as error:
+        raise CommandError(f"{where} is not one JSON document: {error}; of a result file take one line.") from error
+    if analysis is None:
+        raise CommandError(f"{where} says that the image could not be analysed; there is nothing to judge.")
+    return analysis

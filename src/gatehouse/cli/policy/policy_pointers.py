@@ -1,0 +1,113 @@
+"""The pointers of a deployment's policies: SSM parameters that say which version is active."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from gatehouse.moderation.policy.policy_pointer import PolicyPointer, PolicyPointerError
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm import SSMClient
+
+#: Seconds after which every function follows a pointer that has moved.
+FOLLOWED_AFTER = 60.0
+
+#: Names a GetParameters call takes (Systems Manager API reference).
+_NAMES_A_CALL = 10
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPointer:
+    """A pointer as it was found.
+
+    Attributes:
+        parameter: name of the SSM parameter.
+        version: the parameter's: one more each time it is written, whatever is written.
+        modified: when it was last written, by the deploy or by hand.
+        now: when it was read, by AWS's clock.
+    """
+
+    parameter: str
+    pointer: PolicyPointer
+    version: int
+    modified: datetime
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadablePointer:
+    """A parameter that is gone, or holds something else than its policy's pointer: the uploads it is for wait."""
+
+    policy: str
+    parameter: str
+    problem: str
+
+
+class PolicyPointers:
+    """Reads and moves pointers.
+
+    Args:
+        client: an SSM client.
+        parameters: their names, by policy name.
+    """
+
+    def __init__(self, client: "SSMClient", parameters: Mapping[str, str]) -> None:
+        self._client = client
+        self._parameters = parameters
+
+    def look(self) -> tuple[dict[str, StoredPointer], tuple[UnreadablePointer, ...]]:
+        """The pointers by policy name, and the parameters that hold none."""
+        found: dict[str, StoredPointer] = {}
+        unreadable: list[UnreadablePointer] = []
+        for stored in self._each():
+            if isinstance(stored, UnreadablePointer):
+                unreadable.append(stored)
+            else:
+                found[stored.pointer.name] = stored
+        return found, tuple(unreadable)
+
+    def history(self, stored: StoredPointer) -> Iterator[PolicyPointer]:
+        """Every pointer that stood in the parameter as far as Systems Manager remembers: its last 100 versions."""
+        for page in self._client.get_paginator("get_parameter_history").paginate(Name=stored.parameter):
+            for parameter in page["Parameters"]:
+                with suppress(PolicyPointerError):
+                    yield PolicyPointer.from_text(parameter["Value"])
+
+    def move(self, stored: StoredPointer, pointer: PolicyPointer) -> int:
+        """Put `pointer` where `stored` was found; returns the parameter's version, which may take a moment to show."""
+        answer = self._client.put_parameter(Name=stored.parameter, Value=pointer.to_text(), Overwrite=True)
+        return answer["Version"]
+
+    def _each(self) -> Iterator[StoredPointer | UnreadablePointer]:
+        policies = sorted(self._parameters)
+        for start in range(0, len(policies), _NAMES_A_CALL):
+            some = policies[start : start + _NAMES_A_CALL]
+            answer = self._client.get_parameters(Names=[self._parameters[policy] for policy in some])
+            now = _date(answer["ResponseMetadata"])
+            by_name = {parameter["Name"]: parameter for parameter in answer["Parameters"]}
+            for policy in some:
+                name = self._parameters[policy]
+                yield _read(policy, name, by_name.get(name), now)
+
+
+def _read(policy: str, name: str, parameter: Any, now: datetime) -> StoredPointer | UnreadablePointer:
+    if parameter is None:
+        return UnreadablePointer(policy, name, "there is no such parameter")
+    try:
+        pointer = PolicyPointer.from_text(parameter["Value"])
+    except PolicyPointerError as error:
+        return UnreadablePointer(policy, name, str(error))
+    if pointer.name != policy:
+        return UnreadablePointer(policy, name, f"it points to policy {pointer.name}")
+    return StoredPointer(name, pointer, parameter["Version"], parameter["LastModifiedDate"].astimezone(UTC), now)
+
+
+def _date(metadata: Any) -> datetime:
+    """The answer's time by the clock of who gave it; ours where it does not say."""
+    try:
+        return parsedate_to_datetime(metadata["HTTPHeaders"]["date"]).astimezone(UTC)
+    except (KeyError, ValueError):
+        return datetime.now(UTC)

@@ -1,0 +1,134 @@
+"""How a command line names a policy: a file, a name (the active version), or the hash of a recorded one."""
+
+import difflib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gatehouse.cli.deployment import Deployment
+from gatehouse.cli.errors import CommandError
+from gatehouse.cli.policy.policy_documents import HASH, MIN_HASH_DIGITS, PolicyDocuments
+from gatehouse.cli.policy.policy_pointers import PolicyPointers, StoredPointer
+from gatehouse.moderation.policy.policy import Policy
+
+if TYPE_CHECKING:
+    from gatehouse.cli.connection import Connection
+
+POLICIES_FOLDER = Path("policies")
+
+_FILE_ENDINGS = (".yaml", ".yml", ".json")
+
+_TOO_SHORT_A_HASH = re.compile(rf"[0-9a-f]{{1,{MIN_HASH_DIGITS - 1}}}")
+
+SOURCE_HELP = (
+    "a file (YAML or JSON), a policy's name (the active version), "
+    f"or {MIN_HASH_DIGITS} or more digits of a policy's hash"
+)
+
+
+def read_policy_file(source: str) -> Policy | None:
+    """The policy in the file that is named, or None if `source` does not look like a file's path.
+
+    Raises:
+        SettingsError: the file can't be read or is not a policy.
+    """
+    from gatehouse.configuration.policies import compile_policy
+
+    looks_like_a_file = "/" in source or source.endswith(_FILE_ENDINGS)
+    return compile_policy(Path(source)) if looks_like_a_file else None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySources:
+    """Finds policies in files and in a deployment.
+
+    Attributes:
+        pointers, documents: give the deployment's; called only when it has to be asked.
+        folder: where policy files are, for versions that are active but were not recorded yet.
+    """
+
+    pointers: Callable[[], PolicyPointers]
+    documents: Callable[[], PolicyDocuments]
+    folder: Path = POLICIES_FOLDER
+
+    def resolve(self, source: str) -> Policy:
+        """The policy that `source` names.
+
+        Raises:
+            CommandError: there is none.
+            SettingsError: the file named is not a policy.
+        """
+        policy = read_policy_file(source)
+        if policy is not None:
+            return policy
+        # A name is looked for first: one like `decade` could be a hash, too.
+        pointers, unreadable = self.pointers().look()
+        if source in pointers:
+            return self.active(pointers[source])
+        if HASH.fullmatch(source):
+            policy = self.by_hash(source)
+            if policy is None:
+                raise CommandError(f"No policy whose hash begins with {source} is recorded; name its file instead.")
+            return policy
+        close = difflib.get_close_matches(source, pointers, n=1)
+        if close:
+            advice = f"did you mean {close[0]}?"
+        elif unreadable:
+            advice = "a pointer can't be read: see `./gatehouse policy status`."
+        elif _TOO_SHORT_A_HASH.fullmatch(source):
+            advice = f"of a policy's hash give {MIN_HASH_DIGITS} digits or more."
+        else:
+            advice = f"the policies in use are {', '.join(sorted(pointers))}; a file's name ends in .yaml or .json."
+        raise CommandError(f"{source} is no policy of this deployment; {advice}")
+
+    def active(self, stored: StoredPointer) -> Policy:
+        """The policy that is active.
+
+        Raises:
+            CommandError: its document is neither recorded nor among the files.
+        """
+        policy = self.by_hash(stored.pointer.hash)
+        if policy is None:
+            pointer = stored.pointer
+            raise CommandError(
+                f"{pointer.name} {pointer.version} ({short(pointer.hash)}) is active, but no batch has recorded it "
+                f"yet and no file in {self.folder} is it; name the file it was deployed from."
+            )
+        return policy
+
+    def by_hash(self, digits: str) -> Policy | None:
+        """The policy whose hash begins with these digits: a recorded one, else one of the files.
+
+        Raises:
+            CommandError: several recorded ones begin like this.
+        """
+        policy = self.documents().find(digits)
+        return policy or next((found for found in self._files() if found.hash.startswith(digits)), None)
+
+    def _files(self) -> Iterator[Policy]:
+        """The policies in the folder; a file with a mistake is none of those looked for."""
+        from gatehouse.configuration.policies import compile_policy
+        from gatehouse.configuration.settings_section import SettingsError
+
+        for path in sorted(self.folder.glob("*.yaml")):
+            try:
+                yield compile_policy(path)
+            except SettingsError:
+                continue
+
+
+def sources_of(connection: "Connection", find: Callable[[], Deployment]) -> PolicySources:
+    """The policies of a deployment that is found when, and if, it has to be asked."""
+    deployment = cache(find)
+    return PolicySources(
+        pointers=lambda: PolicyPointers(connection.client("ssm"), deployment().policy_parameters),
+        documents=lambda: PolicyDocuments(connection.client("s3"), deployment().work_bucket),
+    )
+
+
+def short(policy_hash: str) -> str:
+    """A hash as people read it."""
+    return policy_hash[:8]

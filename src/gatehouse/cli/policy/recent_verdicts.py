@@ -1,0 +1,79 @@
+"""Under which policies the newest flagged verdicts stand, and which of them the active ones would change."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gatehouse.aws.upload_bucket import UploadBucket
+from gatehouse.cli.policy.stored_verdict import PolicyNameFor, governing_policy, judged_verdict
+from gatehouse.cli.verdict_store import Item
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.policy.replay import replay
+from gatehouse.moderation.verdict import BY_POLICY, FLAGGED, STATUS, PolicyReference, Status, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictGroup:
+    """Verdicts that one policy gave.
+
+    Attributes:
+        governed_by: name of the policy that judges such uploads now.
+    """
+
+    policy: PolicyReference
+    governed_by: str
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+        return len(self.verdicts)
+
+    @property
+    def newest(self) -> str:
+        """When the newest of them was decided; ISO 8601, UTC."""
+        return max(verdict.decided_at for verdict in self.verdicts)
+
+    def changed_by(self, policy: Policy, uploads: UploadBucket) -> int:
+        """How many of them `apply` would change: by their labels, and where it would approve, by what is stored now."""
+        changes = [replayed for verdict in self.verdicts if (replayed := replay(verdict, policy)).changes]
+        approvals = [replayed.before for replayed in changes if replayed.status is Status.APPROVED]
+        unconfirmed = sum(doubt is not None for doubt in uploads.doubts(approvals))
+        return len(changes) - unconfirmed
+
+
+@dataclass(frozen=True, slots=True)
+class RecentVerdicts:
+    """The newest flagged verdicts: those of each policy, and how many people gave."""
+
+    groups: tuple[VerdictGroup, ...]
+    by_people: int = 0
+
+    @property
+    def looked_at(self) -> int:
+        """All of them."""
+        return sum(group.count for group in self.groups) + self.by_people
+
+    @classmethod
+    def of(cls, items: Iterable[Item], policy_name_for: PolicyNameFor) -> "RecentVerdicts":
+        """Group items; those that are not flagged any more, or not ours, do not count."""
+        decided: dict[tuple[str, PolicyReference], list[Verdict]] = defaultdict(list)
+        by_people = 0
+        for item in items:
+            try:
+                if item[STATUS] not in FLAGGED:
+                    continue
+                if item["decided_by"] != BY_POLICY:
+                    by_people += 1
+                    continue
+                verdict = judged_verdict(item)
+                governed_by = governing_policy(item, policy_name_for)
+            except (KeyError, TypeError, ValueError):
+                continue
+            if verdict.policy is not None and governed_by is not None:
+                decided[governed_by, verdict.policy].append(verdict)
+        groups = [
+            VerdictGroup(policy, governed_by, tuple(verdicts)) for (governed_by, policy), verdicts in decided.items()
+        ]
+        groups.sort(key=lambda group: (-group.count, group.governed_by, group.policy.hash))
+        return cls(tuple(groups), by_people)

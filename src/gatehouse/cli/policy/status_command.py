@@ -1,0 +1,224 @@
+"""`policy status`: what is active, and where file, pointer and recent verdicts differ."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from demo.report import printable
+from gatehouse.aws.upload_bucket import PARALLEL_LOOKS, UploadBucket
+from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
+from gatehouse.cli.deployment import Deployment
+from gatehouse.cli.errors import CommandError
+from gatehouse.cli.output import Format, Output, OutputFormat
+from gatehouse.cli.policy.drift import Drift, PolicyInUse, Standing, drifts
+from gatehouse.cli.policy.policy_pointers import FOLLOWED_AFTER, PolicyPointers, StoredPointer
+from gatehouse.cli.policy.policy_source import POLICIES_FOLDER, short, sources_of
+from gatehouse.cli.policy.recent_verdicts import RecentVerdicts, VerdictGroup
+from gatehouse.cli.verdict_lookup import DAYS, MOST, PARALLEL_QUERIES, VerdictLookup
+from gatehouse.cli.verdict_store import VerdictStore
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.upload import iso
+
+_NOT_COUNTED = "Approvals are not in the index these are taken from, so they are not counted here."
+_PREFIXES_SHOWN = 3
+_UNCHANGED = "A verdict that the active version would not change keeps the record of the one that decided it."
+
+
+def status(
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+    deployment: DeploymentName = None,
+    output: OutputFormat = Format.TABLE,
+) -> None:
+    """Show which policies are active, and where ./policies, the deployment and recent verdicts differ.
+
+    Takes no more calls however many uploads there are, a few hundred at most, and changes nothing.
+    """
+    out = Output.of(output)
+    connection = Connection(profile, region, endpoint_url)
+    found = Deployment.find(connection, deployment)
+    pointers, unreadable = PolicyPointers(connection.client("ssm"), found.policy_parameters).look()
+    policies = [_in_use(name, found, pointers.get(name)) for name in found.policies]
+    # By AWS's clock, where it told the time.
+    now = next((stored.now for stored in pointers.values()), datetime.now(UTC))
+    recent = _recent(connection, found, now)
+    active = cache(sources_of(connection, lambda: found).active)
+    uploads = UploadBucket(connection.client("s3", connections=PARALLEL_LOOKS), finds_animations=found.animation_check)
+    standings = [_standing(group, pointers.get(group.governed_by), active, uploads) for group in recent.groups]
+    differences = list(drifts(policies, unreadable, recent, standings))
+    out.document(_document(found, policies, recent, standings, differences))
+    _show_policies(out, policies, found)
+    _show_recent(out, recent, standings)
+    out.say()
+    if not differences:
+        out.say(_agreement(policies, recent), style="green")
+    for difference in differences:
+        out.say(f"- {difference.text}", style="yellow")
+    if absent := [policy.name for policy in policies if not policy.written and not policy.mistake]:
+        out.say(
+            f"Not compared with a file, as there is none in ./{POLICIES_FOLDER}: {', '.join(absent)}. Run this beside "
+            "that folder."
+        )
+
+
+def _in_use(name: str, deployment: Deployment, stored: StoredPointer | None) -> PolicyInUse:
+    from gatehouse.configuration.policies import compile_policy
+    from gatehouse.configuration.settings_section import SettingsError
+
+    file = POLICIES_FOLDER / f"{name}.yaml"
+    written: Policy | None = None
+    mistake: str | None = None
+    if file.is_file():
+        try:
+            written = compile_policy(file)
+        except SettingsError as error:
+            mistake = str(error)
+    return PolicyInUse(name, tuple(sorted(deployment.min_confidence_for(name))), file, written, mistake, stored)
+
+
+def _recent(connection: Connection, deployment: Deployment, now: datetime) -> RecentVerdicts:
+    client = connection.client("dynamodb", connections=PARALLEL_QUERIES)
+    identities = VerdictLookup(client, deployment.verdict_table).newest_flagged(now.date())
+    pages = VerdictStore(client, deployment.verdict_table).read(identities)
+    return RecentVerdicts.of((item for page in pages for item in page), deployment.policy_name_for)
+
+
+def _standing(
+    group: VerdictGroup, stored: StoredPointer | None, active: Callable[[StoredPointer], Policy], uploads: UploadBucket
+) -> Standing:
+    if stored is None:
+        return Standing(group, None, None)
+    if stored.pointer.hash == group.policy.hash:
+        return Standing(group, stored.pointer, 0)
+    from botocore.exceptions import ClientError
+
+    try:
+        would_change = group.changed_by(active(stored), uploads)
+    except (CommandError, ClientError) as error:  # what is known of the rest is shown all the same
+        return Standing(group, stored.pointer, None, str(error))
+    return Standing(group, stored.pointer, would_change)
+
+
+def _show_policies(out: Output, policies: list[PolicyInUse], deployment: Deployment) -> None:
+    columns = ("Policy", "Lanes", "File", "Deployed", "Active", "Since")
+    table = out.table("Policies in use", *columns, sentences={"Lanes", "Since"})
+    for policy in policies:
+        written, pointer, stored = policy.written, policy.pointer, policy.stored
+        file = f"{written.version} ({short(written.hash)})" if written else "has a mistake" if policy.mistake else "-"
+        deployed = f"{pointer.shipped.version} ({short(pointer.shipped.hash)})" if pointer else "?"
+        active = f"{pointer.version} ({short(pointer.hash)}), {_by(policy)}" if pointer else "?"
+        lanes = ", ".join(_lanes(policy.name, deployment))
+        cells = (policy.name, lanes, file, deployed, active, _since(stored) if stored else "?")
+        table.add_row(*(printable(cell) for cell in cells))
+    out.show(table)
+
+
+def _lanes(policy: str, deployment: Deployment) -> Iterator[str]:
+    """The lanes of a policy, and the prefixes where it judges only some keys of a lane."""
+    for name, lane in sorted(deployment.lanes.items()):
+        if lane.policy == policy:
+            yield name
+        prefixes = [prefix for prefix, override in lane.policy_overrides if override == policy]
+        if prefixes:
+            rest = len(prefixes) - _PREFIXES_SHOWN
+            shown = " ".join(prefixes[:_PREFIXES_SHOWN])
+            yield f"{name}: {shown}{f' and {rest} more' if rest > 0 else ''}"
+
+
+def _by(policy: PolicyInUse) -> str:
+    return "live" if policy.pointer and policy.pointer.is_live else "deployed"
+
+
+def _since(stored: StoredPointer) -> str:
+    seconds = (stored.now - stored.modified).total_seconds()
+    recent = seconds < FOLLOWED_AFTER
+    return f"{_time(stored)}{'; functions follow within a minute' if recent else ''}"
+
+
+def _time(stored: StoredPointer) -> str:
+    return f"{stored.modified:%Y-%m-%dT%H:%M:%S}Z"
+
+
+def _agreement(policies: Sequence[PolicyInUse], recent: RecentVerdicts) -> str:
+    """That nothing differs, of what there was to compare."""
+    compared = {"files": any(policy.written for policy in policies), "these verdicts": recent.looked_at > 0}
+    others = " and ".join(name for name, there_are in compared.items() if there_are)
+    return f"No drift: {others} agree with the pointers." if others else "No drift: only the pointers could be read."
+
+
+def _show_recent(out: Output, recent: RecentVerdicts, standings: list[Standing]) -> None:
+    out.say()
+    if not recent.looked_at:
+        out.say(f"No upload was flagged in the last {DAYS} days. {_NOT_COUNTED}")
+        return
+    title = f"The newest flagged verdicts of the last {DAYS} days, {MOST} at most"
+    table = out.table(title, "Policy", "Version", "Verdicts", "Newest", "Active for them", "Would change")
+    for standing in standings:
+        group, policy = standing.group, standing.group.policy
+        version = f"{policy.version} ({short(policy.hash)})"
+        active = {True: "yes", False: "no", None: "?"}[standing.is_active]
+        would_change = "?" if standing.would_change is None else str(standing.would_change)
+        cells = (policy.name, version, str(group.count), group.newest, active, would_change)
+        table.add_row(*(printable(cell) for cell in cells))
+    out.show(table)
+    if any(standing.is_active is False and standing.would_change is not None for standing in standings):
+        out.say(_UNCHANGED)
+    if recent.by_people:
+        out.say(f"People decided {recent.by_people} more of them; no policy changes these.")
+    out.say(_NOT_COUNTED)
+
+
+def _document(
+    deployment: Deployment,
+    policies: list[PolicyInUse],
+    recent: RecentVerdicts,
+    standings: list[Standing],
+    differences: list[Drift],
+) -> dict[str, Any]:
+    return {
+        "deployment": deployment.name,
+        "policies": [_policy_document(policy) for policy in policies],
+        "recent_verdicts": {
+            "days": DAYS,
+            "looked_at": recent.looked_at,
+            "decided_by_people": recent.by_people,
+            "by_policy": [
+                {
+                    **standing.group.policy.to_document(),
+                    "governed_by": standing.group.governed_by,
+                    "verdicts": standing.group.count,
+                    "newest": standing.group.newest,
+                    "active": standing.is_active,
+                    "would_change": standing.would_change,
+                }
+                for standing in standings
+            ],
+        },
+        "drift": [difference.to_document() for difference in differences],
+    }
+
+
+def _policy_document(policy: PolicyInUse) -> dict[str, Any]:
+    written, stored, pointer = policy.written, policy.stored, policy.pointer
+    return {
+        "name": policy.name,
+        "lanes": list(policy.lanes),
+        "file": {
+            "path": str(policy.file),
+            "version": written.version if written else None,
+            "hash": written.hash if written else None,
+            "error": policy.mistake,
+        },
+        "parameter": stored.parameter if stored else None,
+        "deployed": {"version": pointer.shipped.version, "hash": pointer.shipped.hash} if pointer else None,
+        "active": {
+            "version": pointer.version,
+            "hash": pointer.hash,
+            "live": pointer.is_live,
+            "since": iso(stored.modified),
+        }
+        if pointer and stored
+        else None,
+    }

@@ -1,0 +1,84 @@
+"""Deleting dead letters that nobody can do anything with, for good."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import partial
+from typing import Any
+
+from gatehouse.cli.queue.dead_letters import DeadLetter, DeadLetterInspection, QueueKind, Reason, go_through
+from gatehouse.cli.queue.message_queue import Look, MessageQueue
+
+
+class Droppable(StrEnum):
+    """Reasons for which a message may be dropped. An unreadable one may not: it says that it tells of an upload."""
+
+    MALFORMED = Reason.MALFORMED.value
+    NO_LANE = Reason.NO_LANE.value
+
+
+@dataclass(slots=True)
+class DropReport:
+    """What a run did, or would have done.
+
+    Attributes:
+        looked_at: messages seen.
+        dropped: messages deleted for good.
+        undeleted: messages that SQS did not delete; they stay where they were.
+        in_flight: messages that somebody else held, of queues in which none was to be seen.
+    """
+
+    looked_at: int = 0
+    dropped: int = 0
+    undeleted: int = 0
+    in_flight: int = 0
+
+    def to_document(self) -> dict[str, Any]:
+        """The report for scripts."""
+        return {
+            "looked_at": self.looked_at,
+            "dropped": self.dropped,
+            "undeleted": self.undeleted,
+            "in_flight": self.in_flight,
+        }
+
+
+@dataclass(slots=True)
+class DropRun:
+    """A run over some dead-letter queues.
+
+    Attributes:
+        limit: how many messages to drop at most; None for all.
+        dry_run: change nothing, and report what would be done.
+        before_deleting: called each time; raises where what was found out may not hold any more.
+        tell: shows a sentence about how far it is.
+    """
+
+    inspection: DeadLetterInspection
+    reason: Droppable
+    limit: int | None
+    dry_run: bool
+    before_deleting: Callable[[], object]
+    tell: Callable[[str], None]
+    report: DropReport = field(default_factory=DropReport)
+
+    def drain(self, queue: MessageQueue, kind: QueueKind) -> None:
+        """Drop what one queue has for this reason. Whatever stays can be received by others at the end.
+
+        Raises:
+            ClientError: what was dropped until then stays so.
+        """
+        go_through(queue, partial(self.inspection.inspect, kind=kind), self._handle, self.report, self._left)
+
+    def _handle(self, look: Look, letters: Sequence[DeadLetter]) -> None:
+        doomed = [letter.message for letter in letters if letter.reason.value == self.reason.value][: self._left()]
+        refused = 0
+        if doomed and not self.dry_run:
+            self.before_deleting()
+            refused = len(look.delete(doomed))
+        self.report.undeleted += refused
+        self.report.dropped += len(doomed) - refused
+        self.tell(f"Looked at {self.report.looked_at:,}, dropped {self.report.dropped:,}")
+
+    def _left(self) -> int | None:
+        return None if self.limit is None else self.limit - self.report.dropped

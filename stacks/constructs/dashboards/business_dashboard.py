@@ -1,0 +1,112 @@
+"""What becomes of the uploads, how soon, and what it costs."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
+
+from stacks.constructs.dashboards.dashboard_section import figures, graph, heading, total
+from stacks.constructs.image_analyzer import ImageAnalyzer
+from stacks.constructs.ingest_lane import IngestLane
+
+#: USD for an image, as docs/cost.md has it: the list price of a month's first million in us-east-1.
+LIST_PRICE: Final = 0.001
+
+
+class BusinessDashboard(Construct):
+    """Uploads and verdicts, the time between them, the share that is flagged, the backlog, and the cost so far."""
+
+    def __init__(
+        self, scope: Construct, id: str, *, lanes: Sequence[IngestLane], analyzers: Sequence[ImageAnalyzer]
+    ) -> None:
+        super().__init__(scope, id)
+        self._lanes, self._analyzers = lanes, analyzers
+        dashboard = cloudwatch.Dashboard(self, "Dashboard")
+        dashboard.add_widgets(
+            heading("In the time shown", "Good: as many verdicts as uploads, and next to none failed.")
+        )
+        dashboard.add_widgets(figures("Uploads and verdicts, all lanes", [self._uploads(), *self._verdicts()]))
+        dashboard.add_widgets(
+            heading(
+                "Rekognition's price",
+                f"Good: about one image paid for each upload. The list price, {LIST_PRICE:g} USD, is that of a month's "
+                "first million images in us-east-1; what a bulk job left unanswered counts as paid.",
+            )
+        )
+        dashboard.add_widgets(
+            figures("Rekognition, all lanes", [self._paid("Images paid"), self._paid("USD at list price", LIST_PRICE)])
+        )
+        dashboard.add_widgets(
+            heading("Uploads and verdicts", "Good: verdicts follow uploads, and the flagged share stays where it was.")
+        )
+        dashboard.add_widgets(
+            graph("Uploads put into batches, by lane", "uploads", [self._batched(lane) for lane in lanes]),
+            graph("Verdicts by status, all lanes", "verdicts", self._verdicts(), stacked=True),
+        )
+        dashboard.add_widgets(
+            graph(
+                "Flagged share of an hour's verdicts, by lane",
+                "percent",
+                [lane.metrics.flagged_share() for lane in lanes],
+            ),
+        )
+        dashboard.add_widgets(
+            heading(
+                "Time and backlog", "Good: p95 stays within what the lane promises, and backlogs shrink after a peak."
+            )
+        )
+        dashboard.add_widgets(
+            graph(
+                "Upload to verdict, p50 and p95, by lane",
+                "milliseconds",
+                [
+                    lane.metrics.upload_to_verdict(statistic).with_(label=f"{lane.name} {statistic}")
+                    for lane in lanes
+                    for statistic in ("p50", "p95")
+                ],
+            ),
+            graph(
+                "Backlog: uploads that wait for a batch, by lane",
+                "uploads",
+                [lane.metrics.waiting().with_(label=lane.name) for lane in lanes],
+            ),
+        )
+        dashboard.add_widgets(
+            graph(
+                "Backlog: chunks of images that wait for the image engine, by priority",
+                "chunks",
+                [analyzer.metric_waiting_chunks().with_(label=analyzer.priority.value) for analyzer in analyzers],
+            )
+        )
+
+    def _batched(self, lane: IngestLane) -> cloudwatch.Metric:
+        return lane.metrics.batcher("UploadsBatched").with_(label=lane.name)
+
+    def _uploads(self) -> cloudwatch.MathExpression:
+        return total("Uploads", {f"uploads{n}": self._batched(lane) for n, lane in enumerate(self._lanes)})
+
+    def _verdicts(self) -> list[cloudwatch.IMetric]:
+        """Verdicts of each status, over all lanes."""
+        flagged, blocked = self._of_all_lanes("UploadsFlagged"), self._of_all_lanes("UploadsBlocked")
+        return [
+            total("Approved", self._of_all_lanes("UploadsApproved")),
+            cloudwatch.MathExpression(
+                expression=f"SUM([{', '.join(flagged)}]) - SUM([{', '.join(blocked)}])",
+                using_metrics=flagged | blocked,
+                label="In review",
+            ),
+            total("Blocked", blocked),
+            total("Unsupported", self._of_all_lanes("UploadsUnsupported")),
+            total("Failed", self._of_all_lanes("UploadsFailed")),
+        ]
+
+    def _of_all_lanes(self, name: str) -> dict[str, cloudwatch.IMetric]:
+        identity = name.removeprefix("Uploads").lower()
+        return {f"{identity}{n}": lane.metrics.results(name) for n, lane in enumerate(self._lanes)}
+
+    def _paid(self, label: str, factor: float = 1) -> cloudwatch.MathExpression:
+        """Images that Rekognition was paid for: one by one as the image engine counts them, in bulk as Results does."""
+        one_by_one = {f"images{n}": analyzer.metric("ImagesAnalysed") for n, analyzer in enumerate(self._analyzers)}
+        in_bulk = {f"bulk{n}": lane.metrics.results("ImagesAnalysedInBulk") for n, lane in enumerate(self._lanes)}
+        return total(label, one_by_one | in_bulk, factor)

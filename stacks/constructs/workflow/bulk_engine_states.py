@@ -1,0 +1,229 @@
+"""The bulk engine in the workflow: start a media analysis job, and look until it has ended."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aws_cdk import aws_stepfunctions as sfn
+from aws_cdk import aws_stepfunctions_tasks as tasks
+from constructs import Construct
+
+from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.lane import Priority
+from stacks.constructs.encryption_key import EncryptionKey
+from stacks.constructs.workflow.workflow_states import ERROR_CODE, ERROR_MESSAGE, NO_JOB, condition, give_up, retry
+
+#: Jobs started for a batch at most.
+MAX_JOBS = 3
+
+#: FailureDetails codes that a new job may not run into (Rekognition API model, MediaAnalysisJobFailureCode).
+TRANSIENT_FAILURES = ("INTERNAL_ERROR", "THROTTLED", "RESOURCE_NOT_READY")
+
+#: Errors that come back however often the call is made. Step Functions names an SDK's error `<Service>.<Name>`, and the
+#: name always ends with Exception, even where the API's does not (Developer Guide, supported-services-awssdk.html).
+HOPELESS_STARTS = (
+    "Rekognition.IdempotentParameterMismatchException",
+    "Rekognition.InvalidManifestException",
+    "Rekognition.InvalidParameterException",
+    "Rekognition.InvalidS3ObjectException",
+    "Rekognition.ResourceNotFoundException",
+)
+HOPELESS_LOOKS = (
+    "Rekognition.InvalidParameterException",
+    "Rekognition.ResourceNotFoundException",
+)
+
+#: A permission that is missing, or was just granted and is not known everywhere yet; or the feature is closed.
+DENIED = ("Rekognition.AccessDeniedException",)
+
+#: What an error outside the API's model is called: anything, among others an operation that the Region does not have.
+UNKNOWN_ERROR = "Rekognition.RekognitionException"
+
+#: What says that this account, role or Region can't have bulk, rather than not this batch or not now.
+REFUSALS = (*DENIED, UNKNOWN_ERROR, "Rekognition.InvalidS3ObjectException")
+
+#: All of the account's jobs are running.
+NO_SLOT = "Rekognition.LimitExceededException"
+
+#: Errors that pass.
+TRANSIENT_ERRORS = (
+    "Rekognition.InternalServerErrorException",
+    "Rekognition.ProvisionedThroughputExceededException",
+    "Rekognition.ThrottlingException",
+)
+
+#: Seconds until the next look: half of what was waited already, so a long job costs few looks and a short one little
+#: time. A look costs three transitions.
+_PAUSE = "$min([150, $max([20, $floor($waited / 2)])])"
+
+_DEADLINE_EXCEEDED = (
+    "{'code': 'DeadlineExceeded', 'message': 'the job ' & $jobId & ' was still ' & $status & ' after '"
+    " & $waited & ' seconds'}"
+)
+_FAILURE = f"{{% {{'code': {ERROR_CODE}, 'message': {ERROR_MESSAGE}}} %}}"
+_IS_REFUSAL = f"{ERROR_CODE} in [{', '.join(repr(error) for error in REFUSALS)}]"
+_REFUSAL = f"{{% {{'code': {ERROR_CODE}, 'message': {ERROR_MESSAGE}, 'is_refusal': {_IS_REFUSAL}}} %}}"
+
+
+class BulkEngineStates(Construct):
+    """Start a job for the whole manifest, wait for it, and start another one if it failed for a passing reason.
+
+    Where the lane's engine is `bulk`, a failure is the batch's; where it is `auto`, the image engine takes over.
+
+    Attributes:
+        start: the first state where the lane's engine is `bulk`.
+        attempt: the first state where it is `auto`: what refuses is not asked for long.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        priority: Priority,
+        key: EncryptionKey | None,
+        done: sfn.IChainable,
+        otherwise: sfn.IChainable,
+    ) -> None:
+        """
+        Args:
+            key: what jobs are told to encrypt with, or None for Rekognition's own key.
+            done: where a job that ended well, or a failure, is handed on.
+            otherwise: the image engine.
+        """
+        super().__init__(scope, id)
+        self._priority = priority
+        self._key = key
+        self.start = self._start_job("Start job", is_patient=True)
+        self.attempt = self._start_job("Try to start job", is_patient=False)
+        wait = self._wait_for_job()
+        look = self._get_job()
+        ended = sfn.Choice.jsonata(self, "Job done?")
+        again = sfn.Choice.jsonata(self, "Start again")
+
+        self.start.add_catch(done, errors=["States.ALL"], assign={"failure": _FAILURE})
+        self.attempt.add_catch(otherwise, errors=["States.ALL"], assign={"fallback": _REFUSAL})
+        self.start.next(wait)
+        self.attempt.next(wait)
+        wait.next(look.next(ended))
+        # Only a job that can't be found is given up. Whatever else keeps us from looking stops the execution, and a
+        # redrive goes on looking: the job is running, and paid.
+        look.add_catch(ended, errors=list(HOPELESS_LOOKS), assign={"status": "FAILED", "failure": _FAILURE})
+
+        ended.when(condition("$status = 'SUCCEEDED'"), done)
+        failed, late, is_auto = "$status = 'FAILED'", "$waited >= $batch.deadline", f"$batch.engine = '{Engine.AUTO}'"
+        ended.when(condition(f"{failed} and {_transient()} and $attempt < {MAX_JOBS}"), self._next_attempt(again))
+        ended.when(condition(f"{failed} and {is_auto}"), otherwise, assign=_fall_back("$failure"))
+        ended.when(condition(failed), done)
+        ended.when(condition(f"{late} and {is_auto}"), otherwise, assign=_fall_back(_DEADLINE_EXCEEDED))
+        ended.when(condition(late), done, assign={"failure": f"{{% {_DEADLINE_EXCEEDED} %}}"})
+        ended.otherwise(wait)
+        again.when(condition(f"$batch.engine = '{Engine.BULK}'"), self.start).otherwise(self.attempt)
+
+    def _start_job(self, name: str, *, is_patient: bool) -> tasks.CallAwsService:
+        # The same token on every try of an attempt: a second job for it can't be started, and can't be paid.
+        token = "{% $batchId & '-' & $attempt %}"  # noqa: S105 - idempotency, no secret
+        moderation = (
+            "{% $merge([{'MinConfidence': $batch.minConfidence},"
+            " $batch.adapter ? {'ProjectVersion': $batch.adapter} : {}]) %}"
+        )
+        task = tasks.CallAwsService.jsonata(
+            self,
+            name,
+            service="rekognition",
+            action="startMediaAnalysisJob",
+            iam_action="rekognition:StartMediaAnalysisJob",
+            iam_resources=["*"],
+            parameters={
+                "ClientRequestToken": token,
+                "JobName": token,
+                "OperationsConfig": {"DetectModerationLabels": moderation},
+                "Input": {"S3Object": {"Bucket": "{% $batch.manifest.bucket %}", "Name": "{% $batch.manifest.key %}"}},
+                "OutputConfig": {
+                    "S3Bucket": "{% $batch.output.bucket %}",
+                    "S3KeyPrefix": "{% $batch.output.prefix %}",
+                },
+                **({"KmsKeyId": self._key.arn} if self._key else {}),
+            },
+            assign={"jobId": "{% $states.result.JobId %}"},
+            outputs={},
+        )
+        if is_patient:
+            give_up(task, HOPELESS_STARTS)
+            retry(task, DENIED, interval=20, longest=60, attempts=3)
+        else:  # the image engine can have the batch at once
+            give_up(task, (*HOPELESS_STARTS, *DENIED, UNKNOWN_ERROR))
+        self._retry_for_slot(task, is_patient=is_patient)
+        retry(task, [*TRANSIENT_ERRORS, "Rekognition.ResourceNotReadyException"], interval=2, longest=120, attempts=20)
+        retry(task, ["States.TaskFailed"], interval=5, longest=60, attempts=3)
+        return task
+
+    def _retry_for_slot(self, task: sfn.TaskStateBase, *, is_patient: bool) -> None:
+        """Wait for one of the account's jobs to end: about an hour, or many where only bulk will do.
+
+        A live batch asks every few seconds at first, and after half an hour twice a minute. A backfill batch asks every
+        ten minutes, and few of them are let on to ask at all: of a slot that becomes free a live batch hears first.
+        """
+        if self._priority is Priority.BACKFILL:
+            retry(task, [NO_SLOT], interval=1200, longest=1200, attempts=100 if is_patient else 6)
+        else:
+            retry(task, [NO_SLOT], interval=3, longest=60, attempts=900 if is_patient else 220, growth=1.02)
+
+    def _wait_for_job(self) -> sfn.Wait:
+        return sfn.Wait.jsonata(
+            self,
+            "Wait for job",
+            time=sfn.WaitTime.seconds(f"{{% {_PAUSE} %}}"),
+            assign={"waited": f"{{% $waited + {_PAUSE} %}}"},
+        )
+
+    def _get_job(self) -> tasks.CallAwsService:
+        details = "$states.result.FailureDetails"
+        failure = (
+            "$states.result.Status = 'FAILED' ?"
+            f" {{'code': {details}.Code ? {details}.Code : 'Unknown',"
+            f" 'message': {details}.Message ? {details}.Message : 'Rekognition gave no reason'}}"
+            " : null"
+        )
+        task = tasks.CallAwsService.jsonata(
+            self,
+            "Get job",
+            service="rekognition",
+            action="getMediaAnalysisJob",
+            iam_action="rekognition:GetMediaAnalysisJob",
+            iam_resources=["*"],
+            parameters={"JobId": "{% $jobId %}"},
+            assign={
+                "status": "{% $states.result.Status %}",
+                "results": _object_or_null("$states.result.Results.S3Object"),
+                "summary": _object_or_null("$states.result.ManifestSummary.S3Object"),
+                "failure": f"{{% {failure} %}}",
+            },
+            outputs={},
+        )
+        give_up(task, HOPELESS_LOOKS)
+        retry(task, [*TRANSIENT_ERRORS, UNKNOWN_ERROR], interval=2, longest=120, attempts=200)
+        # Hours, also where a permission is missing: the job is paid, and an execution is redriven a few times only.
+        retry(task, [*DENIED, "States.TaskFailed"], interval=5, longest=300, attempts=100)
+        return task
+
+    def _next_attempt(self, again: sfn.IChainable) -> sfn.IChainable:
+        return sfn.Wait.jsonata(
+            self,
+            "Next attempt",
+            time=sfn.WaitTime.seconds("{% 60 * $attempt %}"),
+            assign={"attempt": "{% $attempt + 1 %}", **NO_JOB},
+        ).next(again)
+
+
+def _transient() -> str:
+    return f"$failure.code in [{', '.join(repr(code) for code in TRANSIENT_FAILURES)}]"
+
+
+def _fall_back(failure: str) -> Mapping[str, Any]:
+    """Hand the batch on without its job."""
+    return {**NO_JOB, "fallback": f"{{% $merge([{failure}, {{'is_refusal': false}}]) %}}"}
+
+
+def _object_or_null(s3_object: str) -> str:
+    """Where a file is, or null: a job that is not done has none, and JSONata fails on what is not there."""
+    return f"{{% $exists({s3_object}) ? {{'bucket': {s3_object}.Bucket, 'key': {s3_object}.Name}} : null %}}"

@@ -1,0 +1,235 @@
+"""Installs what the make targets need, once: run by the system's Python, so it uses nothing but the standard library.
+
+    python3 -m tools.set_up runtime|test|aws-cli|checkov|second-engine|cdk-cli ...
+
+Each step leaves a stamp that holds a hash of the files it was made from. A step whose stamp still fits does nothing;
+one that was interrupted left no stamp and is done again.
+"""
+
+import argparse
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class SetUpError(Exception):
+    """A step failed; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to install.
+
+    Attributes:
+        product: the folder the step makes; the step is done again if it is gone.
+        inputs: files of the repository that say what goes into it.
+        needs: names of steps that must have been done before.
+        install: does it, in the folder given.
+    """
+
+    product: str
+    inputs: tuple[str, ...]
+    needs: tuple[str, ...]
+    install: Callable[[Path], None]
+
+
+def set_up(names: list[str], root: Path = ROOT) -> None:
+    """Do the steps called `names`, and those they need, in the repository at `root`; one process at a time.
+
+    Raises SetUpError if a step fails.
+    """
+    (root / ".cache").mkdir(exist_ok=True)
+    with (root / ".cache" / "set-up.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for name in names:
+            _do(name, root)
+
+
+def _do(name: str, root: Path) -> None:
+    step = STEPS[name]
+    for needed in step.needs:
+        _do(needed, root)
+    stamp = root / step.product / f".set-up-{name}"
+    content = _hash(root, step.inputs)
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == content:
+        return
+    stamp.unlink(missing_ok=True)
+    step.install(root)
+    stamp.write_text(content, encoding="utf-8")
+
+
+def _hash(root: Path, inputs: tuple[str, ...]) -> str:
+    digest = hashlib.sha256()
+    for name in inputs:
+        content = (root / name).read_bytes()
+        digest.update(f"{name} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _install_runtime(root: Path) -> None:
+    _say("Setting up, once: the virtual environment .venv ...")
+    environment = root / ".venv"
+    if not (environment / "bin" / "python").exists():
+        _create_environment(environment, with_pip=True)
+    _pip(root, environment, "requirements.txt")
+    _make_package_importable(root, environment)
+
+
+def _make_package_importable(root: Path, environment: Path) -> None:
+    # What an editable installation does, without building a distribution.
+    (site_packages,) = environment.glob("lib/python3*/site-packages")
+    (site_packages / "gatehouse.pth").write_text(f"{root / 'src'}\n", encoding="utf-8")
+
+
+def _install_lambda_dependencies(root: Path) -> None:
+    _say("Setting up, once: what the Lambda functions import ...")
+    _run([str(_venv_python(root)), "-m", "stacks.lambda_dependencies"], root)
+
+
+def _install_test_tools(root: Path) -> None:
+    _say("Setting up, once: the test tools ...")
+    _pip(root, root / ".venv", "requirements-dev.txt")
+
+
+def _install_aws_cli(root: Path) -> None:
+    # An environment of its own: the AWS CLI and ministack each pin another botocore.
+    _say("Setting up, once: the AWS CLI in .venv-aws ...")
+    environment = root / ".venv-aws"
+    _create_environment(environment, with_pip=False)
+    _pip(root, environment, "requirements-aws-cli.txt")
+
+
+def _install_checkov(root: Path) -> None:
+    # An environment of its own, too: nearly a hundred packages that nothing else needs.
+    _say("Setting up, once: the scanner in .venv-checkov ...")
+    environment = root / ".venv-checkov"
+    _create_environment(environment, with_pip=False)
+    _pip(root, environment, "requirements-checkov.txt")
+
+
+def _install_second_engine(root: Path) -> None:
+    # An environment of its own, with a newer Python than ours has to be.
+    python = _python_of_second_engine()
+    _say("Setting up, once: the second engine in .venv-second-engine ...")
+    environment = root / ".venv-second-engine"
+    _create_environment(environment, with_pip=False, python=python)
+    _pip(root, environment, "requirements-second-engine.txt")
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(root / "tests" / "second_engine" / name, environment)
+    _npm_ci(root, environment)
+
+
+def _python_of_second_engine() -> str:
+    """A Python that LocalStack's interpreter can be imported in."""
+    is_new_enough = "import sys; sys.exit(sys.version_info < (3, 13))"
+    for candidate in (sys.executable, "python3.14", "python3.13"):
+        found = shutil.which(candidate)
+        if found and not subprocess.run([found, "-c", is_new_enough], capture_output=True, check=False).returncode:
+            return found
+    raise SetUpError(
+        "The second engine needs Python 3.13 or newer: put it on the PATH as python3.13, and run this command again."
+    )
+
+
+def _install_cdk_cli(root: Path) -> None:
+    _say("Setting up, once: the CDK CLI in node_modules ...")
+    _npm_ci(root, root)
+
+
+def _npm_ci(root: Path, folder: Path) -> None:
+    """Install what the package-lock.json in a folder says, with the Node of the virtual environment."""
+    search_path = f"{root / '.venv' / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    npm = ["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"]
+    _run(npm, folder, os.environ | {"PATH": search_path})
+
+
+def _create_environment(folder: Path, *, with_pip: bool, python: str = sys.executable) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    options = [] if with_pip else ["--without-pip"]
+    try:
+        subprocess.run([python, "-m", "venv", *options, str(folder)], check=True, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.CalledProcessError):
+        shutil.rmtree(folder, ignore_errors=True)
+        raise SetUpError(
+            f"{python} could not create a virtual environment (see above). On Debian and Ubuntu install "
+            "the package python3-venv; elsewhere install Python from python.org. Then run make again."
+        ) from None
+
+
+def _pip(root: Path, environment: Path, requirements: str) -> None:
+    # Every package is listed with its version, so there is nothing to resolve. Byte code is compiled on first
+    # import: most modules of aws-cdk-lib never are, and compiling them all takes most of the time.
+    target = ["--python", str(environment / "bin" / "python")]
+    install = ["install", "--quiet", "--no-input", "--no-deps", "--no-compile", "-r", requirements]
+    _run(
+        [str(_venv_python(root)), "-m", "pip", *target, *install],
+        root,
+        os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+    )
+
+
+def _venv_python(root: Path) -> Path:
+    return root / ".venv" / "bin" / "python"
+
+
+def _run(command: list[str], root: Path, environment: dict[str, str] | None = None) -> None:
+    try:
+        subprocess.run(
+            command, cwd=root, env=environment, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise SetUpError(
+            f"set-up stopped: {error}\nSee the message above. If a package could not be downloaded, check the "
+            "network (and pip's or npm's own settings for a proxy or a mirror) and run the same command again."
+        ) from None
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+STEPS = {
+    "python": Step(".venv", ("requirements.txt",), (), _install_runtime),
+    "runtime": Step(
+        ".cache/lambda-dependencies", ("lambdas/requirements.txt",), ("python",), _install_lambda_dependencies
+    ),
+    "test": Step(".venv", ("requirements.txt", "requirements-dev.txt"), ("runtime",), _install_test_tools),
+    "aws-cli": Step(".venv-aws", ("requirements-aws-cli.txt",), ("python",), _install_aws_cli),
+    "checkov": Step(".venv-checkov", ("requirements-checkov.txt",), ("python",), _install_checkov),
+    "second-engine": Step(
+        ".venv-second-engine",
+        (
+            "requirements-second-engine.txt",
+            "tests/second_engine/package.json",
+            "tests/second_engine/package-lock.json",
+        ),
+        ("python",),
+        _install_second_engine,
+    ),
+    "cdk-cli": Step("node_modules", ("package.json", "package-lock.json"), ("python",), _install_cdk_cli),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python3 -m tools.set_up", description=__doc__.split("\n\n")[0])
+    parser.add_argument("steps", nargs="+", choices=sorted(STEPS))
+    try:
+        set_up(parser.parse_args(arguments).steps)
+    except SetUpError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
