@@ -14,7 +14,7 @@ from ministack.core import iam_actions, router
 from local.admin_path import at_path, read_body
 from local.browser_guard import Application, Receive, Scope, Send
 from local.faults import armed
-from local.faults.call_fault import Action, CallFault, When, item_count
+from local.faults.call_fault import OF_FUNCTIONS, Action, CallFault, When, item_count
 from local.faults.error_answers import Answer, Error, error_answer
 from local.faults.partial_failures import failing_in_part, partial_failure
 from local.patches.lambda_workers import LambdaWorker, worker_of
@@ -69,7 +69,7 @@ def injected(application: Application) -> Application:
             await application(scope, receive, send)
             return
         request = _request(scope, worker, await read_body(receive), receive)
-        fault = armed.at_call(worker.function, request.names, request.text, tuple(Action))
+        fault = armed.at_call(worker.function, request.names, request.text, OF_FUNCTIONS)
         if fault is None:
             await application(scope, request.receive, send)
         else:
