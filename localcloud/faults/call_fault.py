@@ -27,6 +27,8 @@
   - `partial`: of `sns:PublishBatch`, `sqs:SendMessageBatch` or `dynamodb:BatchGetItem` (also as `sns:Publish`,
     `sqs:SendMessage`) by a function. The `entries` at these positions, from 0, fail with `code` (default
     `InternalError`), or come back as unprocessed keys; the others are done. No `when`.
+  - `enlarge`: the call takes effect, and what it answers is padded to `size` bytes of JSON (default: one more than a
+    task's result may have). Tasks only: a function's call is seen and not struck. No `when`.
 """
 
 import json
@@ -55,13 +57,18 @@ class Action(StrEnum):
     DELAY = "delay"
     CANCEL = "cancel"
     PARTIAL = "partial"
+    ENLARGE = "enlarge"
 
 
 TRANSACTION = "dynamodb:TransactWriteItems"
 #: The calls that can fail in part.
 BATCHES = frozenset({"sns:PublishBatch", "sqs:SendMessageBatch", "dynamodb:BatchGetItem"})
 #: What a task of a state machine can meet: it has no process, and makes no such batches.
-OF_TASKS = frozenset({Action.ERROR, Action.DISCONNECT, Action.DELAY})
+OF_TASKS = frozenset({Action.ERROR, Action.DISCONNECT, Action.DELAY, Action.ENLARGE})
+#: What a function can meet: how much it is answered is its own affair.
+OF_FUNCTIONS = frozenset(Action) - {Action.ENLARGE}
+#: Bytes: one more than Step Functions' "Maximum input or output size for a task, state, or execution" (quotas).
+TOO_LARGE = 262_145
 
 # DynamoDB API reference, TransactWriteItems, "Cancellation reason codes".
 _REASONS = (
@@ -82,6 +89,7 @@ _FIELDS: dict[Action, tuple[frozenset[str], frozenset[str]]] = {
     Action.DELAY: (frozenset({"when", "seconds"}), frozenset()),
     Action.CANCEL: (frozenset({"reasons"}), frozenset()),
     Action.PARTIAL: (frozenset({"entries"}), frozenset({"code"})),
+    Action.ENLARGE: (frozenset(), frozenset({"size"})),
 }
 
 
@@ -108,6 +116,7 @@ _CHECKS: dict[str, Check] = {
     "seconds": seconds,
     "reasons": list_of(one_of(_REASONS)),
     "entries": list_of(_position),
+    "size": count,
 }
 
 
@@ -133,6 +142,7 @@ class CallFault:
     seconds: float = 0.0
     reasons: tuple[str, ...] = ()
     entries: tuple[int, ...] = ()
+    size: int = TOO_LARGE
     seen: int = 0
     fired: int = 0
 
@@ -154,7 +164,7 @@ class CallFault:
         return fault
 
     def _check_call(self) -> None:
-        if self.action in (Action.CANCEL, Action.PARTIAL) and self.when is not When.BEFORE:
+        if self.action in (Action.CANCEL, Action.PARTIAL, Action.ENLARGE) and self.when is not When.BEFORE:
             raise FaultError(f"{self.action.value} has no when: leave it out.")
         if self.action is Action.CANCEL and self.call != TRANSACTION:
             raise FaultError(f"cancel is for {TRANSACTION}, not {self.call}.")

@@ -14,7 +14,7 @@ from ministack.core import iam_actions, router
 from localcloud.admin_path import at_path, read_body
 from localcloud.browser_guard import Application, Receive, Scope, Send
 from localcloud.faults import armed
-from localcloud.faults.call_fault import Action, CallFault, When, item_count
+from localcloud.faults.call_fault import OF_FUNCTIONS, Action, CallFault, When, item_count
 from localcloud.faults.error_answers import Answer, Error, error_answer
 from localcloud.faults.partial_failures import failing_in_part, partial_failure
 from localcloud.patches.lambda_workers import LambdaWorker, worker_of
@@ -69,7 +69,7 @@ def injected(application: Application) -> Application:
             await application(scope, receive, send)
             return
         request = _request(scope, worker, await read_body(receive), receive)
-        fault = armed.at_call(worker.function, request.names, request.text, tuple(Action))
+        fault = armed.at_call(worker.function, request.names, request.text, OF_FUNCTIONS)
         if fault is None:
             await application(scope, request.receive, send)
         else:

@@ -7,7 +7,8 @@ Manager). Of the optimized Lambda integration `Lambda.TooManyRequestsException`,
 bp-lambda-serviceexception.html). Inferred: a code without the suffix `Exception` has the name of the SDK's base class.
 ministack 1.5.33: calls services inside the process, where nothing goes wrong.
 
-Wraps `stepfunctions._invoke_resource`, outside of `task_identity`: what is throttled is not authorised first.
+Wraps `stepfunctions._invoke_resource`, outside of `task_identity`: what is throttled is not authorised first. An answer
+is enlarged further inside, by `task_padding`.
 """
 
 import json
@@ -18,7 +19,7 @@ from ministack.services import stepfunctions
 
 from localcloud.faults import armed
 from localcloud.faults.call_fault import OF_TASKS, Action, CallFault, When
-from localcloud.patches import task_identity
+from localcloud.patches import task_identity, task_padding
 from localcloud.patches.execution_loop import ExecutionOverError, current_machine, current_scope
 from localcloud.patches.seam import Seam, check
 
@@ -50,6 +51,9 @@ def install() -> None:
         fault = _fault(resource, input_data)
         if fault is None:
             return invoke(resource, input_data)
+        if fault.action is Action.ENLARGE:
+            with task_padding.padded_to(fault.size):
+                return invoke(resource, input_data)
         if fault.when is When.BEFORE:
             _strike(fault, resource)
             return invoke(resource, input_data)

@@ -80,6 +80,8 @@ def _misfortune(chance: random.Random) -> tuple[tuple[Document, ...], Mapping[st
         faults.append(chance.choice(_partial(chance)))
     if chance.randrange(3) == 0:
         faults.append(chance.choice(_deliveries(chance)))
+    if chance.randrange(3) == 0:
+        faults.append(chance.choice(_large_answers(chance)))
     switches = chance.choice(_switches(chance)) if chance.randrange(2) == 0 else {}
     return tuple(faults), {"concurrent_jobs": None, **switches}, paid_again
 
@@ -103,6 +105,11 @@ def _deliveries(chance: random.Random) -> list[Document]:
         {"delivery": "reorder", "times": times, "seed": chance.randrange(1000)},
         {"delivery": "delay", "times": times, "seconds": chance.choice((0.5, 2))},
     ]
+
+
+def _large_answers(chance: random.Random) -> list[Document]:
+    nth, times = chance.randint(1, 5), chance.randint(1, 2)
+    return [call.at(nth).struck("enlarge", times=times) for call in table.calls_of_any_size()]
 
 
 def _switches(chance: random.Random) -> list[Mapping[str, Any]]:

@@ -39,6 +39,10 @@ class Observation:
         flagged = sum(item[STATUS] in FLAGGED for item in items)
         return len({flag["id"] for flag in self._flags(prefixes)}) >= flagged
 
+    def is_still(self) -> bool:
+        """Whether nothing waits and nothing is worked on: what has no verdict now gets none without the sweeper."""
+        return not any(self.waiting().values())
+
     def tidy(self) -> None:
         """Let the sweeper close what is open without need, as it does each quarter of an hour."""
         if self._open_batches():

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos import evidence, table
+from tests.chaos.cloud import sweep
 from tests.chaos.composition import PREFIXES, Stretch, compose
 from tests.chaos.invariants import violations
 from tests.chaos.ledger import Ledger
@@ -46,7 +47,10 @@ class RandomRun:
 
 
 def run(pipeline: Pipeline, seed: int, uploads: int) -> RandomRun:
-    """Compose, upload and strike; wait until nothing waits any more; check everything."""
+    """Compose, upload and strike; wait until nothing waits any more; check everything.
+
+    The sweeper comes by where only it helps. Its schedule would have it look at batches of half an hour's age.
+    """
     cloud = pipeline.cloud
     stretches = compose(seed, uploads)
     ledger = Ledger(legitimate_failures=frozenset(table.TRANSIENT_FAILURES))
@@ -59,6 +63,8 @@ def run(pipeline: Pipeline, seed: int, uploads: int) -> RandomRun:
         cloud.rekognition(concurrent_jobs=None)
         end = time.monotonic() + _SETTLE_SECONDS
         while not observation.is_settled(PREFIXES, ledger) and time.monotonic() < end:
+            if observation.is_still():
+                sweep(pipeline)
             time.sleep(_POLL_SECONDS)
         observation.tidy()
         leftovers = _leftovers(pipeline)

@@ -98,6 +98,28 @@ def forgotten_and_swept(stage: Stage) -> None:
     _sweep(stage)
 
 
+def and_swept(situation: Situation) -> Situation:
+    """A situation in which answers that are too large stop executions, and the sweeper, which comes by each time.
+
+    An execution that stopped after its batch's last verdict is left alone: there is nothing to be got going.
+    """
+
+    def played(stage: Stage) -> None:
+        situation(stage)
+        errors: set[str] = set()
+
+        def is_over() -> bool:
+            if stopped := stage.executions("FAILED"):
+                errors.update(filter(None, map(stage.error, stopped)))
+                sweep(stage.pipeline)
+            return bool(errors) and not stage.unstruck() and not stage.pending()
+
+        stage.pipeline.wait_until(is_over, why="verdicts by an execution that was stopped")
+        assert errors == {"States.DataLimitExceeded"}, f"executions stopped with {', '.join(sorted(errors))}"
+
+    return played
+
+
 def sent_again(stage: Stage) -> None:
     """Uploads that are final, and whose events come once more."""
     with stage.gathered():

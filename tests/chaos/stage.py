@@ -88,15 +88,20 @@ class Stage:
             QueueUrl=self.pipeline.outputs[lane_output(self.lane, "IngestQueueUrl")]
         )
 
-    def executions(self) -> list[str]:
-        """ARNs of the running executions of the prefix's claims."""
-        batches = {item["batch_id"] for item in self.pending()}
-        running = [
+    def executions(self, status: str = "RUNNING") -> list[str]:
+        """ARNs of the executions, those that run or others, of the prefix's claims and verdicts."""
+        batches = {item["batch_id"] for item in self.pipeline.verdicts(self.prefix)}
+        found = [
             each
             for machine in sorted(name for name in self.pipeline.outputs if name.endswith("StateMachineArn"))
-            for each in self.pipeline.executions("RUNNING", machine)
+            for each in self.pipeline.executions(status, machine)
         ]
-        return [each["executionArn"] for each in running if each["name"] in batches]
+        return [each["executionArn"] for each in found if each["name"] in batches]
+
+    def error(self, execution: str) -> str:
+        """What an execution failed with; empty if it runs again."""
+        described = self.pipeline.cloud.client("stepfunctions").describe_execution(executionArn=execution)
+        return str(described.get("error", ""))
 
     def start_batcher_anew(self) -> None:
         """The next batcher has no memory of an earlier run."""

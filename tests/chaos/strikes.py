@@ -50,6 +50,11 @@ _BROKEN = {
     "states": ("InternalFailure", 500),
 }
 
+#: What tasks call of which the answer's size is not fixed: a file, a job, a function's answer, a list.
+_OF_ANY_SIZE = frozenset(
+    {"s3:GetObject", "rekognition:GetMediaAnalysisJob", "lambda:InvokeFunction", "states:ListExecutions"}
+)
+
 #: Real seconds: longer than nearly everything on the hastened cloud, shorter than any client's patience.
 _LATE_SECONDS = 1.0
 
@@ -98,12 +103,14 @@ class Strike:
         name: for people: `throttled`, `killed after` ...
         loses_answer: the call took effect and the caller does not know.
         kills: the caller dies.
+        stops: the caller, an execution, ends, and only a redrive gets it going again.
     """
 
     name: str
     document: Document
     loses_answer: bool = False
     kills: bool = False
+    stops: bool = False
 
 
 def strikes_at(call: Call) -> Iterator[Strike]:
@@ -124,3 +131,5 @@ def strikes_at(call: Call) -> Iterator[Strike]:
     if call.is_of_function:
         yield Strike("caller killed before", call.struck("kill", when="before"), kills=True)
         yield Strike("caller killed after", call.struck("kill", when="after"), loses_answer=True, kills=True)
+    elif call.call in _OF_ANY_SIZE:
+        yield Strike("answer too large", call.struck("enlarge"), loses_answer=True, stops=True)

@@ -6,6 +6,7 @@ To extend it, add a `Step` with its calls, or a row to one of the lists below.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from gatehouse.aws.executions import MAX_REDRIVES
 from gatehouse.moderation.image_pass import ImagePass
 from lambdas.analyzer.chunk_analysis import MAX_DELIVERIES
 from localcloud.rekognition.job import FailureCode
@@ -70,7 +71,7 @@ class Step:
                 lane=self.lane,
                 faults=(*self.beside, strike.document),
                 switches=({"hold_jobs": True} if self.hold_jobs else {}) | dict(self.switches),
-                situation=self.situation,
+                situation=situations.and_swept(self.situation) if strike.stops else self.situation,
                 paid_again=self.paid_again + again,
                 outcome="; ".join(filter(None, (self.outcome, why))),
             )
@@ -273,12 +274,18 @@ def steps() -> Iterator[Step]:
     yield from SWEEPER_STEPS
 
 
+def calls_of_any_size() -> list[Call]:
+    """The calls of tasks that can be answered with more than an execution carries."""
+    return [step.call for step in WORKFLOW_STEPS if any(strike.stops for strike in strikes_at(step.call))]
+
+
 def rows() -> Iterator[Row]:
     """The whole table."""
     for step in steps():
         yield from step.rows()
     yield from _slow_batchers()
     yield from _partial_answers()
+    yield from _large_answers()
     yield from _jobs()
     yield from _files()
     yield from _events()
@@ -320,6 +327,33 @@ def _partial_answers() -> Iterator[Row]:
     for name, entries, times in (("some", [0, 5, 23], 1), ("all", list(range(UPLOADS)), 3)):
         strike = read.struck("partial", entries=entries, times=times)
         yield Row("Results: read claims", f"{name} unprocessed", faults=(strike,))
+
+
+def _large_answers() -> Iterator[Row]:
+    """Beside the steps' own: answers that are too large more than once, and one that asks for another pass."""
+    swept = situations.and_swept(situations.uploaded)
+    yield Row(
+        "Workflow: get job",
+        "answer too large three times",
+        faults=(Call(WORKFLOW, "rekognition:GetMediaAnalysisJob").struck("enlarge", times=3),),
+        situation=swept,
+    )
+    yield Row(
+        "Workflow: read batch",
+        "answer too large until it is redriven no more",
+        faults=(Call(WORKFLOW, "s3:GetObject").struck("enlarge", times=1 + MAX_REDRIVES),),
+        situation=swept,
+        outcome="as usual: by another batch",
+    )
+    yield Row(
+        "Workflow: invoke Results",
+        "answer too large, with leftovers",
+        faults=(Call(WORKFLOW, "lambda:InvokeFunction").struck("enlarge"),),
+        switches={"drop_result_lines": 5},
+        situation=swept,
+        paid_again=5,
+        outcome=f"{_AGAIN}: the lines that the job left out",
+    )
 
 
 def _jobs() -> Iterator[Row]:

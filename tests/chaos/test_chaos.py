@@ -16,6 +16,7 @@ ROWS = (
     "Batcher: start execution: no answer after its effect [bulk]",
     "Batcher: claim: cancelled, conflict for some [bulk]",
     "Workflow: start job: no answer after its effect [bulk]",
+    "Workflow: invoke Results: answer too large, with leftovers [bulk]",
     "Results: publish flags: some refused three times [bulk]",
     "Results: read claims: all unprocessed [bulk]",
     "Auto: job's results: file ends in a line [auto]",
@@ -39,6 +40,11 @@ def test_the_rows_with_the_most_to_lose_violate_nothing(pipeline: Pipeline) -> N
     played = list(play(pipeline, rows))
 
     assert {one.row.name: list(one.violations) for one in played} == {row.name: [] for row in rows}
+
+
+def test_what_does_not_come_about_is_told_with_the_state_of_all_lanes(pipeline: Pipeline) -> None:
+    with pytest.raises(AssertionError, match=r"a sweep did not come true .*\n.*queued 0, dead letters 0"):
+        pipeline.wait_until(lambda: False, deadline=0, why="a sweep")
 
 
 def test_a_randomized_run_ends_with_a_final_verdict_for_each_upload(pipeline: Pipeline) -> None:

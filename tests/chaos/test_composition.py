@@ -1,11 +1,20 @@
 """A seed is a run: the same uploads, and the same faults between the same uploads."""
 
+from tests.chaos import table
 from tests.chaos.composition import compose
 
 
 def test_the_same_seed_composes_the_same_run() -> None:
     assert compose(7, 2_000) == compose(7, 2_000)
     assert compose(7, 2_000) != compose(8, 2_000)
+
+
+def test_a_run_has_answers_that_are_too_large_at_each_task_whose_answer_can_grow() -> None:
+    faults = [fault for stretch in compose(7, 10_000) for fault in stretch.faults]
+
+    assert {fault["call"] for fault in faults if fault.get("action") == "enlarge"} == {
+        call.call for call in table.calls_of_any_size()
+    }
 
 
 def test_a_run_has_as_many_uploads_as_were_asked_for() -> None:

@@ -31,6 +31,15 @@ def test_every_step_meets_every_strike() -> None:
         assert {strike.name for strike in strikes_at(step.call)} <= faults
 
 
+def test_the_tasks_whose_answers_can_grow_meet_one_that_is_too_large() -> None:
+    assert {row.step for row in table.rows() if row.fault == "answer too large"} == {
+        "Workflow: count batches ahead",
+        "Workflow: read batch",
+        "Workflow: get job",
+        "Workflow: invoke Results",
+    }
+
+
 def test_only_functions_are_killed() -> None:
     assert any(strike.kills for strike in strikes_at(Call(BATCHER, "s3:PutObject")))
     assert not any(strike.kills for step in table.WORKFLOW_STEPS for strike in strikes_at(step.call)), (

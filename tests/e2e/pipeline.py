@@ -166,8 +166,12 @@ class Pipeline(DeployedPipeline):
         executions = [(execution["name"], execution["status"]) for execution in self.executions()]
         log = self.cloud.log.read_text(encoding="utf-8", errors="replace").splitlines()
         told = [line[:_LOG_WIDTH] for line in log if not line.startswith('{"_aws"')][-_LOG_LINES:]
+        queued, dead = (
+            sum(self.queued(name) for name in self.outputs if name.endswith(output))
+            for output in ("IngestQueueUrl", "IngestDeadLetterQueueUrl")
+        )
         return (
-            f"verdicts {counts}, flags {len(self.flags())}, queued {self.queued()}, "
-            f"dead letters {len(self.dead_letters())}, executions {executions[:20]}\n"
+            f"verdicts {counts}, flags {len(self.flags())}, queued {queued}, "
+            f"dead letters {dead}, executions {executions[:20]}\n"
             "end of the local cloud's log:\n" + "\n".join(told)
         )

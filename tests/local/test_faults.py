@@ -113,6 +113,13 @@ def test_a_call_that_a_fault_strikes_at_is_not_seen_by_those_armed_after_it(writ
     assert [fault["fired"] for fault in writer.faults()] == [1, 1]
 
 
+def test_what_a_function_is_answered_is_seen_and_not_enlarged(writer: Writer) -> None:
+    writer.faults("POST", call="s3:PutObject", action="enlarge")
+    writer.faults("POST", call="s3:PutObject", when="before", nth=2)
+    assert writer.invoke() == "Runtime.ExitError"
+    assert [(fault["seen"], fault["fired"]) for fault in writer.faults()] == [(2, 0), (2, 1)]
+
+
 def test_other_functions_and_callers_are_spared(writer: Writer, workbench: Workbench) -> None:
     writer.faults("POST", call="s3:PutObject", when="before", times=9)
     other = Writer(workbench)
@@ -161,6 +168,9 @@ PUBLISH = {"caller": "f", "call": "sns:Publish", "action": "partial"}
         ({**TRANSACT, "reasons": ["Conflict"]}, "Each of reasons must be one of None, ConditionalCheckFailed"),
         ({**TRANSACT, "reasons": ["None"], "when": "after"}, "cancel has no when"),
         ({**PUT, "action": "partial", "entries": [0]}, "partial is for dynamodb:BatchGetItem"),
+        ({**PUT, "action": "enlarge", "size": 0}, "size must be a whole number from 1"),
+        ({**PUT, "action": "enlarge", "when": "after"}, "enlarge has no when"),
+        ({**PUT, "action": "enlarge", "seconds": 1}, "Unknown: seconds"),
         ({**PUBLISH, "entries": [-1]}, "a whole number from 0"),
         ({**PUBLISH, "entries": 1}, "entries must be a list"),
         ({"delivery": "lose"}, "delivery must be one of duplicate, reorder, delay"),

@@ -1,10 +1,14 @@
 """Faults at the calls of tasks: states get the errors under the names AWS gives them."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from localcloud.faults.call_fault import TOO_LARGE
+from localcloud.patches import task_padding
+from localcloud.patches.execution_loop import PAYLOAD_LIMIT
 from tests.local.workbench import Workbench, eventually, unique
 
 ERROR = {"action": "error", "code": "ThrottlingException", "status": 400, "when": "before"}
@@ -13,9 +17,11 @@ ERROR = {"action": "error", "code": "ThrottlingException", "status": 400, "when"
 class Machine:
     """A state machine of one task, and the faults that hit it."""
 
-    def __init__(self, workbench: Workbench, resource: str, arguments: dict[str, Any], retries: int = 0) -> None:
+    def __init__(
+        self, workbench: Workbench, resource: str, arguments: dict[str, Any], retries: int = 0, **fields: Any
+    ) -> None:
         self.workbench = workbench
-        task: dict[str, Any] = {"Type": "Task", "Resource": resource, "Arguments": arguments, "End": True}
+        task: dict[str, Any] = {"Type": "Task", "Resource": resource, "Arguments": arguments, "End": True, **fields}
         if retries:
             task["Retry"] = [{"ErrorEquals": ["States.TaskFailed"], "MaxAttempts": retries, "IntervalSeconds": 1}]
         self.arn = workbench.state_machine({"StartAt": "Task", "States": {"Task": task}}, ("*", "*"))
@@ -206,3 +212,73 @@ def test_a_fault_strikes_before_permissions_are_asked_for(workbench: Workbench) 
     machine = workbench.state_machine({"StartAt": "Task", "States": {"Task": task}})
     workbench.faults("POST", caller=machine.rsplit(":", 1)[-1], call="sqs:SendMessage", **{**ERROR, "code": "Busy"})
     assert "(Status Code: 400)" in workbench.ended(workbench.start(machine))["cause"]
+
+
+@pytest.mark.parametrize(
+    ("resource", "call"),
+    [(sdk("s3", "getObject"), "s3:GetObject"), ("arn:aws:states:::lambda:invoke", "lambda:InvokeFunction")],
+)
+def test_an_enlarged_answer_ends_the_execution_whatever_the_state_takes_of_it(
+    workbench: Workbench, resource: str, call: str
+) -> None:
+    all_errors = {"ErrorEquals": ["States.ALL"]}
+    machine = Machine(
+        workbench,
+        resource,
+        answering(workbench, call),
+        Output={},
+        Retry=[{**all_errors, "MaxAttempts": 3}],
+        Catch=[{**all_errors, "Next": "Task"}],
+    )
+    machine.arm(call, action="enlarge")
+    ended = machine.run()
+    assert (ended["status"], ended.get("error")) == ("FAILED", "States.DataLimitExceeded")
+    assert (workbench.faults()[0]["seen"], workbench.faults()[0]["fired"]) == (1, 1)
+    assert machine.run()["status"] == "SUCCEEDED", "it strikes once"
+
+
+@pytest.mark.parametrize("call", ["s3:GetObject", "lambda:InvokeFunction"])
+def test_an_enlarged_answer_is_one_byte_too_large_and_refused_by_the_limit_of_all_results(
+    workbench: Workbench, call: str
+) -> None:
+    resource = {"s3:GetObject": sdk("s3", "getObject")}.get(call, "arn:aws:states:::lambda:invoke")
+    machine = Machine(workbench, resource, answering(workbench, call))
+    machine.arm(call, action="enlarge", size=TOO_LARGE - 1)
+    ended = machine.run()
+    assert ended["status"] == "SUCCEEDED"
+    output = json.loads(ended["output"])
+    assert len(json.dumps(output, ensure_ascii=False).encode()) == PAYLOAD_LIMIT == TOO_LARGE - 1
+    assert set(output) - {"Padding"} == set(json.loads(machine.run()["output"])), "nothing else has changed"
+
+
+def test_the_call_of_an_enlarged_answer_has_taken_effect(workbench: Workbench) -> None:
+    url, _ = workbench.queue()
+    machine = Machine(workbench, "arn:aws:states:::sqs:sendMessage", {"QueueUrl": url, "MessageBody": "x"})
+    machine.arm("sqs:SendMessage", action="enlarge")
+    assert machine.run().get("error") == "States.DataLimitExceeded"
+    assert len(workbench.messages(url)) == 1
+
+
+def test_an_execution_whose_answers_were_enlarged_goes_on_when_they_no_longer_are(workbench: Workbench) -> None:
+    machine = Machine(workbench, sdk("s3", "getObject"), answering(workbench, "s3:GetObject"))
+    machine.arm("s3:GetObject", action="enlarge", times=2)
+    execution = workbench.start(machine.arn)
+    statuses = [workbench.ended(execution)["status"]]
+    for _ in range(2):
+        workbench.client("stepfunctions").redrive_execution(executionArn=execution)
+        statuses.append(workbench.ended(execution)["status"])
+    assert statuses == ["FAILED", "FAILED", "SUCCEEDED"]
+
+
+@pytest.mark.parametrize("result", [{"a": "é"}, ["a"], "text", None], ids=str)
+def test_an_answer_of_any_kind_is_padded_to_the_byte(result: Any) -> None:
+    assert len(json.dumps(task_padding.padded(result, 1_000), ensure_ascii=False).encode()) == 1_000
+
+
+def answering(workbench: Workbench, call: str) -> dict[str, Any]:
+    """Arguments of a call that is answered."""
+    if call == "lambda:InvokeFunction":
+        return {"FunctionName": workbench.function("def handler(event, context): return {'done': 'é'}")}
+    bucket = workbench.bucket()
+    workbench.client("s3").put_object(Bucket=bucket, Key="key", Body="é".encode())
+    return {"Bucket": bucket, "Key": "key"}
