@@ -13,9 +13,9 @@ from pathlib import Path
 from rich.console import Console
 
 from demo.commands import SAMPLES_FOLDER, aws_commands, bulk_commands, environment_line
-from demo.report import console_for
 from demo.samples import write_samples
 from demo.synthesis import ROOT, SynthesisError, synthesize
+from gatehouse.console import console_for
 from localcloud.assembly import AssemblyError
 from localcloud.cloud import CloudError, LocalCloud, PortTakenError
 from localcloud.deployer import DeployError, Outputs

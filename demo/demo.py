@@ -18,9 +18,10 @@ from typing import Any
 from rich.console import Console
 
 from demo.pipeline import DeployedPipeline, Upload
-from demo.report import console_for, flag_table, printable, verdict_table
+from demo.report import flag_table, verdict_table
 from demo.samples import sample_images
 from demo.synthesis import SynthesisError, synthesize
+from gatehouse.console import console_for, printable
 from gatehouse.moderation.verdict import FLAGGED, STATUS, Status
 from localcloud.assembly import AssemblyError
 from localcloud.cloud import CloudError, LocalCloud

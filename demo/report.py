@@ -1,18 +1,14 @@
 """Verdicts and flags as tables for people: in colour on a terminal, plain text anywhere else."""
 
-import os
-import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, TextIO
+from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gatehouse.console import printable, spelled_out
 from gatehouse.moderation.verdict import STATUS, Status
-
-_PLAIN_WIDTH = 150  # columns, where neither a terminal nor COLUMNS says how many
 
 _STYLES = {
     Status.APPROVED: "green",
@@ -22,21 +18,6 @@ _STYLES = {
     Status.FAILED: "magenta",
     Status.PENDING: "cyan",
 }
-
-
-def console_for(stream: TextIO = sys.stdout) -> Console:
-    """A console that writes to `stream`, and never fails on a character its encoding lacks."""
-    reconfigure = getattr(stream, "reconfigure", None)
-    if reconfigure is not None:
-        reconfigure(errors="replace")
-    if stream.isatty() or columns_given():  # Rich reads both
-        return Console(file=stream, highlight=False)
-    return Console(file=stream, highlight=False, width=_PLAIN_WIDTH)
-
-
-def columns_given() -> bool:
-    """Whether COLUMNS says how wide to print, whatever is printed to."""
-    return os.environ.get("COLUMNS", "").isdecimal()
 
 
 def verdict_table(items: Sequence[Mapping[str, Any]], *, plain: bool) -> Table:
@@ -66,22 +47,13 @@ def flag_table(flags: Sequence[Mapping[str, Any]], *, plain: bool) -> Table:
     return table
 
 
-def printable(text: str) -> Text:
-    """`text` with control characters spelled out: a key may hold any, and a terminal would obey them."""
-    return Text(_spelled_out(text))
-
-
-def _spelled_out(text: str) -> str:
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
-
-
 def _table(title: str, *, plain: bool) -> Table:
     return Table(title=title, title_justify="left", box=box.ASCII2 if plain else box.ROUNDED, expand=True)
 
 
 def _why(item: Mapping[str, Any]) -> str:
     if error := item.get("error"):
-        return _spelled_out(f"{error['code']}: {error['message']}")
+        return spelled_out(f"{error['code']}: {error['message']}")
     if reasons := item.get("reasons"):
         return "\n".join(_reason(reason) for reason in reasons)
     if item.get("labels"):
@@ -91,7 +63,7 @@ def _why(item: Mapping[str, Any]) -> str:
 
 def _reason(reason: Mapping[str, Any]) -> str:
     confidence, threshold = _number(reason["confidence"]), _number(reason["threshold"])
-    return _spelled_out(f"{reason['label']} {confidence} ≥ {threshold} (rule {reason['rule']})")
+    return spelled_out(f"{reason['label']} {confidence} ≥ {threshold} (rule {reason['rule']})")
 
 
 def _labels(document: Mapping[str, Any]) -> str:
@@ -103,7 +75,7 @@ def _content_types(item: Mapping[str, Any]) -> str:
 
 
 def _found(entries: Sequence[Mapping[str, Any]]) -> str:
-    return ", ".join(f"{_spelled_out(entry['name'])} {_number(entry['confidence'])}" for entry in entries)
+    return ", ".join(f"{spelled_out(entry['name'])} {_number(entry['confidence'])}" for entry in entries)
 
 
 def _number(value: Any) -> str:

@@ -194,11 +194,13 @@ def _application(port: int) -> Application:
 
     from localcloud import patches
     from localcloud.admin_path import at_path
+    from localcloud.faults import strikes
     from localcloud.faults.injection import injected
     from localcloud.patches import permission_log
     from localcloud.rekognition import service as rekognition
 
     patches.install()
+    strikes.install()
     application = at_path(permission_log.ADMIN_PATH, permission_log.administer, injected(ministack.app))
     application = at_path(REKOGNITION_ADMIN_PATH, rekognition.handle_admin, application)
     return guarded(application, port)

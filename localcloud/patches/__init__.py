@@ -7,7 +7,6 @@ ministack is refused instead of half patched. Every patch has a contract test in
 from collections.abc import Sequence
 from typing import Protocol
 
-from localcloud.faults import partial_batches, task_faults
 from localcloud.patches import (
     alarm_metrics,
     async_invocations,
@@ -86,7 +85,6 @@ PATCHES: Sequence[Patch] = (
     alarm_metrics,
     parameter_names,
     parameter_reads,
-    partial_batches,
     lambda_workers,
     lambda_errors,
     function_environment,
@@ -106,7 +104,6 @@ PATCHES: Sequence[Patch] = (
     task_padding,
     task_results,
     task_identity,
-    task_faults,
 )
 
 

@@ -6,14 +6,12 @@ queue, with the attributes RULE_ARN, TARGET_ARN, ERROR_CODE and ERROR_MESSAGE, o
 "Using dead-letter queues").
 ministack 1.5.33: delivers without looking at the policy, and knows no dead-letter queues of targets.
 
-Wraps `eventbridge._invoke_target`. Other targets than queues and functions are left as they are. Here armed faults
-(`localcloud.faults.delivery_fault`) strike at deliveries.
+Wraps `eventbridge._invoke_target`. Other targets than queues and functions are left as they are.
 """
 
-import contextvars
 import json
 from collections.abc import Mapping
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 from ministack import app
@@ -21,7 +19,6 @@ from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import eventbridge, lambda_svc, sqs
 
-from localcloud.faults import armed, deliveries
 from localcloud.patches import permission_log
 from localcloud.patches.seam import Seam, check
 
@@ -49,7 +46,7 @@ def install() -> None:
     check(SEAMS)
     invoke = eventbridge._invoke_target
 
-    def deliver(target: Mapping[str, Any], event: Mapping[str, Any], rule: Mapping[str, Any], view: Any) -> None:
+    def invoke_target(target: Mapping[str, Any], event: Mapping[str, Any], rule: Mapping[str, Any], view: Any) -> None:
         view = view or eventbridge._pattern_event_view(event)
         error = _error(target["Arn"], rule["Arn"])
         if error is None:
@@ -57,21 +54,7 @@ def install() -> None:
         else:
             _keep(json.dumps(view.event_with_detail()), target, rule["Arn"], *error)
 
-    def invoke_target(target: Mapping[str, Any], event: Mapping[str, Any], rule: Mapping[str, Any], view: Any) -> None:
-        fault = armed.at_delivery(partial(_text, event, view)) if armed.are_there() else None
-        if fault is None:
-            deliver(target, event, rule, view)
-        else:
-            # The context has the event's account and region.
-            run = contextvars.copy_context().run
-            deliveries.strike(fault, partial(run, deliver, target, event, rule, view), armed.is_armed)
-
     eventbridge._invoke_target = invoke_target
-
-
-def _text(event: Mapping[str, Any], view: Any) -> str:
-    """An event as it is delivered."""
-    return json.dumps((view or eventbridge._pattern_event_view(event)).event_with_detail(), ensure_ascii=False)
 
 
 def _error(target_arn: str, rule_arn: str) -> tuple[str, str] | None:

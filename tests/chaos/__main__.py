@@ -7,7 +7,7 @@ import argparse
 import secrets
 import sys
 
-from demo.report import console_for
+from gatehouse.console import console_for
 from tests.chaos import report, table
 from tests.chaos.cloud import deployed
 from tests.chaos.random_run import run

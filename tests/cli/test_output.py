@@ -5,11 +5,11 @@ import io
 import pytest
 from rich.console import Console
 
-from demo.report import console_for, printable
 from gatehouse.cli.batch import list_command as batch_list
 from gatehouse.cli.clock import Clock
 from gatehouse.cli.output import Format, Output, say
 from gatehouse.cli.queue import message_queue
+from gatehouse.console import console_for, printable
 from tests.cli.conftest import Deployed, Run
 from tests.cli.operated import DEAD, Operated
 from tests.unit.builders import NOON, an_upload

@@ -12,8 +12,8 @@ import pytest
 
 from demo import demo
 from demo.pipeline import DeployedPipeline
-from demo.report import printable
 from demo.samples import sample_images, write_samples
+from gatehouse.console import printable
 from tests.e2e.test_happy_path import EXPECTED
 
 

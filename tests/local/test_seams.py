@@ -7,10 +7,10 @@ from types import ModuleType
 import pytest
 
 from localcloud import patches
-from localcloud.faults import injection
+from localcloud.faults import injection, strikes
 from localcloud.patches.seam import MINISTACK_VERSION, Seam, SeamMovedError, check
 
-SEAMS = {*injection.SEAMS, *(seam for patch in patches.PATCHES for seam in patch.SEAMS)}
+SEAMS = {*injection.SEAMS, *(seam for patch in (*patches.PATCHES, *strikes.STRIKES) for seam in patch.SEAMS)}
 
 
 def test_the_patches_are_written_for_the_installed_ministack() -> None:

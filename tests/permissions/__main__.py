@@ -16,8 +16,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from demo.report import console_for
 from demo.synthesis import synthesize
+from gatehouse.console import console_for
 from localcloud.cloud import LocalCloud
 from tests.e2e.pipeline import Pipeline
 from tests.permissions.bench import SETTINGS, TIME_SCALE, hurry

@@ -6,7 +6,6 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from demo.report import console_for
 from gatehouse.cli.batch.list_command import list_batches
 from gatehouse.cli.batch.resubmit_command import resubmit
 from gatehouse.cli.batch.retry_command import retry
@@ -25,6 +24,7 @@ from gatehouse.cli.queue.drop_command import drop
 from gatehouse.cli.queue.list_command import list_queues
 from gatehouse.cli.queue.redrive_command import redrive
 from gatehouse.cli.queue.show_command import show as show_queue
+from gatehouse.console import console_for
 
 
 class _TellingGroup(TyperGroup):

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from demo.report import printable
 from gatehouse.configuration.key_part import literal, misreading
+from gatehouse.console import printable
 from gatehouse.moderation.document import is_text
 
 

@@ -15,7 +15,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from demo.report import columns_given, console_for, printable
+from gatehouse.console import columns_given, console_for, printable
 
 if TYPE_CHECKING:
     from rich.console import Console

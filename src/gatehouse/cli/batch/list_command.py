@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from demo.report import printable
 from gatehouse.cli.batch.batch_executions import BatchExecutions, Ending, ListedExecution
 from gatehouse.cli.batch.failed_uploads import FailedBatch, FailedSelection, FailedUploads, by_batch, code_words
 from gatehouse.cli.clock import Clock
@@ -16,6 +15,7 @@ from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.output import Format, Output, OutputFormat
 from gatehouse.cli.progress import progress
 from gatehouse.cli.since import parse_since
+from gatehouse.console import printable
 
 CLOCK = Clock()
 

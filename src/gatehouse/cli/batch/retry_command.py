@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from demo.report import printable
 from gatehouse.aws.ingest_queue import IngestQueue
 from gatehouse.cli.batch.failed_uploads import FailedSelection, FailedUpload, FailedUploads, code_words
 from gatehouse.cli.batch.retry_plan import RetryPlan, counted
@@ -18,6 +17,7 @@ from gatehouse.cli.key_prefix import KeyPrefix
 from gatehouse.cli.output import Format, Output, OutputFormat
 from gatehouse.cli.progress import progress
 from gatehouse.cli.since import parse_since
+from gatehouse.console import printable
 from gatehouse.moderation.verdict import Status
 
 CLOCK = Clock()

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from demo.report import printable
 from gatehouse.cli.bucket.bucket_reconciliation import BucketReconciliation, Finding, ReconciliationReport, Standing
 from gatehouse.cli.bucket.listed_objects import Inventory, ListedObject, list_objects, outermost
 from gatehouse.cli.clock import Clock
@@ -22,6 +21,7 @@ from gatehouse.cli.output import Format, Output, OutputFormat
 from gatehouse.cli.progress import progress
 from gatehouse.cli.since import parse_since
 from gatehouse.cli.verdict_lookup import PARALLEL_QUERIES, VerdictLookup
+from gatehouse.console import printable
 from gatehouse.moderation.upload import iso
 
 CLOCK = Clock()

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from demo.report import printable
 from gatehouse.cli.clock import Clock
 from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from gatehouse.cli.deployment import Deployment
@@ -21,6 +20,7 @@ from gatehouse.cli.policy.policy_source import SOURCE_HELP, PolicySources, short
 from gatehouse.cli.progress import progress
 from gatehouse.cli.since import parse_since
 from gatehouse.cli.verdict_store import Selection, VerdictStore
+from gatehouse.console import printable
 from gatehouse.moderation.policy.policy import Policy
 
 CLOCK = Clock()

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from demo.report import printable
 from gatehouse.cli.output import Output
 from gatehouse.cli.policy.policy_source import short
+from gatehouse.console import printable
 from gatehouse.moderation.policy import taxonomy
 from gatehouse.moderation.policy.explanation import Alternative, Explanation, RuleChange
 from gatehouse.moderation.policy.policy import Policy, Weight

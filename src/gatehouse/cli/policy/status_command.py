@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from demo.report import printable
 from gatehouse.aws.upload_bucket import PARALLEL_LOOKS, UploadBucket
 from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from gatehouse.cli.deployment import Deployment
@@ -17,6 +16,7 @@ from gatehouse.cli.policy.policy_source import POLICIES_FOLDER, short, sources_o
 from gatehouse.cli.policy.recent_verdicts import RecentVerdicts, VerdictGroup
 from gatehouse.cli.verdict_lookup import DAYS, MOST, PARALLEL_QUERIES, VerdictLookup
 from gatehouse.cli.verdict_store import VerdictStore
+from gatehouse.console import printable
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.upload import iso
 

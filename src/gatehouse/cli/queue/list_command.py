@@ -1,11 +1,11 @@
 """`queue list`: how many messages each lane's queues have."""
 
-from demo.report import printable
 from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.output import Format, Output, OutputFormat
 from gatehouse.cli.queue.dead_letters import QueueKind
 from gatehouse.cli.queue.message_queue import PARALLEL_COUNTS, MessageQueue, QueueCounts, counted
+from gatehouse.console import printable
 
 _INGEST = "ingest"
 

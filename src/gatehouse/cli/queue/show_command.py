@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from demo.report import printable
 from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.output import Format, Output, OutputFormat
 from gatehouse.cli.queue.dead_letters import DeadLetter, DeadLetterInspection, QueueKind, Reason, chosen_queues
 from gatehouse.cli.queue.message_queue import PARALLEL_COUNTS, MessageQueue, counted
+from gatehouse.console import printable
 
 _DO = {
     Reason.UNDELIVERED: "mend what EventBridge was refused for (the queue's policy or its key), then put them back",

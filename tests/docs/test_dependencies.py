@@ -1,0 +1,106 @@
+"""The arrows of docs/architecture.md: which room of the house may use which."""
+
+import ast
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from demo.synthesis import ROOT
+
+#: Room -> the rooms of ours that its modules may import from; each may import from itself. Longest name wins.
+ARROWS: Mapping[str, frozenset[str]] = {
+    "app": frozenset({"stacks", "gatehouse.configuration"}),
+    "stacks": frozenset({"gatehouse.configuration", "gatehouse.moderation"}),
+    "lambdas": frozenset({"gatehouse.aws", "gatehouse.moderation"}),
+    "gatehouse.console": frozenset(),
+    "gatehouse.moderation": frozenset(),
+    "gatehouse.aws": frozenset({"gatehouse.moderation"}),
+    "gatehouse.configuration": frozenset({"gatehouse.moderation"}),
+    "gatehouse.cli": frozenset(
+        {"gatehouse.aws", "gatehouse.configuration", "gatehouse.console", "gatehouse.moderation"}
+    ),
+    "localcloud": frozenset(
+        {
+            *("localcloud.faults", "localcloud.patches", "localcloud.rekognition"),
+            *("gatehouse.moderation.document", "gatehouse.moderation.policy.taxonomy"),
+        }
+    ),
+    "localcloud.rekognition": frozenset(
+        {"gatehouse.moderation.document", "gatehouse.moderation.policy.taxonomy", "localcloud"}
+    ),
+    "localcloud.patches": frozenset({"localcloud", "localcloud.rekognition"}),
+    "localcloud.faults": frozenset({"gatehouse.moderation.document", "localcloud", "localcloud.patches"}),
+    "demo": frozenset({"gatehouse.console", "gatehouse.moderation", "localcloud", "localcloud.rekognition"}),
+    "tools": frozenset(),
+}
+
+#: What the package may import that is not ours, beside the standard library.
+PACKAGES: Mapping[str, frozenset[str]] = {
+    "gatehouse.console": frozenset({"rich"}),
+    "gatehouse.moderation": frozenset(),
+    "gatehouse.aws": frozenset({"aws_lambda_powertools", "boto3", "botocore"}),
+    "gatehouse.configuration": frozenset({"yaml"}),
+    "gatehouse.cli": frozenset({"boto3", "botocore", "rich", "typer"}),
+    "tools": frozenset(),
+}
+
+
+def modules() -> Mapping[str, Path]:
+    """The modules of everything but the tests, by their names."""
+    found = {"app": ROOT / "app.py"}
+    for root, parent in (("gatehouse", ROOT / "src"), *((room, ROOT) for room in top_rooms())):
+        for path in (parent / root).rglob("*.py"):
+            name = ".".join(path.relative_to(parent).with_suffix("").parts).removesuffix(".__init__")
+            found[name] = path
+    return found
+
+
+def top_rooms() -> list[str]:
+    return sorted({room.partition(".")[0] for room in ARROWS} - {"app", "gatehouse"})
+
+
+def room_of(module: str) -> str:
+    """The room with the longest name that a module is in; the package's own name is in none."""
+    rooms = [room for room in ARROWS if module == room or module.startswith(f"{room}.")]
+    return max(rooms, key=len, default="")
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Full names of what a module imports, also inside functions and for type checkers only."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path} imports relatively"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+MODULES = modules()
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_a_module_uses_only_what_its_room_may(module: str) -> None:
+    room = room_of(module)
+    if not room:
+        assert list(imports(MODULES[module])) == []
+        return
+    ours = {name.partition(".")[0] for name in ARROWS}
+
+    for name in imports(MODULES[module]):
+        if name.partition(".")[0] in ours:
+            allowed = any(name == other or name.startswith(f"{other}.") for other in ARROWS[room])
+            assert room_of(name) == room or allowed, f"{module} imports {name}"
+        elif room in PACKAGES:
+            root = name.partition(".")[0]
+            is_stub = root.startswith("mypy_boto3")
+            assert root in PACKAGES[room] | sys.stdlib_module_names or is_stub, f"{module} imports {name}"
+
+
+def test_every_folder_with_code_is_a_room() -> None:
+    folders = {path.parent.name for path in ROOT.glob("*/__init__.py")} | {
+        f"gatehouse.{path.parent.name}" for path in (ROOT / "src" / "gatehouse").glob("*/__init__.py")
+    }
+
+    assert folders - {"tests"} <= set(ARROWS)
