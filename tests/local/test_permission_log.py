@@ -166,7 +166,8 @@ def test_nothing_is_recorded_before_and_after(workbench: Workbench, cloud: Local
     assert cloud.permission_decisions() == []
     cloud.record_permissions()
     look()
-    assert [one["action"] for one in cloud.permission_decisions()] == ["s3:ListAllMyBuckets"]
+    # Whatever polls a queue in the background is recorded, too.
+    assert [one["action"] for one in cloud.permission_decisions()].count("s3:ListAllMyBuckets") == 1
     cloud.record_permissions()
     assert cloud.permission_decisions() == []
     look()
