@@ -173,10 +173,11 @@ class ChunkAnalysis:
         lines: Mapping[int, ChunkLine],
     ) -> Mapping[int, ChunkLine]:
         """Write the chunk's result file. Returns what it says now."""
-        found = {**known, **lines}
+        found: Mapping[int, ChunkLine] = {**known, **lines}
         if lines:
-            if len(found) < len(images):  # a twin of the message may have brought another worker further meanwhile
-                found = {**self.work.read_chunk_lines(chunk), **found}
+            if not all(_is_answer(found.get(image.n)) for image in images):
+                # A twin of the message may have brought another worker further meanwhile.
+                found = _furthest(self.work.read_chunk_lines(chunk), found)
             self.work.write_results(chunk, [line.text for line in found.values()])
         return found
 
@@ -227,6 +228,22 @@ class ChunkAnalysis:
 def _is_settled(line: ChunkLine | None, tries: int) -> bool:
     """Whether an image is not asked about any more in this pass: it has an answer, or failed often enough."""
     return line is not None and (line.failed_calls == 0 or line.failed_calls >= tries)
+
+
+def _is_answer(line: ChunkLine | None) -> bool:
+    return line is not None and line.failed_calls == 0
+
+
+def _furthest(theirs: Mapping[int, ChunkLine], ours: Mapping[int, ChunkLine]) -> Mapping[int, ChunkLine]:
+    """The lines of two workers: an answer, which is paid, before a failure; of two failures, the one that is charged
+    with more calls."""
+    return {**ours, **{n: line for n, line in theirs.items() if _is_further(line, ours.get(n))}}
+
+
+def _is_further(line: ChunkLine, than: ChunkLine | None) -> bool:
+    if than is None or _is_answer(line):
+        return than is None or not _is_answer(than)
+    return not _is_answer(than) and line.failed_calls > than.failed_calls
 
 
 def _failed_calls(line: ChunkLine | None) -> int:

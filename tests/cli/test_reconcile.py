@@ -89,6 +89,17 @@ def test_what_the_table_has_for_each_object_is_counted_by_lane(operated: Operate
     }
 
 
+@pytest.mark.parametrize("odd", [{"sequencer": "zz"}, {"uploaded_at": "today"}, {"bucket": None}], ids=str)
+def test_an_item_that_is_not_ours_speaks_of_no_object(
+    operated: Operated, gatehouse: Run, odd: dict[str, str | None]
+) -> None:
+    stored = store(operated, "odd.jpg")
+    item = a_verdict(Status.APPROVED, a_claim(an_upload("odd.jpg", **stored))).to_item()
+    operated.deployed.put_item({**item, **odd})
+
+    assert standings(report(gatehouse)) == {("default", "other-version"): 1}
+
+
 def test_people_are_told_what_to_do_about_each_kind(operated: Operated, gatehouse: Run) -> None:
     stored = store(operated, "pending.jpg")
     store(operated, "new\n.jpg")

@@ -260,10 +260,12 @@ def test_more_than_one_page_of_the_index_is_read(operated: Operated, gatehouse: 
     assert any("ExclusiveStartKey" in body for body in asked)
 
 
-def test_an_item_that_is_not_ours_ends_nothing(operated: Operated, gatehouse: Run) -> None:
+@pytest.mark.parametrize("odd", [{}, {"sequencer": "zz"}, {"uploaded_at": "today"}, {"size": "many"}], ids=str)
+def test_an_item_that_is_not_ours_ends_nothing(operated: Operated, gatehouse: Run, odd: dict[str, str]) -> None:
     operated.deployed.put(failed(an_upload("a.jpg")))
-    odd = {"object": "odd", "version": "1", "status": "FAILED", "status_day": "FAILED#2026-11-22#0"}
-    operated.deployed.put_item({**odd, "decided_order": "2026-11-22T12:30:00.000Z#1"})
+    item = failed(an_upload("odd.jpg")).to_item() if odd else {"status": "FAILED", "status_day": "FAILED#2026-11-22#0"}
+    keys = {"object": "odd", "version": "1", "decided_order": "2026-11-22T12:30:00.000Z#1"}
+    operated.deployed.put_item({**item, **keys, **odd})
 
     assert retried(gatehouse)["found"] == 1
 

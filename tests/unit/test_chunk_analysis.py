@@ -815,6 +815,40 @@ def test_a_worker_out_of_time_loses_no_line_of_another_one_with_the_same_chunk(w
     assert len(workshop.messages()) == 1
 
 
+@pytest.mark.parametrize("counted", [0, 1, 2])
+def test_a_workers_failures_replace_no_answer_of_another_one_with_the_same_chunk(
+    workshop: Workshop, counted: int
+) -> None:
+    """Whatever is known of the images already, and whether or not this worker has them all settled."""
+    found = uploads(2)
+    workshop.batch_of(found)
+    workshop.answers = {upload.key: [FAILED] for upload in found}
+    if counted:
+        failures = [error_line(upload.object, n, _error(FAILED), counted) for n, upload in enumerate(found)]
+        workshop.storage.work.write_results(workshop.chunk, failures)
+    answers = [answer_line(upload.object, n, an_answer({"Violence": 95.0})) for n, upload in enumerate(found)]
+    workshop.storage.calls.interrupt(DETECT, lambda: workshop.storage.work.write_results(workshop.chunk, answers))
+
+    run = workshop.analyse()
+
+    assert {n: line.analysis for n, line in workshop.results().items()} == dict.fromkeys(
+        range(2), parse_answer(an_answer({"Violence": 95.0}))
+    )
+    assert run.outcome is Outcome.ANALYSED
+
+
+def test_of_two_workers_failures_the_one_that_is_charged_with_more_calls_counts(workshop: Workshop) -> None:
+    found = uploads(2)
+    workshop.batch_of(found)
+    workshop.answers = {found[0].key: [FAILED], found[1].key: [FAILED]}
+    twins = [error_line(found[n].object, n, _error(TIMEOUT), calls) for n, calls in ((0, 2), (1, 1))]
+    workshop.storage.calls.interrupt(DETECT, lambda: workshop.storage.work.write_results(workshop.chunk, twins))
+
+    workshop.analyse(seconds=0.0)
+
+    assert {n: line.failed_calls for n, line in workshop.results().items()} == {0: 2, 1: 1}
+
+
 def test_what_another_worker_has_completed_is_not_put_back(workshop: Workshop) -> None:
     found = uploads(3)
     workshop.batch_of(found)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gatehouse.cli.verdict_lookup import PARALLEL_QUERIES, VerdictLookup
 from gatehouse.cli.verdict_store import KEYS_A_READ, Identity, Item, VerdictStore, identity_of
+from gatehouse.moderation.document import MISSHAPEN
 from gatehouse.moderation.upload import Upload
 from gatehouse.moderation.verdict import BATCH_ID, BY_POLICY, OBJECT, STATUS, VERSION, Status
 
@@ -46,7 +47,7 @@ class FailedUpload:
         """The upload of an item.
 
         Raises:
-            KeyError, TypeError: the item is not one of ours.
+            one of `MISSHAPEN`: the item is not one of ours.
         """
         decided_by = item.get("decided_by")
         return cls(
@@ -163,7 +164,7 @@ def _failed(items: Iterable[Item]) -> Iterator[FailedUpload]:
         if item.get(STATUS) == Status.FAILED:  # the index follows the table within moments
             try:
                 yield FailedUpload.of(item)
-            except (KeyError, TypeError):
+            except MISSHAPEN:
                 continue
 
 

@@ -14,6 +14,7 @@ from gatehouse.cli.throttling import patiently
 from gatehouse.cli.verdict_lookup import PARALLEL_QUERIES, VerdictLookup
 from gatehouse.cli.verdict_store import Item
 from gatehouse.moderation.confirmation import StoredObject, speaks_of
+from gatehouse.moderation.document import MISSHAPEN
 from gatehouse.moderation.upload import Upload
 from gatehouse.moderation.verdict import BATCH_ID, CLAIMED_AT, STATUS, Status
 
@@ -213,7 +214,7 @@ def _speaks_of(item: Item, listed: ListedObject) -> bool:
     """Whether an item is about these very bytes, as a reader would compare them."""
     try:
         upload = Upload.from_document(item)
-    except (KeyError, TypeError):
+    except MISSHAPEN:
         return False
     if not listed.is_version_told:
         upload = replace(upload, version_id=None)

@@ -7,6 +7,7 @@ from typing import Any
 
 from gatehouse.cli.policy.stored_verdict import PolicyNameFor, governing_policy, judged_verdict
 from gatehouse.cli.verdict_store import Item
+from gatehouse.moderation.document import MISSHAPEN
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.replay import Replayed, is_replayable, replay
 from gatehouse.moderation.verdict import JUDGED, STATUS, Status, Verdict
@@ -76,7 +77,7 @@ class Comparison:
                 return
             status = Status(item[STATUS])
             verdict = judged_verdict(item) if is_replayable(status, item.get("decided_by")) else None
-        except (KeyError, ValueError, TypeError):
+        except MISSHAPEN:
             self.unreadable += 1
             return
         if verdict is not None:

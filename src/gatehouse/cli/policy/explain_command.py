@@ -13,6 +13,7 @@ from gatehouse.cli.output import Format, Output, OutputFormat
 from gatehouse.cli.policy.explanation_report import explanation_document, policy_words, reason_line, show_explanation
 from gatehouse.cli.policy.policy_source import POLICIES_FOLDER, SOURCE_HELP, PolicySources, sources_of
 from gatehouse.cli.verdict_lookup import VerdictLookup
+from gatehouse.moderation.document import MISSHAPEN
 from gatehouse.moderation.policy.explanation import Explanation
 from gatehouse.moderation.policy.explanation import explain as explanation_of
 from gatehouse.moderation.policy.policy import Policy
@@ -68,7 +69,7 @@ def explain(
     try:
         claim = claim_from_item(item)
         verdict = None if item[STATUS] == Status.PENDING else verdict_from_item(item)
-    except (KeyError, TypeError, ValueError) as error:
+    except MISSHAPEN as error:
         message = f"The verdict of {upload} was written by another version of Gatehouse or by hand ({error!r})."
         raise CommandError(f"{message} Use the version that wrote it.") from error
     if verdict is None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gatehouse.aws.upload_bucket import UploadBucket
 from gatehouse.cli.policy.stored_verdict import PolicyNameFor, governing_policy, judged_verdict
 from gatehouse.cli.verdict_store import Item
+from gatehouse.moderation.document import MISSHAPEN
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.replay import replay
 from gatehouse.moderation.verdict import BY_POLICY, FLAGGED, STATUS, PolicyReference, Status, Verdict
@@ -68,7 +69,7 @@ class RecentVerdicts:
                     continue
                 verdict = judged_verdict(item)
                 governed_by = governing_policy(item, policy_name_for)
-            except (KeyError, TypeError, ValueError):
+            except MISSHAPEN:
                 continue
             if verdict.policy is not None and governed_by is not None:
                 decided[governed_by, verdict.policy].append(verdict)

@@ -21,6 +21,7 @@ from gatehouse.aws.upload_bucket import UploadBucket
 from gatehouse.cli.clock import Clock, Moment
 from gatehouse.cli.policy.stored_verdict import PolicyNameFor, governing_policy, judged_verdict
 from gatehouse.cli.verdict_store import Identity, Item, Selection, VerdictStore, identity_of
+from gatehouse.moderation.document import MISSHAPEN
 from gatehouse.moderation.flag import MAX_MESSAGES, Flag, in_batches
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.replay import Replayed, is_replayable, replay
@@ -239,7 +240,7 @@ class ReplayRun:
                 pending[identity_of(item)] = (item[BATCH_ID], item[CLAIMED_AT])
             else:
                 self._report.left_alone += 1
-        except (KeyError, TypeError):
+        except MISSHAPEN:
             self._report.unreadable += 1
 
     def _judge(self, item: Item) -> Replayed | None:
@@ -251,7 +252,7 @@ class ReplayRun:
                 report.left_alone += 1
                 return None
             verdict = judged_verdict(item)
-        except (KeyError, TypeError, ValueError):
+        except MISSHAPEN:
             report.unreadable += 1
             return None
         if verdict.policy is not None and verdict.policy.hash == self._policy.hash:
