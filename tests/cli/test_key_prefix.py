@@ -19,7 +19,7 @@ def _commands_with_a_prefix(command: Any, *path: str) -> Iterator[str]:
 
 COMMANDS = sorted(_commands_with_a_prefix(get_command(app)))
 
-_LETTERS = "is compared letter by letter, and *, ? and [...] stand for nothing else"
+_LETTERS = "is compared letter by letter, and *, ?, [...] and {...} stand for nothing else"
 _SLASH = "has a slash in front, and keys have none there"
 _BLANKS = "has blanks around it, which are compared, too"
 

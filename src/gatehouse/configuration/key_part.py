@@ -13,7 +13,11 @@ from dataclasses import dataclass
 LITERAL = "literal:"
 
 _ADDRESS = re.compile(r"\A(?:arn:[^/]*|[A-Za-z][A-Za-z0-9+.-]*://[^/]*)/?")
-_GLOB = re.compile(r"\*|\?|\[[^\]]*\]")
+_GLOB = re.compile(r"\*|\?|\[[^\]]*\]|\{[^{}]*,[^{}]*\}")
+#: Globs that take whatever comes there.
+_ALL_BEFORE, _ALL_AFTER = re.compile(r"\A[*/]*\*"), re.compile(r"\*(?:[*/]*\*)?\Z")
+_ANCHOR = re.compile(r"\A\^|\$\Z")
+_HERE = re.compile(r"\A(?:\.?/)+")
 
 #: What the names of such files end with. Only these are refused: keys may well end with `image/original`.
 _MEDIA_TYPES = {
@@ -81,19 +85,20 @@ def _problem(written: str, *, at_the_end: bool) -> str | None:
         return "has blanks around it, which are compared, too"
     if _ADDRESS.match(written):
         return "is an address, and keys have no scheme, host or bucket in them"
-    if written.startswith("/"):
+    if _HERE.match(written):
         return "has a slash in front, and keys have none there"
     if _GLOB.search(written):
-        return "is compared letter by letter, and *, ? and [...] stand for nothing else"
+        return "is compared letter by letter, and *, ?, [...] and {...} stand for nothing else"
+    if _ANCHOR.search(written):
+        return "is compared letter by letter, and ^ and $ stand for nothing else"
     if at_the_end and written.lower() in _MEDIA_TYPES:
         return "is a media type, and keys end with none"
     return None
 
 
 def _meant(written: str, *, at_the_end: bool) -> tuple[str, ...]:
-    key = _ADDRESS.sub("", written.strip()).lstrip("/")
-    parts = _GLOB.split(key)
-    meant = (parts[-1] if at_the_end else parts[0]).strip().lstrip("/")
-    if not meant or _ADDRESS.match(meant):
-        return ()
-    return _MEDIA_TYPES.get(meant.lower(), (meant,)) if at_the_end else (meant,)
+    """What to write, if that takes the same keys: none more, or a milder policy would judge them."""
+    key = _ANCHOR.sub("", _HERE.sub("", _ADDRESS.sub("", written.strip())))
+    meant = (_ALL_BEFORE if at_the_end else _ALL_AFTER).sub("", key).strip()
+    found = _MEDIA_TYPES.get(meant.lower().lstrip("/"), (meant,)) if at_the_end else (meant,)
+    return found if all(one and _problem(one, at_the_end=at_the_end) is None for one in found) else ()
