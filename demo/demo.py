@@ -21,7 +21,8 @@ from demo.pipeline import DeployedPipeline, Upload
 from demo.report import flag_table, verdict_table
 from demo.samples import sample_images
 from demo.synthesis import SynthesisError, synthesize
-from gatehouse.console import console_for, printable
+from gatehouse.console import console_for, printable, spelled_out
+from gatehouse.moderation.document import is_text
 from gatehouse.moderation.verdict import FLAGGED, STATUS, Status
 from localcloud.assembly import AssemblyError
 from localcloud.cloud import CloudError, LocalCloud
@@ -95,19 +96,39 @@ def _files(images: Path) -> Iterator[Upload]:
         DemoError: there is nothing to upload, or something that can't be read.
     """
     chosen = Path(os.path.expanduser(images))  # `make` hands on a ~ as it stands
-    if chosen.is_file():
-        folder, visible = chosen.parent, [Path(chosen.name)]
-    elif chosen.is_dir():
-        names = sorted(path.relative_to(chosen) for path in chosen.rglob("*") if path.is_file())
-        folder, visible = chosen, [name for name in names if not any(part.startswith(".") for part in name.parts)]
-    else:
-        raise DemoError(f"there is no {images}; use make demo IMAGES=path/to/folder")
+    with _readable(chosen):
+        if chosen.is_file():
+            folder, visible = chosen.parent, [Path(chosen.name)]
+        elif chosen.is_dir():
+            folder, visible = chosen, _visible_files(chosen)
+        else:
+            raise DemoError(f"there is no {images}; use make demo IMAGES=path/to/folder")
     if not visible:
         raise DemoError(f"{images} holds no files")
     for name in visible:
+        if not is_text(name.as_posix()):
+            raise DemoError(f"{spelled_out(str(name))} has a name that is not UTF-8, and keys are; rename it")
         with _readable(folder / name), (folder / name).open("rb"):
             pass  # said now, and not once everything has been deployed
     return (Upload(name.as_posix(), _content(folder / name)) for name in visible)
+
+
+def _visible_files(folder: Path) -> list[Path]:
+    """The files under a folder, relative to it and sorted, without those that are hidden or in a hidden folder.
+
+    Raises:
+        OSError: a folder can't be listed.
+    """
+    found = []
+    for path, folders, names in os.walk(folder, onerror=_raise):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        files = (Path(path, name) for name in names if not name.startswith("."))
+        found += [file.relative_to(folder) for file in files if file.is_file()]
+    return sorted(found)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _content(file: Path) -> bytes:
@@ -120,7 +141,8 @@ def _readable(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise DemoError(f"{file} can't be read: {error.strerror}; leave it out, or make it readable") from error
+        which = error.filename or file
+        raise DemoError(f"{which} can't be read: {error.strerror}; leave it out, or make it readable") from error
 
 
 def _upload(pipeline: DeployedPipeline, uploads: Iterable[Upload]) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """What `make demo IMAGES=` and `make local PORT=` make of what people write, before anything is started."""
 
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,50 @@ def test_a_file_that_cannot_be_read_is_told_before_anything_is_built(
     assert said(capsys, str(tmp_path)) == (
         f"The demo failed: {refused} can't be read: Permission denied; leave it out, or make it readable\n"
     )
+
+
+def test_a_folder_that_cannot_be_listed_is_told_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = tmp_path / "pictures" / "private"
+    write_samples(refused)
+    (tmp_path / "pictures" / "cat.jpg").write_bytes(b"a cat")
+    scan: Any = os.scandir
+
+    def refuse(path: str) -> object:
+        if Path(path) == refused:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+
+    for folder in (tmp_path / "pictures", refused):
+        assert f"{refused} can't be read: Permission denied" in said(capsys, str(folder))
+
+
+def test_a_file_in_a_folder_that_may_not_be_entered_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+
+    assert "cat.jpg can't be read: Permission denied" in said(capsys, str(tmp_path / "cat.jpg"))
+
+
+def test_a_file_name_that_no_key_could_have_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / os.fsdecode(b"cat-\xff.jpg")).write_bytes(b"a cat")
+
+    assert "cat-\\udcff.jpg has a name that is not UTF-8" in said(capsys, str(tmp_path))
+
+
+def test_hidden_files_and_folders_are_left_out(tmp_path: Path) -> None:
+    for name in ("b.jpg", ".hidden.jpg", ".cache/a.jpg", "a/.c/d.jpg", "a/b.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"a cat")
+
+    assert [upload.key for upload in demo._files(tmp_path)] == ["a/b.jpg", "b.jpg"]
 
 
 def test_a_home_folder_is_found(

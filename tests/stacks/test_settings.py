@@ -599,7 +599,8 @@ def test_a_glob_or_an_address_is_refused_with_what_to_write(tmp_path: Path, key:
 def test_how_to_write_every_key_is_told_where_a_glob_takes_all(tmp_path: Path) -> None:
     assert message(tmp_path, lane('prefixes: ["*"]')) == (
         'gatehouse.yaml:3: lanes.default.prefixes: "*" is compared letter by letter, and *, ?, [...] and {...} '
-        'stand for nothing else; write what keys begin with ("" takes every key), or "literal:*" if keys have exactly that'
+        'stand for nothing else; write what keys begin with ("" takes every key), or "literal:*" if keys have exactly '
+        "that"
     )
 
 
