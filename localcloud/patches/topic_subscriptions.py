@@ -22,6 +22,9 @@ SEAMS = (
     Seam("ministack.services.sns", "_subscribe", ("params",)),
     Seam("ministack.services.sns", "_set_subscription_attributes", ("params",)),
     Seam("ministack.services.sns", "_p"),
+    Seam("ministack.services.sns", "_is_or_operator", ("value",)),
+    Seam("ministack.services.sns", "_sub_arn_to_topic"),
+    Seam("ministack.services.sns", "_find_subscription", ("topic_arn", "sub_arn")),
     Seam("ministack.services.sns", "_error", ("code", "message", "status")),
     Seam("ministack.services.cloudformation.provisioners", "_RESOURCE_HANDLERS"),
 )
@@ -43,7 +46,8 @@ def install() -> None:
         return _refusal(problem) if problem else subscribe(params)
 
     def checked_attributes(params: Mapping[str, Any]) -> Any:
-        problem = problem_of(_PROTOCOLS[0], {sns._p(params, "AttributeName"): sns._p(params, "AttributeValue")})
+        change = {sns._p(params, "AttributeName"): sns._p(params, "AttributeValue")}
+        problem = problem_of(_PROTOCOLS[0], {**_current_attributes(sns._p(params, "SubscriptionArn")), **change})
         return _refusal(problem) if problem else set_attributes(params)
 
     sns._subscribe, sns._set_subscription_attributes = checked_subscribe, checked_attributes
@@ -91,10 +95,13 @@ def problem_of(protocol: str, attributes: Mapping[str, str]) -> str:
 
 
 def _keys(policy: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Each key with its values, those of nested objects included."""
+    """Each key with its values, those of nested objects and of alternatives included."""
     for name, values in policy.items():
         if isinstance(values, dict) and values:
             yield from _keys(values)
+        elif name == "$or" and sns._is_or_operator(values):
+            for alternative in values:
+                yield from _keys(alternative)
         else:
             yield name, values
 
@@ -103,6 +110,13 @@ def _is_value(value: object) -> bool:
     if isinstance(value, dict):
         return len(value) == 1 and set(value) <= _OPERATORS
     return value is None or isinstance(value, str | int | float)
+
+
+def _current_attributes(subscription: str) -> Mapping[str, str]:
+    """What a subscription has that a change is judged with; nothing where there is none."""
+    found = sns._find_subscription(sns._sub_arn_to_topic.get(subscription, ""), subscription)
+    attributes: Mapping[str, str] = found["attributes"] if found else {}
+    return {name: value for name, value in attributes.items() if name in ("FilterPolicy", "FilterPolicyScope")}
 
 
 def _attributes(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

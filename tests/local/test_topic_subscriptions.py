@@ -12,6 +12,7 @@ GOOD: list[Any] = [
     {"status": ["BLOCKED"]},
     {"status": ["BLOCKED", "REVIEW"], "lane": [{"prefix": "kids"}], "max_confidence": [{"numeric": [">=", 90]}]},
     {"lane": [{"anything-but": ["imports"]}], "labels": [{"exists": True}], "status": [None, 1, 2.5, True]},
+    {"status": ["BLOCKED"], "$or": [{"lane": ["kids"]}, {"labels": [{"exists": True}]}]},
 ]
 BAD: list[Any] = [
     [],
@@ -23,6 +24,8 @@ BAD: list[Any] = [
     {"status": [{"prefix": "B", "suffix": "D"}]},
     {"object": {"bucket": ["uploads"]}},
     {name: ["x"] for name in "abcdef"},
+    {"$or": [{"lane": ["kids"]}]},
+    {"$or": [{"lane": ["kids"]}, {"labels": "Violence"}]},
 ]
 
 
@@ -61,6 +64,21 @@ def test_a_filter_policy_that_sns_refuses_is_refused(workbench: Workbench, topic
 def test_a_policy_on_the_messages_body_may_nest(workbench: Workbench, topic: str, queue: str) -> None:
     attributes = {"FilterPolicy": json.dumps({"object": {"bucket": ["uploads"]}}), "FilterPolicyScope": "MessageBody"}
     workbench.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue, Attributes=attributes)
+
+
+def test_a_policy_that_is_set_later_is_judged_by_the_subscriptions_scope(workbench: Workbench, queue: str) -> None:
+    sns = workbench.client("sns")
+    topic = sns.create_topic(Name=unique("topic"))["TopicArn"]
+    nested = json.dumps({"object": {"bucket": ["uploads"]}})
+    scope = {"FilterPolicyScope": "MessageBody", "FilterPolicy": json.dumps({"status": ["BLOCKED"]})}
+    arn = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue, Attributes=scope, ReturnSubscriptionArn=True)[
+        "SubscriptionArn"
+    ]
+
+    sns.set_subscription_attributes(SubscriptionArn=arn, AttributeName="FilterPolicy", AttributeValue=nested)
+
+    change = {"SubscriptionArn": arn, "AttributeName": "FilterPolicyScope", "AttributeValue": "MessageAttributes"}
+    assert error_code(lambda: sns.set_subscription_attributes(**change)) == "InvalidParameter"
 
 
 @pytest.mark.parametrize("protocol", ["carrier-pigeon", "SQS", "ftp"])
