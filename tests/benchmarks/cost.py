@@ -110,7 +110,7 @@ def looks(job_seconds: float) -> int:
     """How often a job is looked at until it has ended (`bulk_engine_states`)."""
     waited, count = 0.0, 0
     while waited < job_seconds:
-        waited += min(150, max(20, waited // 2))
+        waited += max(20, min(150, waited // 2), min(600, waited // 24))
         count += 1
     return count
 

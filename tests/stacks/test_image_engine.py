@@ -315,10 +315,12 @@ def test_chunks_hold_each_upload_once_at_every_rate(
 ) -> None:
     for workflow, rendered_workers, rendered_size in ((live, 2, 100), (fast, 2, 100)):
         items: str = workflow.states["Analyse images"]["Items"]
-        items = _replaced(items, f"$min([{rendered_size},", f"$min([{chunk_size},")
+        items = _replaced(items, f": {rendered_size}, $max(", f": {chunk_size}, $max(")
         items = _replaced(items, f"$passSize / {rendered_workers})", f"$passSize / {workers})")
 
-        chunks = [Chunk(ID, ImagePass.FIRST, **item) for item in render(items, {"passSize": uploads}, {})]
+        chunks = [
+            Chunk(ID, ImagePass.FIRST, **item) for item in render(items, {"pass": "first", "passSize": uploads}, {})
+        ]
 
         assert_each_upload_once(chunks, uploads)
         assert len({chunk.size for chunk in chunks}) == 1

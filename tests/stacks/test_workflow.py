@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from gatehouse.configuration.call_rate import CallRate
 from gatehouse.moderation.batch import Batch, bulk_output_prefix, execution_key, manifest_key
 from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.image_pass import ImagePass
 from gatehouse.moderation.lane import Lane
 from lambdas.results.request import ImageRun, Job, Request
 from stacks.constructs.workflow.bulk_engine_states import MAX_JOBS, TRANSIENT_FAILURES
@@ -37,6 +39,9 @@ STARTS = {"bulk": "Start job", "auto": "Try to start job"}
 
 #: So many uploads are no work for the image engine, so `auto` asks for a job.
 MANY = 10_000
+
+#: Passes of the image engine over a batch at most: one over all or the leftovers, the others over stragglers.
+IMAGE_PASSES = 1 + sum(each.is_of_stragglers for each in ImagePass)
 
 
 def job_given_to_results(run: Run) -> dict[str, Any]:
@@ -302,11 +307,21 @@ def test_a_running_job_that_may_not_be_looked_at_is_left_to_a_redrive(live: Work
 
 
 def test_looks_grow_rarer_as_a_job_ages(live: Workflow) -> None:
-    waits = live.run(batch_document("bulk"), Get_job=answering(*[IN_PROGRESS] * 40, SUCCEEDED)).waits
+    waits = live.run(batch_document("bulk"), Get_job=answering(*[IN_PROGRESS] * 25, SUCCEEDED)).waits
 
     assert waits == sorted(waits)
     assert waits[-1] == 150
     assert all(wait <= max(20, sum(waits[:n]) / 2) for n, wait in enumerate(waits))
+
+
+def test_a_job_of_hours_is_looked_at_every_few_minutes(live: Workflow) -> None:
+    waits = live.run(batch_document("bulk"), Get_job=answering(*[IN_PROGRESS] * 120, SUCCEEDED)).waits
+
+    assert waits == sorted(waits)
+    assert waits[-1] == 600
+    late = [n for n, wait in enumerate(waits) if wait > 150]
+    assert all(waits[n] <= sum(waits[:n]) / 24 for n in late)
+    assert sum(waits[: late[0]]) >= 3600
 
 
 def test_a_job_that_takes_too_long_is_given_up_after_the_deadline_and_not_before(live: Workflow) -> None:
@@ -345,19 +360,53 @@ def test_each_attempt_has_the_whole_deadline(live: Workflow) -> None:
 def test_three_jobs_of_a_day_each_stay_within_an_executions_history(
     request: pytest.FixtureRequest, priority: str, engine: str
 ) -> None:
-    """The worst there is of a job: each slot is waited for to the end, and under `auto` the image engine follows."""
+    """The worst there is: each slot is waited for to the end, and the image engine follows, and answers nothing."""
     workflow: Workflow = request.getfixturevalue(priority)
     start = STARTS[engine]
     day = len(workflow.run(batch_document("bulk"), Get_job=answering(IN_PROGRESS)).calls["Get job"])
     a_day_for_nothing = [*[IN_PROGRESS] * (day - 1), failed_job("THROTTLED")]
+    last = [*[IN_PROGRESS] * (day - 1), SUCCEEDED if engine == "bulk" else failed_job("THROTTLED")]
 
-    done = workflow.run(batch_document(engine, MANY), Get_job=answering(*a_day_for_nothing * MAX_JOBS))
+    done = workflow.run(
+        batch_document(engine, MANY),
+        Get_job=answering(*a_day_for_nothing * (MAX_JOBS - 1), *last),
+        Write_verdicts=answering(*all_passes(leftovers=engine == "bulk")),
+    )
 
     assert len(done.calls["Get job"]) == MAX_JOBS * day
-    assert bool(done.iterations) == (engine == "auto")
+    assert done.states.count("Analyse images") == IMAGE_PASSES
     slots = retrier_of(workflow.states[start], "Rekognition.LimitExceededException")["MaxAttempts"]
     again = len(done.calls[start]) * slots
     assert events(done) + 3 * again < HISTORY
+
+
+@pytest.mark.parametrize("calls_per_second", [0.715, 5, 50, 250])
+def test_an_image_engine_that_answers_nothing_stays_within_an_executions_history(
+    live: Workflow, calls_per_second: float
+) -> None:
+    """Also with the smallest chunks, where the account's rate is small."""
+    rate, rendered = CallRate(calls_per_second), CallRate(5)
+    definition = json.dumps(live.definition)
+    for old, new in (
+        (f": {rendered.chunk_size}, $max(", f": {rate.chunk_size}, $max("),
+        (f"$passSize / {rendered.workers})", f"$passSize / {rate.workers})"),
+    ):
+        assert old in definition
+        definition = definition.replace(old, new)
+
+    done = Workflow(json.loads(definition)).run(
+        batch_document("image", MANY), Write_verdicts=answering(*all_passes(leftovers=False))
+    )
+
+    assert done.states.count("Analyse images") == IMAGE_PASSES
+    assert events(done) < HISTORY / 2
+
+
+def all_passes(*, leftovers: bool) -> list[Any]:
+    """What Results says where nothing is ever answered: all uploads are asked about again, in every pass there is."""
+    again = [each for each in ImagePass if each.is_of_stragglers]
+    passes = [ImagePass.LEFTOVERS, *again] if leftovers else again
+    return [*(settled(MANY, each) for each in passes), settled()]
 
 
 def events(run: Run) -> int:

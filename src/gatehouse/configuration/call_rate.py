@@ -23,7 +23,7 @@ _WORKERS = (2, _MAX_CHUNKS_UNDER_WAY)
 
 #: A chunk has to be done well within a run of the Analyzer, which makes calls for 85 of its 120 seconds.
 _CHUNK_SECONDS = 70
-_MAX_CHUNK = 100
+MAX_CHUNK = 100
 
 #: Uploads in a chunk at least, where a batch has so many: each chunk costs a few calls of its own, and eight of the
 #: 25,000 events that an execution may have.
@@ -62,7 +62,7 @@ class CallRate:
     @property
     def chunk_size(self) -> int:
         """Uploads in a chunk at most."""
-        return min(_MAX_CHUNK, math.floor(self.calls_per_worker * _CHUNK_SECONDS))
+        return min(MAX_CHUNK, math.floor(self.calls_per_worker * _CHUNK_SECONDS))
 
     @property
     def is_enough(self) -> bool:

@@ -51,9 +51,9 @@ TRANSIENT_ERRORS = (
     "Rekognition.ThrottlingException",
 )
 
-#: Seconds until the next look: half of what was waited already, so a long job costs few looks and a short one little
-#: time. A look costs three transitions.
-_PAUSE = "$min([150, $max([20, $floor($waited / 2)])])"
+#: Seconds until the next look: half of what was waited already, and from an hour on a 24th. So a long job costs few
+#: looks, and a short one little time. A look costs three transitions, and nine of the 25,000 events that there may be.
+_PAUSE = "$max([20, $min([150, $floor($waited / 2)]), $min([600, $floor($waited / 24)])])"
 
 _DEADLINE_EXCEEDED = (
     "{'code': 'DeadlineExceeded', 'message': 'the job ' & $jobId & ' was still ' & $status & ' after '"

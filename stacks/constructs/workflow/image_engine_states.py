@@ -4,7 +4,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
-from gatehouse.configuration.call_rate import LEAST_CHUNK
+from gatehouse.configuration.call_rate import LEAST_CHUNK, MAX_CHUNK
 from gatehouse.moderation.chunk import CHUNK_FAILED
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.image_pass import ImagePass
@@ -39,8 +39,11 @@ class ImageEngineStates(Construct):
     def __init__(self, scope: Construct, id: str, *, analyzer: ImageAnalyzer) -> None:
         super().__init__(scope, id)
         least = LEAST_FAST_CHUNK if analyzer.priority is Priority.FAST else LEAST_CHUNK
+        # Stragglers are asked about up to six times, after an outage all of a batch's, and an execution has only so
+        # many events: a chunk of theirs may take a worker several runs.
+        most = f"$contains($pass, 'stragglers') ? {MAX_CHUNK} : {analyzer.rate.chunk_size}"
         #: Uploads in a chunk of this pass, in JSONata.
-        self._size = f"$min([{analyzer.rate.chunk_size}, $max([{least}, $ceil($passSize / {analyzer.rate.workers})])])"
+        self._size = f"$min([{most}, $max([{least}, $ceil($passSize / {analyzer.rate.workers})])])"
         self._analyse = self._analyse_images(analyzer)
         self._choice: sfn.Choice | None = None
         self.start: sfn.IChainable = self._analyse
