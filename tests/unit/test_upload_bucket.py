@@ -300,6 +300,32 @@ def test_an_uploads_own_object_that_may_not_be_read_is_our_fault_and_raised(
         _codes(versioned, _approval(upload, engine))
 
 
+def test_an_object_that_is_refused_while_others_are_given_holds_up_nobody(
+    versioned: Storage, finds_animations: bool
+) -> None:
+    """Also where HeadObject of it is refused: a version that is gone may look so to those who may not list versions."""
+    refused, other = _put(versioned, "refused.jpg"), _put(versioned, "other.jpg")
+    for operation in ("GetObject", "HeadObject"):
+        versioned.calls.answer_always(
+            operation, lambda request: an_error("AccessDenied", status=403) if "refused" in request["url"] else None
+        )
+
+    found = _codes(versioned, _approval(refused), _approval(other), finds_animations=finds_animations)
+
+    assert found == ["Forbidden", None]
+
+
+def test_an_error_that_passes_is_raised_whatever_else_was_given(storage: Storage, finds_animations: bool) -> None:
+    failing, other = _put(storage, "failing.jpg"), _put(storage, "other.jpg")
+    for operation in ("GetObject", "HeadObject"):
+        storage.calls.answer_always(
+            operation, lambda request: an_error("SlowDown", status=503) if "failing" in request["url"] else None
+        )
+
+    with pytest.raises(ClientError, match="SlowDown"):
+        _codes(storage, _approval(failing), _approval(other), finds_animations=finds_animations)
+
+
 def test_a_missing_permission_is_raised(storage: Storage, finds_animations: bool) -> None:
     upload = _put(storage)
     for operation in ("GetObject", "HeadObject"):

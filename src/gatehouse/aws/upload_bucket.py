@@ -1,17 +1,18 @@
 """The uploads bucket, ours or an existing one: only ever asked what is stored now, never written to."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from gatehouse.moderation.confirmation import ARCHIVED, GONE, REPLACED, StoredObject, aliases_of, doubt
+from gatehouse.moderation.confirmation import ARCHIVED, FORBIDDEN, GONE, REPLACED, StoredObject, aliases_of, doubt
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.png_animation import PIECE_BYTES, unseen_frames
 from gatehouse.moderation.upload import Upload, iso, version_named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from mypy_boto3_s3 import S3Client
 
@@ -24,6 +25,7 @@ PARALLEL_LOOKS = 32
 _ABSENT = 404
 _WITHOUT_BYTES = frozenset({_ABSENT, 405, 416})
 _UNREADABLE = 400
+_REFUSED = 403
 #: Error of an object that has to be restored before it can be read (API reference, GetObject).
 _ARCHIVED = "InvalidObjectState"
 
@@ -51,13 +53,25 @@ class UploadBucket:
         HeadObject for each on an unpinned analysis. Only a manifest's line can be taken for another key, which costs a
         HeadObject for each other reading: the image engine is given the key as it is.
 
+        An object that S3 refuses while it gives others holds up nobody: its key or a policy excludes us from it, or its
+        version is gone and S3 does not say so (it says which only to those who may list; whether that goes for versions
+        is not documented).
+
         Raises:
-            ClientError: S3 does not let us look, which is our fault and not an upload's.
+            ClientError: S3 does not let us look at any, or fails, which is our fault and not an upload's.
         """
         asked = [verdict for verdict in verdicts if self._finds_animations or not verdict.is_pinned]
         look = self._doubt_about_image if self._finds_animations else self._doubt_about_current
         with ThreadPoolExecutor(PARALLEL_LOOKS) as threads:
-            found = dict(zip(map(id, asked), threads.map(look, asked), strict=True))
+            looks = list(threads.map(partial(_tried, look), asked))
+        errors = [one for one in looks if isinstance(one, ClientError)]
+        for error in errors:
+            if _status(error) != _REFUSED or len(errors) == len(looks):
+                raise error
+        found = {
+            id(verdict): FORBIDDEN if isinstance(one, ClientError) else one
+            for verdict, one in zip(asked, looks, strict=True)
+        }
         return [found.get(id(verdict)) for verdict in verdicts]
 
     def _doubt_about_current(self, verdict: "Verdict") -> "Failure | None":
@@ -97,8 +111,7 @@ class UploadBucket:
         Raises:
             ClientError: it is the upload's own object, and S3 should have given it.
         """
-        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        if status in _WITHOUT_BYTES:
+        if _status(error) in _WITHOUT_BYTES:
             return self._doubt_about_bytes(verdict, None)
         if not verdict.is_pinned and (failure := self._doubt_about_current(verdict)):
             return failure
@@ -136,7 +149,7 @@ class UploadBucket:
         try:
             answer = self._client.head_object(Bucket=upload.bucket, Key=upload.key)
         except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (_ABSENT, _UNREADABLE):
+            if _status(error) in (_ABSENT, _UNREADABLE):
                 return None
             raise
         return _stored(answer)
@@ -149,6 +162,17 @@ class UploadBucket:
         else:
             answer = self._client.get_object(Bucket=upload.bucket, Key=upload.key, VersionId=version_id, Range=wanted)
         return _stored(answer), answer["Body"].read()
+
+
+def _tried(look: "Callable[[Verdict], Failure | None]", verdict: "Verdict") -> "Failure | ClientError | None":
+    try:
+        return look(verdict)
+    except ClientError as error:
+        return error
+
+
+def _status(error: ClientError) -> int:
+    return error.response["ResponseMetadata"]["HTTPStatusCode"]
 
 
 def _stored(answer: Any) -> StoredObject:

@@ -19,17 +19,19 @@ from gatehouse.moderation.verdict import Failure
 #: The upload's bytes are gone, or nothing can tell whether they are still there: no other analysis would help.
 SUPERSEDED = "Superseded"
 UNCONFIRMABLE = "Unconfirmable"
-#: They can't be read before somebody restores them.
+#: They can't be read before somebody restores them, or lets us.
 _ARCHIVED = "Archived"
+_FORBIDDEN = "Forbidden"
 
 #: Codes of doubts that no other analysis will ever remove; and of all that the image engine would not remove now.
 UNREPEATABLE = frozenset({SUPERSEDED, UNCONFIRMABLE})
-DEFINITE_CODES = UNREPEATABLE | {_ARCHIVED}
+DEFINITE_CODES = UNREPEATABLE | {_ARCHIVED, _FORBIDDEN}
 
 GONE = Failure(SUPERSEDED, "the object was deleted before its analysis could be confirmed")
 REPLACED = Failure(SUPERSEDED, "the object was overwritten; the upload that did it has a verdict of its own")
-ARCHIVED = Failure(
-    _ARCHIVED, "the object was archived before its approval could be confirmed; restore it, then resubmit the batch"
+ARCHIVED = Failure(_ARCHIVED, "the object was archived before its approval could be confirmed; restore it, then retry")
+FORBIDDEN = Failure(
+    _FORBIDDEN, "S3 let us read other objects and not this one, to confirm its approval; let us read it, then retry"
 )
 
 
