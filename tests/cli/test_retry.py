@@ -346,3 +346,13 @@ def test_only_batches_with_failed_uploads_are_listed_if_asked_for(operated: Oper
         return [entry["batch_id"] for entry in json.loads(result.stdout)]
 
     assert (listed("failed-uploads"), listed("failed")) == (["batch-1"], ["batch-2"])
+
+
+def test_a_lane_that_is_not_there_now_is_said_to_be_none(operated: Operated, gatehouse: Run) -> None:
+    operated.deployed.put(failed(an_upload("a.jpg"), lane="gone"))
+
+    for lane, found in (("typo", 0), ("gone", 1)):
+        result = gatehouse("retry", "--status", "FAILED", "--lane", lane, "--dry-run", "--output", "json")
+        assert json.loads(result.stdout)["found"] == found
+        assert f"There is no lane {lane} now, only default, profile-pictures." in result.stderr
+    assert "There is no lane" not in gatehouse("retry", "--status", "FAILED", "--lane", "default", "--dry-run").stderr

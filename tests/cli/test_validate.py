@@ -254,3 +254,14 @@ def test_the_shipped_policies_are_valid(run: Run) -> None:
     result = run("validate", *map(str, sorted((root / "policies").glob("*.yaml"))))
 
     assert result.exit_code == 0
+
+
+def test_a_number_of_thousands_of_digits_is_not_repeated(tmp_path: Path, gatehouse: Run) -> None:
+    file = tmp_path / "odd.yaml"
+    file.write_text(f"name: odd\nversion: {'9' * 5000}\n", encoding="utf-8")
+
+    result = gatehouse("policy", "validate", str(file))
+
+    assert result.exit_code == 1
+    assert f"{file}:2: " in result.stdout + result.stderr
+    assert all(len(line) < 400 for line in (result.stdout + result.stderr).splitlines())

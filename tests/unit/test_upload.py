@@ -248,6 +248,7 @@ def _through_sns(event: dict[str, Any]) -> dict[str, Any]:
         (_older(eventName="ObjectCreated:Put"), "older kind"),
         (_older(eventName="s3:ObjectCreated:CompleteMultipartUpload"), "older kind"),
         (_older(), "older kind"),
+        ({"Records": [{"s3": {"object": {"key": "cat.jpg"}}}]}, "older kind"),
         (_through_sns(_older(eventName="ObjectCreated:Copy")), "older kind"),
         (_through_sns(s3_event(an_upload())), "envelope of SNS"),
         (s3_event(an_upload()) | {"detail": "text"}, "no detail"),

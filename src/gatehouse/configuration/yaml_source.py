@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from gatehouse.moderation.document import shown
+
 #: Numbers that YAML 1.1, and so this parser, takes to be octal (060 is 48) or of base 60 (1:20 is 80); 1.2 does not.
 _MISREAD = re.compile(r"[-+]?(0[0-7_]+|[0-9][0-9_]*:[0-9:.]+)")
 
@@ -121,7 +123,7 @@ class _Reader:
         try:
             value = self._loader.construct_object(node, deep=True)
         except (ValueError, TypeError, LookupError, AttributeError) as error:  # `!!int ""` is an IndexError there
-            raise YamlError(line, f"{node.value!r} can't be read: {error}") from error
+            raise YamlError(line, f"{shown(node.value)} can't be read: {error}") from error
         if isinstance(value, int) and value.bit_length() > _MOST_BITS:
             raise YamlError(line, "a number larger than anything we count; write a plain number")
         if isinstance(value, int | float) and _MISREAD.fullmatch(node.value):

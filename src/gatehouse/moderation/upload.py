@@ -213,7 +213,9 @@ def _is_older_notification(event: Mapping[str, Any]) -> bool:
     notification-content-structure.html). A record that does not say what happened may be about one."""
     records = event.get("Records")
     return isinstance(records, list) and any(
-        isinstance(record, dict) and record.get("eventSource") == "aws:s3" and _may_be_created(record.get("eventName"))
+        isinstance(record, dict)
+        and (record.get("eventSource") == "aws:s3" or ("eventSource" not in record and "s3" in record))
+        and _may_be_created(record.get("eventName"))
         for record in records
     )
 

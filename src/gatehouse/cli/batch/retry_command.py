@@ -86,6 +86,8 @@ def retry(
         _show(out, plan, dry_run=dry_run)
     if not uploads:
         out.say(f"No upload{_where(selection)} is {status} since {selection.since}.", style="green")
+    if lane is not None and lane not in found.lanes:  # uploads of one that is gone are found all the same
+        out.tell(f"There is no lane {lane} now, only {', '.join(sorted(found.lanes))}.")
     raise typer.Exit(1 if plan.going.refused or plan.going.unowned else 0)
 
 
