@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from demo.synthesis import ROOT
-from gatehouse.moderation.verdict import INDEX, INDEX_PARTITION, OBJECT
+from gatehouse.moderation.verdict_item import (
+    INDEX,
+    INDEX_PARTITION,
+    OBJECT,
+)
 from localcloud.endpoint import command_line_environment
 
 AWS_CLI = ".venv-aws/bin/aws"

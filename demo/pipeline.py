@@ -9,7 +9,15 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
 
-from gatehouse.moderation.verdict import FLAGGED, OBJECT, STATUS, VERSION, Status
+from gatehouse.moderation.status import (
+    FLAGGED,
+    Status,
+)
+from gatehouse.moderation.verdict_item import (
+    OBJECT,
+    STATUS,
+    VERSION,
+)
 from localcloud.cloud import LocalCloud
 from localcloud.deployer import Outputs
 

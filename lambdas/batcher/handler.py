@@ -18,7 +18,9 @@ from gatehouse.aws.policy_parameters import PolicyParameters
 from gatehouse.aws.verdict_table import VerdictTable
 from gatehouse.aws.work_bucket import WorkBucket
 from gatehouse.moderation.batch import Batch
-from gatehouse.moderation.verdict import Status
+from gatehouse.moderation.status import (
+    Status,
+)
 from lambdas.batcher.active_policies import ActivePolicies
 from lambdas.batcher.admission import Admission, Admitted
 from lambdas.batcher.environment import Environment

@@ -5,13 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gatehouse.moderation.lane import Lane
-from gatehouse.moderation.upload import (
-    MalformedMessageError,
-    Upload,
-    is_readmitted,
-    parse_message,
-    resubmitted_batch,
-)
+from gatehouse.moderation.upload import UnreadableUploadError, Upload
+from gatehouse.moderation.upload_event import MalformedMessageError, parse_event
 
 
 @dataclass(slots=True)
@@ -37,18 +32,17 @@ class Messages:
         for record in records:
             identity = record["messageId"]
             try:
-                upload = parse_message(record["body"])
-            except MalformedMessageError as error:
+                event = parse_event(record["body"])
+            except (MalformedMessageError, UnreadableUploadError) as error:
                 messages.malformed[identity] = str(error)
                 continue
             # What we put back is pending: if the lane has changed since, nobody else would take it.
-            is_wanted = upload and (lane.matches(upload.key, upload.size) or is_readmitted(record["body"]))
-            if upload is None or not is_wanted:
+            if event is None or not (event.is_readmitted or lane.matches(event.upload.key, event.upload.size)):
                 messages.ignored += 1
                 continue
-            messages.uploads[identity] = upload
-            if batch_id := resubmitted_batch(record["body"]):
-                messages.resubmitted[upload.identity] = batch_id
+            messages.uploads[identity] = event.upload
+            if event.resubmit_of:
+                messages.resubmitted[event.upload.identity] = event.resubmit_of
         return messages
 
     def response(self, come_back: set[tuple[str, str]]) -> dict[str, Any]:

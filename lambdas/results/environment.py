@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gatehouse.moderation.verdict import Status
+from gatehouse.moderation.status import (
+    Status,
+)
 
 #: The check as the template says it.
 ANIMATION_CHECK = {"on": True, "off": False}

@@ -19,7 +19,12 @@ from gatehouse.aws.verdict_table import VerdictTable
 from gatehouse.aws.work_bucket import WorkBucket
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.policy.model_drift import MAX_NAMES, loggable, other_versions, unknown_labels
-from gatehouse.moderation.verdict import Status, Verdict
+from gatehouse.moderation.status import (
+    Status,
+)
+from gatehouse.moderation.verdict import (
+    Verdict,
+)
 from lambdas.results.environment import Environment
 from lambdas.results.request import ImageRun, Job, Request
 from lambdas.results.settlement import Settled, Settlement

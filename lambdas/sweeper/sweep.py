@@ -18,7 +18,12 @@ from gatehouse.aws.ingest_queue import IngestQueue, MessageNotSentError
 from gatehouse.aws.verdict_table import VerdictTable, VerdictTableBusyError
 from gatehouse.aws.work_bucket import WorkBucket
 from gatehouse.moderation.open_batch import OpenBatch, open_key
-from gatehouse.moderation.upload import Upload, readmission_message
+from gatehouse.moderation.upload import (
+    Upload,
+)
+from gatehouse.moderation.upload_event import (
+    readmission_message,
+)
 from lambdas.sweeper.schedule import LaneRoute, Schedule
 
 #: A queue delivers a message for up to two hours before it is a dead letter (ten times, eleven minutes apart at most).

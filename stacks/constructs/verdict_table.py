@@ -5,7 +5,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from gatehouse.moderation import verdict
+from gatehouse.moderation import verdict_item
 from stacks.constructs.encryption_key import EncryptionKey
 
 
@@ -23,10 +23,10 @@ class VerdictTable(Construct):
         self.table = dynamodb.TableV2(
             self,
             "Table",
-            partition_key=_text(verdict.OBJECT),
-            sort_key=_text(verdict.VERSION),
+            partition_key=_text(verdict_item.OBJECT),
+            sort_key=_text(verdict_item.VERSION),
             billing=dynamodb.Billing.on_demand(),
-            time_to_live_attribute=verdict.EXPIRES_AT,
+            time_to_live_attribute=verdict_item.EXPIRES_AT,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
             ),
@@ -34,11 +34,11 @@ class VerdictTable(Construct):
             removal_policy=cdk.RemovalPolicy.RETAIN,
             global_secondary_indexes=[
                 dynamodb.GlobalSecondaryIndexPropsV2(
-                    index_name=verdict.INDEX,
-                    partition_key=_text(verdict.INDEX_PARTITION),
-                    sort_key=_text(verdict.INDEX_SORT),
+                    index_name=verdict_item.INDEX,
+                    partition_key=_text(verdict_item.INDEX_PARTITION),
+                    sort_key=_text(verdict_item.INDEX_SORT),
                     projection_type=dynamodb.ProjectionType.INCLUDE,
-                    non_key_attributes=list(verdict.INDEX_PROJECTION),
+                    non_key_attributes=list(verdict_item.INDEX_PROJECTION),
                 )
             ],
         )

@@ -19,6 +19,7 @@ from gatehouse.configuration.call_rate import (
 )
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.lane import Priority
+from gatehouse.moderation.verdict_item import claim_item, verdict_item
 from stacks.constructs.image_analyzer import memory_size
 from stacks.constructs.workflow.image_engine_states import LEAST_FAST_CHUNK
 from tests.unit.builders import a_claim, a_verdict, an_analysis, an_upload
@@ -121,9 +122,9 @@ def write_units() -> float:
     claim = a_claim(upload, batch_id="5f" * 16)
     labels = {"Violence": 92.6, "Graphic Violence": 92.6, "Explosions and Blasts": 92.6}
     verdict = a_verdict(claim=claim, analysis=an_analysis(labels))
-    clean = _units(a_verdict(claim=claim, analysis=an_analysis({}), reasons=()).to_item())
-    labelled = _units(verdict.to_item())
-    return 2 * _units(claim.to_item()) + 2 * ((1 - LABELLED) * clean + LABELLED * labelled) + FLAGGED
+    clean = _units(verdict_item(a_verdict(claim=claim, analysis=an_analysis({}), reasons=())))
+    labelled = _units(verdict_item(verdict))
+    return 2 * _units(claim_item(claim)) + 2 * ((1 - LABELLED) * clean + LABELLED * labelled) + FLAGGED
 
 
 def _units(item: Mapping[str, Any]) -> int:

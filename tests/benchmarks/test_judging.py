@@ -1,7 +1,9 @@
 import pytest
 
 from gatehouse.moderation.analysis import parse_result_line
-from gatehouse.moderation.verdict import Status
+from gatehouse.moderation.status import (
+    Status,
+)
 from tests.benchmarks.judging import IMAGES, Cost, measure, result_line, standard_policy
 
 #: Judging an image costs at most twice what reading its result line does.

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gatehouse.moderation.engine import Engine
-from gatehouse.moderation.verdict import FINAL, Status
+from gatehouse.moderation.status import (
+    FINAL,
+    Status,
+)
 from tests.e2e.images import ANIMATED, BLOCKED, CLEAN, REVIEW
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from gatehouse.moderation.verdict import STATUS
+from gatehouse.moderation.verdict_item import (
+    STATUS,
+)
 from tests.chaos.cloud import BULK_LANES
 from tests.chaos.invariants import Observed, violations
 from tests.chaos.ledger import Ledger

@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from gatehouse.moderation.flag import Flag
-from gatehouse.moderation.verdict import Status, Verdict
+from gatehouse.moderation.status import (
+    Status,
+)
+from gatehouse.moderation.verdict import (
+    Verdict,
+)
+from gatehouse.moderation.verdict_item import claim_item, verdict_item
 from tests.chaos.invariants import Observed, violations
 from tests.chaos.ledger import Entry, Kind, Ledger
 from tests.chaos.watch import Watch
@@ -49,7 +55,7 @@ def observed(verdicts: Mapping[str, Verdict] | None = None, **fields: Any) -> Ob
     """A run in which nothing went wrong; `verdicts` take the place of the right ones, by version id."""
     standing = {entry.version_id: verdict(entry) for entry in ENTRIES} | dict(verdicts or {})
     defaults: dict[str, Any] = {
-        "items": [one.to_item() for one in standing.values()],
+        "items": [verdict_item(one) for one in standing.values()],
         "flags": [flag(one) for one in standing.values() if one.status in (Status.REVIEW, Status.BLOCKED)],
         "analysed": {"a.jpg": 2, "b.jpg": 1, "c.jpg": 1, "m.png": 1},
         "stored": frozenset((entry.key, entry.version_id) for entry in ENTRIES),
@@ -63,7 +69,7 @@ def without(version_id: str) -> Callable[[Observed], Observed]:
 
 
 def pending(version_id: str) -> Callable[[Observed], Observed]:
-    claim = verdict(ENTRIES[0]).claim.to_item()
+    claim = claim_item(verdict(ENTRIES[0]).claim)
     return lambda run: replace(run, items=[claim if item["version_id"] == version_id else item for item in run.items])
 
 
@@ -122,7 +128,7 @@ def test_nothing_but_clean_bytes_may_be_approved(entry: Entry) -> None:
 
 
 def test_a_verdict_of_an_upload_that_nobody_made_is_found() -> None:
-    stranger = verdict(Entry("x.jpg", "v9", Kind.CLEAN)).to_item()
+    stranger = verdict_item(verdict(Entry("x.jpg", "v9", Kind.CLEAN)))
     run = observed()
 
     found = violations(a_ledger(), replace(run, items=[*run.items, stranger]))
@@ -199,7 +205,7 @@ def test_thousands_of_the_same_are_told_in_a_few_sentences() -> None:
 @pytest.mark.parametrize("changed", [{"status": "REVIEW"}, {"decided_at": "2026-11-23T00:00:00.000Z"}])
 def test_a_final_verdict_that_changes_during_a_run_is_seen(changed: Mapping[str, str]) -> None:
     watch = Watch(list)
-    item = verdict(ENTRIES[0]).to_item()
+    item = verdict_item(verdict(ENTRIES[0]))
 
     watch.look([item])
     watch.look([item])
@@ -214,7 +220,7 @@ def test_a_claim_that_becomes_a_verdict_is_no_change() -> None:
     watch = Watch(list)
     standing = verdict(ENTRIES[0])
 
-    watch.look([standing.claim.to_item()])
-    watch.look([standing.to_item()])
+    watch.look([claim_item(standing.claim)])
+    watch.look([verdict_item(standing)])
 
     assert watch.changed() == []

@@ -20,19 +20,24 @@ from typer.testing import CliRunner, Result
 
 from gatehouse.cli.connection import Connection
 from gatehouse.configuration.pascal_case import pascal_case
+from gatehouse.moderation.claim import (
+    Claim,
+)
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer, policy_key
 from gatehouse.moderation.verdict import (
+    Verdict,
+)
+from gatehouse.moderation.verdict_item import (
     INDEX,
     INDEX_PARTITION,
     INDEX_PROJECTION,
     INDEX_SORT,
     OBJECT,
     VERSION,
-    Claim,
-    Verdict,
 )
 from tests.unit.aws_calls import AwsCalls
+from tests.unit.builders import item_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -175,7 +180,7 @@ class Deployed:
 
     def put(self, *held: Verdict | Claim) -> None:
         """Put the items of final verdicts, or of claims."""
-        puts: Any = [{"PutRequest": {"Item": _serialized(entry.to_item())}} for entry in held]
+        puts: Any = [{"PutRequest": {"Item": _serialized(item_of(entry))}} for entry in held]
         for start in range(0, len(puts), 25):
             self.dynamodb.batch_write_item(RequestItems={TABLE: puts[start : start + 25]})
 

@@ -10,13 +10,20 @@ import pytest
 from gatehouse.cli.batch import list_command as batch_list
 from gatehouse.cli.clock import Clock
 from gatehouse.moderation.batch import uploads_key
+from gatehouse.moderation.claim import (
+    Claim,
+)
+from gatehouse.moderation.failure import (
+    Failure,
+)
 from gatehouse.moderation.image_pass import ImagePass
 from gatehouse.moderation.open_batch import OpenBatch
-from gatehouse.moderation.upload import parse_message, resubmitted_batch
-from gatehouse.moderation.verdict import Claim, Failure, Status
+from gatehouse.moderation.status import (
+    Status,
+)
 from tests.cli.conftest import STATE_MACHINE, WORK, Deployed, Run
 from tests.cli.operated import INGEST, PICTURES, PICTURES_INGEST, Operated
-from tests.unit.builders import NOON, a_claim, a_verdict, an_upload, uploads
+from tests.unit.builders import NOON, a_claim, a_verdict, an_upload, event_in, upload_in, uploads
 
 BATCH = "0" * 32
 REDRIVABLE = {"redriveStatus": "REDRIVABLE"}
@@ -135,8 +142,8 @@ def test_what_is_open_under_the_batch_is_resubmitted_and_nothing_else(operated: 
 
     assert json.loads(result.stdout)["resubmitted"] == {"default": 2}
     sent = operated.bodies(INGEST)
-    assert {parse_message(body) for body in sent} == {held[3].upload, held[4].upload}
-    assert {resubmitted_batch(body) for body in sent} == {BATCH}
+    assert {upload_in(body) for body in sent} == {held[3].upload, held[4].upload}
+    assert {event_in(body).resubmit_of for body in sent} == {BATCH}
 
 
 def test_what_a_person_decided_is_not_resubmitted(operated: Operated, gatehouse: Run) -> None:

@@ -5,12 +5,24 @@ from typing import Any
 import pytest
 
 from gatehouse.cli.policy.comparison import Comparison
+from gatehouse.moderation.claim import (
+    Claim,
+)
 from gatehouse.moderation.lane import Lane
 from gatehouse.moderation.policy.policy import Policy
-from gatehouse.moderation.verdict import Claim, PolicyReference, Status, Verdict
+from gatehouse.moderation.reason import (
+    PolicyReference,
+)
+from gatehouse.moderation.status import (
+    Status,
+)
+from gatehouse.moderation.verdict import (
+    Verdict,
+)
+from gatehouse.moderation.verdict_item import verdict_item
 from tests.cli.conftest import STANDARD, STRICT, policy_of
 from tests.cli.judged_uploads import a_judged
-from tests.unit.builders import ADAPTER, a_claim, a_verdict, an_upload
+from tests.unit.builders import ADAPTER, a_claim, a_verdict, an_upload, item_of
 
 OLD = policy_of(STANDARD)
 #: Violence is nobody's concern any more, but Alcohol is, and Smoking is blocked.
@@ -37,7 +49,7 @@ def compared(*held: Verdict | Claim, old: Policy = OLD, new: Policy = NEW, **fie
     """What a comparison finds in these items."""
     comparison = Comparison(old, new, policy_name_for, **fields)
     for entry in held:
-        comparison.add(entry.to_item())
+        comparison.add(item_of(entry))
     return comparison
 
 
@@ -170,7 +182,7 @@ def test_decisions_of_people_and_uploads_without_labels_are_counted_apart() -> N
 @pytest.mark.parametrize("lost", ["lane", "labels", "policy", "decided_at"])
 def test_an_item_of_another_make_stops_nothing(lost: str) -> None:
     comparison = Comparison(OLD, NEW, policy_name_for)
-    item = a_judged("wine.jpg", {"Alcohol": 60.0}, OLD).to_item()
+    item = verdict_item(a_judged("wine.jpg", {"Alcohol": 60.0}, OLD))
     del item[lost]
 
     comparison.add(item)

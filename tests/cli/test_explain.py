@@ -9,9 +9,18 @@ import pytest
 
 from gatehouse.cli.policy.policy_source import short
 from gatehouse.moderation.analysis import Analysis
+from gatehouse.moderation.failure import (
+    Failure,
+)
 from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.status import (
+    Status,
+)
 from gatehouse.moderation.upload import Upload
-from gatehouse.moderation.verdict import Failure, Status, Verdict
+from gatehouse.moderation.verdict import (
+    Verdict,
+)
+from gatehouse.moderation.verdict_item import verdict_item
 from tests.cli.conftest import STANDARD, STRICT, Deployed, Run, policy_of
 from tests.unit.builders import ADAPTER, a_claim, a_verdict, an_analysis, an_upload
 
@@ -255,7 +264,7 @@ def test_what_is_no_object_is_told(run: Run, upload: str) -> None:
 
 
 def test_an_item_of_another_make_is_told(run: Run, deployed: Deployed) -> None:
-    item = judged().to_item()
+    item = verdict_item(judged())
     del item["batch_id"]
     deployed.put_item(item)
 

@@ -7,9 +7,19 @@ from typing import Any
 import pytest
 
 from gatehouse.cli.queue import message_queue
+from gatehouse.moderation.failure import (
+    Failure,
+)
 from gatehouse.moderation.lane import Lane
-from gatehouse.moderation.upload import Upload, readmission_message
-from gatehouse.moderation.verdict import Failure, Status
+from gatehouse.moderation.status import (
+    Status,
+)
+from gatehouse.moderation.upload import (
+    Upload,
+)
+from gatehouse.moderation.upload_event import (
+    readmission_message,
+)
 from tests.cli.conftest import Deployed, Run, queue_url
 from tests.cli.operated import (
     DEAD,

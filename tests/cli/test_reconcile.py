@@ -14,8 +14,16 @@ from gatehouse.cli.bucket import reconcile_command as command
 from gatehouse.cli.bucket.listed_objects import Inventory, outermost
 from gatehouse.cli.clock import Clock
 from gatehouse.cli.errors import CommandError
-from gatehouse.moderation.upload import iso, version_named
-from gatehouse.moderation.verdict import Status
+from gatehouse.moderation.moment import (
+    iso,
+)
+from gatehouse.moderation.status import (
+    Status,
+)
+from gatehouse.moderation.upload import (
+    version_named,
+)
+from gatehouse.moderation.verdict_item import verdict_item
 from tests.cli.conftest import UPLOADS, Deployed, Run
 from tests.cli.operated import DEFAULT, PICTURES, Operated
 from tests.unit.builders import a_claim, a_verdict, an_upload
@@ -94,7 +102,7 @@ def test_an_item_that_is_not_ours_speaks_of_no_object(
     operated: Operated, gatehouse: Run, odd: dict[str, str | None]
 ) -> None:
     stored = store(operated, "odd.jpg")
-    item = a_verdict(Status.APPROVED, a_claim(an_upload("odd.jpg", **stored))).to_item()
+    item = verdict_item(a_verdict(Status.APPROVED, a_claim(an_upload("odd.jpg", **stored))))
     operated.deployed.put_item({**item, **odd})
 
     assert standings(report(gatehouse)) == {("default", "other-version"): 1}

@@ -14,12 +14,30 @@ from gatehouse.aws.upload_bucket import UploadBucket
 from gatehouse.cli.clock import Clock
 from gatehouse.cli.policy.replay_run import AWAIT_SECONDS, LOOK_SECONDS, PARALLEL_WRITES, Ending, ReplayRun, Report
 from gatehouse.cli.verdict_store import Selection, VerdictStore
+from gatehouse.moderation.claim import (
+    Claim,
+)
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.flag import flag_id
 from gatehouse.moderation.lane import Lane
 from gatehouse.moderation.policy import taxonomy
 from gatehouse.moderation.policy.policy import Policy
-from gatehouse.moderation.verdict import FLAGGED, STATUS, Claim, PolicyReference, Status, Verdict, verdict_from_item
+from gatehouse.moderation.reason import (
+    PolicyReference,
+)
+from gatehouse.moderation.status import (
+    FLAGGED,
+    Status,
+)
+from gatehouse.moderation.verdict import (
+    Verdict,
+)
+from gatehouse.moderation.verdict_item import (
+    STATUS,
+    claim_item,
+    verdict_from_item,
+    verdict_item,
+)
 from tests.cli.conftest import STANDARD, STRICT, TABLE, UPLOADS, Deployed, policy_of
 from tests.cli.judged_uploads import EARLIER, PatientClock, a_judged, put_object
 from tests.unit.aws_calls import Killed
@@ -359,7 +377,7 @@ def test_only_selected_uploads_are_judged_again(bench: Bench) -> None:
 
 @pytest.mark.parametrize("lost", ["lane", "labels", "policy", "decided_at", "status"])
 def test_an_item_of_another_make_stops_nothing(bench: Bench, lost: str) -> None:
-    item = a_judged("beer.jpg", WINE, OLD).to_item()
+    item = verdict_item(a_judged("beer.jpg", WINE, OLD))
     del item[lost]
     bench.deployed.put_item(item)
     bench.put(a_judged("wine.jpg", WINE, OLD))
@@ -372,7 +390,7 @@ def test_an_item_of_another_make_stops_nothing(bench: Bench, lost: str) -> None:
 
 
 def test_a_claim_of_another_make_is_not_awaited(bench: Bench) -> None:
-    item = a_claim(an_upload("beer.jpg")).to_item()
+    item = claim_item(a_claim(an_upload("beer.jpg")))
     del item["batch_id"]
     bench.deployed.put_item(item)
 

@@ -11,12 +11,29 @@ from gatehouse.cli import throttling
 from gatehouse.cli.batch import list_command as batch_list
 from gatehouse.cli.batch import retry_command as retry
 from gatehouse.cli.clock import Clock
-from gatehouse.moderation.upload import Upload, iso, parse_message, resubmitted_batch
-from gatehouse.moderation.verdict import Claim, Failure, Status, Verdict
+from gatehouse.moderation.claim import (
+    Claim,
+)
+from gatehouse.moderation.failure import (
+    Failure,
+)
+from gatehouse.moderation.moment import (
+    iso,
+)
+from gatehouse.moderation.status import (
+    Status,
+)
+from gatehouse.moderation.upload import (
+    Upload,
+)
+from gatehouse.moderation.verdict import (
+    Verdict,
+)
+from gatehouse.moderation.verdict_item import verdict_item
 from tests.cli.conftest import Deployed, Run
 from tests.cli.operated import INGEST, PICTURES_INGEST, Operated
 from tests.unit.aws_calls import an_error
-from tests.unit.builders import NOON, a_claim, a_verdict, an_upload, uploads
+from tests.unit.builders import NOON, a_claim, a_verdict, an_upload, event_in, upload_in, uploads
 
 DENIED = "AccessDeniedException"
 
@@ -52,7 +69,7 @@ def test_what_failed_in_any_batch_goes_back_to_be_taken_from_it(operated: Operat
     report = retried(gatehouse)
 
     assert report["put_back"] == [{"code": DENIED, "lane": "default", "count": 234}]
-    sent = {parse_message(body): resubmitted_batch(body) for body in operated.bodies(INGEST)}
+    sent = {upload_in(body): event_in(body).resubmit_of for body in operated.bodies(INGEST)}
     assert sent == {verdict.upload: verdict.claim.batch_id for verdict in verdicts}
     assert operated.deployed.calls.made["Scan"] == 0
 
@@ -73,7 +90,7 @@ def test_an_upload_that_a_newer_one_has_followed_has_a_verdict_of_its_own(operat
 
     retried(gatehouse)
 
-    assert [parse_message(body) for body in operated.bodies(INGEST)] == [older]
+    assert [upload_in(body) for body in operated.bodies(INGEST)] == [older]
 
 
 def test_what_a_person_decided_is_left_alone_and_named(operated: Operated, gatehouse: Run) -> None:
@@ -110,7 +127,7 @@ def test_it_may_be_run_again(operated: Operated, gatehouse: Run) -> None:
 
     first, second = operated.bodies(INGEST)
     assert first == second
-    assert resubmitted_batch(first) == "batch-1"
+    assert event_in(first).resubmit_of == "batch-1"
 
 
 @pytest.mark.parametrize(
@@ -263,7 +280,9 @@ def test_more_than_one_page_of_the_index_is_read(operated: Operated, gatehouse: 
 @pytest.mark.parametrize("odd", [{}, {"sequencer": "zz"}, {"uploaded_at": "today"}, {"size": "many"}], ids=str)
 def test_an_item_that_is_not_ours_ends_nothing(operated: Operated, gatehouse: Run, odd: dict[str, str]) -> None:
     operated.deployed.put(failed(an_upload("a.jpg")))
-    item = failed(an_upload("odd.jpg")).to_item() if odd else {"status": "FAILED", "status_day": "FAILED#2026-11-22#0"}
+    item = (
+        verdict_item(failed(an_upload("odd.jpg"))) if odd else {"status": "FAILED", "status_day": "FAILED#2026-11-22#0"}
+    )
     keys = {"object": "odd", "version": "1", "decided_order": "2026-11-22T12:30:00.000Z#1"}
     operated.deployed.put_item({**item, **keys, **odd})
 

@@ -13,10 +13,24 @@ from gatehouse.cli import verdict_lookup
 from gatehouse.cli.policy.policy_source import short
 from gatehouse.cli.policy.recent_verdicts import RecentVerdicts
 from gatehouse.cli.verdict_lookup import DAYS, MOST
+from gatehouse.moderation.moment import (
+    iso,
+)
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer
-from gatehouse.moderation.upload import Upload, iso
-from gatehouse.moderation.verdict import PolicyReference, Status, Verdict
+from gatehouse.moderation.reason import (
+    PolicyReference,
+)
+from gatehouse.moderation.status import (
+    Status,
+)
+from gatehouse.moderation.upload import (
+    Upload,
+)
+from gatehouse.moderation.verdict import (
+    Verdict,
+)
+from gatehouse.moderation.verdict_item import verdict_item
 from tests.cli.conftest import LANES, STANDARD, STRICT, Deployed, Run, policy_of
 from tests.cli.judged_uploads import a_judged, put_object
 from tests.cli.noon import make_it_noon
@@ -445,7 +459,7 @@ def test_approvals_and_older_verdicts_are_not_looked_at(deployed: Deployed, stat
 
 
 def test_what_was_approved_since_the_index_was_read_does_not_count() -> None:
-    items = [a_verdict(Status.APPROVED).to_item(), flagged().to_item(), {"status": "REVIEW"}]
+    items = [verdict_item(a_verdict(Status.APPROVED)), verdict_item(flagged()), {"status": "REVIEW"}]
 
     assert RecentVerdicts.of(items, lambda *_: "standard").looked_at == 1
 

@@ -10,14 +10,19 @@ from gatehouse.cli.errors import CommandError
 from gatehouse.cli.verdict_store import Selection, VerdictStore, identity_of
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.replay import replay
+from gatehouse.moderation.status import (
+    Status,
+)
 from gatehouse.moderation.verdict import (
+    Verdict,
+)
+from gatehouse.moderation.verdict_item import (
     DECISION_ATTRIBUTES,
     INDEX_PARTITION,
     INDEX_SORT,
     STATUS,
-    Status,
-    Verdict,
     verdict_from_item,
+    verdict_item,
 )
 from tests.cli.conftest import STANDARD, STRICT, TABLE, Deployed, policy_of
 from tests.cli.judged_uploads import a_judged
@@ -236,11 +241,11 @@ def test_a_table_that_answers_nothing_is_given_up(deployed: Deployed, store: Ver
 
 def test_a_new_decision_replaces_the_one_seen(deployed: Deployed, store: VerdictStore) -> None:
     before, after = a_change({"Violence": 60.0})
-    deployed.put_item(before.to_item(expires_at=4_000_000_000))
+    deployed.put_item(verdict_item(before, expires_at=4_000_000_000))
 
     assert store.rewrite(before, after)
 
-    assert deployed.items() == {before.upload.identity: after.to_item(expires_at=4_000_000_000)}
+    assert deployed.items() == {before.upload.identity: verdict_item(after, expires_at=4_000_000_000)}
     (item,) = deployed.items().values()
     assert (item["status"], item["policy"]["name"], item["decided_at"]) == ("BLOCKED", "strict", DECIDED_AT)
     assert item[INDEX_PARTITION].startswith("BLOCKED#2026-11-23#")

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from demo.pipeline import DeployedPipeline
-from gatehouse.moderation.verdict import STATUS
+from gatehouse.moderation.verdict_item import (
+    STATUS,
+)
 from localcloud.cloud import LocalCloud
 from localcloud.deployer import Outputs
 

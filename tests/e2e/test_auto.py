@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from demo.pipeline import Upload
-from gatehouse.moderation.verdict import Status
+from gatehouse.moderation.status import (
+    Status,
+)
 from localcloud.rekognition.refusal import BulkRefusal
 from tests.e2e.conftest import Deploy
 from tests.e2e.images import BLOCKED, CLEAN, REVIEW

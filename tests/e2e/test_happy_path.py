@@ -8,7 +8,13 @@ import pytest
 
 from demo.pipeline import Upload
 from demo.samples import sample_images
-from gatehouse.moderation.verdict import FLAGGED, STATUS, Status
+from gatehouse.moderation.status import (
+    FLAGGED,
+    Status,
+)
+from gatehouse.moderation.verdict_item import (
+    STATUS,
+)
 from localcloud.rekognition.planted_labels import plant
 from tests.e2e.pipeline import Pipeline
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gatehouse.moderation.reconciliation import NOT_ANALYZED, BulkAnswers
+from gatehouse.moderation.matching import NOT_ANALYZED, BulkAnswers
 from tests.fuzz.misbehaving import PARSERS as MISBEHAVING
 from tests.fuzz.parser import Parser
 from tests.fuzz.parsers import PARSERS
@@ -60,9 +60,9 @@ def _milder(answers: BulkAnswers, entry: Any) -> Any:
 
 #: A parser, the part of it that is replaced, and a replacement with a bug.
 _BUGS: dict[str, tuple[str, Any]] = {
-    "reconciliation.BulkAnswers": ("gatehouse.moderation.reconciliation.BulkAnswers.answer", _milder),
+    "matching.BulkAnswers": ("gatehouse.moderation.matching.BulkAnswers.answer", _milder),
     "analysis.parse_result_line": ("gatehouse.moderation.analysis._members", dict),
-    "upload.parse_message": ("gatehouse.moderation.upload._size", lambda stored: stored.get("size")),
+    "upload_event.parse_event": ("gatehouse.moderation.upload._size", lambda stored: stored.get("size")),
     "policy.Policy.from_document": (
         "gatehouse.moderation.policy.policy_document._confidence",
         lambda value, path: float(value),

@@ -13,7 +13,9 @@ from gatehouse.configuration.settings import MAX_LANES
 from gatehouse.configuration.settings_section import SettingsError
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.lane import Priority
-from gatehouse.moderation.verdict import Status
+from gatehouse.moderation.status import (
+    Status,
+)
 from lambdas.analyzer.environment import Environment as AnalyzerEnvironment
 from lambdas.batcher.environment import Environment as BatcherEnvironment
 from lambdas.results.environment import Environment as ResultsEnvironment

@@ -21,7 +21,9 @@ from gatehouse.moderation.lane import Lane
 from gatehouse.moderation.policy import taxonomy
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.rule import CONTENT_TYPES
-from gatehouse.moderation.verdict import Status
+from gatehouse.moderation.status import (
+    Status,
+)
 from localcloud.rekognition.analysis import answer
 from localcloud.rekognition.images import MOST_BYTES_OF_AN_OBJECT, open_image
 from localcloud.rekognition.planted_labels import find

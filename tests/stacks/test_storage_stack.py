@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gatehouse.configuration.policies import compile_policies
-from gatehouse.moderation import verdict
+from gatehouse.moderation import verdict_item
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer
 from tests.stacks.conftest import ROOT, Assembly, only, resources
@@ -56,19 +56,19 @@ def test_the_verdict_table_has_the_keys_the_code_uses(shipped: Assembly) -> None
 
     assert properties["BillingMode"] == "PAY_PER_REQUEST"
     assert properties["KeySchema"] == [
-        {"AttributeName": verdict.OBJECT, "KeyType": "HASH"},
-        {"AttributeName": verdict.VERSION, "KeyType": "RANGE"},
+        {"AttributeName": verdict_item.OBJECT, "KeyType": "HASH"},
+        {"AttributeName": verdict_item.VERSION, "KeyType": "RANGE"},
     ]
     assert {entry["AttributeType"] for entry in properties["AttributeDefinitions"]} == {"S"}
-    assert properties["TimeToLiveSpecification"] == {"AttributeName": verdict.EXPIRES_AT, "Enabled": True}
+    assert properties["TimeToLiveSpecification"] == {"AttributeName": verdict_item.EXPIRES_AT, "Enabled": True}
     (index,) = properties["GlobalSecondaryIndexes"]
     assert index == {
-        "IndexName": verdict.INDEX,
+        "IndexName": verdict_item.INDEX,
         "KeySchema": [
-            {"AttributeName": verdict.INDEX_PARTITION, "KeyType": "HASH"},
-            {"AttributeName": verdict.INDEX_SORT, "KeyType": "RANGE"},
+            {"AttributeName": verdict_item.INDEX_PARTITION, "KeyType": "HASH"},
+            {"AttributeName": verdict_item.INDEX_SORT, "KeyType": "RANGE"},
         ],
-        "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(verdict.INDEX_PROJECTION)},
+        "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(verdict_item.INDEX_PROJECTION)},
     }
 
 

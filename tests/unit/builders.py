@@ -7,12 +7,35 @@ from typing import Any
 
 from gatehouse.moderation.analysis import Analysis, ContentType, Label
 from gatehouse.moderation.batch import Batch, BatchSettings, BatchUpload, read_settings
+from gatehouse.moderation.claim import (
+    Claim,
+)
 from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.failure import (
+    Failure,
+)
 from gatehouse.moderation.lane import Lane
+from gatehouse.moderation.moment import (
+    iso,
+)
 from gatehouse.moderation.policy import taxonomy
 from gatehouse.moderation.policy.policy import Policy
-from gatehouse.moderation.upload import Upload, iso
-from gatehouse.moderation.verdict import BY_POLICY, Claim, Failure, PolicyReference, Reason, Status, Verdict
+from gatehouse.moderation.reason import (
+    PolicyReference,
+    Reason,
+)
+from gatehouse.moderation.status import (
+    Status,
+)
+from gatehouse.moderation.upload import (
+    Upload,
+)
+from gatehouse.moderation.upload_event import UploadEvent, parse_event
+from gatehouse.moderation.verdict import (
+    BY_POLICY,
+    Verdict,
+)
+from gatehouse.moderation.verdict_item import claim_item, verdict_item
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 ADAPTER = "arn:aws:rekognition:us-east-1:000000000000:project/p/version/v/1"
@@ -169,3 +192,21 @@ def a_verdict(status: Status = Status.REVIEW, claim: Claim | None = None, **fiel
         "decided_by": BY_POLICY,
     }
     return Verdict(held, status, decided_at, **defaults | fields)
+
+
+def event_in(body: str) -> UploadEvent:
+    """The event of a message that is about an upload."""
+    event = parse_event(body)
+    assert event is not None
+    return event
+
+
+def upload_in(body: str) -> Upload | None:
+    """The upload of a message, or None if it is about none."""
+    event = parse_event(body)
+    return None if event is None else event.upload
+
+
+def item_of(held: Verdict | Claim) -> dict[str, Any]:
+    """What the table holds of a final verdict, or of a claim."""
+    return claim_item(held) if isinstance(held, Claim) else verdict_item(held)

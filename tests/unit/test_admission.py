@@ -14,8 +14,14 @@ from gatehouse.moderation.batch import manifest_key, uploads_key
 from gatehouse.moderation.open_batch import open_key
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.policy_pointer import PolicyPointerError
+from gatehouse.moderation.status import (
+    Status,
+)
 from gatehouse.moderation.upload import Upload
-from gatehouse.moderation.verdict import Status, claim_from_item
+from gatehouse.moderation.verdict_item import (
+    claim_from_item,
+    verdict_item,
+)
 from lambdas.batcher.admission import Admission, Admitted
 from tests.unit.aws_calls import Killed
 from tests.unit.builders import NOON, a_lane, a_policy, a_verdict, an_upload, uploads
@@ -526,7 +532,7 @@ def test_a_failed_upload_stays_so_unless_its_own_batch_is_meant(batcher: Batcher
 
 def test_a_verdict_that_a_person_gives_meanwhile_is_not_undone(batcher: Batcher, failed: str) -> None:
     claim = claim_from_item(batcher.storage.item(uploads(1)[0]))
-    verdict = a_verdict(Status.BLOCKED, claim).to_item()
+    verdict = verdict_item(a_verdict(Status.BLOCKED, claim))
     storage = batcher.storage
 
     def decide() -> None:

@@ -22,6 +22,7 @@ from gatehouse.moderation.analysis import (
 )
 from gatehouse.moderation.flag import MAX_BYTES, Flag
 from gatehouse.moderation.policy.taxonomy import PARENTS
+from gatehouse.moderation.verdict_item import verdict_item
 from tests.unit.builders import a_claim, a_policy, a_verdict, an_answer, an_upload, labels
 from tests.unit.test_upload import JSON, KEYS
 
@@ -153,7 +154,7 @@ def test_the_largest_answer_fits_a_line_a_transaction_and_a_flag() -> None:
     verdict = a_verdict(claim=a_claim(upload), analysis=analysis, reasons=decision.reasons)
 
     assert Flag.of(verdict).size < MAX_BYTES
-    assert 100 * len(json.dumps(verdict.to_item(), default=str).encode()) < 4 * 1024 * 1024
+    assert 100 * len(json.dumps(verdict_item(verdict), default=str).encode()) < 4 * 1024 * 1024
 
 
 @given(answer=JSON)
@@ -176,7 +177,7 @@ def test_what_is_read_can_be_stored(field: str, value: object) -> None:
         result = parse_result_line(_with_label(**{field: value}))
     except ResultLineError:
         return
-    item = a_verdict(analysis=result.analysis).to_item()
+    item = verdict_item(a_verdict(analysis=result.analysis))
     assert json.dumps(TypeSerializer().serialize(item), ensure_ascii=False).encode()
 
 

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gatehouse.moderation.claim import (
+    Claim,
+)
 from gatehouse.moderation.open_batch import OPEN_PREFIX, OpenBatch, named_by, open_key
-from gatehouse.moderation.verdict import Claim
 from tests.unit.builders import an_upload, uploads
 
 ID = "0123456789abcdef" * 2

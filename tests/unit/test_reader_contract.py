@@ -11,8 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatehouse.moderation.confirmation import StoredObject, speaks_of
-from gatehouse.moderation.upload import iso, version_named
-from gatehouse.moderation.verdict import Status
+from gatehouse.moderation.moment import (
+    iso,
+)
+from gatehouse.moderation.status import (
+    Status,
+)
+from gatehouse.moderation.upload import (
+    version_named,
+)
+from gatehouse.moderation.verdict_item import verdict_item
 from tests.unit.builders import a_claim, a_verdict, an_upload
 
 README = Path(__file__).resolve().parents[2] / "README.md"
@@ -108,7 +116,7 @@ def test_a_reader_compares_as_the_pipeline_does(
 ) -> None:
     upload = an_upload(version_id=version_named(told), etag="e1", uploaded_at=iso(UPLOADED))
     stored = StoredObject(version_named(served), etag, iso(modified.replace(tzinfo=UTC)))
-    item = a_verdict(status, a_claim(upload)).to_item()
+    item = verdict_item(a_verdict(status, a_claim(upload)))
 
     shown = may_show(item, served, etag, modified.replace(tzinfo=UTC))
 

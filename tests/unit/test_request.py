@@ -3,8 +3,12 @@ from typing import Any
 import pytest
 
 from gatehouse.moderation.chunk import Chunk
+from gatehouse.moderation.failure import (
+    MAX_CODE,
+    MAX_MESSAGE,
+    Failure,
+)
 from gatehouse.moderation.image_pass import ImagePass
-from gatehouse.moderation.verdict import MAX_CODE, MAX_MESSAGE, Failure
 from lambdas.results.request import Fallback, ImageRun, Job, Location, Request
 
 NO_JOB: dict[str, Any] = {"job_id": None, "results": None, "summary": None, "failure": None}

@@ -11,15 +11,25 @@ import pytest
 from gatehouse.aws.executions import Progress
 from gatehouse.aws.ingest_queue import IngestQueue
 from gatehouse.moderation.batch import new_batch_id
+from gatehouse.moderation.moment import (
+    iso,
+)
 from gatehouse.moderation.open_batch import OpenBatch, open_key
-from gatehouse.moderation.upload import Upload, iso, parse_message
-from gatehouse.moderation.verdict import Status, claim_from_item
+from gatehouse.moderation.status import (
+    Status,
+)
+from gatehouse.moderation.upload import (
+    Upload,
+)
+from gatehouse.moderation.verdict_item import (
+    claim_from_item,
+)
 from lambdas.batcher.admission import Admission
 from lambdas.batcher.messages import Messages
 from lambdas.sweeper.schedule import LaneRoute, Schedule
 from lambdas.sweeper.sweep import READMIT_AGAIN, Sweep, Swept
 from tests.unit.aws_calls import Killed, an_error
-from tests.unit.builders import a_lane, a_policy, a_verdict, an_upload, sqs_records, uploads
+from tests.unit.builders import a_lane, a_policy, a_verdict, an_upload, sqs_records, upload_in, uploads
 from tests.unit.conftest import WORK, Storage
 from tests.unit.scripted_executions import ScriptedExecutions
 
@@ -50,7 +60,7 @@ class House:
 
     def admit_messages(self, bodies: list[str] | None = None) -> None:
         """Deliver what is in the queue, or these messages, to a batcher, long after the first one."""
-        found = [parse_message(body) for body in (self.messages() if bodies is None else bodies)]
+        found = [upload_in(body) for body in (self.messages() if bodies is None else bodies)]
         self._batcher(self.now).admit([upload for upload in found if upload], timedelta(minutes=1))
 
     def _batcher(self, now: Callable[[], datetime]) -> Admission:
@@ -98,7 +108,7 @@ class House:
 
     def readmitted(self) -> list[Upload | None]:
         """The uploads in the queue, in order of their keys."""
-        return sorted(map(parse_message, self.messages()), key=lambda upload: upload.key if upload else "")
+        return sorted(map(upload_in, self.messages()), key=lambda upload: upload.key if upload else "")
 
     def is_open(self, batch_id: str) -> bool:
         return self.storage.work.read_open(open_key("default", batch_id)) is not None

@@ -8,12 +8,16 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from gatehouse.moderation.claim import (
+    Claim,
+)
+from gatehouse.moderation.moment import (
+    iso,
+)
 from gatehouse.moderation.open_batch import OpenBatch, open_key
-from gatehouse.moderation.upload import iso, parse_message
-from gatehouse.moderation.verdict import Claim
 from lambdas.sweeper import handler as sweeper
 from tests.emitted_metrics import EMITTED
-from tests.unit.builders import uploads
+from tests.unit.builders import upload_in, uploads
 from tests.unit.conftest import TABLE, WORK, Storage
 from tests.unit.emitted import dimensions_in, metrics_in
 from tests.unit.lambda_context import a_context
@@ -75,7 +79,7 @@ def test_what_is_stuck_goes_back_into_its_lanes_queue(deployed: Deployed) -> Non
     deployed.invoke()
 
     messages = boto3.client("sqs").receive_message(QueueUrl=deployed.queue_url, MaxNumberOfMessages=10)["Messages"]
-    found = [upload for message in messages if (upload := parse_message(message["Body"]))]
+    found = [upload for message in messages if (upload := upload_in(message["Body"]))]
     assert sorted(found, key=lambda upload: upload.key) == uploads(2)
     (line,) = deployed.logged("batch readmitted")
     assert (line["batch_id"], line["uploads"]) == (BATCH, 2)

@@ -10,20 +10,31 @@ from hypothesis import strategies as st
 
 from gatehouse.moderation.analysis import CONFIDENCE_DECIMALS, Analysis, ContentType, Label
 from gatehouse.moderation.engine import Engine
-from gatehouse.moderation.verdict import (
-    DECISION_ATTRIBUTES,
-    FINAL,
-    FLAGGED,
-    INDEX_PARTITION,
-    INDEX_SORT,
+from gatehouse.moderation.failure import (
     Failure,
+)
+from gatehouse.moderation.reason import (
     PolicyReference,
     Reason,
+)
+from gatehouse.moderation.status import (
+    FINAL,
+    FLAGGED,
     Status,
+)
+from gatehouse.moderation.verdict import (
     Verdict,
+)
+from gatehouse.moderation.verdict_item import (
+    DECISION_ATTRIBUTES,
+    INDEX_PARTITION,
+    INDEX_SORT,
     claim_from_item,
+    claim_item,
+    decision_item,
     index_partition,
     verdict_from_item,
+    verdict_item,
 )
 from tests.unit.builders import ADAPTER, a_claim, a_verdict, an_analysis, an_upload
 
@@ -82,7 +93,7 @@ def test_every_status_but_pending_is_final() -> None:
 def test_a_claim_survives_its_item(version_id: str | None) -> None:
     claim = a_claim(an_upload(version_id=version_id), attempt=2, lane="avatars")
 
-    item = claim.to_item()
+    item = claim_item(claim)
 
     assert item["status"] == "PENDING"
     assert ("version_id" in item) is (version_id is not None)
@@ -91,13 +102,13 @@ def test_a_claim_survives_its_item(version_id: str | None) -> None:
 
 
 def test_a_pending_item_is_in_no_index_and_never_expires() -> None:
-    assert not {INDEX_PARTITION, INDEX_SORT, "expires_at"} & set(a_claim().to_item())
+    assert not {INDEX_PARTITION, INDEX_SORT, "expires_at"} & set(claim_item(a_claim()))
 
 
 @pytest.mark.parametrize("status", sorted(FINAL))
 def test_a_final_item_keeps_its_claim(status: Status) -> None:
     claim = a_claim(attempt=3)
-    item = a_verdict(status, claim).to_item()
+    item = verdict_item(a_verdict(status, claim))
 
     assert item["status"] == status.value
     assert claim_from_item(item) == claim
@@ -106,7 +117,7 @@ def test_a_final_item_keeps_its_claim(status: Status) -> None:
 @pytest.mark.parametrize("status", sorted(FINAL))
 def test_the_index_holds_every_final_status_but_approved(status: Status) -> None:
     verdict = a_verdict(status)
-    item = verdict.to_item()
+    item = verdict_item(verdict)
 
     if status is Status.APPROVED:
         assert not {INDEX_PARTITION, INDEX_SORT} & set(item)
@@ -123,7 +134,7 @@ def test_the_index_spreads_a_day_over_ten_partitions() -> None:
 
 def test_a_judged_item_says_what_it_was_judged_on() -> None:
     analysis = an_analysis({"Violence": 92.5}, content_types=(ContentType("Animated", 72.75),), adapter=None)
-    item = a_verdict(analysis=analysis, adapter_asked=ADAPTER).to_item(expires_at=1_800_000_000)
+    item = verdict_item(a_verdict(analysis=analysis, adapter_asked=ADAPTER), expires_at=1_800_000_000)
 
     assert item["labels"] == [{"name": "Violence", "parent": "", "confidence": Decimal("92.5"), "level": 1}]
     assert item["content_types"] == [{"name": "Animated", "confidence": Decimal("72.75")}]
@@ -138,7 +149,7 @@ def test_a_judged_item_says_what_it_was_judged_on() -> None:
 
 
 def test_a_failed_item_says_why_and_that_no_policy_decided() -> None:
-    item = a_verdict(Status.FAILED, failure=Failure("Superseded", "overwritten")).to_item()
+    item = verdict_item(a_verdict(Status.FAILED, failure=Failure("Superseded", "overwritten")))
 
     assert item["error"] == {"code": "Superseded", "message": "overwritten"}
     assert not {"policy", "decided_by", "labels", "expires_at"} & set(item)
@@ -146,7 +157,7 @@ def test_a_failed_item_says_why_and_that_no_policy_decided() -> None:
 
 @pytest.mark.parametrize("analysis", [Analysis(), an_analysis({"Weapons": 99.999992, "Violence": 0.0})])
 def test_an_item_is_what_dynamodb_can_store(analysis: Analysis) -> None:
-    assert json.dumps(TypeSerializer().serialize(a_verdict(analysis=analysis).to_item()))
+    assert json.dumps(TypeSerializer().serialize(verdict_item(a_verdict(analysis=analysis))))
 
 
 def test_a_reported_failure_is_cut_to_what_can_be_stored() -> None:
@@ -155,7 +166,7 @@ def test_a_reported_failure_is_cut_to_what_can_be_stored() -> None:
 
 @given(verdict=JUDGED | FAILED)
 def test_a_verdict_survives_its_item_with_decimals_and_with_floats(verdict: Verdict) -> None:
-    item = verdict.to_item(expires_at=1_800_000_000)
+    item = verdict_item(verdict, expires_at=1_800_000_000)
 
     assert verdict_from_item(_through_dynamodb(item)) == verdict
     assert verdict_from_item(_with_floats(item)) == verdict
@@ -165,11 +176,11 @@ def test_a_verdict_survives_its_item_with_decimals_and_with_floats(verdict: Verd
 def test_a_verdict_remembers_which_adapter_was_asked_and_which_answered(answered: str | None) -> None:
     verdict = a_verdict(adapter_asked=ADAPTER, analysis=an_analysis({"Violence": 92.5}, adapter=answered))
 
-    assert verdict_from_item(_through_dynamodb(verdict.to_item())) == verdict
+    assert verdict_from_item(_through_dynamodb(verdict_item(verdict))) == verdict
 
 
 def test_numbers_of_a_read_verdict_are_floats_and_whole_numbers() -> None:
-    verdict = verdict_from_item(_through_dynamodb(a_verdict().to_item()))
+    verdict = verdict_from_item(_through_dynamodb(verdict_item(a_verdict())))
 
     assert verdict.analysis is not None
     assert type(verdict.min_confidence) is float
@@ -181,7 +192,7 @@ def test_numbers_of_a_read_verdict_are_floats_and_whole_numbers() -> None:
 
 def test_a_claim_is_no_verdict_yet() -> None:
     with pytest.raises(ValueError, match=r"s3://uploads/cat.jpg is not decided yet"):
-        verdict_from_item(a_claim().to_item())
+        verdict_from_item(claim_item(a_claim()))
 
 
 @pytest.mark.parametrize(
@@ -189,10 +200,10 @@ def test_a_claim_is_no_verdict_yet() -> None:
     [
         {},
         {"status": "REVIEW"},
-        {**a_verdict().to_item(), "status": "MAYBE"},
-        {**a_verdict().to_item(), "labels": [{"name": "Violence"}]},
-        {**a_verdict().to_item(), "labels": None},
-        {**a_verdict().to_item(), "min_confidence": "much"},
+        {**verdict_item(a_verdict()), "status": "MAYBE"},
+        {**verdict_item(a_verdict()), "labels": [{"name": "Violence"}]},
+        {**verdict_item(a_verdict()), "labels": None},
+        {**verdict_item(a_verdict()), "min_confidence": "much"},
     ],
 )
 def test_an_item_of_someone_elses_is_refused(item: dict[str, Any]) -> None:
@@ -203,7 +214,7 @@ def test_an_item_of_someone_elses_is_refused(item: dict[str, Any]) -> None:
 @pytest.mark.parametrize("status", DECIDED)
 def test_the_decision_is_the_part_of_an_item_that_a_second_look_replaces(status: Status) -> None:
     verdict = a_verdict(status)
-    item, decision = verdict.to_item(), verdict.decision_item()
+    item, decision = verdict_item(verdict), decision_item(verdict)
 
     assert set(decision) <= set(DECISION_ATTRIBUTES)
     assert decision == {name: item[name] for name in DECISION_ATTRIBUTES if name in item}

@@ -12,8 +12,17 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
+from gatehouse.moderation.claim import (
+    Claim,
+)
+from gatehouse.moderation.status import (
+    Status,
+)
 from gatehouse.moderation.upload import Upload
-from gatehouse.moderation.verdict import BATCH_ID, CLAIMED_AT, OBJECT, STATUS, VERSION, Claim, Status, Verdict
+from gatehouse.moderation.verdict import (
+    Verdict,
+)
+from gatehouse.moderation.verdict_item import BATCH_ID, CLAIMED_AT, OBJECT, STATUS, VERSION, claim_item, verdict_item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -74,7 +83,7 @@ class VerdictTable:
             VerdictTableBusyError: try again later.
         """
         condition = f"attribute_not_exists(#{OBJECT})"
-        puts = [_Put(claim.to_item(), condition, {}, return_item=True) for claim in claims]
+        puts = [_Put(claim_item(claim), condition, {}, return_item=True) for claim in claims]
         items = self._write(puts)
         taken = [Taken(claims[n], item or self._get(claims[n].upload)) for n, item in items.items()]
         return [claim for n, claim in enumerate(claims) if n not in items], taken
@@ -93,7 +102,7 @@ class VerdictTable:
         Returns:
             The new claims that hold now; the others' uploads changed hands or became final meanwhile.
         """
-        rejected = self._write([self._held(new.to_item(), old, status) for old, new in replacements])
+        rejected = self._write([self._held(claim_item(new), old, status) for old, new in replacements])
         return [new for n, (_, new) in enumerate(replacements) if n not in rejected]
 
     def pending(self, claims: Iterable[Claim]) -> set[tuple[str, str]]:
@@ -113,7 +122,7 @@ class VerdictTable:
         Returns:
             The verdicts that now stand; the others' uploads were decided or claimed by someone else meanwhile.
         """
-        rejected = self._write([self._held(verdict.to_item(expires_at), verdict.claim) for verdict in verdicts])
+        rejected = self._write([self._held(verdict_item(verdict, expires_at), verdict.claim) for verdict in verdicts])
         return [verdict for n, verdict in enumerate(verdicts) if n not in rejected]
 
     def _held(self, item: dict[str, Any], claim: Claim, status: Status = Status.PENDING) -> _Put:

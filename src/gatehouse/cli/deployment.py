@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from gatehouse.cli.errors import CommandError
 from gatehouse.configuration.pascal_case import pascal_case
 from gatehouse.moderation.lane import Lane
-from gatehouse.moderation.verdict import Status
+from gatehouse.moderation.status import (
+    Status,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackTypeDef

@@ -17,6 +17,9 @@ from botocore.exceptions import ClientError
 from gatehouse.cli.errors import CommandError
 from gatehouse.cli.throttling import TRIES, is_throttled, patiently, pause_seconds
 from gatehouse.moderation.verdict import (
+    Verdict,
+)
+from gatehouse.moderation.verdict_item import (
     ATTEMPT,
     BATCH_ID,
     CLAIMED_AT,
@@ -24,7 +27,7 @@ from gatehouse.moderation.verdict import (
     OBJECT,
     STATUS,
     VERSION,
-    Verdict,
+    decision_item,
 )
 
 if TYPE_CHECKING:
@@ -196,7 +199,7 @@ class VerdictStore:
         Returns:
             False if the item no longer carries exactly the decision seen, or is part of somebody's transaction.
         """
-        decision = after.decision_item()
+        decision = decision_item(after)
         removed = [name for name in DECISION_ATTRIBUTES if name not in decision]
         update = "SET " + ", ".join(f"#{name} = :{name}" for name in decision)
         if removed:

@@ -245,3 +245,16 @@ def _failed_calls(document: Mapping[str, Any]) -> int:
 
 def _json(document: Mapping[str, Any]) -> str:
     return json.dumps(document, separators=(",", ":"))  # ASCII: JSON can escape what UTF-8 can't carry
+
+
+def labels_document(analysis: Analysis) -> list[dict[str, Any]]:
+    """The labels as flags and items carry them."""
+    return [
+        {"name": label.name, "parent": label.parent, "confidence": label.confidence, "level": label.level}
+        for label in analysis.labels
+    ]
+
+
+def content_types_document(analysis: Analysis) -> list[dict[str, Any]]:
+    """The content types as flags and items carry them."""
+    return [{"name": entry.name, "confidence": entry.confidence} for entry in analysis.content_types]

@@ -6,11 +6,22 @@ from typing import Any
 
 from gatehouse.moderation.batch import read_index, read_settings
 from gatehouse.moderation.chunk import Chunk, ChunkMessage, ChunkMessageError
+from gatehouse.moderation.failure import (
+    Failure,
+)
 from gatehouse.moderation.image_pass import ImagePass
+from gatehouse.moderation.matching import BulkAnswers, judge
+from gatehouse.moderation.moment import (
+    iso,
+)
 from gatehouse.moderation.open_batch import OpenBatch
-from gatehouse.moderation.reconciliation import BulkAnswers, judge
-from gatehouse.moderation.upload import MAX_TEXT_BYTES, iso
-from gatehouse.moderation.verdict import Failure, Status
+from gatehouse.moderation.status import (
+    Status,
+)
+from gatehouse.moderation.upload import (
+    MAX_TEXT_BYTES,
+)
+from gatehouse.moderation.verdict_item import verdict_item
 from lambdas.results.request import ImageRun, Request
 from tests.fuzz.limits import assert_storable
 from tests.fuzz.mutation import encoded, mutated_document, mutated_json, mutated_text, written
@@ -75,7 +86,7 @@ def _check_settings(case: Case) -> bool:
         settings.policy_for(key).judge(an_analysis({"Violence": 97.0}))
     for verdict in judge(settings, _INDEX, BulkAnswers("job-1"), iso(NOON)):
         assert verdict.status is not Status.APPROVED
-        assert_storable(verdict.to_item(1))
+        assert_storable(verdict_item(verdict, 1))
     return True
 
 
@@ -97,7 +108,7 @@ def _check_index(case: Case) -> bool:
     for verdict in judge(_SETTINGS, entries, BulkAnswers("job-1"), iso(NOON)):
         assert verdict.status in (Status.UNSUPPORTED, Status.FAILED), "final without an analysis"
         if len(verdict.upload.object.encode()) <= MAX_TEXT_BYTES:  # longer ones the batcher never lists
-            assert_storable(verdict.to_item(1))
+            assert_storable(verdict_item(verdict, 1))
     return True
 
 

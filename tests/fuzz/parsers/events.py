@@ -8,21 +8,25 @@ from typing import Any
 from gatehouse.moderation.batch import Batch, read_index, read_settings
 from gatehouse.moderation.confirmation import aliases_of
 from gatehouse.moderation.lane import Lane
-from gatehouse.moderation.upload import (
-    MalformedMessageError,
-    Upload,
-    is_readmitted,
-    parse_message,
-    readmission_message,
-    resubmitted_batch,
+from gatehouse.moderation.status import (
+    Status,
 )
-from gatehouse.moderation.verdict import Status, claim_from_item
+from gatehouse.moderation.upload import (
+    UnreadableUploadError,
+    Upload,
+)
+from gatehouse.moderation.upload_event import MalformedMessageError, readmission_message
+from gatehouse.moderation.verdict_item import (
+    claim_from_item,
+    claim_item,
+    verdict_item,
+)
 from lambdas.batcher.messages import Messages
 from localcloud.rekognition import manifest
 from tests.fuzz.limits import assert_storable
 from tests.fuzz.mutation import mutated_document, mutated_json
 from tests.fuzz.parser import Case, Parser
-from tests.unit.builders import a_batch, a_claim, a_lane, a_verdict, an_upload, s3_event
+from tests.unit.builders import a_batch, a_claim, a_lane, a_verdict, an_upload, event_in, s3_event, upload_in
 
 _KEYS = (
     *(
@@ -75,14 +79,14 @@ def _draw(random: Random) -> Case:
 def _check(case: Case) -> bool:
     assert isinstance(case, str)
     try:
-        upload = parse_message(case)
-    except MalformedMessageError:
+        upload = upload_in(case)
+    except (MalformedMessageError, UnreadableUploadError):
         return False
-    batch_id = resubmitted_batch(case)
+    batch_id = event_in(case).resubmit_of
     assert batch_id is None or "resubmit_of" in str(json.loads(case))
     if upload is not None:
         _assert_usable(upload)
-        assert parse_message(readmission_message(upload, batch_id)) == upload
+        assert upload_in(readmission_message(upload, batch_id)) == upload
     return True
 
 
@@ -90,11 +94,11 @@ def _assert_usable(upload: Upload) -> None:
     """Whatever an event says, what it makes can be stored, listed in a manifest and read back."""
     assert upload.version_id not in ("", "null"), "another way to have no version"
     claim = a_claim(upload)
-    assert_storable(claim.to_item())
-    assert claim_from_item(claim.to_item()) == claim
+    assert_storable(claim_item(claim))
+    assert claim_from_item(claim_item(claim)) == claim
     for status in Status:
         if status is not Status.PENDING:
-            assert_storable(a_verdict(status, claim).to_item(1))
+            assert_storable(verdict_item(a_verdict(status, claim), 1))
     assert len(upload.uploaded_at) == len("2026-11-22T11:59:30.000Z")
     batch = a_batch([claim])
     _assert_listed(batch, upload)
@@ -130,7 +134,7 @@ def _check_records(case: Case) -> bool:
     assert not messages.uploads.keys() & messages.malformed.keys()
     bodies = {record["messageId"]: record["body"] for record in records}
     for identity, upload in messages.uploads.items():
-        assert _LANE.matches(upload.key, upload.size) or is_readmitted(bodies[identity])
+        assert _LANE.matches(upload.key, upload.size) or event_in(bodies[identity]).is_readmitted
     everything = {upload.identity for upload in messages.uploads.values()}
     failures = messages.response(everything)["batchItemFailures"]
     assert len(failures) + messages.ignored == len(records), "a message is lost"
@@ -160,7 +164,7 @@ def _check_lane(case: Case) -> bool:
 
 
 PARSERS = (
-    Parser("upload.parse_message", _draw, _check, 20),
+    Parser("upload_event.parse_event", _draw, _check, 20),
     Parser("messages.Messages.read", _draw_records, _check_records),
     Parser("lane.Lane.from_document", _draw_lane, _check_lane, 4),
 )

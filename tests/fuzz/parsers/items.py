@@ -7,15 +7,23 @@ from typing import Any
 
 from gatehouse.cli.policy.recent_verdicts import RecentVerdicts
 from gatehouse.cli.policy.stored_verdict import governing_policy, judged_verdict
-from gatehouse.moderation.verdict import Status, claim_from_item, verdict_from_item
+from gatehouse.moderation.status import (
+    Status,
+)
+from gatehouse.moderation.verdict_item import (
+    claim_from_item,
+    claim_item,
+    verdict_from_item,
+    verdict_item,
+)
 from tests.fuzz.mutation import mutated_document, written
 from tests.fuzz.parser import Case, Parser
 from tests.unit.builders import a_claim, a_verdict, an_analysis, an_upload
 
 _ITEMS: tuple[dict[str, Any], ...] = (
-    *(a_verdict(status).to_item(1) for status in Status if status is not Status.PENDING),
-    a_verdict(analysis=an_analysis({"Violence": 92.5}, adapter="a"), adapter_asked="a").to_item(),
-    a_claim(an_upload(version_id="v1")).to_item(),
+    *(verdict_item(a_verdict(status), 1) for status in Status if status is not Status.PENDING),
+    verdict_item(a_verdict(analysis=an_analysis({"Violence": 92.5}, adapter="a"), adapter_asked="a")),
+    claim_item(a_claim(an_upload(version_id="v1"))),
 )
 _WORDS = (
     *_ITEMS[1],

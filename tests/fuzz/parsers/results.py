@@ -8,10 +8,18 @@ from typing import Any
 from gatehouse.moderation.analysis import MAX_LINE_BYTES, ResultLineError, parse_result_line
 from gatehouse.moderation.chunk import chunk_lines
 from gatehouse.moderation.flag import Flag
+from gatehouse.moderation.matching import BulkAnswers, ImageAnswers, judge
+from gatehouse.moderation.moment import (
+    iso,
+)
 from gatehouse.moderation.policy import taxonomy
-from gatehouse.moderation.reconciliation import BulkAnswers, ImageAnswers, judge
-from gatehouse.moderation.upload import iso
-from gatehouse.moderation.verdict import Status, Verdict
+from gatehouse.moderation.status import (
+    Status,
+)
+from gatehouse.moderation.verdict import (
+    Verdict,
+)
+from gatehouse.moderation.verdict_item import verdict_item
 from tests.fuzz.limits import assert_publishable, assert_storable
 from tests.fuzz.mutation import encoded, mutated_document, mutated_text, written
 from tests.fuzz.parser import Case, Parser
@@ -170,7 +178,7 @@ def _judged(settings: Any, answers: BulkAnswers | ImageAnswers) -> list[Verdict]
     assert [verdict.claim for verdict in verdicts] == [entry.claim for entry in _INDEX]
     for verdict in verdicts:
         assert verdict.status is not Status.PENDING
-        assert_storable(verdict.to_item(1))
+        assert_storable(verdict_item(verdict, 1))
         assert_publishable(Flag.of(verdict))
     return verdicts
 
@@ -231,7 +239,7 @@ def _sources_of_errors(summary: bytes) -> Iterator[str]:
 
 PARSERS = (
     Parser("analysis.parse_result_line", _draw_line, _check_line, 20),
-    Parser("reconciliation.BulkAnswers", _draw_bulk, _check_bulk, 20),
-    Parser("reconciliation.ImageAnswers", _draw_image, _check_image, 15),
+    Parser("matching.BulkAnswers", _draw_bulk, _check_bulk, 20),
+    Parser("matching.ImageAnswers", _draw_image, _check_image, 15),
     Parser("chunk.chunk_lines", _draw_image, _check_chunk),
 )

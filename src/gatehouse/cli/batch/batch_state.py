@@ -15,8 +15,10 @@ from gatehouse.cli.errors import CommandError
 from gatehouse.cli.verdict_store import VerdictStore
 from gatehouse.moderation.batch import batch_prefix, settings_key, uploads_key
 from gatehouse.moderation.open_batch import OPEN_PREFIX
+from gatehouse.moderation.status import (
+    Status,
+)
 from gatehouse.moderation.upload import Upload
-from gatehouse.moderation.verdict import Status
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -10,7 +10,10 @@ from gatehouse.moderation.policy import taxonomy
 from gatehouse.moderation.policy.explanation import Alternative, Explanation, RuleChange
 from gatehouse.moderation.policy.policy import Policy, Weight
 from gatehouse.moderation.policy.rule import Thresholds
-from gatehouse.moderation.verdict import PolicyReference, Reason
+from gatehouse.moderation.reason import (
+    PolicyReference,
+    Reason,
+)
 
 
 def explanation_document(explanation: Explanation, policy: Policy) -> dict[str, Any]:

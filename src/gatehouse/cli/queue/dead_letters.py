@@ -11,14 +11,21 @@ from gatehouse.cli.deployment import Deployment, LaneQueues
 from gatehouse.cli.errors import CommandError
 from gatehouse.cli.queue.message_queue import Look, MessageQueue, QueuedMessage
 from gatehouse.cli.verdict_store import Item, VerdictStore
+from gatehouse.moderation.status import (
+    Status,
+)
 from gatehouse.moderation.upload import (
-    MalformedMessageError,
     UnreadableUploadError,
     Upload,
-    parse_message,
-    resubmitted_batch,
 )
-from gatehouse.moderation.verdict import BATCH_ID, CLAIMED_AT, OBJECT, STATUS, VERSION, Status
+from gatehouse.moderation.upload_event import MalformedMessageError, UploadEvent, parse_event
+from gatehouse.moderation.verdict_item import (
+    BATCH_ID,
+    CLAIMED_AT,
+    OBJECT,
+    STATUS,
+    VERSION,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -126,33 +133,34 @@ class DeadLetterInspection:
     def inspect(self, messages: Sequence[QueuedMessage], kind: QueueKind) -> list[DeadLetter]:
         """Each message's reason, in order."""
         read = [self._read(message, kind) for message in messages]
-        unread = {entry.upload.identity for entry in read if isinstance(entry, _Addressed)}
+        unread = {entry.event.upload.identity for entry in read if isinstance(entry, _Addressed)}
         items = {(item[OBJECT], item[VERSION]): item for page in self.store.read(unread, _ATTRIBUTES) for item in page}
         return [
-            self._known(entry, items.get(entry.upload.identity)) if isinstance(entry, _Addressed) else entry
+            self._known(entry, items.get(entry.event.upload.identity)) if isinstance(entry, _Addressed) else entry
             for entry in read
         ]
 
     def _read(self, message: QueuedMessage, kind: QueueKind) -> "DeadLetter | _Addressed":
         """What the message itself tells, if that is all there is to say."""
         try:
-            upload = parse_message(message.body)
+            event = parse_event(message.body)
         except UnreadableUploadError as error:
             return DeadLetter(message, Reason.UNREADABLE, str(error))
         except MalformedMessageError as error:
             return DeadLetter(message, Reason.MALFORMED, str(error))
-        if upload is None:
+        if event is None:
             return DeadLetter(message, Reason.MALFORMED, "the event is not about an upload")
+        upload = event.upload
         owner = self.lanes.owner(upload.key, upload.size)
         if owner is None:
             return DeadLetter(message, Reason.NO_LANE, "no lane takes this key and size any more", upload)
         if kind is QueueKind.UNDELIVERED:
             return DeadLetter(message, Reason.UNDELIVERED, _delivery_problem(message), upload, owner)
-        return _Addressed(message, upload, owner)
+        return _Addressed(message, event, owner)
 
     def _known(self, entry: "_Addressed", item: Item | None) -> DeadLetter:
-        reason, explanation = self._by_item(item, resubmitted_batch(entry.message.body))
-        return DeadLetter(entry.message, reason, explanation, entry.upload, entry.owner)
+        reason, explanation = self._by_item(item, entry.event.resubmit_of)
+        return DeadLetter(entry.message, reason, explanation, entry.event.upload, entry.owner)
 
     def _by_item(self, item: Item | None, resubmitted: str | None) -> tuple[Reason, str]:
         if item is None:
@@ -212,7 +220,7 @@ class _Addressed:
     """A message that speaks of an upload some lane takes."""
 
     message: QueuedMessage
-    upload: Upload
+    event: UploadEvent
     owner: str
 
 

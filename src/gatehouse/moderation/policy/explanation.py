@@ -8,7 +8,10 @@ from gatehouse.moderation.analysis import Analysis
 from gatehouse.moderation.policy import taxonomy
 from gatehouse.moderation.policy.policy import DEFAULT, Decision, Policy, Weight, kinds_of
 from gatehouse.moderation.policy.rule import Rule, Thresholds
-from gatehouse.moderation.verdict import JUDGED, Status
+from gatehouse.moderation.status import (
+    JUDGED,
+    Status,
+)
 
 #: Ways to a stricter outcome that are told, the smallest change first.
 MAX_OPTIONS = 3

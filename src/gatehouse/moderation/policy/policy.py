@@ -25,7 +25,14 @@ from gatehouse.moderation.policy.policy_document import (
     rule_document,
 )
 from gatehouse.moderation.policy.rule import Outcome, Rule, Thresholds
-from gatehouse.moderation.verdict import JUDGED, PolicyReference, Reason, Status
+from gatehouse.moderation.reason import (
+    PolicyReference,
+    Reason,
+)
+from gatehouse.moderation.status import (
+    JUDGED,
+    Status,
+)
 
 __all__ = ["DEFAULT", "EXPLAINED_WITHIN", "SCHEMA", "Decision", "Policy", "PolicyError", "Weight", "kinds_of"]
 

@@ -7,7 +7,14 @@ of the image is unknowable, and then a verdict may become stricter by what is kn
 from dataclasses import dataclass, replace
 
 from gatehouse.moderation.policy.policy import Decision, Policy
-from gatehouse.moderation.verdict import BY_POLICY, JUDGED, Status, Verdict
+from gatehouse.moderation.status import (
+    JUDGED,
+    Status,
+)
+from gatehouse.moderation.verdict import (
+    BY_POLICY,
+    Verdict,
+)
 
 
 def is_replayable(status: str, decided_by: str | None) -> bool:

@@ -8,8 +8,17 @@ from hypothesis import strategies as st
 from gatehouse.moderation.analysis import ImageError, answer_line, error_line
 from gatehouse.moderation.batch import Batch
 from gatehouse.moderation.engine import Engine
-from gatehouse.moderation.reconciliation import Answers, BulkAnswers, ImageAnswers, is_leftover, judge, withdraw
-from gatehouse.moderation.verdict import Failure, Status, Verdict
+from gatehouse.moderation.failure import (
+    Failure,
+)
+from gatehouse.moderation.matching import Answers, BulkAnswers, ImageAnswers, is_leftover, judge, withdraw
+from gatehouse.moderation.status import (
+    Status,
+)
+from gatehouse.moderation.verdict import (
+    Verdict,
+)
+from gatehouse.moderation.verdict_item import verdict_item
 from tests.unit.builders import (
     ADAPTER,
     a_batch,
@@ -284,7 +293,7 @@ def test_a_failure_remembers_the_adapter_that_was_asked_for() -> None:
     verdict = _verdicts(_answers(), a_batch([a_claim(CAT)], lane=a_lane(adapter=ADAPTER)))["cat.jpg"]
 
     assert verdict.status is Status.FAILED
-    assert verdict.to_item()["adapter"] == {"asked": ADAPTER, "answered": None}
+    assert verdict_item(verdict)["adapter"] == {"asked": ADAPTER, "answered": None}
 
 
 def test_lines_about_nobody_are_counted() -> None:
