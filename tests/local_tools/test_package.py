@@ -1,6 +1,7 @@
 """The distribution: what `python -m build` puts into it, and that it works where nothing but its dependencies is."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -74,17 +75,19 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return executable
 
 
-def run(command: Sequence[str], folder: Path, typed: str = "") -> str:
+def run(command: Sequence[str], folder: Path, typed: str = "", status: int = 0) -> str:
+    """What a command says, of which this is the exit status."""
     done = subprocess.run(
         command,
         cwd=folder,
-        env={"HOME": str(folder), "PATH": "/usr/bin:/bin", "COLUMNS": "80", "AWS_EC2_METADATA_DISABLED": "true"},
+        env={"HOME": str(folder), "PATH": os.environ["PATH"], "COLUMNS": "80"},
         input=typed,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
-    assert not done.returncode, f"{done.stdout}\n{done.stderr}"
+    assert done.returncode == status, done.stdout
     return done.stdout
 
 
@@ -167,6 +170,12 @@ def test_an_installed_package_needs_neither_the_cdk_nor_a_checkout(python: Path,
     assert absent == others
 
 
+def test_an_installed_package_makes_the_schema_for_editors(python: Path, tmp_path: Path) -> None:
+    printed = run([str(python), "-m", "gatehouse.configuration.policy_schema"], tmp_path)
+
+    assert printed == (ROOT / "policies" / "policy.schema.json").read_text("utf-8")
+
+
 def test_each_installed_command_has_help_of_80_columns(python: Path, tmp_path: Path) -> None:
     group = get_command(app)
     assert isinstance(group, TyperGroup)
@@ -190,3 +199,11 @@ def test_an_installed_command_validates_and_judges(python: Path, tmp_path: Path)
     assert validated.startswith("standard.yaml: ok, standard version 1")
     judged = run([command, "policy", "judge", "standard.yaml", "-"], tmp_path, answer)
     assert judged.startswith("BLOCKED under standard version 1")
+
+
+def test_advice_of_an_installed_command_can_be_copied(python: Path, tmp_path: Path) -> None:
+    (tmp_path / "report.jsonl").write_text("nothing", encoding="utf-8")
+
+    for command, name in ((python.with_name("gatehouse"), "gatehouse"), (ROOT / "gatehouse", "./gatehouse")):
+        advised = run([str(command), "upload-again", "--report", "report.jsonl"], tmp_path, status=1)
+        assert f"is no report of `{name} reconcile --report`" in " ".join(advised.split())
