@@ -166,10 +166,12 @@ def _create_environment(folder: Path, *, with_pip: bool, python: str = sys.execu
 
 
 def _pip(root: Path, environment: Path, requirements: str) -> None:
-    # Every package is listed with its version, so there is nothing to resolve. Byte code is compiled on first
-    # import: most modules of aws-cdk-lib never are, and compiling them all takes most of the time.
+    # Every package is listed with its version, so there is nothing to resolve, and with the hashes of its files, so
+    # it does not matter which mirror they come from. Byte code is compiled on first import: most modules of
+    # aws-cdk-lib never are, and compiling them all takes most of the time.
     target = ["--python", str(environment / "bin" / "python")]
-    install = ["install", "--quiet", "--no-input", "--no-deps", "--no-compile", "-r", requirements]
+    options = ["--quiet", "--no-input", "--no-deps", "--require-hashes", "--no-compile"]
+    install = ["install", *options, "-r", requirements]
     _run(
         [str(_venv_python(root)), "-m", "pip", *target, *install],
         root,

@@ -9,8 +9,13 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
+import pytest
+
+import gatehouse as package
 from demo.synthesis import ROOT
 from tests.cli.conftest import STANDARD
 
@@ -18,12 +23,16 @@ _ESCAPE = re.compile("\x1b\\[[0-9;]*m")
 
 
 def gatehouse(
-    folder: Path, *arguments: str, command: Path = ROOT / "gatehouse", search_path: str | None = None
+    folder: Path,
+    *arguments: str,
+    command: Path = ROOT / "gatehouse",
+    search_path: str | None = None,
+    variables: Mapping[str, str] = MappingProxyType({}),
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(command), *arguments],
         cwd=folder,
-        env={"PATH": search_path or os.environ["PATH"], "HOME": str(folder)},
+        env={"PATH": search_path or os.environ["PATH"], "HOME": str(folder), **variables},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -48,6 +57,56 @@ def test_it_runs_from_any_folder_and_reads_that_folders_files(here: Path) -> Non
 
 def test_its_name_in_help_is_the_commands(here: Path) -> None:
     assert gatehouse(here, "policy", "judge", "--help").stdout.startswith("Usage: gatehouse policy judge [OPTIONS]")
+
+
+def test_it_tells_its_version(here: Path) -> None:
+    assert gatehouse(here, "--version").stdout == f"gatehouse {package.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "completions"),
+    [
+        (["pol"], ["policy"]),
+        (["queue", "re"], ["redrive"]),
+        (["policy", "judge", "--out"], ["--output"]),
+        (["completion", ""], ["bash", "zsh", "fish"]),
+    ],
+    ids=str,
+)
+def test_bash_completes_what_is_typed(typed: list[str], completions: list[str], here: Path) -> None:
+    (here / "gatehouse").symlink_to(ROOT / "gatehouse")
+    program = """
+        eval "$(gatehouse completion bash)"
+        COMP_WORDS=(gatehouse "$@")
+        COMP_CWORD=$#
+        $(complete -p gatehouse | sed 's/.*-F \\([^ ]*\\) .*/\\1/') gatehouse
+        printf '%s\\n' "${COMPREPLY[@]}"
+    """
+    answer = subprocess.run(
+        ["bash", "-c", program, "bash", *typed],
+        env={"PATH": f"{here}:{os.environ['PATH']}", "HOME": str(here)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert (answer.stdout.split(), answer.stderr) == (completions, "")
+
+
+@pytest.mark.parametrize(
+    ("shell", "question"),
+    [
+        ("zsh", {"_TYPER_COMPLETE_ARGS": "gatehouse queue "}),
+        ("fish", {"_TYPER_COMPLETE_ARGS": "gatehouse queue ", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}),
+    ],
+)
+def test_other_shells_ask_what_the_command_answers(shell: str, question: dict[str, str], here: Path) -> None:
+    script = gatehouse(here, "completion", shell).stdout
+    answer = gatehouse(here, variables={"_GATEHOUSE_COMPLETE": f"complete_{shell}", **question})
+
+    assert all(name in script for name in (f"_GATEHOUSE_COMPLETE=complete_{shell}", *question))
+    assert all(command in answer.stdout for command in ("list", "show", "redrive", "drop"))
 
 
 def test_neither_starting_nor_validating_loads_the_cdk() -> None:

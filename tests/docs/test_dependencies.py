@@ -19,7 +19,10 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "gatehouse.aws": frozenset({"gatehouse.moderation"}),
     "gatehouse.configuration": frozenset({"gatehouse.moderation"}),
     "gatehouse.cli": frozenset(
-        {"gatehouse.aws", "gatehouse.configuration", "gatehouse.console", "gatehouse.moderation"}
+        {
+            *("gatehouse.__version__", "gatehouse.aws", "gatehouse.configuration", "gatehouse.console"),
+            "gatehouse.moderation",
+        }
     ),
     "localcloud": frozenset(
         {
@@ -40,7 +43,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
 PACKAGES: Mapping[str, frozenset[str]] = {
     "gatehouse.console": frozenset({"rich"}),
     "gatehouse.moderation": frozenset(),
-    "gatehouse.aws": frozenset({"aws_lambda_powertools", "boto3", "botocore"}),
+    "gatehouse.aws": frozenset({"boto3", "botocore"}),
     "gatehouse.configuration": frozenset({"yaml"}),
     "gatehouse.cli": frozenset({"boto3", "botocore", "rich", "typer"}),
     "tools": frozenset(),

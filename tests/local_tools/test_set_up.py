@@ -13,16 +13,18 @@ from demo.synthesis import ROOT
 from tools import set_up
 from tools.set_up import SetUpError, Step
 
-_PIN = re.compile(r"([A-Za-z0-9._-]+)==([^\s;]+)( ;.*)?")
+REQUIREMENTS = sorted(path.name for path in ROOT.glob("requirements*.txt"))
+
+_PIN = re.compile(r"([A-Za-z0-9._-]+)==([^\s;]+)( ;[^\\]*)?((?: --hash=sha256:[0-9a-f]{64})+)")
 
 
 def pins(name: str) -> dict[str, str]:
-    """Normalised package name -> version, of a requirements file; every line must be an exact pin."""
+    """Normalised package name -> version, of a requirements file; each must be exact, and have its files' hashes."""
     found: dict[str, str] = {}
-    for line in (ROOT / name).read_text(encoding="utf-8").splitlines():
+    for line in re.sub(r" \\\n +", " ", (ROOT / name).read_text(encoding="utf-8")).splitlines():
         if line and not line.startswith("#"):
             match = _PIN.fullmatch(line)
-            assert match, f"{name}: {line!r} is not an exact pin"
+            assert match, f"{name}: {line[:80]!r} is not an exact pin with hashes"
             found[normalised(match[1])] = match[2]
     return found
 
@@ -116,22 +118,27 @@ def test_the_two_requirement_files_share_no_package() -> None:
     assert pins("requirements.txt").keys() & pins("requirements-dev.txt").keys() == set()
 
 
-@pytest.mark.parametrize(
-    "name", ["requirements-aws-cli.txt", "requirements-checkov.txt", "requirements-second-engine.txt"]
-)
-def test_an_environment_of_its_own_is_pinned_exactly_too(name: str) -> None:
+@pytest.mark.parametrize("name", [*REQUIREMENTS, "lambdas/requirements.txt"])
+def test_every_package_is_pinned_exactly_with_hashes_and_no_file_says_where_it_comes_from(name: str) -> None:
     assert pins(name)
+    assert "://" not in (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("step", ["python", "test", "aws-cli", "checkov"])
+def test_nothing_is_installed_without_its_hash(step: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    commands: list[list[str]] = []
+    (tmp_path / ".venv/lib/python3.11/site-packages").mkdir(parents=True)
+    monkeypatch.setattr(set_up, "_run", lambda command, *_: commands.append(command))
+    monkeypatch.setattr(set_up, "_create_environment", lambda *_, **__: None)
+
+    set_up.STEPS[step].install(tmp_path)
+
+    assert commands
+    assert all("--require-hashes" in command for command in commands)
 
 
 def test_the_functions_dependencies_are_the_tested_ones() -> None:
-    shipped = {
-        normalised(name): version
-        for name, version in re.findall(
-            r"^([A-Za-z0-9._-]+)==([^\s\\;]+)",
-            (ROOT / "lambdas/requirements.txt").read_text(encoding="utf-8"),
-            re.MULTILINE,
-        )
-    }
+    shipped = pins("lambdas/requirements.txt")
     tested = pins("requirements.txt") | pins("requirements-dev.txt")
 
     assert shipped

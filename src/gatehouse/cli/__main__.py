@@ -1,17 +1,19 @@
-"""The `gatehouse` command: `./gatehouse policy ...`, or python -m gatehouse.cli policy ..."""
+"""The `gatehouse` command: installed, `./gatehouse` in a checkout, or python -m gatehouse.cli."""
 
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from gatehouse import __version__
 from gatehouse.cli.batch.list_command import list_batches
 from gatehouse.cli.batch.resubmit_command import resubmit
 from gatehouse.cli.batch.retry_command import retry
 from gatehouse.cli.batch.show_command import show as show_batch
 from gatehouse.cli.bucket.reconcile_command import reconcile
 from gatehouse.cli.bucket.upload_again_command import upload_again
+from gatehouse.cli.completion_command import answer_shells, completion
 from gatehouse.cli.errors import told
 from gatehouse.cli.output import say
 from gatehouse.cli.policy.apply_command import apply
@@ -48,7 +50,7 @@ app = typer.Typer(
     name="gatehouse",
     cls=_TellingGroup,
     help="Gatehouse: a verdict for every image uploaded to an S3 bucket.",
-    add_completion=False,
+    add_completion=False,  # there is a command for it
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -93,12 +95,29 @@ app.add_typer(batch, short_help="Look into batches, and resubmit failed ones.")
 app.command(short_help="Have FAILED uploads analysed again.")(retry)
 app.command(short_help="Find objects of the bucket without a verdict.")(reconcile)
 app.command("upload-again", short_help="Copy objects onto themselves, to be moderated.")(upload_again)
+app.command(short_help="Print the script that completes commands.")(completion)
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        print(f"gatehouse {__version__}")
+        raise typer.Exit()
 
 
 @app.callback()
-def gatehouse() -> None:
+def gatehouse(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_tell_version)
+    ] = False,
+) -> None:
     """Gatehouse: a verdict for every image uploaded to an S3 bucket."""
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run the command."""
+    answer_shells()
     app(prog_name="gatehouse")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,16 +1,15 @@
 """The JSON Schema of a policy's file, by which editors complete and check it.
 
-    python -m gatehouse.configuration.policy_schema
+    python -m gatehouse.configuration.policy_schema > policies/policy.schema.json
 
-writes policies/policy.schema.json from what the domain says about labels, keys and bounds. A schema can't say all that
-the parser checks: values that contradict each other (review at or above block, a refinement that an earlier one
-hides), a content type that looks misspelt, and text that can't be printed. But for the name `$defs` nothing in it is
-newer than draft 7, which is all that some editors know.
+makes the file from what the domain says about labels, keys and bounds. A schema can't say all that the parser checks:
+values that contradict each other (review at or above block, a refinement that an earlier one hides), a content type
+that looks misspelt, and text that can't be printed. But for the name `$defs` nothing in it is newer than draft 7, which
+is all that some editors know.
 """
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from gatehouse.moderation.policy import taxonomy
@@ -24,8 +23,6 @@ from gatehouse.moderation.policy.policy_document import (
     SCHEMA,
 )
 from gatehouse.moderation.policy.rule import CONTENT_TYPES, Outcome
-
-SCHEMA_FILE = Path(__file__).resolve().parents[3] / "policies" / "policy.schema.json"
 
 Schema = dict[str, Any]
 
@@ -158,10 +155,5 @@ def _lineage(label: str) -> str:
     return f"Level {level}, under {above}." if above else f"Level {level}."
 
 
-def main() -> None:
-    """Write the schema's file."""
-    SCHEMA_FILE.write_text(schema_text(), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    print(schema_text(), end="")

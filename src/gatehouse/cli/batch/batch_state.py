@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gatehouse.aws.work_bucket import WorkBucket
 from gatehouse.cli.batch.batch_executions import BatchExecution, BatchExecutions
 from gatehouse.cli.batch.batch_uploads import BatchUploads
+from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
 from gatehouse.cli.verdict_store import VerdictStore
@@ -73,7 +74,7 @@ class BatchState:
             if execution is None and not files and listed is None:
                 raise CommandError(
                     f"There is no trace of a batch {batch_id} in {deployment.name}: its files have expired and its "
-                    "execution is forgotten, or it was never made; `./gatehouse reconcile` finds what has no verdict."
+                    f"execution is forgotten, or it was never made; `{COMMAND} reconcile` finds what has no verdict."
                 )
             settings = json.loads(work.read_optional(deployment.work_bucket, settings_key(batch_id)) or "{}")
             store = VerdictStore(connection.client("dynamodb"), deployment.verdict_table)
@@ -103,7 +104,7 @@ class BatchState:
         elif self.uploads is None:
             yield (
                 "Its uploads index is gone (work_retention_days) or was never written, so it can't be resubmitted. "
-                "`./gatehouse reconcile` finds uploads without a verdict, and says what to do."
+                f"`{COMMAND} reconcile` finds uploads without a verdict, and says what to do."
             )
         elif not self.uploads.open:
             yield "Nothing to do: none of its uploads is PENDING or FAILED under it."
@@ -111,13 +112,13 @@ class BatchState:
             yield from self._repair(self.uploads)
 
     def _repair(self, uploads: BatchUploads) -> Iterator[str]:
-        resubmit = f"`./gatehouse batch resubmit {self.batch_id}`"
+        resubmit = f"`{COMMAND} batch resubmit {self.batch_id}`"
         if pending := uploads.statuses[Status.PENDING]:
             yield f"PENDING: {pending:,}. {self._way_out(resubmit)}"
         if failed := uploads.statuses[Status.FAILED]:
             yield (
                 f"FAILED: {failed:,}. Remove the cause (docs/operations.md lists the codes), then "
-                f"{resubmit}: they are analysed again, and paid for. `./gatehouse retry --status FAILED` does so for "
+                f"{resubmit}: they are analysed again, and paid for. `{COMMAND} retry --status FAILED` does so for "
                 "all batches at once."
             )
 

@@ -10,6 +10,7 @@ import typer
 from gatehouse.cli.batch.batch_executions import BatchExecutions, Ending, ListedExecution
 from gatehouse.cli.batch.failed_uploads import FailedBatch, FailedSelection, FailedUploads, by_batch, code_words
 from gatehouse.cli.clock import Clock
+from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.output import Format, Output, OutputFormat
@@ -68,9 +69,9 @@ def list_batches(
         _show_executions(out, listed)
     if failed:
         _show_failed(out, failed)
-    out.say("`./gatehouse batch show` with one's id says what failed, and what to do.")
+    out.say(f"`{COMMAND} batch show` with one's id says what failed, and what to do.")
     if failed:
-        retry = f"`./gatehouse retry --status FAILED --since {since}`"
+        retry = f"`{COMMAND} retry --status FAILED --since {since}`"
         out.say(f"Once the cause is gone, {retry} has the FAILED uploads of all of them analysed again.")
 
 

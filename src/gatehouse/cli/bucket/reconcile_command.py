@@ -12,6 +12,7 @@ import typer
 from gatehouse.cli.bucket.bucket_reconciliation import BucketReconciliation, Finding, ReconciliationReport, Standing
 from gatehouse.cli.bucket.listed_objects import Inventory, ListedObject, list_objects, outermost
 from gatehouse.cli.clock import Clock
+from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from gatehouse.cli.deployed_lanes import DeployedLanes
 from gatehouse.cli.deployment import Deployment
@@ -33,17 +34,17 @@ _SOMETHING_FOUND = 3
 _DO = {
     Standing.PENDING: (
         "their batches are under way, wait for their turn, or have stopped and are got going by the sweeper; "
-        "`./gatehouse batch show` of one that is hours old says which, and what to do"
+        f"`{COMMAND} batch show` of one that is hours old says which, and what to do"
     ),
     Standing.UNKNOWN: (
-        "their events wait in a lane's queue or a dead-letter queue (`./gatehouse queue list`), or never came: were "
+        f"their events wait in a lane's queue or a dead-letter queue (`{COMMAND} queue list`), or never came: were "
         "EventBridge notifications of the bucket on (they take about five minutes to start), and this lane deployed, "
         "when they were uploaded? "
-        "`./gatehouse upload-again` has them moderated, each by its key, or all by `--report`"
+        f"`{COMMAND} upload-again` has them moderated, each by its key, or all by `--report`"
     ),
     Standing.OTHER_VERSION: "the verdicts there are speak of other bytes under the same key; do as for unknown ones",
     Standing.EXPIRED: (
-        "older than `verdict_retention_days`: their verdicts have expired, if they had one. `./gatehouse upload-again` "
+        f"older than `verdict_retention_days`: their verdicts have expired, if they had one. `{COMMAND} upload-again` "
         "has them moderated again, and paid for again"
     ),
 }

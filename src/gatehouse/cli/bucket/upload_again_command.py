@@ -13,6 +13,7 @@ import typer
 
 from gatehouse.cli.bucket.bucket_reconciliation import UNJUDGED, Standing
 from gatehouse.cli.bucket.object_copy import Copied, copy_onto_itself
+from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
@@ -93,7 +94,7 @@ def _reported(path: Path, standings: Sequence[Standing]) -> list[_Wanted]:
             if Standing(finding["standing"]) in standings
         ]
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise CommandError(f"{path} is no report of `./gatehouse reconcile --report` ({error!r}).") from error
+        raise CommandError(f"{path} is no report of `{COMMAND} reconcile --report` ({error!r}).") from error
 
 
 def _copy(

@@ -11,6 +11,7 @@ import typer
 from gatehouse.aws.flag_topic import FlagTopic
 from gatehouse.aws.upload_bucket import PARALLEL_LOOKS, UploadBucket
 from gatehouse.cli.clock import Clock
+from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
@@ -125,7 +126,7 @@ def _pointer(pointers: PolicyPointers, policy: Policy, deployment: Deployment) -
         if broken.parameter == deployment.policy_parameters.get(policy.name):
             raise CommandError(
                 f"The pointer of {policy.name} can't be read ({broken.parameter}: {broken.problem}); "
-                "`./gatehouse policy status` says how to mend it."
+                f"`{COMMAND} policy status` says how to mend it."
             )
     raise CommandError(
         f"No lane of {deployment.name} has a policy named {policy.name}; those in use are "
@@ -140,7 +141,7 @@ def _moved(pointers: PolicyPointers, policy: Policy, stored: StoredPointer, depl
     if version != stored.version + 1:
         raise CommandError(
             f"Somebody else moved the pointer of {policy.name} at the same time, and {policy.version} took its place: "
-            "see `./gatehouse policy status`, and run the command again for the version you want."
+            f"see `{COMMAND} policy status`, and run the command again for the version you want."
         )
     moved = CLOCK.moment()
     while (stored := _pointer(pointers, policy, deployment)).version < version:
@@ -255,7 +256,7 @@ def _advice(policy: Policy, deployment: str, report: Report) -> Iterator[str]:
     if report.ending is Ending.OVERTAKEN:
         yield (
             f"The pointer of {policy.name} was moved, or {deployment} deployed, while this ran, so another version "
-            "may be active by now: see `./gatehouse policy status`, and run the command again if this is the "
+            f"may be active by now: see `{COMMAND} policy status`, and run the command again if this is the "
             "version you want."
         )
     if report.unpublished:

@@ -8,6 +8,7 @@ import typer
 from rich.text import Text
 
 from gatehouse.cli.clock import Clock
+from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
@@ -83,7 +84,7 @@ def _show(out: Output, comparison: Comparison, selection: Selection) -> None:
         out.say(
             f"{comparison.unlike_old:,} of these {verb} in the table with another status than {old.name} {old.version} "
             f"gives {them}, as another version decided {them} or an approval could not be confirmed; "
-            f"`./gatehouse policy apply` of {old.name} {old.version} judges {them} again."
+            f"`{COMMAND} policy apply` of {old.name} {old.version} judges {them} again."
         )
     if comparison.flips:
         table = out.table("Flips", "From", "To", "Uploads", "Because of", "For example", sentences={"Because of"})

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.policy.explanation_report import policy_words
 from gatehouse.cli.policy.policy_pointers import StoredPointer, UnreadablePointer
 from gatehouse.cli.policy.policy_source import short
@@ -120,8 +121,8 @@ def _file(policy: PolicyInUse) -> Iterator[Drift]:
     pointer, written, file = policy.pointer, policy.written, policy.file
     if pointer is None:
         return
-    try_it = f"`./gatehouse policy diff {policy.name} {file}` shows what it would change"
-    apply = f"`./gatehouse policy apply {file}`"
+    try_it = f"`{COMMAND} policy diff {policy.name} {file}` shows what it would change"
+    apply = f"`{COMMAND} policy apply {file}`"
     if pointer.is_live:
         shipped = f"version {pointer.shipped.version} ({short(pointer.shipped.hash)})"
         live = f"A live change made {_words(pointer.name, pointer)} active; what was deployed is {shipped}."
@@ -175,8 +176,8 @@ def _verdicts(standing: Standing, looked_at: int, apply: Mapping[str, str]) -> I
 def _apply_active(policy: PolicyInUse) -> str:
     """The command that judges again by what is active already."""
     if policy.written and policy.pointer and policy.written.hash == policy.pointer.hash:
-        return f"`./gatehouse policy apply {policy.file}`"
-    return "`./gatehouse policy apply FILE`, FILE being that version's,"
+        return f"`{COMMAND} policy apply {policy.file}`"
+    return f"`{COMMAND} policy apply FILE`, FILE being that version's,"
 
 
 def _words(name: str, version: PolicyPointer | PolicyVersion) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
@@ -114,7 +115,7 @@ def _item(
         which = f" (version {version})" if version else f" (version id {version_id})" if version_id else ""
         raise CommandError(
             f"There is no verdict of {uri}{which}: it was not uploaded while Gatehouse watched, no lane of "
-            "gatehouse.yaml takes its key, it waits in a queue (`./gatehouse queue list`), or its verdict has expired."
+            f"gatehouse.yaml takes its key, it waits in a queue (`{COMMAND} queue list`), or its verdict has expired."
         )
     return item
 
@@ -163,7 +164,7 @@ def _notes(verdict: Verdict, policy: Policy | None, explanation: Explanation | N
 def _tell_pending(out: Output, claim: Claim) -> None:
     note = (
         f"Not decided yet: the batch {claim.batch_id} claimed it at {claim.claimed_at} (attempt {claim.attempt}). "
-        f"`./gatehouse batch show {claim.batch_id}` says how far it is."
+        f"`{COMMAND} batch show {claim.batch_id}` says how far it is."
     )
     out.document({**_claim_document(claim, Status.PENDING), "notes": [note]})
     out.say(_title(claim), style="bold")

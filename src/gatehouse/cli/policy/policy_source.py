@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
 from gatehouse.cli.policy.policy_documents import HASH, MIN_HASH_DIGITS, PolicyDocuments
@@ -77,7 +78,7 @@ class PolicySources:
         if close:
             advice = f"did you mean {close[0]}?"
         elif unreadable:
-            advice = "a pointer can't be read: see `./gatehouse policy status`."
+            advice = f"a pointer can't be read: see `{COMMAND} policy status`."
         elif _TOO_SHORT_A_HASH.fullmatch(source):
             advice = f"of a policy's hash give {MIN_HASH_DIGITS} digits or more."
         else:

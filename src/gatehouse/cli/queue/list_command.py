@@ -1,5 +1,6 @@
 """`queue list`: how many messages each lane's queues have."""
 
+from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.output import Format, Output, OutputFormat
@@ -47,7 +48,7 @@ def list_queues(
         table.add_row(printable(lane), kind, f"{count.waiting:,}", f"{count.in_flight:,}", style=_style(kind, count))
     out.show(table)
     if any(kind != _INGEST and count.total for _, kind, count in counts):
-        out.say("`./gatehouse queue show` says what is in the dead-letter and undelivered queues, and why.")
+        out.say(f"`{COMMAND} queue show` says what is in the dead-letter and undelivered queues, and why.")
 
 
 def _style(kind: str, count: QueueCounts) -> str:

@@ -19,7 +19,8 @@ def redrive(
     lane: Annotated[str | None, typer.Option(metavar="NAME", help="Only from this lane's queues.")] = None,
     queue: Annotated[QueueKind | None, typer.Option(help="Only from these queues.")] = None,
     reason: Annotated[
-        list[Reason] | None, typer.Option(help="Only for this reason; may be given more than once.")
+        list[Reason] | None,
+        typer.Option(metavar="REASON", help=f"Only for this: {', '.join(Reason)}. May be given more than once."),
     ] = None,
     prefix: KeyPrefix = "",
     limit: Annotated[

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.output import Format, Output, OutputFormat
@@ -18,13 +19,13 @@ _DO = {
     Reason.MALFORMED: "they are no events about uploads: find out who sends them, or `queue drop --reason malformed`",
     Reason.UNREADABLE: (
         "they are about uploads, in a form this version can't read. Older notifications: remove the one that is sent "
-        "here, turn on EventBridge for the bucket; others: upgrade Gatehouse, put them back. `./gatehouse reconcile` "
+        f"here, turn on EventBridge for the bucket; others: upgrade Gatehouse, put them back. `{COMMAND} reconcile` "
         "finds the uploads that have no verdict, `upload-again` moderates them"
     ),
     Reason.NO_LANE: "no lane takes them now: widen one, or `queue drop --reason no-lane`",
     Reason.NEVER_CLAIMED: "mend what the batcher fails on (its log says it), then put them back",
     Reason.RUNNING: "their batches go on by themselves; putting them back is harmless",
-    Reason.STALLED: "`./gatehouse batch show` says what failed; then put them back",
+    Reason.STALLED: f"`{COMMAND} batch show` says what failed; then put them back",
     Reason.DECIDED: "they have their verdicts: putting them back clears them away, and analyses nothing again",
 }
 
