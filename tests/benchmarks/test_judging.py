@@ -22,12 +22,12 @@ def test_judging_costs_at_most_twice_what_reading_does(costs: dict[str, Cost], i
 
 def test_what_is_measured_is_judged_at_all() -> None:
     policy = standard_policy()
-    decisions = {}
+    judgments = {}
     for image in IMAGES:
         analysis = parse_result_line(result_line(*IMAGES[image])).analysis
         assert analysis is not None
-        decisions[image] = policy.judge(analysis)
+        judgments[image] = policy.judge(analysis)
 
-    assert [decision.status for decision in decisions.values()] == [Status.APPROVED, Status.BLOCKED, Status.REVIEW]
-    assert len(decisions["two chains, two content types"].reasons) == 2
-    assert {reason.content_type for reason in decisions["two chains, two content types"].reasons} == {"Illustrated"}
+    assert [judgment.status for judgment in judgments.values()] == [Status.APPROVED, Status.BLOCKED, Status.REVIEW]
+    assert len(judgments["two chains, two content types"].reasons) == 2
+    assert {reason.content_type for reason in judgments["two chains, two content types"].reasons} == {"Illustrated"}

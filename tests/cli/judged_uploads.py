@@ -28,17 +28,17 @@ def a_judged(
 ) -> Verdict:
     """What `policy` decided on an upload with these labels."""
     answer = an_analysis(confidences, **analysis or {})
-    decision = policy.judge(answer)
+    judgment = policy.judge(answer)
     held = a_claim(an_upload(key, **upload or {}), **{"claimed_at": LATER, **(claim or {})})
     defaults: dict[str, Any] = {
-        "reasons": decision.reasons,
+        "reasons": judgment.reasons,
         "analysis": answer,
         "policy": policy.reference,
         "engine": Engine.BULK,
         "min_confidence": 30.0,
         "decided_by": BY_POLICY,
     }
-    return Verdict(held, decision.status, "2026-11-22T12:01:00.000Z", **defaults | fields)
+    return Verdict(held, judgment.status, "2026-11-22T12:01:00.000Z", **defaults | fields)
 
 
 def put_object(deployed: Deployed, key: str) -> dict[str, Any]:

@@ -33,11 +33,11 @@ def judged(
     analysis: Analysis = VIOLENCE, policy: Policy = POLICY, upload: Upload | None = None, **fields: Any
 ) -> Verdict:
     """The verdict that a policy gives on an analysis."""
-    decision = policy.judge(analysis)
+    judgment = policy.judge(analysis)
     return a_verdict(
-        decision.status,
+        judgment.status,
         a_claim(upload or an_upload()),
-        **{"analysis": analysis, "reasons": decision.reasons, "policy": policy.reference, **fields},
+        **{"analysis": analysis, "reasons": judgment.reasons, "policy": policy.reference, **fields},
     )
 
 

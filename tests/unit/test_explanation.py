@@ -30,7 +30,7 @@ def test_an_explanation_holds_the_decision_and_every_labels_weight() -> None:
 
     explanation = explain(analysis, policy)
 
-    assert explanation.decision == policy.judge(analysis)
+    assert explanation.judgment == policy.judge(analysis)
     assert explanation.weights == policy.weigh(analysis)
 
 

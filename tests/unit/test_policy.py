@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from gatehouse.moderation.analysis import Analysis, ContentType, Label
-from gatehouse.moderation.policy.policy import Decision, Policy
+from gatehouse.moderation.policy.judging import Judgment
+from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.rule import Outcome, Thresholds
 from gatehouse.moderation.reason import (
     PolicyReference,
@@ -69,9 +70,9 @@ def test_of_two_children_the_worse_one_counts() -> None:
 def test_equally_sure_children_count_by_the_stricter_one(order: tuple[str, ...]) -> None:
     policy = a_policy({"Violence": {"block": 50}, "Weapons": "allow", "Graphic Violence": {"review": 50}})
 
-    decision = policy.judge(an_analysis({"Violence": 90.5, **dict.fromkeys(order, 90.0)}))
+    judgment = policy.judge(an_analysis({"Violence": 90.5, **dict.fromkeys(order, 90.0)}))
 
-    assert decision.reasons == (Reason("Graphic Violence", "Graphic Violence", 90, "review", 50.0),)
+    assert judgment.reasons == (Reason("Graphic Violence", "Graphic Violence", 90, "review", 50.0),)
 
 
 @pytest.mark.parametrize("order", [("Weapons", "Graphic Violence"), ("Graphic Violence", "Weapons")])
@@ -89,9 +90,9 @@ def test_one_surer_chain_does_not_answer_for_a_less_sure_one_beside_it(first: st
     rules = {"Violence": {"block": 50}, "Weapons": "allow", "Graphic Violence": "allow", "Self-Harm": {"block": 80}}
     confidences = {first: 80.0, "Violence": 80.0, "Weapons": 80.0, "Graphic Violence": 80.0, "Self-Harm": 79.5}
 
-    decision = a_policy(rules).judge(an_analysis(confidences))
+    judgment = a_policy(rules).judge(an_analysis(confidences))
 
-    assert decision.reasons == (Reason("Violence", "Violence", 80, "block", 50.0),)
+    assert judgment.reasons == (Reason("Violence", "Violence", 80, "block", 50.0),)
 
 
 def test_a_chain_ends_with_every_one_of_its_equally_sure_labels() -> None:
@@ -135,17 +136,17 @@ def test_an_explained_label_keeps_its_own_rule_where_that_is_milder() -> None:
 
 
 def test_where_nothing_lies_between_them_only_the_child_is_a_reason() -> None:
-    decision = a_policy({"Violence": {"block": 50}}).judge(an_analysis({"Violence": 80, "Weapons": 79.5}))
+    judgment = a_policy({"Violence": {"block": 50}}).judge(an_analysis({"Violence": 80, "Weapons": 79.5}))
 
-    assert [reason.label for reason in decision.reasons] == ["Weapons"]
+    assert [reason.label for reason in judgment.reasons] == ["Weapons"]
 
 
 def test_where_the_parent_alone_reaches_the_threshold_it_is_a_reason() -> None:
     policy = a_policy({"Violence": {"review": 50, "block": 80}})
 
-    decision = policy.judge(an_analysis({"Violence": 80, "Weapons": 79.5}))
+    judgment = policy.judge(an_analysis({"Violence": 80, "Weapons": 79.5}))
 
-    assert decision.reasons == (
+    assert judgment.reasons == (
         Reason("Violence", "Violence", 80, "block", 80.0),
         Reason("Violence", "Weapons", 79.5, "review", 50.0),
     )
@@ -206,10 +207,10 @@ def test_an_answer_cannot_put_an_allowed_label_under_another_to_excuse_it() -> N
 def test_an_unknown_label_is_reviewed_from_50(parent: str, confidence: float, status: Status) -> None:
     policy = a_policy({}, default="allow")
 
-    decision = policy.judge(Analysis((Label("Strange", parent, confidence),)))
+    judgment = policy.judge(Analysis((Label("Strange", parent, confidence),)))
 
-    assert decision.status is status
-    assert decision.unknown_labels == ("Strange",)
+    assert judgment.status is status
+    assert judgment.unknown_labels == ("Strange",)
 
 
 def test_an_unknown_label_is_judged_as_the_nearest_known_one_above_it() -> None:
@@ -256,9 +257,9 @@ def test_a_label_returned_twice_counts_at_its_highest_confidence() -> None:
 def test_reasons_name_rule_label_and_threshold_the_decisive_one_first() -> None:
     policy = a_policy({"Violence": {"review": 50, "block": 90}})
 
-    decision = policy.judge(an_analysis({"Gambling": 99, "Weapons": 95, "Alcohol": 10, "Rude Gestures": 70}))
+    judgment = policy.judge(an_analysis({"Gambling": 99, "Weapons": 95, "Alcohol": 10, "Rude Gestures": 70}))
 
-    assert decision.reasons == (
+    assert judgment.reasons == (
         Reason("Violence", "Weapons", 95, "block", 90.0),
         Reason("default", "Gambling", 99, "review", 60.0),
         Reason("default", "Rude Gestures", 70, "review", 60.0),
@@ -266,9 +267,9 @@ def test_reasons_name_rule_label_and_threshold_the_decisive_one_first() -> None:
 
 
 def test_of_equal_confidences_the_reasons_come_by_name() -> None:
-    decision = a_policy({}).judge(an_analysis({"Weapons": 70, "Gambling": 70}))
+    judgment = a_policy({}).judge(an_analysis({"Weapons": 70, "Gambling": 70}))
 
-    assert [reason.label for reason in decision.reasons] == ["Gambling", "Weapons"]
+    assert [reason.label for reason in judgment.reasons] == ["Gambling", "Weapons"]
 
 
 def test_an_unknown_label_names_its_rule() -> None:
@@ -396,10 +397,10 @@ def test_of_two_content_types_that_reach_it_the_first_by_name_is_the_reason(kind
 def test_blocks_come_before_reviews_and_surer_labels_before_less_sure_ones() -> None:
     policy = a_policy({"Alcohol": {"block": 10}, "Hate Symbols": {"block": 10}}, default={"review": 10})
 
-    decision = policy.judge(an_analysis({"Gambling": 99, "Alcohol": 20, "Hate Symbols": 30, "Rude Gestures": 15}))
+    judgment = policy.judge(an_analysis({"Gambling": 99, "Alcohol": 20, "Hate Symbols": 30, "Rude Gestures": 15}))
 
-    assert [reason.label for reason in decision.reasons] == ["Hate Symbols", "Alcohol", "Gambling", "Rude Gestures"]
-    assert decision.status is Status.BLOCKED
+    assert [reason.label for reason in judgment.reasons] == ["Hate Symbols", "Alcohol", "Gambling", "Rude Gestures"]
+    assert judgment.status is Status.BLOCKED
 
 
 def test_weights_tell_every_label_by_confidence_then_name() -> None:
@@ -421,7 +422,7 @@ def test_weights_tell_every_label_by_confidence_then_name() -> None:
 
 def test_an_answer_without_labels_has_no_weights() -> None:
     assert a_policy().weigh(Analysis()) == ()
-    assert a_policy().judge(Analysis()) == Decision(Status.APPROVED)
+    assert a_policy().judge(Analysis()) == Judgment(Status.APPROVED)
 
 
 @pytest.mark.parametrize(

@@ -291,14 +291,14 @@ def test_every_weight_is_the_one_in_the_book(case: Case) -> None:
 @given(case=cases())
 def test_a_decision_is_the_worst_of_its_weights(case: Case) -> None:
     policy, analysis = case.policy, case.analysis
-    decision, weights = policy.judge(analysis), policy.weigh(analysis)
+    judgment, weights = policy.judge(analysis), policy.weigh(analysis)
 
     assert case.severity == max((weight.outcome.severity for weight in weights), default=ALLOW)
     assert {
         (weight.rule, weight.label.name, weight.label.confidence, weight.outcome, weight.threshold, weight.content_type)
         for weight in weights
         if weight.counts
-    } == set(decision.reasons)
+    } == set(judgment.reasons)
     assert [(-weight.label.confidence, weight.label.name) for weight in weights] == sorted(
         (-weight.label.confidence, weight.label.name) for weight in weights
     )
@@ -400,9 +400,9 @@ def test_every_way_to_another_outcome_leads_there(case: Case) -> None:
     policy, analysis = case.policy, case.analysis
     explanation = explain(analysis, policy)
 
-    assert explanation.decision == policy.judge(analysis)
+    assert explanation.judgment == policy.judge(analysis)
     assert {alternative.status for alternative in explanation.alternatives} == set(STATUSES) - {
-        explanation.decision.status
+        explanation.judgment.status
     }
     for alternative in explanation.alternatives:
         ways = [(change,) for change in alternative.changes] if alternative.any_of else [alternative.changes]
@@ -446,10 +446,10 @@ def test_nothing_unseen_is_worse_than_foretold(case: Case, data: st.DataObject) 
 
 @given(case=cases(), min_confidence=st.none() | confidences)
 def test_replaying_the_same_policy_changes_nothing(case: Case, min_confidence: float | None) -> None:
-    decision = case.policy.judge(case.analysis)
+    judgment = case.policy.judge(case.analysis)
     verdict = a_verdict(
-        decision.status,
-        reasons=decision.reasons,
+        judgment.status,
+        reasons=judgment.reasons,
         analysis=case.analysis,
         policy=case.policy.reference,
         min_confidence=min_confidence,

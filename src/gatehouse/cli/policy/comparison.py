@@ -112,7 +112,7 @@ class Comparison:
         flips = self.flips.setdefault((under_old.status, under_new.status), Flips())
         stricter = max(under_old, under_new, key=lambda replayed: JUDGED.index(replayed.status))
         flips.count += 1
-        flips.labels[stricter.decision.reasons[0].label] += 1
+        flips.labels[stricter.judgment.reasons[0].label] += 1
         insort(flips.examples, key)
         del flips.examples[self.examples :]
 

@@ -92,8 +92,8 @@ def explain(
     if chosen and explanation:
         if chosen.hash != (verdict.policy and verdict.policy.hash):
             out.say()
-            out.say(f"{explanation.decision.status} under {policy_words(chosen)}", style="bold")
-            for reason in explanation.decision.reasons:
+            out.say(f"{explanation.judgment.status} under {policy_words(chosen)}", style="bold")
+            for reason in explanation.judgment.reasons:
                 out.say(f"  {reason_line(reason)}")
         out.say()
         show_explanation(out, explanation)

@@ -8,7 +8,8 @@ from gatehouse.cli.policy.policy_source import short
 from gatehouse.console import printable
 from gatehouse.moderation.policy import taxonomy
 from gatehouse.moderation.policy.explanation import Alternative, Explanation, RuleChange
-from gatehouse.moderation.policy.policy import Policy, Weight
+from gatehouse.moderation.policy.judging import Weight
+from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.rule import Thresholds
 from gatehouse.moderation.reason import (
     PolicyReference,
@@ -18,13 +19,13 @@ from gatehouse.moderation.reason import (
 
 def explanation_document(explanation: Explanation, policy: Policy) -> dict[str, Any]:
     """For scripts: keys `policy`, `status`, `reasons`, `labels`, `unknown_labels`, `alternatives`."""
-    decision = explanation.decision
+    judgment = explanation.judgment
     return {
         "policy": policy.reference.to_document(),
-        "status": decision.status.value,
-        "reasons": [reason.to_document() for reason in decision.reasons],
+        "status": judgment.status.value,
+        "reasons": [reason.to_document() for reason in judgment.reasons],
         "labels": [_weight_document(weight) for weight in explanation.weights],
-        "unknown_labels": list(decision.unknown_labels),
+        "unknown_labels": list(judgment.unknown_labels),
         "alternatives": [_alternative_document(alternative) for alternative in explanation.alternatives],
     }
 
@@ -32,7 +33,7 @@ def explanation_document(explanation: Explanation, policy: Policy) -> dict[str, 
 def show_explanation(out: Output, explanation: Explanation) -> None:
     """For people: each label with what became of it, then the ways to the other outcomes."""
     _show_weights(out, explanation.weights)
-    for line in _about_unknown(explanation.decision.unknown_labels):
+    for line in _about_unknown(explanation.judgment.unknown_labels):
         out.say(line)
     out.say()
     for alternative in explanation.alternatives:

@@ -42,10 +42,10 @@ def judge(
         connection = Connection(profile, region, endpoint_url)
         found = sources_of(connection, lambda: Deployment.find(connection, deployment)).resolve(policy)
     explanation = explain(analysis, found)
-    decision = explanation.decision
+    judgment = explanation.judgment
     out.document(explanation_document(explanation, found))
-    out.say(f"{decision.status} under {policy_words(found)}", style="bold")
-    for reason in decision.reasons:
+    out.say(f"{judgment.status} under {policy_words(found)}", style="bold")
+    for reason in judgment.reasons:
         out.say(f"  {reason_line(reason)}")
     out.say()
     show_explanation(out, explanation)

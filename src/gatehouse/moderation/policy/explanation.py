@@ -1,4 +1,4 @@
-"""Explain a decision: what became of each label, and what in the policy would have to change for another outcome."""
+"""Explain a judgment: what became of each label, and what in the policy would have to change for another outcome."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -6,7 +6,9 @@ from math import inf, nextafter
 
 from gatehouse.moderation.analysis import Analysis
 from gatehouse.moderation.policy import taxonomy
-from gatehouse.moderation.policy.policy import DEFAULT, Decision, Policy, Weight, kinds_of
+from gatehouse.moderation.policy.judging import Judgment, Weight, kinds_of
+from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.policy.policy_document import DEFAULT
 from gatehouse.moderation.policy.rule import Rule, Thresholds
 from gatehouse.moderation.status import (
     JUDGED,
@@ -68,23 +70,23 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A decision, the weight of every returned label, and the ways to the two other outcomes."""
+    """A judgment, the weight of every returned label, and the ways to the two other outcomes."""
 
-    decision: Decision
+    judgment: Judgment
     weights: tuple[Weight, ...]
     alternatives: tuple[Alternative, ...]
 
 
 def explain(analysis: Analysis, policy: Policy) -> Explanation:
     """Explain what a policy makes of an analysis."""
-    decision = policy.judge(analysis)
-    others = (status for status in JUDGED if status is not decision.status)
+    judgment = policy.judge(analysis)
+    others = (status for status in JUDGED if status is not judgment.status)
     return Explanation(
-        decision,
+        judgment,
         policy.weigh(analysis),
         tuple(
             _milder(analysis, policy, status)
-            if JUDGED.index(status) < JUDGED.index(decision.status)
+            if JUDGED.index(status) < JUDGED.index(judgment.status)
             else Alternative(status, tuple(_options(analysis, policy, status))[:MAX_OPTIONS], any_of=True)
             for status in others
         ),

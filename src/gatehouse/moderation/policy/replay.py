@@ -6,7 +6,8 @@ of the image is unknowable, and then a verdict may become stricter by what is kn
 
 from dataclasses import dataclass, replace
 
-from gatehouse.moderation.policy.policy import Decision, Policy
+from gatehouse.moderation.policy.judging import Judgment
+from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.status import (
     JUDGED,
     Status,
@@ -24,21 +25,21 @@ def is_replayable(status: str, decided_by: str | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """A verdict and another policy's decision on its labels.
+    """A verdict and another policy's judgment on its labels.
 
     Attributes:
-        unknowable: labels that were never returned could have led to something worse than `decision`.
+        unknowable: labels that were never returned could have led to something worse than `judgment`.
     """
 
     before: Verdict
     policy: Policy
-    decision: Decision
+    judgment: Judgment
     unknowable: bool
 
     @property
     def status(self) -> Status:
         """What the labels that are known lead to."""
-        return self.decision.status
+        return self.judgment.status
 
     @property
     def adapter_ignored(self) -> bool:
@@ -63,7 +64,7 @@ class Replayed:
         return replace(
             self.before,
             status=self.status,
-            reasons=self.decision.reasons,
+            reasons=self.judgment.reasons,
             policy=self.policy.reference,
             decided_at=decided_at,
             decided_by=BY_POLICY,
@@ -80,8 +81,8 @@ def replay(verdict: Verdict, policy: Policy) -> Replayed:
         raise ValueError(
             f"{verdict.upload.object} is {verdict.status}, decided by {verdict.decided_by}: not replayable"
         )
-    decision = policy.judge(verdict.analysis)
+    judgment = policy.judge(verdict.analysis)
     # An item that does not say what was asked for could have been asked for anything.
     asked = 100.0 if verdict.min_confidence is None else verdict.min_confidence
-    unknowable = policy.unseen(asked).severity > JUDGED.index(decision.status)
-    return Replayed(verdict, policy, decision, unknowable)
+    unknowable = policy.unseen(asked).severity > JUDGED.index(judgment.status)
+    return Replayed(verdict, policy, judgment, unknowable)
