@@ -9,9 +9,9 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from gatehouse.configuration.call_rate import share_of
-from gatehouse.configuration.pascal_case import pascal_case
 from gatehouse.configuration.policies import PolicyCatalog
 from gatehouse.configuration.settings import Settings
+from gatehouse.contracts.pascal_case import pascal_case
 from gatehouse.moderation.lane import Priority
 from stacks.constructs.analysis_workflow import AnalysisWorkflow
 from stacks.constructs.function_code import function_code

@@ -3,9 +3,9 @@
 import aws_cdk as cdk
 from constructs import Construct
 
-from gatehouse.configuration.pascal_case import pascal_case
 from gatehouse.configuration.policies import PolicyCatalog
 from gatehouse.configuration.settings import Settings
+from gatehouse.contracts.pascal_case import pascal_case
 from stacks.constructs.encryption_key import CREATE, EncryptionKey
 from stacks.constructs.flag_topic import FlagTopic
 from stacks.constructs.policy_parameter import PolicyParameter

@@ -16,6 +16,7 @@ from gatehouse.aws.chunk_queue import ChunkQueue
 from gatehouse.aws.image_moderation import ImageModeration
 from gatehouse.aws.task_tokens import TaskTokens
 from gatehouse.aws.work_bucket import WorkBucket
+from gatehouse.contracts.analyzer_environment import AnalyzerEnvironment
 from gatehouse.moderation.chunk import ChunkMessageError
 from lambdas.analyzer.chunk_analysis import (
     ANSWER_SECONDS,
@@ -25,7 +26,6 @@ from lambdas.analyzer.chunk_analysis import (
     ChunkRun,
     Outcome,
 )
-from lambdas.analyzer.environment import Environment
 from lambdas.analyzer.pace import Pace
 
 logger = Logger()
@@ -42,8 +42,8 @@ _REKOGNITION_CONFIG = Config(
 
 
 @cache
-def _environment() -> Environment:
-    return Environment.read(os.environ)
+def _environment() -> AnalyzerEnvironment:
+    return AnalyzerEnvironment.read(os.environ)
 
 
 @cache

@@ -17,11 +17,11 @@ from gatehouse.aws.executions import Executions
 from gatehouse.aws.policy_parameters import PolicyParameters
 from gatehouse.aws.verdict_table import VerdictTable
 from gatehouse.aws.work_bucket import WorkBucket
+from gatehouse.contracts.batcher_environment import BatcherEnvironment
 from gatehouse.moderation.batch import Batch
 from gatehouse.moderation.verdict import Status
 from lambdas.batcher.active_policies import ActivePolicies
 from lambdas.batcher.admission import Admission, Admitted
-from lambdas.batcher.environment import Environment
 from lambdas.batcher.messages import Messages
 from lambdas.shipped_policies import read_policy
 
@@ -34,19 +34,19 @@ _CONFIG = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeou
 
 @cache
 def _work() -> WorkBucket:
-    return WorkBucket(boto3.client("s3", config=_CONFIG), Environment.read(os.environ).work_bucket)
+    return WorkBucket(boto3.client("s3", config=_CONFIG), BatcherEnvironment.read(os.environ).work_bucket)
 
 
 @cache
 def _policies() -> ActivePolicies:
-    names = Environment.read(os.environ).policy_parameters
+    names = BatcherEnvironment.read(os.environ).policy_parameters
     parameters = PolicyParameters(boto3.client("ssm", config=_CONFIG), names)
     return ActivePolicies(parameters, _work(), shipped=read_policy, clock=time.time)
 
 
 @cache
 def _admission() -> Admission:
-    environment = Environment.read(os.environ)
+    environment = BatcherEnvironment.read(os.environ)
     states = boto3.client("stepfunctions", config=_CONFIG)
     return Admission(
         lane=environment.lane,

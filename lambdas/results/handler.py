@@ -17,10 +17,10 @@ from gatehouse.aws.flag_topic import FlagTopic
 from gatehouse.aws.upload_bucket import PARALLEL_LOOKS, UploadBucket
 from gatehouse.aws.verdict_table import VerdictTable
 from gatehouse.aws.work_bucket import WorkBucket
+from gatehouse.contracts.results_environment import ResultsEnvironment
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.policy.model_drift import MAX_NAMES, loggable, other_versions, unknown_labels
 from gatehouse.moderation.verdict import Status, Verdict
-from lambdas.results.environment import Environment
 from lambdas.results.request import ImageRun, Job, Request
 from lambdas.results.settlement import Settled, Settlement
 
@@ -51,7 +51,7 @@ _CONFIG = Config(
 
 @cache
 def _settlement() -> Settlement:
-    environment = Environment.read(os.environ)
+    environment = ResultsEnvironment.read(os.environ)
     s3 = boto3.client("s3", config=_CONFIG)
     days = environment.retention_days
     return Settlement(
@@ -59,7 +59,7 @@ def _settlement() -> Settlement:
         work=WorkBucket(s3, environment.work_bucket),
         uploads=UploadBucket(s3, finds_animations=environment.animation_check),
         topic=FlagTopic(boto3.client("sns", config=_CONFIG), environment.flag_topic_arn),
-        notify=environment.notify,
+        notify=frozenset(environment.notify),
         retention=timedelta(days=days) if days is not None else None,
         now=lambda: datetime.now(UTC),
     )
@@ -92,7 +92,7 @@ def _report(request: Request, settled: Settled) -> None:
     metrics.add_dimension("lane", settled.lane)
     counts = settled.counts()
     analyses = [verdict.analysis for verdict in settled.verdicts if verdict.analysis]
-    other_models = other_versions(analyses, Environment.read(os.environ).model_version)
+    other_models = other_versions(analyses, ResultsEnvironment.read(os.environ).model_version)
     strange = unknown_labels(analyses)
     # What a retry finds again is counted by the run that needs none.
     once = 0 if settled.refusals else 1

@@ -17,8 +17,8 @@ from gatehouse.aws.executions import Executions
 from gatehouse.aws.ingest_queue import IngestQueue
 from gatehouse.aws.verdict_table import VerdictTable
 from gatehouse.aws.work_bucket import WorkBucket
-from lambdas.sweeper.environment import Environment
-from lambdas.sweeper.schedule import Schedule
+from gatehouse.contracts.sweep_schedule import Schedule
+from gatehouse.contracts.sweeper_environment import SweeperEnvironment
 from lambdas.sweeper.sweep import Sweep, Swept
 
 logger = Logger()
@@ -39,7 +39,7 @@ def _client(service: Any) -> Any:
 
 
 def _sweep(schedule: Schedule, until: float) -> Sweep:
-    environment = Environment.read(os.environ)
+    environment = SweeperEnvironment.read(os.environ)
     return Sweep(
         schedule=schedule,
         table=VerdictTable(_client("dynamodb"), environment.verdict_table),

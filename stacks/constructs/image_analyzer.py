@@ -9,6 +9,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from gatehouse.configuration.function_environment import METRICS_NAMESPACE
+from gatehouse.contracts.analyzer_environment import AnalyzerEnvironment
 from gatehouse.moderation.lane import Priority
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import PERIOD, create_alarm
@@ -95,12 +96,12 @@ class ImageAnalyzer(Construct):
             timeout=_TIMEOUT,
             log_retention_days=log_retention_days,
             key=key,
-            environment={
-                "CALLS_PER_SECOND": rate.calls_per_worker,
-                "CHUNK_QUEUE_URL": self.queue.queue_url,
-                "PRIORITY": priority.value,
-                "WORK_BUCKET": work.bucket.bucket_name,
-            },
+            environment=AnalyzerEnvironment(
+                rate=rate.calls_per_worker,
+                chunk_queue_url=self.queue.queue_url,
+                priority=priority.value,
+                work_bucket=work.bucket.bucket_name,
+            ).to_variables(),
             # A chunk that runs out of time is sent into the queue that invoked its run. That is no runaway: a run sends
             # its own chunk and no other, once, when its time is up, and only while the chunk's step waits for it. So
             # there are never more messages than chunks, nor more runs than MaximumConcurrency; images that keep failing

@@ -11,9 +11,9 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from gatehouse.configuration.function_environment import batcher_environment
 from gatehouse.configuration.settings import LaneSettings
 from gatehouse.configuration.upload_pattern import upload_detail
+from gatehouse.contracts.batcher_environment import BatcherEnvironment
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.lane import Priority
 from stacks.constructs.accepted_findings import accept_finding
@@ -106,16 +106,14 @@ class IngestLane(Construct):
             timeout=_BATCHER_TIMEOUT,
             log_retention_days=log_retention_days,
             key=key,
-            environment=batcher_environment(
-                settings.lane,
-                policy_parameters=cdk.Stack.of(self).to_json_string(
-                    {name: policy.parameter.parameter_name for name, policy in policies.items()}
-                ),
+            environment=BatcherEnvironment(
+                lane=settings.lane,
+                policy_parameters={name: policy.parameter.parameter_name for name, policy in policies.items()},
                 verdict_table=verdicts.table.table_name,
                 work_bucket=work.bucket.bucket_name,
                 state_machine_arn=workflow.state_machine.state_machine_arn,
-                other_state_machine_arns=[other.state_machine.state_machine_arn for other in other_workflows],
-            ),
+                other_state_machine_arns=tuple(other.state_machine.state_machine_arn for other in other_workflows),
+            ).to_variables(),
         )
         batcher = self.batcher.function
         verdicts.grant_claim(batcher)

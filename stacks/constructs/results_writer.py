@@ -8,6 +8,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from gatehouse.contracts.results_environment import ResultsEnvironment
+from gatehouse.moderation.verdict import Status
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import create_alarm
 from stacks.constructs.encryption_key import EncryptionKey
@@ -42,7 +44,7 @@ class ResultsWriter(Construct):
         work: WorkBucket,
         verdicts: VerdictTable,
         flags: FlagTopic,
-        notify: Sequence[str],
+        notify: Sequence[Status],
         model_version: str,
         verdict_retention_days: int | None,
         animation_check: bool,
@@ -59,15 +61,15 @@ class ResultsWriter(Construct):
             timeout=self.TIMEOUT,
             log_retention_days=log_retention_days,
             key=key,
-            environment={
-                "VERDICT_TABLE": verdicts.table.table_name,
-                "WORK_BUCKET": work.bucket.bucket_name,
-                "FLAG_TOPIC_ARN": flags.topic.topic_arn,
-                "NOTIFY": ",".join(notify),
-                "MODEL_VERSION": model_version,
-                "ANIMATION_CHECK": "on" if animation_check else "off",
-                "VERDICT_RETENTION_DAYS": "" if verdict_retention_days is None else str(verdict_retention_days),
-            },
+            environment=ResultsEnvironment(
+                verdict_table=verdicts.table.table_name,
+                work_bucket=work.bucket.bucket_name,
+                flag_topic_arn=flags.topic.topic_arn,
+                notify=tuple(notify),
+                retention_days=verdict_retention_days,
+                model_version=model_version,
+                animation_check=animation_check,
+            ).to_variables(),
         )
         self.function = self.service.function
         verdicts.grant_finalize(self.function)

@@ -1,6 +1,7 @@
 """The sweeper: a function on a schedule that gets uploads going again that are stuck."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
 import aws_cdk as cdk
@@ -11,6 +12,8 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from gatehouse.configuration.function_environment import METRICS_NAMESPACE
+from gatehouse.contracts.sweep_schedule import LaneRoute, Schedule
+from gatehouse.contracts.sweeper_environment import SweeperEnvironment
 from gatehouse.moderation.lane import Priority
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import create_alarm, create_silence_alarm
@@ -25,7 +28,7 @@ from stacks.constructs.work_bucket import WorkBucket
 INTERVAL: Final = cdk.Duration.minutes(15)
 
 #: Age from which a batch is looked at: longer than a batcher may run, and than most batches take.
-_MIN_AGE: Final = cdk.Duration.minutes(30)
+_MIN_AGE: Final = timedelta(minutes=30)
 
 #: An alarm looks at an hour. A sweep that takes long tells later, and a batch that was just put back is not looked at
 #: by the next two: neither is a reason to say that all is well.
@@ -72,7 +75,9 @@ class Sweeper(Construct):
             timeout=cdk.Duration.minutes(15),
             log_retention_days=log_retention_days,
             key=key,
-            environment={"VERDICT_TABLE": verdicts.table.table_name, "WORK_BUCKET": work.bucket.bucket_name},
+            environment=SweeperEnvironment(
+                verdict_table=verdicts.table.table_name, work_bucket=work.bucket.bucket_name
+            ).to_variables(),
         )
         self.function = self.service.function
         # The next sweep starts over anyway, and one failure is to count once.
@@ -80,14 +85,16 @@ class Sweeper(Construct):
         workflows = list(dict.fromkeys(lane.workflow for lane in lanes))
         self._grant(work, verdicts, lanes, workflows)
         longest = _OVERDUE_PART * 24 * work_retention_days
-        routes = {
-            lane.name: {
-                "queue_url": lane.queue.queue_url,
-                "overdue_hours": _OVERDUE_HOURS.get(lane.workflow.priority, longest),
-            }
-            for lane in lanes
-        }
-        machines = [workflow.state_machine.state_machine_arn for workflow in workflows]
+        schedule = Schedule(
+            lanes={
+                lane.name: LaneRoute(
+                    lane.name, lane.queue.queue_url, _OVERDUE_HOURS.get(lane.workflow.priority, longest)
+                )
+                for lane in lanes
+            },
+            state_machine_arns=tuple(workflow.state_machine.state_machine_arn for workflow in workflows),
+            min_age=_MIN_AGE,
+        )
         rule = events.Rule(
             self,
             "Schedule",
@@ -97,9 +104,7 @@ class Sweeper(Construct):
         rule.add_target(
             targets.LambdaFunction(
                 self.function,
-                event=events.RuleTargetInput.from_object(
-                    {"lanes": routes, "state_machine_arns": machines, "min_age_minutes": _MIN_AGE.to_minutes()},
-                ),
+                event=events.RuleTargetInput.from_object(schedule.to_document()),
             )
         )
 

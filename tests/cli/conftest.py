@@ -19,7 +19,7 @@ from moto import mock_aws
 from typer.testing import CliRunner, Result
 
 from gatehouse.cli.connection import Connection
-from gatehouse.configuration.pascal_case import pascal_case
+from gatehouse.contracts.pascal_case import pascal_case
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer, policy_key
 from gatehouse.moderation.verdict import (

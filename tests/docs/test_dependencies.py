@@ -12,14 +12,18 @@ from demo.synthesis import ROOT
 #: Room -> the rooms of ours that its modules may import from; each may import from itself. Longest name wins.
 ARROWS: Mapping[str, frozenset[str]] = {
     "app": frozenset({"stacks", "gatehouse.configuration"}),
-    "stacks": frozenset({"gatehouse.configuration", "gatehouse.moderation"}),
-    "lambdas": frozenset({"gatehouse.aws", "gatehouse.moderation"}),
+    "stacks": frozenset({"gatehouse.configuration", "gatehouse.contracts", "gatehouse.moderation"}),
+    "lambdas": frozenset({"gatehouse.aws", "gatehouse.contracts", "gatehouse.moderation"}),
     "gatehouse.console": frozenset(),
     "gatehouse.moderation": frozenset(),
     "gatehouse.aws": frozenset({"gatehouse.moderation"}),
-    "gatehouse.configuration": frozenset({"gatehouse.moderation"}),
+    "gatehouse.contracts": frozenset({"gatehouse.moderation"}),
+    "gatehouse.configuration": frozenset({"gatehouse.contracts", "gatehouse.moderation"}),
     "gatehouse.cli": frozenset(
-        {"gatehouse.aws", "gatehouse.configuration", "gatehouse.console", "gatehouse.moderation"}
+        {
+            *("gatehouse.aws", "gatehouse.configuration", "gatehouse.console"),
+            *("gatehouse.contracts", "gatehouse.moderation"),
+        }
     ),
     "localcloud": frozenset(
         {
@@ -40,6 +44,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
 PACKAGES: Mapping[str, frozenset[str]] = {
     "gatehouse.console": frozenset({"rich"}),
     "gatehouse.moderation": frozenset(),
+    "gatehouse.contracts": frozenset(),
     "gatehouse.aws": frozenset({"aws_lambda_powertools", "boto3", "botocore"}),
     "gatehouse.configuration": frozenset({"yaml"}),
     "gatehouse.cli": frozenset({"boto3", "botocore", "rich", "typer"}),

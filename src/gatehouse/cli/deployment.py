@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gatehouse.cli.errors import CommandError
-from gatehouse.configuration.pascal_case import pascal_case
+from gatehouse.contracts.pascal_case import pascal_case
 from gatehouse.moderation.lane import Lane
 from gatehouse.moderation.verdict import Status
 

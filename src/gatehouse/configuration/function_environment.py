@@ -1,9 +1,10 @@
 """What functions are told in their environment, and how much of it Lambda takes."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
+from gatehouse.contracts.batcher_environment import BatcherEnvironment
 from gatehouse.moderation.lane import Lane
 
 #: Namespace of the metrics our code writes; their dimensions are `service` and `lane`.
@@ -32,30 +33,6 @@ def function_environment(service: str, own: Mapping[str, str]) -> dict[str, str]
     }
 
 
-def batcher_environment(
-    lane: Lane,
-    *,
-    policy_parameters: str,
-    verdict_table: str,
-    work_bucket: str,
-    state_machine_arn: str,
-    other_state_machine_arns: Sequence[str],
-) -> dict[str, str]:
-    """A batcher's own variables, see `lambdas.batcher.environment`.
-
-    Args:
-        policy_parameters: the names of the policies' parameters, as JSON.
-    """
-    return {
-        "LANE": json.dumps(lane.to_document(), sort_keys=True, separators=(",", ":")),
-        "POLICY_PARAMETERS": policy_parameters,
-        "VERDICT_TABLE": verdict_table,
-        "WORK_BUCKET": work_bucket,
-        "STATE_MACHINE_ARN": state_machine_arn,
-        "OTHER_STATE_MACHINE_ARNS": ",".join(other_state_machine_arns),
-    }
-
-
 def environment_bytes(variables: Mapping[str, str]) -> int:
     """What an environment takes of `MAX_ENVIRONMENT_BYTES`."""
     return len(json.dumps(variables, separators=(",", ":"), ensure_ascii=False).encode())
@@ -63,12 +40,12 @@ def environment_bytes(variables: Mapping[str, str]) -> int:
 
 def batcher_environment_bytes(lane: Lane, other_workflows: int) -> int:
     """What a lane's batcher takes at most, before anything has a name."""
-    own = batcher_environment(
-        lane,
-        policy_parameters=json.dumps(dict.fromkeys(lane.policies, _PARAMETER)),
+    own = BatcherEnvironment(
+        lane=lane,
+        policy_parameters=dict.fromkeys(lane.policies, _PARAMETER),
         verdict_table=_TABLE,
         work_bucket=_BUCKET,
         state_machine_arn=_STATE_MACHINE,
-        other_state_machine_arns=[_STATE_MACHINE] * other_workflows,
+        other_state_machine_arns=(_STATE_MACHINE,) * other_workflows,
     )
-    return environment_bytes(function_environment("batcher", own))
+    return environment_bytes(function_environment("batcher", own.to_variables()))
