@@ -8,12 +8,13 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from gatehouse.configuration.function_environment import METRICS_NAMESPACE
 from gatehouse.contracts.analyzer_environment import AnalyzerEnvironment
+from gatehouse.contracts.function_metrics import AnalyzerMetric, Dimension, Service
 from gatehouse.moderation.lane import Priority
 from stacks.constructs.accepted_findings import accept_finding
-from stacks.constructs.alarm import PERIOD, create_alarm
+from stacks.constructs.alarm import create_alarm
 from stacks.constructs.encryption_key import EncryptionKey
+from stacks.constructs.function_metric import function_metric
 from stacks.constructs.queue import create_queue
 from stacks.constructs.queue_metrics import metric_oldest, metric_stalled, metric_waiting
 from stacks.constructs.regional_rate import RegionalRate
@@ -90,7 +91,7 @@ class ImageAnalyzer(Construct):
         self.service = ServiceFunction(
             self,
             "Analyzer",
-            service="analyzer",
+            service=Service.ANALYZER,
             code=code,
             memory_size=memory_size(priority),
             timeout=_TIMEOUT,
@@ -117,15 +118,9 @@ class ImageAnalyzer(Construct):
             max_concurrency=rate.max_concurrency,  # reserved concurrency would break small new accounts
         )
 
-    def metric(self, name: str) -> cloudwatch.Metric:
+    def metric(self, metric: AnalyzerMetric) -> cloudwatch.Metric:
         """A metric that the function's code writes."""
-        return cloudwatch.Metric(
-            namespace=METRICS_NAMESPACE,
-            metric_name=name,
-            dimensions_map={"service": "analyzer", "priority": self.priority.value},
-            statistic="Sum",
-            period=PERIOD,
-        )
+        return function_metric(Service.ANALYZER, metric, dimensions={Dimension.PRIORITY: self.priority.value})
 
     def metric_oldest_chunk(self) -> cloudwatch.Metric:
         """Seconds the oldest chunk has been waiting for an Analyzer."""
@@ -157,7 +152,7 @@ class ImageAnalyzer(Construct):
             create_alarm(
                 scope,
                 "ChunksPutBack",
-                self.metric("ChunksPutBack"),
+                self.metric(AnalyzerMetric.CHUNKS_PUT_BACK),
                 section="Analysis is throttled",
                 meaning=f"Priority {self.priority}: Rekognition lets fewer calls through than it should, or fails.",
                 periods=6,

@@ -14,6 +14,7 @@ from constructs import Construct
 from gatehouse.configuration.settings import LaneSettings
 from gatehouse.configuration.upload_pattern import upload_detail
 from gatehouse.contracts.batcher_environment import BatcherEnvironment
+from gatehouse.contracts.function_metrics import BatcherMetric, ResultsMetric, Service
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.lane import Priority
 from stacks.constructs.accepted_findings import accept_finding
@@ -100,7 +101,7 @@ class IngestLane(Construct):
         self.batcher = ServiceFunction(
             self,
             "Batcher",
-            service="batcher",
+            service=Service.BATCHER,
             code=code,
             memory_size=1024,
             timeout=_BATCHER_TIMEOUT,
@@ -202,7 +203,7 @@ class IngestLane(Construct):
             create_alarm(
                 scope,
                 "PolicyUnknown",
-                self.metrics.batcher("PoliciesUnknown"),
+                self.metrics.batcher(BatcherMetric.POLICIES_UNKNOWN),
                 section="Active policy unknown",
                 meaning=f"Lane {self.name}: uploads are judged by an older policy than the one that was deployed.",
                 periods=6,
@@ -226,7 +227,7 @@ class IngestLane(Construct):
             create_alarm(
                 scope,
                 "VerdictsMissing",
-                self.metrics.results("VerdictsMissing"),
+                self.metrics.results(ResultsMetric.VERDICTS_MISSING),
                 section="Verdicts missing",
                 meaning=f"Lane {self.name}: a batch has fewer verdicts than uploads.",
             ),
@@ -236,7 +237,7 @@ class IngestLane(Construct):
                 create_alarm(
                     scope,
                     "LinesUnmatched",
-                    self.metrics.results("UnmatchedResultLines"),
+                    self.metrics.results(ResultsMetric.UNMATCHED_RESULT_LINES),
                     section="Result lines unmatched",
                     meaning=f"Lane {self.name}: a bulk job's result lines and its batch's uploads do not add up.",
                     periods=STANDING,
@@ -246,7 +247,7 @@ class IngestLane(Construct):
                 create_alarm(
                     scope,
                     "LinesMissing",
-                    self.metrics.results("UploadsUnanswered"),
+                    self.metrics.results(ResultsMetric.UPLOADS_UNANSWERED),
                     section="Result lines unmatched",
                     meaning=f"Lane {self.name}: bulk jobs say nothing of many of their uploads, which are paid twice.",
                     threshold=LEAST_FAILED,
@@ -258,7 +259,7 @@ class IngestLane(Construct):
                 create_alarm(
                     scope,
                     "BulkRefused",
-                    self.metrics.results("BulkRefused"),
+                    self.metrics.results(ResultsMetric.BULK_REFUSED),
                     section="Bulk Analysis refused",
                     meaning=f"Lane {self.name}: Rekognition refused a bulk job; the image engine took over.",
                     periods=STANDING,
@@ -269,7 +270,7 @@ class IngestLane(Construct):
                 create_alarm(
                     scope,
                     "AdapterIgnored",
-                    self.metrics.results("AdapterIgnored"),
+                    self.metrics.results(ResultsMetric.ADAPTER_IGNORED),
                     section="Adapter ignored",
                     meaning=f"Lane {self.name}: Rekognition answered without the lane's adapter; has it expired?",
                     periods=STANDING,
@@ -283,7 +284,7 @@ class IngestLane(Construct):
             create_alarm(
                 scope,
                 "ModelChanged",
-                self.metrics.results("OtherModelAnswers"),
+                self.metrics.results(ResultsMetric.OTHER_MODEL_ANSWERS),
                 section="Model version changed",
                 meaning=f"Lane {self.name}: Rekognition answers with another model than the policies are for.",
                 periods=STANDING,
@@ -291,7 +292,7 @@ class IngestLane(Construct):
             create_alarm(
                 scope,
                 "UnknownLabels",
-                self.metrics.results("UnknownLabels"),
+                self.metrics.results(ResultsMetric.UNKNOWN_LABELS),
                 section="Unknown label seen",
                 meaning=f"Lane {self.name}: Rekognition found something that the taxonomy has no name for.",
                 periods=STANDING,

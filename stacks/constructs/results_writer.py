@@ -8,6 +8,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from gatehouse.contracts.function_metrics import Service
 from gatehouse.contracts.results_environment import ResultsEnvironment
 from gatehouse.moderation.verdict import Status
 from stacks.constructs.accepted_findings import accept_finding
@@ -55,7 +56,7 @@ class ResultsWriter(Construct):
         self.service = ServiceFunction(
             self,
             "Results",
-            service="results",
+            service=Service.RESULTS,
             code=code,
             memory_size=1769,  # one whole virtual CPU (Lambda Developer Guide, configuration-memory.html)
             timeout=self.TIMEOUT,

@@ -9,6 +9,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from gatehouse.configuration.function_environment import function_environment
+from gatehouse.contracts.function_metrics import Service
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import PERIOD
 from stacks.constructs.encryption_key import EncryptionKey
@@ -19,7 +20,7 @@ class ServiceFunction(Construct):
     """A function with a role of its own that starts with nothing but its logs and traces.
 
     Args:
-        service: the name its logs, metrics and traces go by; its handler is `lambdas.<service>.handler.handler`.
+        service: whose logs, metrics and traces they are; its handler is `lambdas.<service>.handler.handler`.
         code: the one asset of all functions.
         memory_size: MB; processor time grows with it.
         environment: variables beside those of Powertools: names, no secrets.
@@ -34,7 +35,7 @@ class ServiceFunction(Construct):
         scope: Construct,
         id: str,
         *,
-        service: str,
+        service: Service,
         code: lambda_.Code,
         memory_size: int,
         timeout: cdk.Duration,

@@ -11,7 +11,7 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from gatehouse.configuration.function_environment import METRICS_NAMESPACE
+from gatehouse.contracts.function_metrics import Service, SweeperMetric
 from gatehouse.contracts.sweep_schedule import LaneRoute, Schedule
 from gatehouse.contracts.sweeper_environment import SweeperEnvironment
 from gatehouse.moderation.lane import Priority
@@ -19,6 +19,7 @@ from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import create_alarm, create_silence_alarm
 from stacks.constructs.analysis_workflow import AnalysisWorkflow
 from stacks.constructs.encryption_key import EncryptionKey
+from stacks.constructs.function_metric import function_metric
 from stacks.constructs.ingest_lane import IngestLane
 from stacks.constructs.service_function import ServiceFunction
 from stacks.constructs.verdict_table import VerdictTable
@@ -69,7 +70,7 @@ class Sweeper(Construct):
         self.service = ServiceFunction(
             self,
             "Sweeper",
-            service="sweeper",
+            service=Service.SWEEPER,
             code=code,
             memory_size=512,
             timeout=cdk.Duration.minutes(15),
@@ -108,15 +109,9 @@ class Sweeper(Construct):
             )
         )
 
-    def metric(self, name: str) -> cloudwatch.Metric:
+    def metric(self, metric: SweeperMetric) -> cloudwatch.Metric:
         """A metric that the function's code writes at each sweep."""
-        return cloudwatch.Metric(
-            namespace=METRICS_NAMESPACE,
-            metric_name=name,
-            dimensions_map={"service": "sweeper"},
-            statistic="Maximum",
-            period=INTERVAL,
-        )
+        return function_metric(Service.SWEEPER, metric, dimensions={}, statistic="Maximum", period=INTERVAL)
 
     def create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
         """The sweeper's alarms, made in another scope."""
@@ -124,7 +119,7 @@ class Sweeper(Construct):
             create_alarm(
                 scope,
                 "UploadsStuck",
-                self.metric("UploadsStuck"),
+                self.metric(SweeperMetric.UPLOADS_STUCK),
                 section="Uploads stuck",
                 meaning="Uploads are PENDING, nobody works on them, and sweeping does not get them going.",
                 periods=_PERIODS,
@@ -132,7 +127,7 @@ class Sweeper(Construct):
             create_alarm(
                 scope,
                 "BatchesOverdue",
-                self.metric("BatchesOverdue"),
+                self.metric(SweeperMetric.BATCHES_OVERDUE),
                 section="Batches overdue",
                 meaning="A batch has been analysed for far longer than it should.",
                 periods=_PERIODS,

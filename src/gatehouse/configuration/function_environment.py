@@ -5,10 +5,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from gatehouse.contracts.batcher_environment import BatcherEnvironment
+from gatehouse.contracts.function_metrics import METRICS_NAMESPACE, Service
 from gatehouse.moderation.lane import Lane
-
-#: Namespace of the metrics our code writes; their dimensions are `service` and `lane`.
-METRICS_NAMESPACE: Final = "Gatehouse"
 
 #: Of all variables together (Lambda Developer Guide, quotas). Lambda measures them as JSON, quotes escaped.
 MAX_ENVIRONMENT_BYTES: Final = 4096
@@ -23,10 +21,10 @@ _BUCKET = "n" * 63
 _PARAMETER = "n" * 80
 
 
-def function_environment(service: str, own: Mapping[str, str]) -> dict[str, str]:
+def function_environment(service: Service, own: Mapping[str, str]) -> dict[str, str]:
     """A function's variables: those of Powertools, and its own."""
     return {
-        "POWERTOOLS_SERVICE_NAME": service,
+        "POWERTOOLS_SERVICE_NAME": service.value,
         "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
         "POWERTOOLS_LOG_LEVEL": "INFO",
         **own,
@@ -48,4 +46,4 @@ def batcher_environment_bytes(lane: Lane, other_workflows: int) -> int:
         state_machine_arn=_STATE_MACHINE,
         other_state_machine_arns=(_STATE_MACHINE,) * other_workflows,
     )
-    return environment_bytes(function_environment("batcher", own.to_variables()))
+    return environment_bytes(function_environment(Service.BATCHER, own.to_variables()))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
+from gatehouse.contracts.function_metrics import AnalyzerMetric, ResultsMetric, SweeperMetric
 from stacks.constructs.analysis_workflow import AnalysisWorkflow
 from stacks.constructs.dashboards.dashboard_section import alarm_lists, graph, heading
 from stacks.constructs.flag_topic import FlagTopic
@@ -119,16 +120,16 @@ class TechnicalDashboard(Construct):
                 "Sweeper: batches that are open or overdue",
                 "batches",
                 [
-                    sweeper.metric("BatchesOld").with_(label="open for half an hour"),
-                    sweeper.metric("BatchesOverdue").with_(label="overdue"),
+                    sweeper.metric(SweeperMetric.BATCHES_OLD).with_(label="open for half an hour"),
+                    sweeper.metric(SweeperMetric.BATCHES_OVERDUE).with_(label="overdue"),
                 ],
             ),
             graph(
                 "Sweeper: uploads that were stuck, or put back into their queue",
                 "uploads",
                 [
-                    sweeper.metric("UploadsStuck").with_(label="stuck"),
-                    sweeper.metric("UploadsReadmitted").with_(label="put back"),
+                    sweeper.metric(SweeperMetric.UPLOADS_STUCK).with_(label="stuck"),
+                    sweeper.metric(SweeperMetric.UPLOADS_READMITTED).with_(label="put back"),
                 ],
             ),
         )
@@ -141,12 +142,12 @@ class TechnicalDashboard(Construct):
                 "Image engine: images and calls, by priority",
                 "images, calls",
                 [
-                    one.metric(name).with_(label=f"{one.priority}: {what}")
+                    one.metric(metric).with_(label=f"{one.priority}: {what}")
                     for one in analyzers
-                    for name, what in (
-                        ("ImagesAnalysed", "images analysed"),
-                        ("CallsThrottled", "calls throttled"),
-                        ("CallsFailed", "calls failed"),
+                    for metric, what in (
+                        (AnalyzerMetric.IMAGES_ANALYSED, "images analysed"),
+                        (AnalyzerMetric.CALLS_THROTTLED, "calls throttled"),
+                        (AnalyzerMetric.CALLS_FAILED, "calls failed"),
                     )
                 ],
             ),
@@ -154,9 +155,12 @@ class TechnicalDashboard(Construct):
                 "Image engine: chunks, by priority",
                 "chunks",
                 [
-                    one.metric(name).with_(label=f"{one.priority}: {what}")
+                    one.metric(metric).with_(label=f"{one.priority}: {what}")
                     for one in analyzers
-                    for name, what in (("ChunksPutBack", "put back"), ("ChunksGivenUp", "given up"))
+                    for metric, what in (
+                        (AnalyzerMetric.CHUNKS_PUT_BACK, "put back"),
+                        (AnalyzerMetric.CHUNKS_GIVEN_UP, "given up"),
+                    )
                 ],
             ),
         )
@@ -165,18 +169,21 @@ class TechnicalDashboard(Construct):
                 "Bulk Analysis: batches the image engine took over, by lane",
                 "batches",
                 [
-                    lane.metrics.results(name).with_(label=f"{lane.name}: {what}")
+                    lane.metrics.results(metric).with_(label=f"{lane.name}: {what}")
                     for lane in lanes
-                    for name, what in (("BulkRefused", "refused"), ("BulkFailed", "failed"))
+                    for metric, what in ((ResultsMetric.BULK_REFUSED, "refused"), (ResultsMetric.BULK_FAILED, "failed"))
                 ],
             ),
             graph(
                 "Uploads asked about again, by lane",
                 "uploads",
                 [
-                    lane.metrics.results(name).with_(label=f"{lane.name}: {what}")
+                    lane.metrics.results(metric).with_(label=f"{lane.name}: {what}")
                     for lane in lanes
-                    for name, what in (("Leftovers", "leftovers of bulk"), ("Stragglers", "after failed calls"))
+                    for metric, what in (
+                        (ResultsMetric.LEFTOVERS, "leftovers of bulk"),
+                        (ResultsMetric.STRAGGLERS, "after failed calls"),
+                    )
                 ],
             ),
         )
