@@ -1,6 +1,5 @@
 """What may be replaced any day: the lanes, the workflow and the functions."""
 
-import json
 from collections.abc import Sequence
 
 import aws_cdk as cdk
@@ -12,6 +11,8 @@ from gatehouse.configuration.call_rate import share_of
 from gatehouse.configuration.policies import PolicyCatalog
 from gatehouse.configuration.settings import Settings
 from gatehouse.contracts.pascal_case import pascal_case
+from gatehouse.contracts.stack_outputs import LaneOutput, PipelineOutput, PriorityOutput
+from gatehouse.contracts.texts import days_text, lane_policies_text, on_off_text, statuses_text
 from gatehouse.moderation.lane import Priority
 from stacks.constructs.analysis_workflow import AnalysisWorkflow
 from stacks.constructs.function_code import function_code
@@ -63,16 +64,16 @@ class PipelineStack(cdk.Stack):
             self.lanes = [
                 IngestLane(
                     self,
-                    f"{pascal_case(lane.lane.name)}Lane",
+                    f"{pascal_case(lane.name)}Lane",
                     settings=lane,
                     code=code,
                     uploads=storage.uploads,
                     work=storage.work,
                     verdicts=storage.verdicts,
-                    policies={name: storage.policies[name] for name in lane.lane.policies},
-                    workflow=self.workflows[lane.lane.priority],
+                    policies={name: storage.policies[name] for name in lane.policies},
+                    workflow=self.workflows[lane.priority],
                     other_workflows=[
-                        workflow for priority, workflow in self.workflows.items() if priority is not lane.lane.priority
+                        workflow for priority, workflow in self.workflows.items() if priority is not lane.priority
                     ],
                     log_retention_days=settings.log_retention_days,
                     key=storage.key,
@@ -120,39 +121,35 @@ class PipelineStack(cdk.Stack):
         }
 
     def _output(self, settings: Settings) -> None:
-        main = settings.main_lane.lane.priority
+        main = settings.main_lane.priority
         for priority, workflow in self.workflows.items():
-            prefix = "" if priority is main else pascal_case(priority)
             machine, analyzer = workflow.state_machine, self.analyzers[priority]
-            cdk.CfnOutput(self, f"{prefix}StateMachineArn", value=machine.state_machine_arn)
-            cdk.CfnOutput(self, f"{prefix}AnalysisRoleArn", value=machine.role.role_arn)
-            cdk.CfnOutput(self, f"{prefix}AnalyzerRoleArn", value=_role(analyzer.function).role_arn)
-            cdk.CfnOutput(self, f"{prefix}ChunkQueueUrl", value=analyzer.queue.queue_url)
-        cdk.CfnOutput(self, "ResultsRoleArn", value=_role(self.results.function).role_arn)
-        cdk.CfnOutput(self, "AnimationCheck", value="on" if settings.animation_check else "off")
-        cdk.CfnOutput(self, "LanePolicies", value=_lane_policies(settings))
-        cdk.CfnOutput(self, "NotifiedStatuses", value=",".join(settings.notify))
-        cdk.CfnOutput(self, "VerdictRetentionDays", value=str(settings.verdict_retention_days or "never"))
+            values = {
+                PriorityOutput.STATE_MACHINE_ARN: machine.state_machine_arn,
+                PriorityOutput.ANALYSIS_ROLE_ARN: machine.role.role_arn,
+                PriorityOutput.ANALYZER_ROLE_ARN: _role(analyzer.function).role_arn,
+                PriorityOutput.CHUNK_QUEUE_URL: analyzer.queue.queue_url,
+            }
+            for output, value in values.items():
+                cdk.CfnOutput(self, output.of(priority, main=main), value=value)
+        for single, text in {
+            PipelineOutput.RESULTS_ROLE_ARN: _role(self.results.function).role_arn,
+            PipelineOutput.ANIMATION_CHECK: on_off_text(settings.animation_check),
+            PipelineOutput.LANE_POLICIES: lane_policies_text(entry.lane for entry in settings.lanes),
+            PipelineOutput.NOTIFIED_STATUSES: statuses_text(settings.notify),
+            PipelineOutput.VERDICT_RETENTION_DAYS: days_text(settings.verdict_retention_days),
+        }.items():
+            cdk.CfnOutput(self, single.value, value=text)
         for lane in self.lanes:
-            prefix = "" if lane.name == "default" else pascal_case(lane.name)
-            cdk.CfnOutput(self, f"{prefix}IngestQueueUrl", value=lane.queue.queue_url)
-            cdk.CfnOutput(self, f"{prefix}IngestDeadLetterQueueUrl", value=lane.dead_letter_queue.queue_url)
-            cdk.CfnOutput(self, f"{prefix}UndeliveredQueueUrl", value=lane.undelivered_queue.queue_url)
+            urls = {
+                LaneOutput.INGEST_QUEUE_URL: lane.queue.queue_url,
+                LaneOutput.INGEST_DEAD_LETTER_QUEUE_URL: lane.dead_letter_queue.queue_url,
+                LaneOutput.UNDELIVERED_QUEUE_URL: lane.undelivered_queue.queue_url,
+            }
+            for of_lane, url in urls.items():
+                cdk.CfnOutput(self, of_lane.of(lane.name), value=url)
 
 
 def _role(function: lambda_.Function) -> iam.IRole:
     assert function.role is not None, "a function always has one"  # noqa: S101 - narrows the type
     return function.role
-
-
-def _lane_policies(settings: Settings) -> str:
-    """Which policy judges what, and what Rekognition is asked for: JSON by lane."""
-    document = {
-        lane.name: {
-            "policy": lane.policy,
-            "policy_overrides": dict(lane.policy_overrides),
-            "min_confidence": lane.min_confidence,
-        }
-        for lane in (entry.lane for entry in settings.lanes)
-    }
-    return json.dumps(document, separators=(",", ":"))

@@ -6,6 +6,7 @@ from constructs import Construct
 from gatehouse.configuration.policies import PolicyCatalog
 from gatehouse.configuration.settings import Settings
 from gatehouse.contracts.pascal_case import pascal_case
+from gatehouse.contracts.stack_outputs import StorageOutput, policy_parameter_output
 from stacks.constructs.encryption_key import CREATE, EncryptionKey
 from stacks.constructs.flag_topic import FlagTopic
 from stacks.constructs.policy_parameter import PolicyParameter
@@ -35,26 +36,26 @@ class StorageStack(cdk.Stack):
             for name in settings.policies
         }
 
-        cdk.CfnOutput(self, "UploadBucketName", value=self.uploads.bucket.bucket_name)
-        cdk.CfnOutput(self, "WorkBucketName", value=self.work.bucket.bucket_name)
-        cdk.CfnOutput(self, "VerdictTableName", value=self.verdicts.table.table_name)
-        cdk.CfnOutput(self, "FlagTopicArn", value=self.flags.topic.topic_arn)
+        cdk.CfnOutput(self, StorageOutput.UPLOAD_BUCKET_NAME.value, value=self.uploads.bucket.bucket_name)
+        cdk.CfnOutput(self, StorageOutput.WORK_BUCKET_NAME.value, value=self.work.bucket.bucket_name)
+        cdk.CfnOutput(self, StorageOutput.VERDICT_TABLE_NAME.value, value=self.verdicts.table.table_name)
+        cdk.CfnOutput(self, StorageOutput.FLAG_TOPIC_ARN.value, value=self.flags.topic.topic_arn)
         for name, policy in self.policies.items():
-            cdk.CfnOutput(self, f"{pascal_case(name)}PolicyParameterName", value=policy.parameter.parameter_name)
-        main_policy = self.policies[settings.main_lane.lane.policy]
-        cdk.CfnOutput(self, "PolicyParameterName", value=main_policy.parameter.parameter_name)
+            cdk.CfnOutput(self, policy_parameter_output(name), value=policy.parameter.parameter_name)
+        main_policy = self.policies[settings.main_lane.policy]
+        cdk.CfnOutput(self, StorageOutput.MAIN_POLICY_PARAMETER_NAME.value, value=main_policy.parameter.parameter_name)
         if self.key:
-            cdk.CfnOutput(self, "EncryptionKeyArn", value=self.key.arn)
+            cdk.CfnOutput(self, StorageOutput.ENCRYPTION_KEY_ARN.value, value=self.key.arn)
             cdk.CfnOutput(
                 self,
-                "EncryptionKeyPolicy",
+                StorageOutput.ENCRYPTION_KEY_POLICY.value,
                 description="What the policy of the encryption key has to allow",
                 value=self.to_json_string([statement.to_statement_json() for statement in self.key.needed_statements]),
             )
         if settings.upload_bucket:
             cdk.CfnOutput(
                 self,
-                "UploadBucketNotice",
+                StorageOutput.UPLOAD_BUCKET_NOTICE.value,
                 value=f"Turn on Amazon EventBridge for {settings.upload_bucket}: S3 console, Properties, Event "
                 "notifications, Amazon EventBridge, On. Until then no upload is seen.",
             )

@@ -36,7 +36,12 @@ ARROWS: Mapping[str, frozenset[str]] = {
     ),
     "localcloud.patches": frozenset({"localcloud", "localcloud.rekognition"}),
     "localcloud.faults": frozenset({"gatehouse.moderation.document", "localcloud", "localcloud.patches"}),
-    "demo": frozenset({"gatehouse.console", "gatehouse.moderation", "localcloud", "localcloud.rekognition"}),
+    "demo": frozenset(
+        {
+            *("gatehouse.console", "gatehouse.contracts", "gatehouse.moderation"),
+            *("localcloud", "localcloud.rekognition"),
+        }
+    ),
     "tools": frozenset(),
 }
 

@@ -372,7 +372,7 @@ def test_a_check_that_is_neither_on_nor_off_approves_nothing(
     monkeypatch.setenv("ANIMATION_CHECK", "true")
     (upload,) = deployed.a_batch_of("cat.jpg")
 
-    with pytest.raises(ValueError, match="'true', neither on nor off"):
+    with pytest.raises(ValueError, match="'true' is neither on nor off"):
         deployed.invoke(result_line(upload.object))
 
 

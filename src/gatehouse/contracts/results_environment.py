@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gatehouse.contracts.on_off import is_on, to_on_off
+from gatehouse.contracts.texts import is_on, on_off_text, read_statuses, statuses_text
 from gatehouse.moderation.verdict import Status
 
 
@@ -32,9 +32,9 @@ class ResultsEnvironment:
             "VERDICT_TABLE": self.verdict_table,
             "WORK_BUCKET": self.work_bucket,
             "FLAG_TOPIC_ARN": self.flag_topic_arn,
-            "NOTIFY": ",".join(self.notify),
+            "NOTIFY": statuses_text(self.notify),
             "MODEL_VERSION": self.model_version,
-            "ANIMATION_CHECK": to_on_off(self.animation_check),
+            "ANIMATION_CHECK": on_off_text(self.animation_check),
             "VERDICT_RETENTION_DAYS": "" if self.retention_days is None else str(self.retention_days),
         }
 
@@ -50,7 +50,7 @@ class ResultsEnvironment:
             verdict_table=variables["VERDICT_TABLE"],
             work_bucket=variables["WORK_BUCKET"],
             flag_topic_arn=variables["FLAG_TOPIC_ARN"],
-            notify=tuple(Status(name) for name in variables["NOTIFY"].split(",") if name),
+            notify=read_statuses(variables["NOTIFY"]),
             retention_days=int(retention) if retention else None,
             model_version=variables["MODEL_VERSION"],
             animation_check=is_on(variables["ANIMATION_CHECK"]),
