@@ -9,87 +9,58 @@ from constructs import Construct
 
 from gatehouse.configuration.call_rate import share_of
 from gatehouse.configuration.policies import PolicyCatalog
-from gatehouse.configuration.settings import Settings
+from gatehouse.configuration.settings import LaneSettings, Settings
 from gatehouse.contracts.pascal_case import pascal_case
 from gatehouse.contracts.stack_outputs import LaneOutput, PipelineOutput, PriorityOutput
 from gatehouse.contracts.texts import days_text, lane_policies_text, on_off_text, statuses_text
 from gatehouse.moderation.lane import Priority
 from stacks.constructs.analysis_workflow import AnalysisWorkflow
+from stacks.constructs.encryption_key import EncryptionKey
 from stacks.constructs.function_code import function_code
 from stacks.constructs.image_analyzer import ImageAnalyzer
 from stacks.constructs.ingest_lane import IngestLane
 from stacks.constructs.regional_rate import AccountRate
 from stacks.constructs.results_writer import ResultsWriter
+from stacks.constructs.runtime import Runtime
+from stacks.constructs.storage import Storage
 from stacks.constructs.sweeper import Sweeper
-from stacks.storage_stack import StorageStack
 
 
 class PipelineStack(cdk.Stack):
     """From upload to verdict."""
 
-    def __init__(self, scope: Construct, *, settings: Settings, policies: PolicyCatalog, storage: StorageStack) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        *,
+        settings: Settings,
+        policies: PolicyCatalog,
+        storage: Storage,
+        key: EncryptionKey | None,
+    ) -> None:
         super().__init__(scope, f"{settings.name}-pipeline", description="Gatehouse: from upload to verdict")
         with function_code(policies.files(settings.policies)) as code:
+            runtime = Runtime(code=code, log_retention_days=settings.log_retention_days, key=key)
             self.results = ResultsWriter(
                 self,
                 "ResultsWriter",
-                code=code,
-                uploads=storage.uploads,
-                work=storage.work,
-                verdicts=storage.verdicts,
-                flags=storage.flags,
+                runtime=runtime,
+                storage=storage,
                 notify=settings.notify,
                 model_version=settings.model_version,
                 verdict_retention_days=settings.verdict_retention_days,
                 animation_check=settings.animation_check,
-                log_retention_days=settings.log_retention_days,
-                key=storage.key,
             )
-            self.analyzers = self._image_analyzers(settings, storage, code)
-            self.workflows = {
-                priority: AnalysisWorkflow(
-                    self,
-                    f"{pascal_case(priority)}Analysis",
-                    uploads=storage.uploads,
-                    work=storage.work,
-                    results=self.results,
-                    analyzer=analyzer,
-                    knows_bulk=settings.knows_bulk(priority),
-                    backfill_batches=settings.backfill_batches,
-                    log_retention_days=settings.log_retention_days,
-                    key=storage.key,
-                )
-                for priority, analyzer in self.analyzers.items()
-            }
-            self.lanes = [
-                IngestLane(
-                    self,
-                    f"{pascal_case(lane.name)}Lane",
-                    settings=lane,
-                    code=code,
-                    uploads=storage.uploads,
-                    work=storage.work,
-                    verdicts=storage.verdicts,
-                    policies={name: storage.policies[name] for name in lane.policies},
-                    workflow=self.workflows[lane.priority],
-                    other_workflows=[
-                        workflow for priority, workflow in self.workflows.items() if priority is not lane.priority
-                    ],
-                    log_retention_days=settings.log_retention_days,
-                    key=storage.key,
-                )
-                for lane in settings.lanes
-            ]
+            self.analyzers = self._image_analyzers(settings, runtime, storage)
+            self.workflows = self._analysis_workflows(settings, runtime, storage)
+            self.lanes = [self._ingest_lane(lane, runtime, storage) for lane in settings.lanes]
             self.sweeper = Sweeper(
                 self,
                 "Sweeper",
-                code=code,
-                work=storage.work,
-                verdicts=storage.verdicts,
+                runtime=runtime,
+                storage=storage,
                 lanes=self.lanes,
                 work_retention_days=settings.work_retention_days,
-                log_retention_days=settings.log_retention_days,
-                key=storage.key,
             )
         self._output(settings)
 
@@ -98,9 +69,7 @@ class PipelineStack(cdk.Stack):
         """The constructs that define alarms."""
         return [self.results, *self.workflows.values(), *self.analyzers.values(), *self.lanes, self.sweeper]
 
-    def _image_analyzers(
-        self, settings: Settings, storage: StorageStack, code: lambda_.Code
-    ) -> dict[Priority, ImageAnalyzer]:
+    def _image_analyzers(self, settings: Settings, runtime: Runtime, storage: Storage) -> dict[Priority, ImageAnalyzer]:
         """An image engine for each priority that a lane has; together they make the account's calls, and no more."""
         rate = AccountRate(self, "Rate", calls_per_second=settings.image_engine.calls_per_second)
         shares = settings.image_engine.shares
@@ -108,17 +77,45 @@ class PipelineStack(cdk.Stack):
             priority: ImageAnalyzer(
                 self,
                 f"{pascal_case(priority)}Images",
+                runtime=runtime,
+                storage=storage,
                 priority=priority,
                 rate=rate.share(share_of(priority, shares, settings.priorities)),
-                code=code,
-                uploads=storage.uploads,
-                work=storage.work,
                 knows_bulk=settings.knows_bulk(priority),
-                log_retention_days=settings.log_retention_days,
-                key=storage.key,
             )
             for priority in settings.priorities
         }
+
+    def _analysis_workflows(
+        self, settings: Settings, runtime: Runtime, storage: Storage
+    ) -> dict[Priority, AnalysisWorkflow]:
+        """A workflow for each image engine, of the same priority."""
+        return {
+            priority: AnalysisWorkflow(
+                self,
+                f"{pascal_case(priority)}Analysis",
+                runtime=runtime,
+                storage=storage,
+                results=self.results,
+                analyzer=analyzer,
+                knows_bulk=settings.knows_bulk(priority),
+                backfill_batches=settings.backfill_batches,
+            )
+            for priority, analyzer in self.analyzers.items()
+        }
+
+    def _ingest_lane(self, lane: LaneSettings, runtime: Runtime, storage: Storage) -> IngestLane:
+        """A lane's way into the workflow of its priority; it may look into the others."""
+        others = [workflow for priority, workflow in self.workflows.items() if priority is not lane.priority]
+        return IngestLane(
+            self,
+            f"{pascal_case(lane.name)}Lane",
+            runtime=runtime,
+            storage=storage,
+            settings=lane,
+            workflow=self.workflows[lane.priority],
+            other_workflows=others,
+        )
 
     def _output(self, settings: Settings) -> None:
         main = settings.main_lane.priority

@@ -10,6 +10,7 @@ from gatehouse.contracts.stack_outputs import StorageOutput, policy_parameter_ou
 from stacks.constructs.encryption_key import CREATE, EncryptionKey
 from stacks.constructs.flag_topic import FlagTopic
 from stacks.constructs.policy_parameter import PolicyParameter
+from stacks.constructs.storage import Storage
 from stacks.constructs.upload_bucket import UploadBucket
 from stacks.constructs.verdict_table import VerdictTable
 from stacks.constructs.work_bucket import WorkBucket
@@ -27,22 +28,25 @@ class StorageStack(cdk.Stack):
             termination_protection=True,
         )
         self.key = self._encryption_key(settings)
-        self.uploads = UploadBucket(self, "Uploads", existing_name=settings.upload_bucket, key=self.key)
-        self.work = WorkBucket(self, "Work", key=self.key, retention=cdk.Duration.days(settings.work_retention_days))
-        self.verdicts = VerdictTable(self, "Verdicts", key=self.key)
-        self.flags = FlagTopic(self, "Flags", key=self.key)
-        self.policies = {
+        uploads = UploadBucket(self, "Uploads", existing_name=settings.upload_bucket, key=self.key)
+        work = WorkBucket(self, "Work", key=self.key, retention=cdk.Duration.days(settings.work_retention_days))
+        verdicts = VerdictTable(self, "Verdicts", key=self.key)
+        flags = FlagTopic(self, "Flags", key=self.key)
+        pointers = {
             name: PolicyParameter(self, f"{pascal_case(name)}Policy", policy=policies.policies[name])
             for name in settings.policies
         }
+        self.storage = Storage(uploads=uploads, work=work, verdicts=verdicts, flags=flags, policies=pointers)
+        self._output(settings)
 
-        cdk.CfnOutput(self, StorageOutput.UPLOAD_BUCKET_NAME.value, value=self.uploads.bucket.bucket_name)
-        cdk.CfnOutput(self, StorageOutput.WORK_BUCKET_NAME.value, value=self.work.bucket.bucket_name)
-        cdk.CfnOutput(self, StorageOutput.VERDICT_TABLE_NAME.value, value=self.verdicts.table.table_name)
-        cdk.CfnOutput(self, StorageOutput.FLAG_TOPIC_ARN.value, value=self.flags.topic.topic_arn)
-        for name, policy in self.policies.items():
+    def _output(self, settings: Settings) -> None:
+        cdk.CfnOutput(self, StorageOutput.UPLOAD_BUCKET_NAME.value, value=self.storage.uploads.bucket.bucket_name)
+        cdk.CfnOutput(self, StorageOutput.WORK_BUCKET_NAME.value, value=self.storage.work.bucket.bucket_name)
+        cdk.CfnOutput(self, StorageOutput.VERDICT_TABLE_NAME.value, value=self.storage.verdicts.table.table_name)
+        cdk.CfnOutput(self, StorageOutput.FLAG_TOPIC_ARN.value, value=self.storage.flags.topic.topic_arn)
+        for name, policy in self.storage.policies.items():
             cdk.CfnOutput(self, policy_parameter_output(name), value=policy.parameter.parameter_name)
-        main_policy = self.policies[settings.main_lane.policy]
+        main_policy = self.storage.policies[settings.main_lane.policy]
         cdk.CfnOutput(self, StorageOutput.MAIN_POLICY_PARAMETER_NAME.value, value=main_policy.parameter.parameter_name)
         if self.key:
             cdk.CfnOutput(self, StorageOutput.ENCRYPTION_KEY_ARN.value, value=self.key.arn)

@@ -8,7 +8,6 @@ import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from gatehouse.contracts.function_metrics import Service, SweeperMetric
@@ -18,12 +17,11 @@ from gatehouse.moderation.lane import Priority
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import create_alarm, create_silence_alarm
 from stacks.constructs.analysis_workflow import AnalysisWorkflow
-from stacks.constructs.encryption_key import EncryptionKey
 from stacks.constructs.function_metric import function_metric
 from stacks.constructs.ingest_lane import IngestLane
+from stacks.constructs.runtime import Runtime
 from stacks.constructs.service_function import ServiceFunction
-from stacks.constructs.verdict_table import VerdictTable
-from stacks.constructs.work_bucket import WorkBucket
+from stacks.constructs.storage import Storage
 
 #: Time between two sweeps. One costs a handful of calls where nothing is stuck.
 INTERVAL: Final = cdk.Duration.minutes(15)
@@ -58,33 +56,28 @@ class Sweeper(Construct):
         scope: Construct,
         id: str,
         *,
-        code: lambda_.Code,
-        work: WorkBucket,
-        verdicts: VerdictTable,
+        runtime: Runtime,
+        storage: Storage,
         lanes: Sequence[IngestLane],
         work_retention_days: int,
-        log_retention_days: int,
-        key: EncryptionKey | None,
     ) -> None:
         super().__init__(scope, id)
         self.service = ServiceFunction(
             self,
             "Sweeper",
             service=Service.SWEEPER,
-            code=code,
+            runtime=runtime,
             memory_size=512,
             timeout=cdk.Duration.minutes(15),
-            log_retention_days=log_retention_days,
-            key=key,
             environment=SweeperEnvironment(
-                verdict_table=verdicts.table.table_name, work_bucket=work.bucket.bucket_name
+                verdict_table=storage.verdicts.table.table_name, work_bucket=storage.work.bucket.bucket_name
             ).to_variables(),
         )
         self.function = self.service.function
         # The next sweep starts over anyway, and one failure is to count once.
         self.function.configure_async_invoke(retry_attempts=0)
         workflows = list(dict.fromkeys(lane.workflow for lane in lanes))
-        self._grant(work, verdicts, lanes, workflows)
+        self._grant(storage, lanes, workflows)
         longest = _OVERDUE_PART * 24 * work_retention_days
         schedule = Schedule(
             lanes={
@@ -152,13 +145,12 @@ class Sweeper(Construct):
 
     def _grant(
         self,
-        work: WorkBucket,
-        verdicts: VerdictTable,
+        storage: Storage,
         lanes: Sequence[IngestLane],
         workflows: Sequence[AnalysisWorkflow],
     ) -> None:
-        work.grant_sweep(self.function)
-        verdicts.grant_read_claims(self.function)
+        storage.work.grant_sweep(self.function)
+        storage.verdicts.grant_read_claims(self.function)
         for workflow in workflows:
             workflow.grant_sweep(self.function)
         for lane in lanes:
