@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from demo.synthesis import ROOT
+from gatehouse.contracts.stack_outputs import StorageOutput
 from gatehouse.moderation.verdict_item import (
     INDEX,
     INDEX_PARTITION,
@@ -44,7 +45,7 @@ def aws_commands(outputs: Mapping[str, str], sample: str) -> tuple[Command, ...]
 
     `sample` is the name of a file in SAMPLES_FOLDER. The calls are the ones of Amazon's documentation.
     """
-    uploads, table = outputs["UploadBucketName"], outputs["VerdictTableName"]
+    uploads, table = outputs[StorageOutput.UPLOAD_BUCKET_NAME], outputs[StorageOutput.VERDICT_TABLE_NAME]
     object_uri = f"s3://{uploads}/{sample}"
     image = f'{{"S3Object": {{"Bucket": "{uploads}", "Name": "{sample}"}}}}'
     partition_value = '{\\":day\\": {\\"S\\": \\"REVIEW#$(date -u +%F)#$digit\\"}}'
@@ -73,7 +74,10 @@ def aws_commands(outputs: Mapping[str, str], sample: str) -> tuple[Command, ...]
 
 def bulk_commands(outputs: Mapping[str, str], sample: str) -> tuple[Command, ...]:
     """Lines to go on with, about a media analysis job of one's own; of use where Bulk Analysis is not refused."""
-    work, object_uri = outputs["WorkBucketName"], f"s3://{outputs['UploadBucketName']}/{sample}"
+    work, object_uri = (
+        outputs[StorageOutput.WORK_BUCKET_NAME],
+        f"s3://{outputs[StorageOutput.UPLOAD_BUCKET_NAME]}/{sample}",
+    )
     return (
         Command(
             "write a manifest for a media analysis job of your own",

@@ -9,6 +9,7 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
 
+from gatehouse.contracts.stack_outputs import StorageOutput
 from gatehouse.moderation.status import (
     FLAGGED,
     Status,
@@ -47,7 +48,7 @@ class DeployedPipeline:
     @property
     def upload_bucket(self) -> str:
         """Name of the bucket that is watched."""
-        return self.outputs["UploadBucketName"]
+        return self.outputs[StorageOutput.UPLOAD_BUCKET_NAME]
 
     def new_flag_queue(self, filter_policy: Mapping[str, list[str]]) -> str:
         """A new queue that receives, raw, the flags whose attributes match; returns its URL.
@@ -55,7 +56,7 @@ class DeployedPipeline:
         `filter_policy` is an SNS filter policy, e.g. `{"status": ["BLOCKED"]}`.
         """
         queues, topics = self.cloud.client("sqs"), self.cloud.client("sns")
-        topic = self.outputs["FlagTopicArn"]
+        topic = self.outputs[StorageOutput.FLAG_TOPIC_ARN]
         queue_url: str = queues.create_queue(QueueName=f"flags-{uuid.uuid4().hex}")["QueueUrl"]
         attributes = queues.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])["Attributes"]
         allow_topic = {
@@ -104,7 +105,7 @@ class DeployedPipeline:
     def verdict(self, key: str) -> dict[str, Any] | None:
         """The newest verdict item of `key`, read as the reader contract says (one Query, newest first), or None."""
         answer = self.cloud.client("dynamodb").query(
-            TableName=self.outputs["VerdictTableName"],
+            TableName=self.outputs[StorageOutput.VERDICT_TABLE_NAME],
             KeyConditionExpression="#object = :object",
             ExpressionAttributeNames={"#object": OBJECT},
             ExpressionAttributeValues={":object": {"S": f"s3://{self.upload_bucket}/{key}"}},
@@ -119,7 +120,7 @@ class DeployedPipeline:
         pages = (
             self.cloud.client("dynamodb")
             .get_paginator("scan")
-            .paginate(TableName=self.outputs["VerdictTableName"], ConsistentRead=True)
+            .paginate(TableName=self.outputs[StorageOutput.VERDICT_TABLE_NAME], ConsistentRead=True)
         )
         items = [_plain_item(item) for page in pages for item in page["Items"]]
         return sorted(

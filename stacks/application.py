@@ -32,7 +32,7 @@ def build_application(settings: Settings, policies: PolicyCatalog, outdir: Path 
         context=json.loads(_CDK_JSON.read_text(encoding="utf-8"))["context"],
         analytics_reporting=False,
     )
-    storage = StorageStack(app, settings=settings, policies=policies)
-    pipeline = PipelineStack(app, settings=settings, policies=policies, storage=storage)
-    MonitoringStack(app, settings=settings, storage=storage, pipeline=pipeline)
+    kept = StorageStack(app, settings=settings, policies=policies)
+    pipeline = PipelineStack(app, settings=settings, policies=policies, storage=kept.storage, key=kept.key)
+    MonitoringStack(app, settings=settings, flags=kept.storage.flags, pipeline=pipeline)
     return app

@@ -11,17 +11,17 @@ from constructs import Construct
 from gatehouse.configuration.settings import Settings
 from stacks.constructs.dashboards.business_dashboard import BusinessDashboard
 from stacks.constructs.dashboards.technical_dashboard import TechnicalDashboard
+from stacks.constructs.flag_topic import FlagTopic
 from stacks.pipeline_stack import PipelineStack
-from stacks.storage_stack import StorageStack
 
 
 class MonitoringStack(cdk.Stack):
     """The alarms that the pipeline's constructs define, where they are sent, and the dashboards."""
 
-    def __init__(self, scope: Construct, *, settings: Settings, storage: StorageStack, pipeline: PipelineStack) -> None:
+    def __init__(self, scope: Construct, *, settings: Settings, flags: FlagTopic, pipeline: PipelineStack) -> None:
         super().__init__(scope, f"{settings.name}-monitoring", description="Gatehouse: alarms and dashboards")
         alarms: list[cloudwatch.Alarm] = []
-        for owner in (storage.flags, *pipeline.alarm_owners):
+        for owner in (flags, *pipeline.alarm_owners):
             alarms.extend(owner.create_alarms(Construct(self, owner.node.id)))
         if settings.alarm_topic_arn:
             self._send(alarms, settings.alarm_topic_arn)
@@ -35,7 +35,7 @@ class MonitoringStack(cdk.Stack):
             analyzers=analyzers,
             results=pipeline.results,
             sweeper=pipeline.sweeper,
-            flags=storage.flags,
+            flags=flags,
             alarms=alarms,
         )
 

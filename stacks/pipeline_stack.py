@@ -1,6 +1,5 @@
 """What may be replaced any day: the lanes, the workflow and the functions."""
 
-import json
 from collections.abc import Sequence
 
 import aws_cdk as cdk
@@ -9,86 +8,59 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from gatehouse.configuration.call_rate import share_of
-from gatehouse.configuration.pascal_case import pascal_case
 from gatehouse.configuration.policies import PolicyCatalog
-from gatehouse.configuration.settings import Settings
+from gatehouse.configuration.settings import LaneSettings, Settings
+from gatehouse.contracts.pascal_case import pascal_case
+from gatehouse.contracts.stack_outputs import LaneOutput, PipelineOutput, PriorityOutput
+from gatehouse.contracts.texts import days_text, lane_policies_text, on_off_text, statuses_text
 from gatehouse.moderation.lane import Priority
 from stacks.constructs.analysis_workflow import AnalysisWorkflow
+from stacks.constructs.encryption_key import EncryptionKey
 from stacks.constructs.function_code import function_code
 from stacks.constructs.image_analyzer import ImageAnalyzer
 from stacks.constructs.ingest_lane import IngestLane
 from stacks.constructs.regional_rate import AccountRate
 from stacks.constructs.results_writer import ResultsWriter
+from stacks.constructs.runtime import Runtime
+from stacks.constructs.storage import Storage
 from stacks.constructs.sweeper import Sweeper
-from stacks.storage_stack import StorageStack
 
 
 class PipelineStack(cdk.Stack):
     """From upload to verdict."""
 
-    def __init__(self, scope: Construct, *, settings: Settings, policies: PolicyCatalog, storage: StorageStack) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        *,
+        settings: Settings,
+        policies: PolicyCatalog,
+        storage: Storage,
+        key: EncryptionKey | None,
+    ) -> None:
         super().__init__(scope, f"{settings.name}-pipeline", description="Gatehouse: from upload to verdict")
         with function_code(policies.files(settings.policies)) as code:
+            runtime = Runtime(code=code, log_retention_days=settings.log_retention_days, key=key)
             self.results = ResultsWriter(
                 self,
                 "ResultsWriter",
-                code=code,
-                uploads=storage.uploads,
-                work=storage.work,
-                verdicts=storage.verdicts,
-                flags=storage.flags,
+                runtime=runtime,
+                storage=storage,
                 notify=settings.notify,
                 model_version=settings.model_version,
                 verdict_retention_days=settings.verdict_retention_days,
                 animation_check=settings.animation_check,
-                log_retention_days=settings.log_retention_days,
-                key=storage.key,
             )
-            self.analyzers = self._image_analyzers(settings, storage, code)
-            self.workflows = {
-                priority: AnalysisWorkflow(
-                    self,
-                    f"{pascal_case(priority)}Analysis",
-                    uploads=storage.uploads,
-                    work=storage.work,
-                    results=self.results,
-                    analyzer=analyzer,
-                    knows_bulk=settings.knows_bulk(priority),
-                    backfill_batches=settings.backfill_batches,
-                    log_retention_days=settings.log_retention_days,
-                    key=storage.key,
-                )
-                for priority, analyzer in self.analyzers.items()
-            }
-            self.lanes = [
-                IngestLane(
-                    self,
-                    f"{pascal_case(lane.lane.name)}Lane",
-                    settings=lane,
-                    code=code,
-                    uploads=storage.uploads,
-                    work=storage.work,
-                    verdicts=storage.verdicts,
-                    policies={name: storage.policies[name] for name in lane.lane.policies},
-                    workflow=self.workflows[lane.lane.priority],
-                    other_workflows=[
-                        workflow for priority, workflow in self.workflows.items() if priority is not lane.lane.priority
-                    ],
-                    log_retention_days=settings.log_retention_days,
-                    key=storage.key,
-                )
-                for lane in settings.lanes
-            ]
+            self.analyzers = self._image_analyzers(settings, runtime, storage)
+            self.workflows = self._analysis_workflows(settings, runtime, storage)
+            self.lanes = [self._ingest_lane(lane, runtime, storage) for lane in settings.lanes]
             self.sweeper = Sweeper(
                 self,
                 "Sweeper",
-                code=code,
-                work=storage.work,
-                verdicts=storage.verdicts,
+                runtime=runtime,
+                storage=storage,
                 lanes=self.lanes,
                 work_retention_days=settings.work_retention_days,
-                log_retention_days=settings.log_retention_days,
-                key=storage.key,
             )
         self._output(settings)
 
@@ -97,9 +69,7 @@ class PipelineStack(cdk.Stack):
         """The constructs that define alarms."""
         return [self.results, *self.workflows.values(), *self.analyzers.values(), *self.lanes, self.sweeper]
 
-    def _image_analyzers(
-        self, settings: Settings, storage: StorageStack, code: lambda_.Code
-    ) -> dict[Priority, ImageAnalyzer]:
+    def _image_analyzers(self, settings: Settings, runtime: Runtime, storage: Storage) -> dict[Priority, ImageAnalyzer]:
         """An image engine for each priority that a lane has; together they make the account's calls, and no more."""
         rate = AccountRate(self, "Rate", calls_per_second=settings.image_engine.calls_per_second)
         shares = settings.image_engine.shares
@@ -107,52 +77,76 @@ class PipelineStack(cdk.Stack):
             priority: ImageAnalyzer(
                 self,
                 f"{pascal_case(priority)}Images",
+                runtime=runtime,
+                storage=storage,
                 priority=priority,
                 rate=rate.share(share_of(priority, shares, settings.priorities)),
-                code=code,
-                uploads=storage.uploads,
-                work=storage.work,
                 knows_bulk=settings.knows_bulk(priority),
-                log_retention_days=settings.log_retention_days,
-                key=storage.key,
             )
             for priority in settings.priorities
         }
 
+    def _analysis_workflows(
+        self, settings: Settings, runtime: Runtime, storage: Storage
+    ) -> dict[Priority, AnalysisWorkflow]:
+        """A workflow for each image engine, of the same priority."""
+        return {
+            priority: AnalysisWorkflow(
+                self,
+                f"{pascal_case(priority)}Analysis",
+                runtime=runtime,
+                storage=storage,
+                results=self.results,
+                analyzer=analyzer,
+                knows_bulk=settings.knows_bulk(priority),
+                backfill_batches=settings.backfill_batches,
+            )
+            for priority, analyzer in self.analyzers.items()
+        }
+
+    def _ingest_lane(self, lane: LaneSettings, runtime: Runtime, storage: Storage) -> IngestLane:
+        """A lane's way into the workflow of its priority; it may look into the others."""
+        others = [workflow for priority, workflow in self.workflows.items() if priority is not lane.priority]
+        return IngestLane(
+            self,
+            f"{pascal_case(lane.name)}Lane",
+            runtime=runtime,
+            storage=storage,
+            settings=lane,
+            workflow=self.workflows[lane.priority],
+            other_workflows=others,
+        )
+
     def _output(self, settings: Settings) -> None:
-        main = settings.main_lane.lane.priority
+        main = settings.main_lane.priority
         for priority, workflow in self.workflows.items():
-            prefix = "" if priority is main else pascal_case(priority)
             machine, analyzer = workflow.state_machine, self.analyzers[priority]
-            cdk.CfnOutput(self, f"{prefix}StateMachineArn", value=machine.state_machine_arn)
-            cdk.CfnOutput(self, f"{prefix}AnalysisRoleArn", value=machine.role.role_arn)
-            cdk.CfnOutput(self, f"{prefix}AnalyzerRoleArn", value=_role(analyzer.function).role_arn)
-            cdk.CfnOutput(self, f"{prefix}ChunkQueueUrl", value=analyzer.queue.queue_url)
-        cdk.CfnOutput(self, "ResultsRoleArn", value=_role(self.results.function).role_arn)
-        cdk.CfnOutput(self, "AnimationCheck", value="on" if settings.animation_check else "off")
-        cdk.CfnOutput(self, "LanePolicies", value=_lane_policies(settings))
-        cdk.CfnOutput(self, "NotifiedStatuses", value=",".join(settings.notify))
-        cdk.CfnOutput(self, "VerdictRetentionDays", value=str(settings.verdict_retention_days or "never"))
+            values = {
+                PriorityOutput.STATE_MACHINE_ARN: machine.state_machine_arn,
+                PriorityOutput.ANALYSIS_ROLE_ARN: machine.role.role_arn,
+                PriorityOutput.ANALYZER_ROLE_ARN: _role(analyzer.function).role_arn,
+                PriorityOutput.CHUNK_QUEUE_URL: analyzer.queue.queue_url,
+            }
+            for output, value in values.items():
+                cdk.CfnOutput(self, output.of(priority, main=main), value=value)
+        for single, text in {
+            PipelineOutput.RESULTS_ROLE_ARN: _role(self.results.function).role_arn,
+            PipelineOutput.ANIMATION_CHECK: on_off_text(settings.animation_check),
+            PipelineOutput.LANE_POLICIES: lane_policies_text(entry.lane for entry in settings.lanes),
+            PipelineOutput.NOTIFIED_STATUSES: statuses_text(settings.notify),
+            PipelineOutput.VERDICT_RETENTION_DAYS: days_text(settings.verdict_retention_days),
+        }.items():
+            cdk.CfnOutput(self, single.value, value=text)
         for lane in self.lanes:
-            prefix = "" if lane.name == "default" else pascal_case(lane.name)
-            cdk.CfnOutput(self, f"{prefix}IngestQueueUrl", value=lane.queue.queue_url)
-            cdk.CfnOutput(self, f"{prefix}IngestDeadLetterQueueUrl", value=lane.dead_letter_queue.queue_url)
-            cdk.CfnOutput(self, f"{prefix}UndeliveredQueueUrl", value=lane.undelivered_queue.queue_url)
+            urls = {
+                LaneOutput.INGEST_QUEUE_URL: lane.queue.queue_url,
+                LaneOutput.INGEST_DEAD_LETTER_QUEUE_URL: lane.dead_letter_queue.queue_url,
+                LaneOutput.UNDELIVERED_QUEUE_URL: lane.undelivered_queue.queue_url,
+            }
+            for of_lane, url in urls.items():
+                cdk.CfnOutput(self, of_lane.of(lane.name), value=url)
 
 
 def _role(function: lambda_.Function) -> iam.IRole:
     assert function.role is not None, "a function always has one"  # noqa: S101 - narrows the type
     return function.role
-
-
-def _lane_policies(settings: Settings) -> str:
-    """Which policy judges what, and what Rekognition is asked for: JSON by lane."""
-    document = {
-        lane.name: {
-            "policy": lane.policy,
-            "policy_overrides": dict(lane.policy_overrides),
-            "min_confidence": lane.min_confidence,
-        }
-        for lane in (entry.lane for entry in settings.lanes)
-    }
-    return json.dumps(document, separators=(",", ":"))

@@ -3,12 +3,14 @@
 import aws_cdk as cdk
 from constructs import Construct
 
-from gatehouse.configuration.pascal_case import pascal_case
 from gatehouse.configuration.policies import PolicyCatalog
 from gatehouse.configuration.settings import Settings
+from gatehouse.contracts.pascal_case import pascal_case
+from gatehouse.contracts.stack_outputs import StorageOutput, policy_parameter_output
 from stacks.constructs.encryption_key import CREATE, EncryptionKey
 from stacks.constructs.flag_topic import FlagTopic
 from stacks.constructs.policy_parameter import PolicyParameter
+from stacks.constructs.storage import Storage
 from stacks.constructs.upload_bucket import UploadBucket
 from stacks.constructs.verdict_table import VerdictTable
 from stacks.constructs.work_bucket import WorkBucket
@@ -26,35 +28,38 @@ class StorageStack(cdk.Stack):
             termination_protection=True,
         )
         self.key = self._encryption_key(settings)
-        self.uploads = UploadBucket(self, "Uploads", existing_name=settings.upload_bucket, key=self.key)
-        self.work = WorkBucket(self, "Work", key=self.key, retention=cdk.Duration.days(settings.work_retention_days))
-        self.verdicts = VerdictTable(self, "Verdicts", key=self.key)
-        self.flags = FlagTopic(self, "Flags", key=self.key)
-        self.policies = {
+        uploads = UploadBucket(self, "Uploads", existing_name=settings.upload_bucket, key=self.key)
+        work = WorkBucket(self, "Work", key=self.key, retention=cdk.Duration.days(settings.work_retention_days))
+        verdicts = VerdictTable(self, "Verdicts", key=self.key)
+        flags = FlagTopic(self, "Flags", key=self.key)
+        pointers = {
             name: PolicyParameter(self, f"{pascal_case(name)}Policy", policy=policies.policies[name])
             for name in settings.policies
         }
+        self.storage = Storage(uploads=uploads, work=work, verdicts=verdicts, flags=flags, policies=pointers)
+        self._output(settings)
 
-        cdk.CfnOutput(self, "UploadBucketName", value=self.uploads.bucket.bucket_name)
-        cdk.CfnOutput(self, "WorkBucketName", value=self.work.bucket.bucket_name)
-        cdk.CfnOutput(self, "VerdictTableName", value=self.verdicts.table.table_name)
-        cdk.CfnOutput(self, "FlagTopicArn", value=self.flags.topic.topic_arn)
-        for name, policy in self.policies.items():
-            cdk.CfnOutput(self, f"{pascal_case(name)}PolicyParameterName", value=policy.parameter.parameter_name)
-        main_policy = self.policies[settings.main_lane.lane.policy]
-        cdk.CfnOutput(self, "PolicyParameterName", value=main_policy.parameter.parameter_name)
+    def _output(self, settings: Settings) -> None:
+        cdk.CfnOutput(self, StorageOutput.UPLOAD_BUCKET_NAME.value, value=self.storage.uploads.bucket.bucket_name)
+        cdk.CfnOutput(self, StorageOutput.WORK_BUCKET_NAME.value, value=self.storage.work.bucket.bucket_name)
+        cdk.CfnOutput(self, StorageOutput.VERDICT_TABLE_NAME.value, value=self.storage.verdicts.table.table_name)
+        cdk.CfnOutput(self, StorageOutput.FLAG_TOPIC_ARN.value, value=self.storage.flags.topic.topic_arn)
+        for name, policy in self.storage.policies.items():
+            cdk.CfnOutput(self, policy_parameter_output(name), value=policy.parameter.parameter_name)
+        main_policy = self.storage.policies[settings.main_lane.policy]
+        cdk.CfnOutput(self, StorageOutput.MAIN_POLICY_PARAMETER_NAME.value, value=main_policy.parameter.parameter_name)
         if self.key:
-            cdk.CfnOutput(self, "EncryptionKeyArn", value=self.key.arn)
+            cdk.CfnOutput(self, StorageOutput.ENCRYPTION_KEY_ARN.value, value=self.key.arn)
             cdk.CfnOutput(
                 self,
-                "EncryptionKeyPolicy",
+                StorageOutput.ENCRYPTION_KEY_POLICY.value,
                 description="What the policy of the encryption key has to allow",
                 value=self.to_json_string([statement.to_statement_json() for statement in self.key.needed_statements]),
             )
         if settings.upload_bucket:
             cdk.CfnOutput(
                 self,
-                "UploadBucketNotice",
+                StorageOutput.UPLOAD_BUCKET_NOTICE.value,
                 value=f"Turn on Amazon EventBridge for {settings.upload_bucket}: S3 console, Properties, Event "
                 "notifications, Amazon EventBridge, On. Until then no upload is seen.",
             )

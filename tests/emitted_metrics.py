@@ -7,6 +7,8 @@ that alarms and dashboards watch no others.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gatehouse.contracts.function_metrics import AnalyzerMetric, BatcherMetric, ResultsMetric, SweeperMetric
+
 
 @dataclass(frozen=True, slots=True)
 class Emitted:
@@ -21,63 +23,8 @@ class Emitted:
 
 
 EMITTED: Mapping[str, Emitted] = {
-    "batcher": Emitted(
-        ("lane", "service"),
-        frozenset(
-            {
-                "BatchesRedriven",
-                "BatchesStarted",
-                "MessagesMalformed",
-                "PoliciesUnknown",
-                "StuckAfterSuccess",
-                "UploadsBatched",
-                "UploadsIgnored",
-                "UploadsReclaimed",
-                "UploadsResubmitted",
-                "UploadsUnsupported",
-            }
-        ),
-    ),
-    "analyzer": Emitted(
-        ("priority", "service"),
-        frozenset(
-            {
-                "CallsFailed",
-                "CallsThrottled",
-                "ChunksGivenUp",
-                "ChunksPutBack",
-                "ImagesAnalysed",
-                "ImagesRefused",
-            }
-        ),
-    ),
-    "sweeper": Emitted(
-        ("service",),
-        frozenset({"BatchesOld", "BatchesOverdue", "BatchesRedriven", "UploadsReadmitted", "UploadsStuck"}),
-    ),
-    "results": Emitted(
-        ("lane", "service"),
-        frozenset(
-            {
-                "AdapterIgnored",
-                "BulkFailed",
-                "BulkRefused",
-                "ImagesAnalysedInBulk",
-                "Leftovers",
-                "OtherModelAnswers",
-                "Stragglers",
-                "UnknownLabels",
-                "UnmatchedResultLines",
-                "UploadsUnanswered",
-                "UploadToVerdict",
-                "UploadsApproved",
-                "UploadsBlocked",
-                "UploadsFailed",
-                "UploadsFlagged",
-                "UploadsJudged",
-                "UploadsUnsupported",
-                "VerdictsMissing",
-            }
-        ),
-    ),
+    "batcher": Emitted(("lane", "service"), frozenset(BatcherMetric)),
+    "analyzer": Emitted(("priority", "service"), frozenset(AnalyzerMetric) - {AnalyzerMetric.MESSAGES_MALFORMED}),
+    "sweeper": Emitted(("service",), frozenset(SweeperMetric)),
+    "results": Emitted(("lane", "service"), frozenset(ResultsMetric)),
 }

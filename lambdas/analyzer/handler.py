@@ -16,6 +16,8 @@ from gatehouse.aws.chunk_queue import ChunkQueue
 from gatehouse.aws.image_moderation import ImageModeration
 from gatehouse.aws.task_tokens import TaskTokens
 from gatehouse.aws.work_bucket import WorkBucket
+from gatehouse.contracts.analyzer_environment import AnalyzerEnvironment
+from gatehouse.contracts.function_metrics import AnalyzerMetric, Dimension
 from gatehouse.moderation.chunk import ChunkMessageError
 from lambdas.analyzer.chunk_analysis import (
     ANSWER_SECONDS,
@@ -25,7 +27,6 @@ from lambdas.analyzer.chunk_analysis import (
     ChunkRun,
     Outcome,
 )
-from lambdas.analyzer.environment import Environment
 from lambdas.analyzer.pace import Pace
 
 logger = Logger()
@@ -42,8 +43,8 @@ _REKOGNITION_CONFIG = Config(
 
 
 @cache
-def _environment() -> Environment:
-    return Environment.read(os.environ)
+def _environment() -> AnalyzerEnvironment:
+    return AnalyzerEnvironment.read(os.environ)
 
 
 @cache
@@ -73,11 +74,11 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> None:
     """
     (record,) = event["Records"]
     until = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - CLOSING_SECONDS
-    metrics.add_dimension("priority", _environment().priority)
+    metrics.add_dimension(Dimension.PRIORITY, _environment().priority)
     try:
         run = _analysis().analyse(record["body"], int(record["attributes"]["ApproximateReceiveCount"]), until)
     except ChunkMessageError as error:
-        metrics.add_metric("MessagesMalformed", MetricUnit.Count, 1)
+        metrics.add_metric(AnalyzerMetric.MESSAGES_MALFORMED, MetricUnit.Count, 1)
         logger.error("malformed message", extra={"message_id": record["messageId"], "problem": str(error)[:1000]})
         return
     _report(run)
@@ -85,12 +86,12 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> None:
 
 def _report(run: ChunkRun) -> None:
     counts = {
-        "ImagesAnalysed": run.analysed,
-        "ImagesRefused": run.refused,
-        "CallsThrottled": run.throttled,
-        "CallsFailed": run.failed,
-        "ChunksPutBack": int(run.outcome is Outcome.PUT_BACK),
-        "ChunksGivenUp": int(run.outcome is Outcome.GIVEN_UP),
+        AnalyzerMetric.IMAGES_ANALYSED: run.analysed,
+        AnalyzerMetric.IMAGES_REFUSED: run.refused,
+        AnalyzerMetric.CALLS_THROTTLED: run.throttled,
+        AnalyzerMetric.CALLS_FAILED: run.failed,
+        AnalyzerMetric.CHUNKS_PUT_BACK: int(run.outcome is Outcome.PUT_BACK),
+        AnalyzerMetric.CHUNKS_GIVEN_UP: int(run.outcome is Outcome.GIVEN_UP),
     }
     for name, count in counts.items():
         metrics.add_metric(name, MetricUnit.Count, count)

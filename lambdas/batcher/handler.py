@@ -17,13 +17,14 @@ from gatehouse.aws.executions import Executions
 from gatehouse.aws.policy_parameters import PolicyParameters
 from gatehouse.aws.verdict_table import VerdictTable
 from gatehouse.aws.work_bucket import WorkBucket
+from gatehouse.contracts.batcher_environment import BatcherEnvironment
+from gatehouse.contracts.function_metrics import BatcherMetric, Dimension
 from gatehouse.moderation.batch import Batch
 from gatehouse.moderation.status import (
     Status,
 )
 from lambdas.batcher.active_policies import ActivePolicies
 from lambdas.batcher.admission import Admission, Admitted
-from lambdas.batcher.environment import Environment
 from lambdas.batcher.messages import Messages
 from lambdas.shipped_policies import read_policy
 
@@ -36,19 +37,19 @@ _CONFIG = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeou
 
 @cache
 def _work() -> WorkBucket:
-    return WorkBucket(boto3.client("s3", config=_CONFIG), Environment.read(os.environ).work_bucket)
+    return WorkBucket(boto3.client("s3", config=_CONFIG), BatcherEnvironment.read(os.environ).work_bucket)
 
 
 @cache
 def _policies() -> ActivePolicies:
-    names = Environment.read(os.environ).policy_parameters
+    names = BatcherEnvironment.read(os.environ).policy_parameters
     parameters = PolicyParameters(boto3.client("ssm", config=_CONFIG), names)
     return ActivePolicies(parameters, _work(), shipped=read_policy, clock=time.time)
 
 
 @cache
 def _admission() -> Admission:
-    environment = Environment.read(os.environ)
+    environment = BatcherEnvironment.read(os.environ)
     states = boto3.client("stepfunctions", config=_CONFIG)
     return Admission(
         lane=environment.lane,
@@ -76,18 +77,18 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def _report(lane: str, messages: Messages, admitted: Admitted) -> None:
     uploads = [entry for batch in admitted.batches for entry in batch.uploads]
-    metrics.add_dimension("lane", lane)
+    metrics.add_dimension(Dimension.LANE, lane)
     counts = {
-        "UploadsBatched": len(uploads),
-        "UploadsUnsupported": sum(entry.refused_as(Status.UNSUPPORTED) for entry in uploads),
-        "UploadsIgnored": messages.ignored,
-        "UploadsReclaimed": admitted.reclaimed,
-        "UploadsResubmitted": admitted.resubmitted,
-        "MessagesMalformed": len(messages.malformed),
-        "BatchesStarted": len(admitted.batches),
-        "BatchesRedriven": admitted.redriven,
-        "StuckAfterSuccess": admitted.stuck_after_success,
-        "PoliciesUnknown": len(_policies().unknown),
+        BatcherMetric.UPLOADS_BATCHED: len(uploads),
+        BatcherMetric.UPLOADS_UNSUPPORTED: sum(entry.refused_as(Status.UNSUPPORTED) for entry in uploads),
+        BatcherMetric.UPLOADS_IGNORED: messages.ignored,
+        BatcherMetric.UPLOADS_RECLAIMED: admitted.reclaimed,
+        BatcherMetric.UPLOADS_RESUBMITTED: admitted.resubmitted,
+        BatcherMetric.MESSAGES_MALFORMED: len(messages.malformed),
+        BatcherMetric.BATCHES_STARTED: len(admitted.batches),
+        BatcherMetric.BATCHES_REDRIVEN: admitted.redriven,
+        BatcherMetric.STUCK_AFTER_SUCCESS: admitted.stuck_after_success,
+        BatcherMetric.POLICIES_UNKNOWN: len(_policies().unknown),
     }
     for name, count in counts.items():
         metrics.add_metric(name, MetricUnit.Count, count)

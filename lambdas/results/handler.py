@@ -17,6 +17,8 @@ from gatehouse.aws.flag_topic import FlagTopic
 from gatehouse.aws.upload_bucket import PARALLEL_LOOKS, UploadBucket
 from gatehouse.aws.verdict_table import VerdictTable
 from gatehouse.aws.work_bucket import WorkBucket
+from gatehouse.contracts.function_metrics import Dimension, ResultsMetric
+from gatehouse.contracts.results_environment import ResultsEnvironment
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.policy.model_drift import MAX_NAMES, loggable, other_versions, unknown_labels
 from gatehouse.moderation.status import (
@@ -25,7 +27,6 @@ from gatehouse.moderation.status import (
 from gatehouse.moderation.verdict import (
     Verdict,
 )
-from lambdas.results.environment import Environment
 from lambdas.results.request import ImageRun, Job, Request
 from lambdas.results.settlement import Settled, Settlement
 
@@ -56,7 +57,7 @@ _CONFIG = Config(
 
 @cache
 def _settlement() -> Settlement:
-    environment = Environment.read(os.environ)
+    environment = ResultsEnvironment.read(os.environ)
     s3 = boto3.client("s3", config=_CONFIG)
     days = environment.retention_days
     return Settlement(
@@ -64,7 +65,7 @@ def _settlement() -> Settlement:
         work=WorkBucket(s3, environment.work_bucket),
         uploads=UploadBucket(s3, finds_animations=environment.animation_check),
         topic=FlagTopic(boto3.client("sns", config=_CONFIG), environment.flag_topic_arn),
-        notify=environment.notify,
+        notify=frozenset(environment.notify),
         retention=timedelta(days=days) if days is not None else None,
         now=lambda: datetime.now(UTC),
     )
@@ -94,39 +95,39 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def _report(request: Request, settled: Settled) -> None:
     batch_id, fallback = request.batch_id, request.fallback
-    metrics.add_dimension("lane", settled.lane)
+    metrics.add_dimension(Dimension.LANE, settled.lane)
     counts = settled.counts()
     analyses = [verdict.analysis for verdict in settled.verdicts if verdict.analysis]
-    other_models = other_versions(analyses, Environment.read(os.environ).model_version)
+    other_models = other_versions(analyses, ResultsEnvironment.read(os.environ).model_version)
     strange = unknown_labels(analyses)
     # What a retry finds again is counted by the run that needs none.
     once = 0 if settled.refusals else 1
     leftovers = once * settled.left if isinstance(request.analysis, Job) else 0
     is_late = isinstance(request.analysis, ImageRun) and request.analysis.image_pass.is_of_stragglers
     judged = {
-        "UploadsJudged": len(settled.verdicts),
-        "UploadsApproved": counts[Status.APPROVED],
-        "UploadsFlagged": settled.flagged,
-        "UploadsBlocked": counts[Status.BLOCKED],
-        "UploadsUnsupported": counts[Status.UNSUPPORTED],
-        "UploadsFailed": counts[Status.FAILED],
-        "VerdictsMissing": settled.missing,
-        "AdapterIgnored": settled.adapter_ignored,
-        "OtherModelAnswers": other_models.total(),
-        "UnknownLabels": len(strange),
-        "UnmatchedResultLines": once * settled.unmatched_lines,
-        "UploadsUnanswered": once * settled.unanswered,
-        "Leftovers": leftovers,
-        "Stragglers": 0 if is_late else once * settled.left - leftovers,  # each upload once
-        "ImagesAnalysedInBulk": _analysed_in_bulk(request, settled.verdicts, leftovers),
-        "BulkRefused": int(fallback is not None and fallback.is_refusal),
-        "BulkFailed": int(fallback is not None and not fallback.is_refusal),
+        ResultsMetric.UPLOADS_JUDGED: len(settled.verdicts),
+        ResultsMetric.UPLOADS_APPROVED: counts[Status.APPROVED],
+        ResultsMetric.UPLOADS_FLAGGED: settled.flagged,
+        ResultsMetric.UPLOADS_BLOCKED: counts[Status.BLOCKED],
+        ResultsMetric.UPLOADS_UNSUPPORTED: counts[Status.UNSUPPORTED],
+        ResultsMetric.UPLOADS_FAILED: counts[Status.FAILED],
+        ResultsMetric.VERDICTS_MISSING: settled.missing,
+        ResultsMetric.ADAPTER_IGNORED: settled.adapter_ignored,
+        ResultsMetric.OTHER_MODEL_ANSWERS: other_models.total(),
+        ResultsMetric.UNKNOWN_LABELS: len(strange),
+        ResultsMetric.UNMATCHED_RESULT_LINES: once * settled.unmatched_lines,
+        ResultsMetric.UPLOADS_UNANSWERED: once * settled.unanswered,
+        ResultsMetric.LEFTOVERS: leftovers,
+        ResultsMetric.STRAGGLERS: 0 if is_late else once * settled.left - leftovers,  # each upload once
+        ResultsMetric.IMAGES_ANALYSED_IN_BULK: _analysed_in_bulk(request, settled.verdicts, leftovers),
+        ResultsMetric.BULK_REFUSED: int(fallback is not None and fallback.is_refusal),
+        ResultsMetric.BULK_FAILED: int(fallback is not None and not fallback.is_refusal),
     }
     for name, count in judged.items():
         metrics.add_metric(name, MetricUnit.Count, count)
     for verdict in settled.verdicts:
         waited = datetime.fromisoformat(verdict.decided_at) - datetime.fromisoformat(verdict.upload.uploaded_at)
-        metrics.add_metric("UploadToVerdict", MetricUnit.Milliseconds, waited.total_seconds() * 1000)
+        metrics.add_metric(ResultsMetric.UPLOAD_TO_VERDICT, MetricUnit.Milliseconds, waited.total_seconds() * 1000)
     logger.info("settled", extra={"batch_id": batch_id, "lane": settled.lane, "counts": judged})
     if settled.adapter_ignored:
         logger.warning("answers lack the adapter that was asked for; has it expired?", extra={"batch_id": batch_id})

@@ -17,8 +17,9 @@ from gatehouse.aws.executions import Executions
 from gatehouse.aws.ingest_queue import IngestQueue
 from gatehouse.aws.verdict_table import VerdictTable
 from gatehouse.aws.work_bucket import WorkBucket
-from lambdas.sweeper.environment import Environment
-from lambdas.sweeper.schedule import Schedule
+from gatehouse.contracts.function_metrics import SweeperMetric
+from gatehouse.contracts.sweep_schedule import Schedule
+from gatehouse.contracts.sweeper_environment import SweeperEnvironment
 from lambdas.sweeper.sweep import Sweep, Swept
 
 logger = Logger()
@@ -39,7 +40,7 @@ def _client(service: Any) -> Any:
 
 
 def _sweep(schedule: Schedule, until: float) -> Sweep:
-    environment = Environment.read(os.environ)
+    environment = SweeperEnvironment.read(os.environ)
     return Sweep(
         schedule=schedule,
         table=VerdictTable(_client("dynamodb"), environment.verdict_table),
@@ -70,11 +71,11 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> None:
 
 def _report(swept: Swept) -> None:
     counts = {
-        "BatchesOld": swept.old,
-        "BatchesOverdue": len(swept.overdue),
-        "BatchesRedriven": len(swept.redriven),
-        "UploadsReadmitted": sum(swept.readmitted.values()),
-        "UploadsStuck": sum(swept.stuck.values()),
+        SweeperMetric.BATCHES_OLD: swept.old,
+        SweeperMetric.BATCHES_OVERDUE: len(swept.overdue),
+        SweeperMetric.BATCHES_REDRIVEN: len(swept.redriven),
+        SweeperMetric.UPLOADS_READMITTED: sum(swept.readmitted.values()),
+        SweeperMetric.UPLOADS_STUCK: sum(swept.stuck.values()),
     }
     for name, count in counts.items():
         metrics.add_metric(name, MetricUnit.Count, count)

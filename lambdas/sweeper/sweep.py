@@ -17,6 +17,7 @@ from gatehouse.aws.executions import Executions, Progress
 from gatehouse.aws.ingest_queue import IngestQueue, MessageNotSentError
 from gatehouse.aws.verdict_table import VerdictTable, VerdictTableBusyError
 from gatehouse.aws.work_bucket import WorkBucket
+from gatehouse.contracts.sweep_schedule import LaneRoute, Schedule
 from gatehouse.moderation.open_batch import OpenBatch, open_key
 from gatehouse.moderation.upload import (
     Upload,
@@ -24,7 +25,6 @@ from gatehouse.moderation.upload import (
 from gatehouse.moderation.upload_event import (
     readmission_message,
 )
-from lambdas.sweeper.schedule import LaneRoute, Schedule
 
 #: A queue delivers a message for up to two hours before it is a dead letter (ten times, eleven minutes apart at most).
 #: Events that are put back sooner would only wait beside their twins.

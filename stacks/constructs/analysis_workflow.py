@@ -15,8 +15,9 @@ from stacks.constructs.encryption_key import VENDED_LOGS, EncryptionKey
 from stacks.constructs.image_analyzer import ImageAnalyzer
 from stacks.constructs.log_group import create_log_group
 from stacks.constructs.results_writer import ResultsWriter
+from stacks.constructs.runtime import Runtime
+from stacks.constructs.storage import Storage
 from stacks.constructs.upload_bucket import UploadBucket
-from stacks.constructs.work_bucket import WorkBucket
 from stacks.constructs.workflow.workflow_definition import WorkflowDefinition
 
 
@@ -37,29 +38,29 @@ class AnalysisWorkflow(Construct):
         scope: Construct,
         id: str,
         *,
-        uploads: UploadBucket,
-        work: WorkBucket,
+        runtime: Runtime,
+        storage: Storage,
         results: ResultsWriter,
         analyzer: ImageAnalyzer,
         knows_bulk: bool,
         backfill_batches: int,
-        log_retention_days: int,
-        key: EncryptionKey | None,
     ) -> None:
         super().__init__(scope, id)
         self.priority = analyzer.priority
         # No two stacks of an account and Region have the same name.
         name = f"{VENDED_LOGS}{cdk.Aws.STACK_NAME}-{self.priority}"
-        log_group = create_log_group(self, "Logs", retention_days=log_retention_days, key=key, name=name)
+        log_group = create_log_group(
+            self, "Logs", retention_days=runtime.log_retention_days, key=runtime.key, name=name
+        )
         definition = WorkflowDefinition(
             self,
             "Definition",
-            work=work,
+            work=storage.work,
             results=results,
             analyzer=analyzer,
             knows_bulk=knows_bulk,
             backfill_batches=backfill_batches,
-            key=key,
+            key=runtime.key,
         )
         self.state_machine = sfn.StateMachine(
             self,
@@ -73,18 +74,18 @@ class AnalysisWorkflow(Construct):
         self.state_machine.grant_task_response(analyzer.function)
         results.grant_invoke(self.state_machine)
         if knows_bulk:
-            work.grant_read_manifests(self.state_machine)
-            work.grant_write_analyses(self.state_machine)
-            uploads.grant_read_uploads(self.state_machine)
+            storage.work.grant_read_manifests(self.state_machine)
+            storage.work.grant_write_analyses(self.state_machine)
+            storage.uploads.grant_read_uploads(self.state_machine)
         if self.priority is Priority.BACKFILL:
             self._grant_list_executions()
-        if key:
-            self._grant_key(key, knows_bulk=knows_bulk)
-        if key is None:
+        if runtime.key:
+            self._grant_key(runtime.key, knows_bulk=knows_bulk)
+        else:
             accept_finding(
                 log_group, "CKV_AWS_158", "CloudWatch encrypts logs with its own key; encryption_key sets another."
             )
-        self._accept_findings(uploads, knows_bulk=knows_bulk)
+        self._accept_findings(storage.uploads, knows_bulk=knows_bulk)
 
     def grant_run(self, grantee: iam.IGrantable) -> None:
         """Allow starting an execution, looking how it is, and redriving one that stopped."""

@@ -12,10 +12,12 @@ from stacks.lambda_dependencies import installed_dependencies
 
 _ROOT = Path(__file__).resolve().parents[2]
 
-#: What the functions run: package -> its folder. Of the package `gatehouse`, they have the domain and the AWS adapters.
+#: What the functions run: package -> its folder. Of the package `gatehouse`, they have the domain, the AWS adapters and
+#: the contracts with the stacks.
 _SOURCES = {
     "lambdas": _ROOT / "lambdas",
     "gatehouse/aws": _ROOT / "src" / "gatehouse" / "aws",
+    "gatehouse/contracts": _ROOT / "src" / "gatehouse" / "contracts",
     "gatehouse/moderation": _ROOT / "src" / "gatehouse" / "moderation",
 }
 

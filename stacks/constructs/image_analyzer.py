@@ -5,20 +5,21 @@ from collections.abc import Sequence
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from gatehouse.configuration.function_environment import METRICS_NAMESPACE
+from gatehouse.contracts.analyzer_environment import AnalyzerEnvironment
+from gatehouse.contracts.function_metrics import AnalyzerMetric, Dimension, Service
 from gatehouse.moderation.lane import Priority
 from stacks.constructs.accepted_findings import accept_finding
-from stacks.constructs.alarm import PERIOD, create_alarm
+from stacks.constructs.alarm import create_alarm
 from stacks.constructs.encryption_key import EncryptionKey
+from stacks.constructs.function_metric import function_metric
 from stacks.constructs.queue import create_queue
 from stacks.constructs.queue_metrics import metric_oldest, metric_stalled, metric_waiting
 from stacks.constructs.regional_rate import RegionalRate
+from stacks.constructs.runtime import Runtime
 from stacks.constructs.service_function import ServiceFunction
-from stacks.constructs.upload_bucket import UploadBucket
-from stacks.constructs.work_bucket import WorkBucket
+from stacks.constructs.storage import Storage
 
 #: The longest a run may take. A worker that died is replaced when its message comes back, after six times as long.
 _TIMEOUT = cdk.Duration.seconds(120)
@@ -61,24 +62,20 @@ class ImageAnalyzer(Construct):
         scope: Construct,
         id: str,
         *,
+        runtime: Runtime,
+        storage: Storage,
         priority: Priority,
         rate: RegionalRate,
-        code: lambda_.Code,
-        uploads: UploadBucket,
-        work: WorkBucket,
         knows_bulk: bool,
-        log_retention_days: int,
-        key: EncryptionKey | None,
     ) -> None:
         super().__init__(scope, id)
         self.priority = priority
         self.rate = rate
         self._stalled_after = 3 if priority is Priority.FAST else 6
-        self._key = key
         self.queue = create_queue(
             self,
             "ChunkQueue",
-            key=key,
+            key=runtime.key,
             # Six times the function's timeout, as Lambda's guide asks (services-sqs-configure.html).
             visibility_timeout=cdk.Duration.seconds(6 * _TIMEOUT.to_seconds()),
             retention_period=cdk.Duration.seconds(2 * self.HEARTBEAT.to_seconds()),
@@ -89,18 +86,16 @@ class ImageAnalyzer(Construct):
         self.service = ServiceFunction(
             self,
             "Analyzer",
-            service="analyzer",
-            code=code,
+            service=Service.ANALYZER,
+            runtime=runtime,
             memory_size=memory_size(priority),
             timeout=_TIMEOUT,
-            log_retention_days=log_retention_days,
-            key=key,
-            environment={
-                "CALLS_PER_SECOND": rate.calls_per_worker,
-                "CHUNK_QUEUE_URL": self.queue.queue_url,
-                "PRIORITY": priority.value,
-                "WORK_BUCKET": work.bucket.bucket_name,
-            },
+            environment=AnalyzerEnvironment(
+                rate=rate.calls_per_worker,
+                chunk_queue_url=self.queue.queue_url,
+                priority=priority.value,
+                work_bucket=storage.work.bucket.bucket_name,
+            ).to_variables(),
             # A chunk that runs out of time is sent into the queue that invoked its run. That is no runaway: a run sends
             # its own chunk and no other, once, when its time is up, and only while the chunk's step waits for it. So
             # there are never more messages than chunks, nor more runs than MaximumConcurrency; images that keep failing
@@ -108,7 +103,7 @@ class ImageAnalyzer(Construct):
             may_loop=True,
         )
         self.function = self.service.function
-        self._grant(uploads, work, knows_bulk=knows_bulk)
+        self._grant(storage, runtime.key, knows_bulk=knows_bulk)
         self.function.add_event_source_mapping(
             "Chunks",
             event_source_arn=self.queue.queue_arn,
@@ -116,15 +111,9 @@ class ImageAnalyzer(Construct):
             max_concurrency=rate.max_concurrency,  # reserved concurrency would break small new accounts
         )
 
-    def metric(self, name: str) -> cloudwatch.Metric:
+    def metric(self, metric: AnalyzerMetric) -> cloudwatch.Metric:
         """A metric that the function's code writes."""
-        return cloudwatch.Metric(
-            namespace=METRICS_NAMESPACE,
-            metric_name=name,
-            dimensions_map={"service": "analyzer", "priority": self.priority.value},
-            statistic="Sum",
-            period=PERIOD,
-        )
+        return function_metric(Service.ANALYZER, metric, dimensions={Dimension.PRIORITY: self.priority.value})
 
     def metric_oldest_chunk(self) -> cloudwatch.Metric:
         """Seconds the oldest chunk has been waiting for an Analyzer."""
@@ -156,7 +145,7 @@ class ImageAnalyzer(Construct):
             create_alarm(
                 scope,
                 "ChunksPutBack",
-                self.metric("ChunksPutBack"),
+                self.metric(AnalyzerMetric.CHUNKS_PUT_BACK),
                 section="Analysis is throttled",
                 meaning=f"Priority {self.priority}: Rekognition lets fewer calls through than it should, or fails.",
                 periods=6,
@@ -184,14 +173,14 @@ class ImageAnalyzer(Construct):
     def _too_long(self) -> cdk.Duration:
         return cdk.Duration.minutes(15) if self.priority is Priority.FAST else cdk.Duration.hours(6)
 
-    def _grant(self, uploads: UploadBucket, work: WorkBucket, *, knows_bulk: bool) -> None:
+    def _grant(self, storage: Storage, key: EncryptionKey | None, *, knows_bulk: bool) -> None:
         reason = "Batches get their ids as they are made."
-        uploads.grant_read_versions(self.function)
-        work.grant_analyse_chunks(self.function)
+        storage.uploads.grant_read_versions(self.function)
+        storage.work.grant_analyse_chunks(self.function)
         if knows_bulk:
-            work.grant_read_leftovers(self.function)
+            storage.work.grant_read_leftovers(self.function)
             accept_finding(self, "IAM5", reason, ending="/batches/*/leftovers.jsonl")
-        work.grant_tell_missing(self.function)
+        storage.work.grant_tell_missing(self.function)
         iam.Grant.add_to_principal(
             grantee=self.function, actions=["rekognition:DetectModerationLabels"], resource_arns=["*"]
         )
@@ -200,12 +189,14 @@ class ImageAnalyzer(Construct):
             actions=["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:SendMessage"],
             resource_arns=[self.queue.queue_arn],
         )
-        if self._key:
-            self._key.grant_receive_messages(self.function)
-            self._key.grant_send_messages(self.function)
+        if key:
+            key.grant_receive_messages(self.function)
+            key.grant_send_messages(self.function)
         for ending in ("/uploads.jsonl", "/stragglers-*.jsonl", "/analysis/image/*"):
             accept_finding(self, "IAM5", reason, ending=f"/batches/*{ending}")
-        accept_finding(self, "IAM5", "Rekognition reads whatever upload a chunk names.", ending=uploads.objects_finding)
+        accept_finding(
+            self, "IAM5", "Rekognition reads whatever upload a chunk names.", ending=storage.uploads.objects_finding
+        )
         accept_finding(
             self,
             "IAM5",

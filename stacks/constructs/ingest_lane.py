@@ -1,6 +1,6 @@
 """A lane's way in: from the watched bucket's events to batches."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -11,22 +11,20 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from gatehouse.configuration.function_environment import batcher_environment
 from gatehouse.configuration.settings import LaneSettings
 from gatehouse.configuration.upload_pattern import upload_detail
-from gatehouse.moderation.engine import Engine
-from gatehouse.moderation.lane import Priority
+from gatehouse.contracts.batcher_environment import BatcherEnvironment
+from gatehouse.contracts.function_metrics import Service
 from stacks.constructs.accepted_findings import accept_finding
-from stacks.constructs.alarm import STANDING, create_alarm, create_band_alarm
 from stacks.constructs.analysis_workflow import AnalysisWorkflow
-from stacks.constructs.encryption_key import EncryptionKey
-from stacks.constructs.lane_metrics import LEAST_FAILED, LaneMetrics
+from stacks.constructs.lane_alarms import LaneAlarms
+from stacks.constructs.lane_metrics import LaneMetrics
 from stacks.constructs.policy_parameter import PolicyParameter
 from stacks.constructs.queue import create_queue
+from stacks.constructs.runtime import Runtime
 from stacks.constructs.service_function import ServiceFunction
+from stacks.constructs.storage import Storage
 from stacks.constructs.upload_bucket import UploadBucket
-from stacks.constructs.verdict_table import VerdictTable
-from stacks.constructs.work_bucket import WorkBucket
 
 #: The longest a batcher may take. A claim older than this belongs to a run that is over.
 _BATCHER_TIMEOUT = cdk.Duration.seconds(60)
@@ -45,7 +43,6 @@ class IngestLane(Construct):
     Events go to the queue untransformed: a key is the uploader's choice, and EventBridge's templates do not escape it.
 
     Args:
-        policies: the pointers of the lane's policies, by the policies' names.
         workflow: of the lane's priority.
         other_workflows: of other priorities: a batch may have been started before the lane's priority was changed.
     """
@@ -55,26 +52,18 @@ class IngestLane(Construct):
         scope: Construct,
         id: str,
         *,
+        runtime: Runtime,
+        storage: Storage,
         settings: LaneSettings,
-        code: lambda_.Code,
-        uploads: UploadBucket,
-        work: WorkBucket,
-        verdicts: VerdictTable,
-        policies: Mapping[str, PolicyParameter],
         workflow: AnalysisWorkflow,
         other_workflows: Sequence[AnalysisWorkflow],
-        log_retention_days: int,
-        key: EncryptionKey | None,
     ) -> None:
         super().__init__(scope, id)
-        self.name = settings.lane.name
+        self.name = settings.name
         self.workflow = workflow
-        self._key = key
-        self._adapter = settings.lane.adapter
-        self._engine = settings.lane.engine
-        is_fast = settings.lane.priority is Priority.FAST
-        self._too_long = cdk.Duration.minutes(5 if is_fast else 30)
-        self._stalled_after = 3 if is_fast else 6
+        self._key = runtime.key
+        self._lane = settings.lane
+        policies = {name: storage.policies[name] for name in settings.policies}
         # What could not be moderated outlives the lane: renaming or removing one must not forget it.
         self.dead_letter_queue = self._queue("DeadLetterQueue", cdk.RemovalPolicy.RETAIN)
         # Lambda refuses a queue whose messages come back while their function may still run; the guide asks for six
@@ -92,7 +81,7 @@ class IngestLane(Construct):
         )
         self.metrics = LaneMetrics(
             self.name,
-            rule=self._route_uploads(settings, uploads),
+            rule=self._route_uploads(settings, storage.uploads),
             queue=self.queue,
             dead_letter_queue=self.dead_letter_queue,
             undelivered_queue=self.undelivered_queue,
@@ -100,41 +89,21 @@ class IngestLane(Construct):
         self.batcher = ServiceFunction(
             self,
             "Batcher",
-            service="batcher",
-            code=code,
+            service=Service.BATCHER,
+            runtime=runtime,
             memory_size=1024,
             timeout=_BATCHER_TIMEOUT,
-            log_retention_days=log_retention_days,
-            key=key,
-            environment=batcher_environment(
-                settings.lane,
-                policy_parameters=cdk.Stack.of(self).to_json_string(
-                    {name: policy.parameter.parameter_name for name, policy in policies.items()}
-                ),
-                verdict_table=verdicts.table.table_name,
-                work_bucket=work.bucket.bucket_name,
+            environment=BatcherEnvironment(
+                lane=settings.lane,
+                policy_parameters={name: policy.parameter.parameter_name for name, policy in policies.items()},
+                verdict_table=storage.verdicts.table.table_name,
+                work_bucket=storage.work.bucket.bucket_name,
                 state_machine_arn=workflow.state_machine.state_machine_arn,
-                other_state_machine_arns=[other.state_machine.state_machine_arn for other in other_workflows],
-            ),
+                other_state_machine_arns=tuple(other.state_machine.state_machine_arn for other in other_workflows),
+            ).to_variables(),
         )
-        batcher = self.batcher.function
-        verdicts.grant_claim(batcher)
-        work.grant_write_batches(batcher)
-        work.grant_read_settings(batcher)
-        work.grant_register(batcher, self.name)
-        work.grant_follow_policies(batcher)
-        work.grant_tell_missing(batcher)
-        for policy in policies.values():
-            policy.grant_read(batcher)
-        workflow.grant_run(batcher)
-        for other in other_workflows:
-            other.grant_look(batcher)
-        for file in ("manifest.jsonl", "uploads.jsonl", "execution.json", "batch.json"):
-            accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending=f"/batches/*/{file}")
-        accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending=f"/open/{self.name}/*.json")
-        accept_finding(self, "IAM5", "A policy's file has its hash for a name.", ending="/policies/*")
-        accept_finding(self, "IAM5", "An execution has its batch's name.", ending=":*")
-        self._feed(batcher, settings)
+        self._grant(storage, policies.values(), other_workflows)
+        self._feed(self.batcher.function, settings)
 
     def grant_admit(self, grantee: iam.IGrantable) -> None:
         """Allow putting an upload's event into the lane's queue again."""
@@ -144,170 +113,28 @@ class IngestLane(Construct):
 
     def create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
         """The lane's alarms, made in another scope."""
-        return [*self._waiting_alarms(scope), *self._verdict_alarms(scope), *self._drift_alarms(scope)]
+        return LaneAlarms(scope, self._lane, self.metrics, self.batcher).create()
 
-    def _waiting_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
-        """On uploads that do not become batches."""
-        return [
-            create_alarm(
-                scope,
-                "DeadLetters",
-                self.metrics.dead_letters(),
-                section="Uploads in a dead-letter queue",
-                meaning=f"Lane {self.name}: uploads could not be put into a batch and have no verdict.",
-            ),
-            create_alarm(
-                scope,
-                "Undelivered",
-                self.metrics.undelivered(),
-                section="Undelivered events",
-                meaning=f"Lane {self.name}: EventBridge could not deliver uploads to the lane's queue.",
-            ),
-            create_alarm(
-                scope,
-                "Lost",
-                self.metrics.lost(),
-                section="Events lost",
-                meaning=f"Lane {self.name}: EventBridge could keep uploads nowhere, and nobody knows of them.",
-            ),
-            create_alarm(
-                scope,
-                "NotBatched",
-                self.metrics.oldest_upload(),
-                section="Uploads wait too long",
-                meaning=f"Lane {self.name}: an upload has waited for far too long to be put into a batch.",
-                threshold=self._too_long.to_seconds(),
-            ),
-            create_alarm(
-                scope,
-                "Stalled",
-                self.metrics.stalled(),
-                section="Work stands still",
-                meaning=f"Lane {self.name}: uploads wait and none is put into a batch.",
-                periods=self._stalled_after,
-                breaching=self._stalled_after,
-            ),
-            create_alarm(
-                scope,
-                "BatcherKeepsFailing",
-                self.batcher.metric_errors(),
-                section="The batcher keeps failing",
-                meaning=f"Lane {self.name}: the function that makes batches has failed again and again.",
-                periods=9,
-                breaching=3,
-            ),
-        ]
-
-    def _verdict_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
-        """On verdicts that are none, or not the ones that were asked for."""
-        alarms = [
-            create_alarm(
-                scope,
-                "PolicyUnknown",
-                self.metrics.batcher("PoliciesUnknown"),
-                section="Active policy unknown",
-                meaning=f"Lane {self.name}: uploads are judged by an older policy than the one that was deployed.",
-                periods=6,
-                breaching=3,
-            ),
-            create_alarm(
-                scope,
-                "UploadsFailed",
-                self.metrics.failed(),
-                section="Uploads failed",
-                meaning=f"Lane {self.name}: many uploads could not be analysed and are FAILED.",
-            ),
-            create_alarm(
-                scope,
-                "CallsFail",
-                self.metrics.straggling(),
-                section="Rekognition's calls fail",
-                meaning=f"Lane {self.name}: only failed calls came back for many uploads; they are asked about again "
-                "for about an hour, and end FAILED after that.",
-            ),
-            create_alarm(
-                scope,
-                "VerdictsMissing",
-                self.metrics.results("VerdictsMissing"),
-                section="Verdicts missing",
-                meaning=f"Lane {self.name}: a batch has fewer verdicts than uploads.",
-            ),
-        ]
-        if self._engine is not Engine.IMAGE:
-            alarms.append(
-                create_alarm(
-                    scope,
-                    "LinesUnmatched",
-                    self.metrics.results("UnmatchedResultLines"),
-                    section="Result lines unmatched",
-                    meaning=f"Lane {self.name}: a bulk job's result lines and its batch's uploads do not add up.",
-                    periods=STANDING,
-                )
-            )
-            alarms.append(
-                create_alarm(
-                    scope,
-                    "LinesMissing",
-                    self.metrics.results("UploadsUnanswered"),
-                    section="Result lines unmatched",
-                    meaning=f"Lane {self.name}: bulk jobs say nothing of many of their uploads, which are paid twice.",
-                    threshold=LEAST_FAILED,
-                    periods=STANDING,
-                )
-            )
-        if self._engine is Engine.AUTO:
-            alarms.append(
-                create_alarm(
-                    scope,
-                    "BulkRefused",
-                    self.metrics.results("BulkRefused"),
-                    section="Bulk Analysis refused",
-                    meaning=f"Lane {self.name}: Rekognition refused a bulk job; the image engine took over.",
-                    periods=STANDING,
-                )
-            )
-        if self._adapter:
-            alarms.append(
-                create_alarm(
-                    scope,
-                    "AdapterIgnored",
-                    self.metrics.results("AdapterIgnored"),
-                    section="Adapter ignored",
-                    meaning=f"Lane {self.name}: Rekognition answered without the lane's adapter; has it expired?",
-                    periods=STANDING,
-                )
-            )
-        return alarms
-
-    def _drift_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
-        """On signs that the policies no longer fit what Rekognition says, or what is uploaded."""
-        return [
-            create_alarm(
-                scope,
-                "ModelChanged",
-                self.metrics.results("OtherModelAnswers"),
-                section="Model version changed",
-                meaning=f"Lane {self.name}: Rekognition answers with another model than the policies are for.",
-                periods=STANDING,
-            ),
-            create_alarm(
-                scope,
-                "UnknownLabels",
-                self.metrics.results("UnknownLabels"),
-                section="Unknown label seen",
-                meaning=f"Lane {self.name}: Rekognition found something that the taxonomy has no name for.",
-                periods=STANDING,
-            ),
-            create_band_alarm(
-                scope,
-                "FlaggedShare",
-                self.metrics.flagged_share(),
-                section="Flagged share unusual",
-                meaning=f"Lane {self.name}: a far larger or smaller share of the uploads is flagged than usual.",
-                periods=4,
-                breaching=3,
-            ),
-        ]
+    def _grant(
+        self, storage: Storage, policies: Iterable[PolicyParameter], other_workflows: Iterable[AnalysisWorkflow]
+    ) -> None:
+        batcher = self.batcher.function
+        storage.verdicts.grant_claim(batcher)
+        storage.work.grant_write_batches(batcher)
+        storage.work.grant_read_settings(batcher)
+        storage.work.grant_register(batcher, self.name)
+        storage.work.grant_follow_policies(batcher)
+        storage.work.grant_tell_missing(batcher)
+        for policy in policies:
+            policy.grant_read(batcher)
+        self.workflow.grant_run(batcher)
+        for other in other_workflows:
+            other.grant_look(batcher)
+        for file in ("manifest.jsonl", "uploads.jsonl", "execution.json", "batch.json"):
+            accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending=f"/batches/*/{file}")
+        accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending=f"/open/{self.name}/*.json")
+        accept_finding(self, "IAM5", "A policy's file has its hash for a name.", ending="/policies/*")
+        accept_finding(self, "IAM5", "An execution has its batch's name.", ending=":*")
 
     def _queue(
         self,

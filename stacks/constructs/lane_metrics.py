@@ -5,8 +5,9 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_sqs as sqs
 
-from gatehouse.configuration.function_environment import METRICS_NAMESPACE
+from gatehouse.contracts.function_metrics import BatcherMetric, Dimension, ResultsMetric, Service
 from stacks.constructs.alarm import PERIOD
+from stacks.constructs.function_metric import function_metric
 from stacks.constructs.queue_metrics import metric_oldest, metric_stalled, metric_waiting
 
 #: Verdicts in an hour from which on their flagged share says something: two flags of three uploads do not.
@@ -70,32 +71,32 @@ class LaneMetrics:
         """1 while uploads wait and none is put into a batch."""
         return metric_stalled(self._queue)
 
-    def batcher(self, name: str) -> cloudwatch.Metric:
+    def batcher(self, metric: BatcherMetric) -> cloudwatch.Metric:
         """A sum that the batcher's code writes."""
-        return self._written("batcher", name)
+        return function_metric(Service.BATCHER, metric, dimensions={Dimension.LANE: self.lane})
 
-    def results(self, name: str) -> cloudwatch.Metric:
-        """A sum that Results' code writes."""
-        return self._written("results", name)
+    def results(self, metric: ResultsMetric, statistic: str = "Sum") -> cloudwatch.Metric:
+        """A metric that Results' code writes: a sum, or what else is asked for."""
+        return function_metric(Service.RESULTS, metric, dimensions={Dimension.LANE: self.lane}, statistic=statistic)
 
     def upload_to_verdict(self, statistic: str) -> cloudwatch.Metric:
         """Milliseconds from upload to verdict."""
-        return self._written("results", "UploadToVerdict", statistic)
+        return self.results(ResultsMetric.UPLOAD_TO_VERDICT, statistic)
 
     def failed(self) -> cloudwatch.MathExpression:
         """An hour's FAILED uploads, where they are many; else 0."""
-        return self._if_many("UploadsFailed", "many uploads FAILED")
+        return self._if_many(ResultsMetric.UPLOADS_FAILED, "many uploads FAILED")
 
     def straggling(self) -> cloudwatch.MathExpression:
         """An hour's uploads that only failed calls came back for, where they are many; else 0."""
-        return self._if_many("Stragglers", "many uploads only failed calls came back for")
+        return self._if_many(ResultsMetric.STRAGGLERS, "many uploads only failed calls came back for")
 
-    def _if_many(self, name: str, label: str) -> cloudwatch.MathExpression:
+    def _if_many(self, metric: ResultsMetric, label: str) -> cloudwatch.MathExpression:
         """An hour of one of Results' metrics. An hour, since a large batch ends in one moment."""
         many = f"uploads >= {LEAST_FAILED} AND {_FAILED_OF_JUDGED} * uploads >= judged"
         return cloudwatch.MathExpression(
             expression=f"IF({many}, uploads, 0)",
-            using_metrics={"uploads": self.results(name), "judged": self.results("UploadsJudged")},
+            using_metrics={"uploads": self.results(metric), "judged": self.results(ResultsMetric.UPLOADS_JUDGED)},
             label=label,
             period=cdk.Duration.hours(1),
         )
@@ -106,16 +107,10 @@ class LaneMetrics:
         judged, flagged = f"judged_{lane}", f"flagged_{lane}"
         return cloudwatch.MathExpression(
             expression=f"IF({judged} >= {LEAST_JUDGED}, 100 * {flagged} / {judged})",
-            using_metrics={judged: self.results("UploadsJudged"), flagged: self.results("UploadsFlagged")},
+            using_metrics={
+                judged: self.results(ResultsMetric.UPLOADS_JUDGED),
+                flagged: self.results(ResultsMetric.UPLOADS_FLAGGED),
+            },
             label=self.lane,
             period=cdk.Duration.hours(1),
-        )
-
-    def _written(self, service: str, name: str, statistic: str = "Sum") -> cloudwatch.Metric:
-        return cloudwatch.Metric(
-            namespace=METRICS_NAMESPACE,
-            metric_name=name,
-            dimensions_map={"service": service, "lane": self.lane},
-            statistic=statistic,
-            period=PERIOD,
         )

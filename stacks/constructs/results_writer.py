@@ -5,17 +5,16 @@ from collections.abc import Sequence
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from gatehouse.contracts.function_metrics import Service
+from gatehouse.contracts.results_environment import ResultsEnvironment
+from gatehouse.moderation.status import Status
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import create_alarm
-from stacks.constructs.encryption_key import EncryptionKey
-from stacks.constructs.flag_topic import FlagTopic
+from stacks.constructs.runtime import Runtime
 from stacks.constructs.service_function import ServiceFunction
-from stacks.constructs.upload_bucket import UploadBucket
-from stacks.constructs.verdict_table import VerdictTable
-from stacks.constructs.work_bucket import WorkBucket
+from stacks.constructs.storage import Storage
 
 
 class ResultsWriter(Construct):
@@ -37,60 +36,33 @@ class ResultsWriter(Construct):
         scope: Construct,
         id: str,
         *,
-        code: lambda_.Code,
-        uploads: UploadBucket,
-        work: WorkBucket,
-        verdicts: VerdictTable,
-        flags: FlagTopic,
-        notify: Sequence[str],
+        runtime: Runtime,
+        storage: Storage,
+        notify: Sequence[Status],
         model_version: str,
         verdict_retention_days: int | None,
         animation_check: bool,
-        log_retention_days: int,
-        key: EncryptionKey | None,
     ) -> None:
         super().__init__(scope, id)
         self.service = ServiceFunction(
             self,
             "Results",
-            service="results",
-            code=code,
+            service=Service.RESULTS,
+            runtime=runtime,
             memory_size=1769,  # one whole virtual CPU (Lambda Developer Guide, configuration-memory.html)
             timeout=self.TIMEOUT,
-            log_retention_days=log_retention_days,
-            key=key,
-            environment={
-                "VERDICT_TABLE": verdicts.table.table_name,
-                "WORK_BUCKET": work.bucket.bucket_name,
-                "FLAG_TOPIC_ARN": flags.topic.topic_arn,
-                "NOTIFY": ",".join(notify),
-                "MODEL_VERSION": model_version,
-                "ANIMATION_CHECK": "on" if animation_check else "off",
-                "VERDICT_RETENTION_DAYS": "" if verdict_retention_days is None else str(verdict_retention_days),
-            },
+            environment=ResultsEnvironment(
+                verdict_table=storage.verdicts.table.table_name,
+                work_bucket=storage.work.bucket.bucket_name,
+                flag_topic_arn=storage.flags.topic.topic_arn,
+                notify=tuple(notify),
+                retention_days=verdict_retention_days,
+                model_version=model_version,
+                animation_check=animation_check,
+            ).to_variables(),
         )
         self.function = self.service.function
-        verdicts.grant_finalize(self.function)
-        work.grant_read_batches(self.function)
-        work.grant_write_later_passes(self.function)
-        work.grant_close(self.function)
-        work.grant_tell_missing(self.function)
-        if animation_check:
-            uploads.grant_read_versions(self.function)
-        else:
-            uploads.grant_read_uploads(self.function)
-        uploads.grant_tell_missing(self.function)
-        flags.grant_publish(self.function)
-        accept_finding(
-            self,
-            "IAM5",
-            "Lanes can be changed; what was uploaded before must still be read.",
-            ending=uploads.objects_finding,
-        )
-        accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/*")
-        for file in ("leftovers", "stragglers-*"):
-            accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending=f"/batches/*/{file}.jsonl")
-        accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/open/*/*.json")
+        self._grant(storage, animation_check=animation_check)
 
     def grant_invoke(self, grantee: iam.IGrantable) -> None:
         """Allow having a batch settled."""
@@ -111,3 +83,26 @@ class ResultsWriter(Construct):
                 breaching=3,
             )
         ]
+
+    def _grant(self, storage: Storage, *, animation_check: bool) -> None:
+        storage.verdicts.grant_finalize(self.function)
+        storage.work.grant_read_batches(self.function)
+        storage.work.grant_write_later_passes(self.function)
+        storage.work.grant_close(self.function)
+        storage.work.grant_tell_missing(self.function)
+        if animation_check:
+            storage.uploads.grant_read_versions(self.function)
+        else:
+            storage.uploads.grant_read_uploads(self.function)
+        storage.uploads.grant_tell_missing(self.function)
+        storage.flags.grant_publish(self.function)
+        accept_finding(
+            self,
+            "IAM5",
+            "Lanes can be changed; what was uploaded before must still be read.",
+            ending=storage.uploads.objects_finding,
+        )
+        accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/*")
+        for file in ("leftovers", "stragglers-*"):
+            accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending=f"/batches/*/{file}.jsonl")
+        accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/open/*/*.json")

@@ -9,24 +9,23 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from gatehouse.configuration.function_environment import function_environment
+from gatehouse.contracts.function_metrics import Service
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import PERIOD
-from stacks.constructs.encryption_key import EncryptionKey
 from stacks.constructs.log_group import create_log_group
+from stacks.constructs.runtime import Runtime
 
 
 class ServiceFunction(Construct):
     """A function with a role of its own that starts with nothing but its logs and traces.
 
     Args:
-        service: the name its logs, metrics and traces go by; its handler is `lambdas.<service>.handler.handler`.
-        code: the one asset of all functions.
+        service: whose logs, metrics and traces they are; its handler is `lambdas.<service>.handler.handler`.
         memory_size: MB; processor time grows with it.
         environment: variables beside those of Powertools: names, no secrets.
         may_loop: whether its invocations may lead back to it. Lambda ends any other function's chain of requests
             after about 16 of them (Lambda Developer Guide, invocation-recursion.html). Say next to it what ends the
             chain instead.
-        key: what its logs are encrypted with, or None for CloudWatch's own key.
     """
 
     def __init__(
@@ -34,24 +33,22 @@ class ServiceFunction(Construct):
         scope: Construct,
         id: str,
         *,
-        service: str,
-        code: lambda_.Code,
+        service: Service,
+        runtime: Runtime,
         memory_size: int,
         timeout: cdk.Duration,
-        log_retention_days: int,
-        key: EncryptionKey | None,
         environment: Mapping[str, str],
         may_loop: bool = False,
     ) -> None:
         super().__init__(scope, id)
-        log_group = create_log_group(self, "Logs", retention_days=log_retention_days, key=key)
+        log_group = create_log_group(self, "Logs", retention_days=runtime.log_retention_days, key=runtime.key)
         # A role of its own: the one the library makes has a managed policy that may write to any log group.
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         log_group.grant_write(role)
         self.function = lambda_.Function(
             self,
             "Function",
-            code=code,
+            code=runtime.code,
             handler=f"lambdas.{service}.handler.handler",
             runtime=lambda_.Runtime.PYTHON_3_13,
             architecture=lambda_.Architecture.ARM_64,
@@ -67,7 +64,7 @@ class ServiceFunction(Construct):
         accept_finding(
             self.function, "L1", "The runtime is chosen for each release; the newest is not better by itself."
         )
-        self._accept_checkovs_findings(has_own_key=key is not None)
+        self._accept_checkovs_findings(has_own_key=runtime.key is not None)
         accept_finding(role, "IAM5", "X-Ray's actions for sending traces have no resource types.", ending="::*")
 
     def _accept_checkovs_findings(self, *, has_own_key: bool) -> None:

@@ -1,31 +1,33 @@
 """The sweeper: a function on a schedule that gets uploads going again that are stuck."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from gatehouse.configuration.function_environment import METRICS_NAMESPACE
+from gatehouse.contracts.function_metrics import Service, SweeperMetric
+from gatehouse.contracts.sweep_schedule import LaneRoute, Schedule
+from gatehouse.contracts.sweeper_environment import SweeperEnvironment
 from gatehouse.moderation.lane import Priority
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import create_alarm, create_silence_alarm
 from stacks.constructs.analysis_workflow import AnalysisWorkflow
-from stacks.constructs.encryption_key import EncryptionKey
+from stacks.constructs.function_metric import function_metric
 from stacks.constructs.ingest_lane import IngestLane
+from stacks.constructs.runtime import Runtime
 from stacks.constructs.service_function import ServiceFunction
-from stacks.constructs.verdict_table import VerdictTable
-from stacks.constructs.work_bucket import WorkBucket
+from stacks.constructs.storage import Storage
 
 #: Time between two sweeps. One costs a handful of calls where nothing is stuck.
 INTERVAL: Final = cdk.Duration.minutes(15)
 
 #: Age from which a batch is looked at: longer than a batcher may run, and than most batches take.
-_MIN_AGE: Final = cdk.Duration.minutes(30)
+_MIN_AGE: Final = timedelta(minutes=30)
 
 #: An alarm looks at an hour. A sweep that takes long tells later, and a batch that was just put back is not looked at
 #: by the next two: neither is a reason to say that all is well.
@@ -54,40 +56,39 @@ class Sweeper(Construct):
         scope: Construct,
         id: str,
         *,
-        code: lambda_.Code,
-        work: WorkBucket,
-        verdicts: VerdictTable,
+        runtime: Runtime,
+        storage: Storage,
         lanes: Sequence[IngestLane],
         work_retention_days: int,
-        log_retention_days: int,
-        key: EncryptionKey | None,
     ) -> None:
         super().__init__(scope, id)
         self.service = ServiceFunction(
             self,
             "Sweeper",
-            service="sweeper",
-            code=code,
+            service=Service.SWEEPER,
+            runtime=runtime,
             memory_size=512,
             timeout=cdk.Duration.minutes(15),
-            log_retention_days=log_retention_days,
-            key=key,
-            environment={"VERDICT_TABLE": verdicts.table.table_name, "WORK_BUCKET": work.bucket.bucket_name},
+            environment=SweeperEnvironment(
+                verdict_table=storage.verdicts.table.table_name, work_bucket=storage.work.bucket.bucket_name
+            ).to_variables(),
         )
         self.function = self.service.function
         # The next sweep starts over anyway, and one failure is to count once.
         self.function.configure_async_invoke(retry_attempts=0)
         workflows = list(dict.fromkeys(lane.workflow for lane in lanes))
-        self._grant(work, verdicts, lanes, workflows)
+        self._grant(storage, lanes, workflows)
         longest = _OVERDUE_PART * 24 * work_retention_days
-        routes = {
-            lane.name: {
-                "queue_url": lane.queue.queue_url,
-                "overdue_hours": _OVERDUE_HOURS.get(lane.workflow.priority, longest),
-            }
-            for lane in lanes
-        }
-        machines = [workflow.state_machine.state_machine_arn for workflow in workflows]
+        schedule = Schedule(
+            lanes={
+                lane.name: LaneRoute(
+                    lane.name, lane.queue.queue_url, _OVERDUE_HOURS.get(lane.workflow.priority, longest)
+                )
+                for lane in lanes
+            },
+            state_machine_arns=tuple(workflow.state_machine.state_machine_arn for workflow in workflows),
+            min_age=_MIN_AGE,
+        )
         rule = events.Rule(
             self,
             "Schedule",
@@ -97,21 +98,13 @@ class Sweeper(Construct):
         rule.add_target(
             targets.LambdaFunction(
                 self.function,
-                event=events.RuleTargetInput.from_object(
-                    {"lanes": routes, "state_machine_arns": machines, "min_age_minutes": _MIN_AGE.to_minutes()},
-                ),
+                event=events.RuleTargetInput.from_object(schedule.to_document()),
             )
         )
 
-    def metric(self, name: str) -> cloudwatch.Metric:
+    def metric(self, metric: SweeperMetric) -> cloudwatch.Metric:
         """A metric that the function's code writes at each sweep."""
-        return cloudwatch.Metric(
-            namespace=METRICS_NAMESPACE,
-            metric_name=name,
-            dimensions_map={"service": "sweeper"},
-            statistic="Maximum",
-            period=INTERVAL,
-        )
+        return function_metric(Service.SWEEPER, metric, dimensions={}, statistic="Maximum", period=INTERVAL)
 
     def create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
         """The sweeper's alarms, made in another scope."""
@@ -119,7 +112,7 @@ class Sweeper(Construct):
             create_alarm(
                 scope,
                 "UploadsStuck",
-                self.metric("UploadsStuck"),
+                self.metric(SweeperMetric.UPLOADS_STUCK),
                 section="Uploads stuck",
                 meaning="Uploads are PENDING, nobody works on them, and sweeping does not get them going.",
                 periods=_PERIODS,
@@ -127,7 +120,7 @@ class Sweeper(Construct):
             create_alarm(
                 scope,
                 "BatchesOverdue",
-                self.metric("BatchesOverdue"),
+                self.metric(SweeperMetric.BATCHES_OVERDUE),
                 section="Batches overdue",
                 meaning="A batch has been analysed for far longer than it should.",
                 periods=_PERIODS,
@@ -152,13 +145,12 @@ class Sweeper(Construct):
 
     def _grant(
         self,
-        work: WorkBucket,
-        verdicts: VerdictTable,
+        storage: Storage,
         lanes: Sequence[IngestLane],
         workflows: Sequence[AnalysisWorkflow],
     ) -> None:
-        work.grant_sweep(self.function)
-        verdicts.grant_read_claims(self.function)
+        storage.work.grant_sweep(self.function)
+        storage.verdicts.grant_read_claims(self.function)
         for workflow in workflows:
             workflow.grant_sweep(self.function)
         for lane in lanes:

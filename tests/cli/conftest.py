@@ -19,7 +19,7 @@ from moto import mock_aws
 from typer.testing import CliRunner, Result
 
 from gatehouse.cli.connection import Connection
-from gatehouse.configuration.pascal_case import pascal_case
+from gatehouse.contracts.stack_outputs import LaneOutput
 from gatehouse.moderation.claim import (
     Claim,
 )
@@ -75,8 +75,7 @@ STATE_MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:live"
 
 def queue_outputs(lane: str) -> list[str]:
     """Names of the outputs with a lane's queues: ingest, dead-letter, undelivered."""
-    prefix = "" if lane == "default" else pascal_case(lane)
-    return [f"{prefix}{queue}Url" for queue in ("IngestQueue", "IngestDeadLetterQueue", "UndeliveredQueue")]
+    return [output.of(lane) for output in LaneOutput]
 
 
 def queue_url(output: str) -> str:

@@ -12,16 +12,17 @@ from demo.synthesis import ROOT
 #: Room -> the rooms of ours that its modules may import from; each may import from itself. Longest name wins.
 ARROWS: Mapping[str, frozenset[str]] = {
     "app": frozenset({"stacks", "gatehouse.configuration"}),
-    "stacks": frozenset({"gatehouse.configuration", "gatehouse.moderation"}),
-    "lambdas": frozenset({"gatehouse.aws", "gatehouse.moderation"}),
+    "stacks": frozenset({"gatehouse.configuration", "gatehouse.contracts", "gatehouse.moderation"}),
+    "lambdas": frozenset({"gatehouse.aws", "gatehouse.contracts", "gatehouse.moderation"}),
     "gatehouse.console": frozenset(),
     "gatehouse.moderation": frozenset(),
     "gatehouse.aws": frozenset({"gatehouse.moderation"}),
-    "gatehouse.configuration": frozenset({"gatehouse.moderation"}),
+    "gatehouse.contracts": frozenset({"gatehouse.moderation"}),
+    "gatehouse.configuration": frozenset({"gatehouse.contracts", "gatehouse.moderation"}),
     "gatehouse.cli": frozenset(
         {
             *("gatehouse.__version__", "gatehouse.aws", "gatehouse.configuration", "gatehouse.console"),
-            "gatehouse.moderation",
+            *("gatehouse.contracts", "gatehouse.moderation"),
         }
     ),
     "localcloud": frozenset(
@@ -35,7 +36,12 @@ ARROWS: Mapping[str, frozenset[str]] = {
     ),
     "localcloud.patches": frozenset({"localcloud", "localcloud.rekognition"}),
     "localcloud.faults": frozenset({"gatehouse.moderation.document", "localcloud", "localcloud.patches"}),
-    "demo": frozenset({"gatehouse.console", "gatehouse.moderation", "localcloud", "localcloud.rekognition"}),
+    "demo": frozenset(
+        {
+            *("gatehouse.console", "gatehouse.contracts", "gatehouse.moderation"),
+            *("localcloud", "localcloud.rekognition"),
+        }
+    ),
     "tools": frozenset(),
 }
 
@@ -44,6 +50,7 @@ PACKAGES: Mapping[str, frozenset[str]] = {
     "gatehouse.console": frozenset({"rich"}),
     "gatehouse.moderation": frozenset(),
     "gatehouse.aws": frozenset({"boto3", "botocore"}),
+    "gatehouse.contracts": frozenset(),
     "gatehouse.configuration": frozenset({"yaml"}),
     "gatehouse.cli": frozenset({"boto3", "botocore", "rich", "typer"}),
     "tools": frozenset(),

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from demo.pipeline import Upload
+from gatehouse.contracts.function_metrics import ResultsMetric
 from gatehouse.moderation.status import (
     Status,
 )
@@ -104,7 +105,7 @@ def test_what_would_take_over_a_minute_becomes_a_job(pipeline: Pipeline, prefix:
 def test_however_bulk_is_refused_the_image_engine_gives_the_same_verdicts(
     pipeline: Pipeline, prefix: str, reading: BulkRefusal
 ) -> None:
-    before, refused_before = jobs(pipeline), metric(pipeline, "BulkRefused")
+    before, refused_before = jobs(pipeline), metric(pipeline, ResultsMetric.BULK_REFUSED)
     pipeline.cloud.rekognition(refuse_bulk=reading)
 
     expected = upload(pipeline, prefix)
@@ -113,7 +114,7 @@ def test_however_bulk_is_refused_the_image_engine_gives_the_same_verdicts(
     assert set(engines.values()) == {"image"}
     assert jobs(pipeline) == before
     assert set(pipeline.analysed(prefix).values()) == {1}
-    pipeline.wait_until(lambda: metric(pipeline, "BulkRefused") == refused_before + 1, why="the metric")
+    pipeline.wait_until(lambda: metric(pipeline, ResultsMetric.BULK_REFUSED) == refused_before + 1, why="the metric")
     (warning,) = warnings(pipeline, prefix)
     assert "lacks a permission" in warning["problem"]
     assert "closed to this account" in warning["problem"]
@@ -123,8 +124,8 @@ def test_however_bulk_is_refused_the_image_engine_gives_the_same_verdicts(
 def test_a_job_that_failed_for_good_is_made_up_for_by_the_image_engine(pipeline: Pipeline, prefix: str) -> None:
     before, failed_before, refused_before = (
         jobs(pipeline),
-        metric(pipeline, "BulkFailed"),
-        metric(pipeline, "BulkRefused"),
+        metric(pipeline, ResultsMetric.BULK_FAILED),
+        metric(pipeline, ResultsMetric.BULK_REFUSED),
     )
     pipeline.cloud.rekognition(fail_next_jobs=[{"code": "INVALID_MANIFEST", "message": "no"}])
 
@@ -133,14 +134,14 @@ def test_a_job_that_failed_for_good_is_made_up_for_by_the_image_engine(pipeline:
 
     assert set(engines.values()) == {"image"}
     assert jobs(pipeline) == before + 1
-    pipeline.wait_until(lambda: metric(pipeline, "BulkFailed") == failed_before + 1, why="the metric")
-    assert metric(pipeline, "BulkRefused") == refused_before
+    pipeline.wait_until(lambda: metric(pipeline, ResultsMetric.BULK_FAILED) == failed_before + 1, why="the metric")
+    assert metric(pipeline, ResultsMetric.BULK_REFUSED) == refused_before
     (warning,) = warnings(pipeline, prefix)
     assert warning["error"] == {"code": "INVALID_MANIFEST", "message": "no"}
 
 
 def test_what_a_job_left_out_is_analysed_once_more_and_no_more(pipeline: Pipeline, prefix: str) -> None:
-    left_before = metric(pipeline, "Leftovers")
+    left_before = metric(pipeline, ResultsMetric.LEFTOVERS)
     pipeline.cloud.rekognition(drop_result_lines=9)
 
     expected = upload(pipeline, prefix)
@@ -150,4 +151,4 @@ def test_what_a_job_left_out_is_analysed_once_more_and_no_more(pipeline: Pipelin
     assert len(by_image) == 9
     assert {key for key, count in pipeline.analysed(prefix).items() if count == 2} == by_image
     assert set(pipeline.analysed(prefix).values()) == {1, 2}
-    pipeline.wait_until(lambda: metric(pipeline, "Leftovers") == left_before + 9, why="the metric")
+    pipeline.wait_until(lambda: metric(pipeline, ResultsMetric.LEFTOVERS) == left_before + 9, why="the metric")

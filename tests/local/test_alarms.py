@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from gatehouse.contracts.function_metrics import ResultsMetric
 from tests.local.workbench import Workbench, unique
 
 EXPRESSION = {"Id": "share", "Expression": "100 * flagged / judged", "ReturnData": True}
@@ -16,7 +17,7 @@ def query(id: str, metric: str) -> dict[str, Any]:
     return {"Id": id, "MetricStat": {"Metric": described, "Period": 3600, "Stat": "Sum"}, "ReturnData": False}
 
 
-QUERIES = [query("flagged", "UploadsFlagged"), query("judged", "UploadsJudged")]
+QUERIES = [query("flagged", ResultsMetric.UPLOADS_FLAGGED), query("judged", ResultsMetric.UPLOADS_JUDGED)]
 
 
 def template(**properties: Any) -> dict[str, Any]:

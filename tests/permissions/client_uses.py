@@ -16,7 +16,7 @@ _ATTRIBUTE = "_client"
 def stray_uses() -> list[str]:
     """Where code of the functions does anything else with a client than give it to a class: `file:line: source`."""
     found = []
-    rooms = (ROOT / "lambdas", AWS.parent / "moderation", AWS)
+    rooms = (ROOT / "lambdas", AWS.parent / "contracts", AWS.parent / "moderation", AWS)
     for path in sorted(path for room in rooms for path in room.rglob("*.py")):
         tree = ast.parse(path.read_text("utf-8"))
         uses: list[ast.stmt | ast.expr] = [*_imports(tree), *(() if _has_classes(path) else _strays(tree))]

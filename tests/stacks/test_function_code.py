@@ -83,9 +83,9 @@ def test_the_asset_holds_modules_and_data_and_nothing_compiled(code: Path) -> No
     }
 
 
-def test_the_asset_holds_the_handlers_the_domain_and_the_aws_adapters_as_they_are(code: Path) -> None:
+def test_the_asset_holds_the_handlers_the_domain_the_adapters_and_the_contracts_as_they_are(code: Path) -> None:
     package = ROOT / "src" / "gatehouse"
-    modules = [*(package / "aws").rglob("*.py"), *(package / "moderation").rglob("*.py")]
+    modules = [path for room in ("aws", "contracts", "moderation") for path in (package / room).rglob("*.py")]
     ours = {str(path.relative_to(ROOT)) for path in (ROOT / "lambdas").rglob("*.py")}
     ours |= {str(path.relative_to(ROOT / "src")) for path in modules}
 

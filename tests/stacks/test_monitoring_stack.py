@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gatehouse.contracts.function_metrics import AnalyzerMetric, BatcherMetric, ResultsMetric, SweeperMetric
 from stacks.constructs.alarm import section_link
 from stacks.constructs.lane_metrics import LEAST_JUDGED
 from tests.emitted_metrics import EMITTED
@@ -35,21 +36,21 @@ def test_what_can_lose_or_delay_a_verdict_is_watched(shipped: Assembly) -> None:
         "ExecutionsAborted",
         "InvocationsFailedToBeSentToDlq",
         "NumberOfNotificationsFailed",
-        "UploadsUnanswered",
-        "VerdictsMissing",
-        "PoliciesUnknown",
-        "ChunksPutBack",
-        "BulkRefused",
-        "Stragglers",
-        "UploadsFailed",
-        "UnmatchedResultLines",
-        "UploadsStuck",
-        "BatchesOverdue",
+        ResultsMetric.UPLOADS_UNANSWERED,
+        ResultsMetric.VERDICTS_MISSING,
+        BatcherMetric.POLICIES_UNKNOWN,
+        AnalyzerMetric.CHUNKS_PUT_BACK,
+        ResultsMetric.BULK_REFUSED,
+        ResultsMetric.STRAGGLERS,
+        ResultsMetric.UPLOADS_FAILED,
+        ResultsMetric.UNMATCHED_RESULT_LINES,
+        SweeperMetric.UPLOADS_STUCK,
+        SweeperMetric.BATCHES_OVERDUE,
         "Invocations",
-        "OtherModelAnswers",
-        "UnknownLabels",
-        "UploadsFlagged",
-        "UploadsJudged",
+        ResultsMetric.OTHER_MODEL_ANSWERS,
+        ResultsMetric.UNKNOWN_LABELS,
+        ResultsMetric.UPLOADS_FLAGGED,
+        ResultsMetric.UPLOADS_JUDGED,
     }
 
 
@@ -71,14 +72,14 @@ def test_the_image_engine_and_the_workflow_of_every_priority_are_watched(elabora
         told = [alarm for alarm in alarms(elaborate) if f"Priority {priority}:" in alarm["AlarmDescription"]]
 
         assert {alarm["MetricName"] for alarm in told if "MetricName" in alarm} == {
-            *("Errors", "RecursiveInvocationsDropped", "ChunksPutBack", "ApproximateAgeOfOldestMessage"),
+            *("Errors", "RecursiveInvocationsDropped", AnalyzerMetric.CHUNKS_PUT_BACK, "ApproximateAgeOfOldestMessage"),
             *("ExecutionsFailed", "ExecutionsAborted"),
         }
         assert sum("Metrics" in alarm for alarm in told) == 1
 
 
 def test_a_throttled_analyzer_is_noticed_under_the_names_its_code_writes(elaborate: Assembly) -> None:
-    found = [dimensions(alarm) for alarm in alarms_about(elaborate, "ChunksPutBack")]
+    found = [dimensions(alarm) for alarm in alarms_about(elaborate, AnalyzerMetric.CHUNKS_PUT_BACK)]
 
     assert found == [{"priority": priority, "service": "analyzer"} for priority in ("fast", "live", "backfill")]
 
@@ -104,7 +105,7 @@ def test_a_loop_that_lambda_stops_is_noticed_in_every_function_that_may_loop(ela
 
 def test_a_refused_job_is_noticed_in_every_lane_that_would_not_say_so_otherwise(elaborate: Assembly) -> None:
     """A lane that only bulk will do for has failed batches then, and one that never asks for jobs none to refuse."""
-    found = {dimensions(alarm)["lane"] for alarm in alarms_about(elaborate, "BulkRefused")}
+    found = {dimensions(alarm)["lane"] for alarm in alarms_about(elaborate, ResultsMetric.BULK_REFUSED)}
 
     assert found == {"default", "profile-pictures", "archive"}
 
@@ -113,7 +114,8 @@ LANES = {"default", "profile-pictures", "chat", "archive"}
 
 
 @pytest.mark.parametrize(
-    ("heading", "metric"), [("Uploads failed", "UploadsFailed"), ("Rekognition's calls fail", "Stragglers")]
+    ("heading", "metric"),
+    [("Uploads failed", ResultsMetric.UPLOADS_FAILED), ("Rekognition's calls fail", ResultsMetric.STRAGGLERS)],
 )
 def test_many_failed_uploads_are_noticed_in_every_lane_and_a_few_are_not(
     elaborate: Assembly, heading: str, metric: str
@@ -129,7 +131,7 @@ def test_many_failed_uploads_are_noticed_in_every_lane_and_a_few_are_not(
         names = {name: by_id[name]["MetricStat"] for name in ("uploads", "judged")}
         assert {name: (each["Metric"]["MetricName"], each["Period"], each["Stat"]) for name, each in names.items()} == {
             "uploads": (metric, 3600, "Sum"),
-            "judged": ("UploadsJudged", 3600, "Sum"),
+            "judged": (ResultsMetric.UPLOADS_JUDGED, 3600, "Sum"),
         }
         assert (alarm["Threshold"], alarm["EvaluationPeriods"]) == (1, 1)
 
@@ -137,13 +139,13 @@ def test_many_failed_uploads_are_noticed_in_every_lane_and_a_few_are_not(
 def test_a_result_line_of_no_upload_is_noticed_wherever_there_may_be_bulk_jobs(
     elaborate: Assembly, image_only: Assembly
 ) -> None:
-    found = alarms_about(elaborate, "UnmatchedResultLines")
+    found = alarms_about(elaborate, ResultsMetric.UNMATCHED_RESULT_LINES)
 
     assert {dimensions(alarm)["lane"] for alarm in found} == LANES - {"chat"}
     assert {(dimensions(alarm)["service"], alarm["Threshold"], alarm["Statistic"]) for alarm in found} == {
         ("results", 1, "Sum")
     }
-    missing = alarms_about(elaborate, "UploadsUnanswered")
+    missing = alarms_about(elaborate, ResultsMetric.UPLOADS_UNANSWERED)
     assert {dimensions(alarm)["lane"] for alarm in missing} == LANES - {"chat"}
     assert {alarm["Threshold"] for alarm in missing} == {10}
     both = alarms_of_section(elaborate, "Result lines unmatched")
@@ -196,7 +198,7 @@ def test_every_dead_letter_queue_of_every_lane_is_watched(elaborate: Assembly) -
 
 
 def test_an_adapter_that_no_longer_answers_is_noticed(elaborate: Assembly) -> None:
-    (alarm,) = alarms_about(elaborate, "AdapterIgnored")
+    (alarm,) = alarms_about(elaborate, ResultsMetric.ADAPTER_IGNORED)
 
     assert dimensions(alarm) == {"lane": "profile-pictures", "service": "results"}
 
@@ -314,7 +316,10 @@ def test_a_share_of_few_verdicts_says_nothing_and_only_hours_of_an_unusual_one_r
         band, share, *queries = alarm["Metrics"]
         judged, flagged = (query["Id"] for query in queries)
         assert share["Expression"] == f"IF({judged} >= {LEAST_JUDGED}, 100 * {flagged} / {judged})"
-        assert [query["MetricStat"]["Metric"]["MetricName"] for query in queries] == ["UploadsJudged", "UploadsFlagged"]
+        assert [query["MetricStat"]["Metric"]["MetricName"] for query in queries] == [
+            ResultsMetric.UPLOADS_JUDGED,
+            ResultsMetric.UPLOADS_FLAGGED,
+        ]
         assert {query["MetricStat"]["Period"] for query in queries} == {3600}
         assert band["Expression"] == f"ANOMALY_DETECTION_BAND({share['Id']}, 3)"
         assert (alarm["ThresholdMetricId"], band["ReturnData"], share["ReturnData"]) == (band["Id"], True, True)
@@ -322,7 +327,7 @@ def test_a_share_of_few_verdicts_says_nothing_and_only_hours_of_an_unusual_one_r
         assert (alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) == (3, 4)
 
 
-@pytest.mark.parametrize("metric", ["OtherModelAnswers", "UnknownLabels"])
+@pytest.mark.parametrize("metric", [ResultsMetric.OTHER_MODEL_ANSWERS, ResultsMetric.UNKNOWN_LABELS])
 def test_a_model_that_moved_on_is_noticed_in_every_lane_with_its_first_answer(elaborate: Assembly, metric: str) -> None:
     found = alarms_about(elaborate, metric)
 
@@ -331,7 +336,13 @@ def test_a_model_that_moved_on_is_noticed_in_every_lane_with_its_first_answer(el
 
 
 def test_what_lasts_until_somebody_acts_rings_once_and_not_with_each_batch(elaborate: Assembly) -> None:
-    lasting = ("OtherModelAnswers", "UnknownLabels", "BulkRefused", "AdapterIgnored", "UnmatchedResultLines")
+    lasting = (
+        ResultsMetric.OTHER_MODEL_ANSWERS,
+        ResultsMetric.UNKNOWN_LABELS,
+        ResultsMetric.BULK_REFUSED,
+        ResultsMetric.ADAPTER_IGNORED,
+        ResultsMetric.UNMATCHED_RESULT_LINES,
+    )
 
     for alarm in (alarm for metric in lasting for alarm in alarms_about(elaborate, metric)):
         assert alarm["Period"] * alarm["EvaluationPeriods"] == 6 * 3600

@@ -11,15 +11,15 @@ import pytest
 
 from gatehouse.configuration.settings import MAX_LANES
 from gatehouse.configuration.settings_section import SettingsError
+from gatehouse.contracts.analyzer_environment import AnalyzerEnvironment
+from gatehouse.contracts.batcher_environment import BatcherEnvironment
+from gatehouse.contracts.results_environment import ResultsEnvironment
+from gatehouse.contracts.sweep_schedule import Schedule
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.lane import Priority
 from gatehouse.moderation.status import (
     Status,
 )
-from lambdas.analyzer.environment import Environment as AnalyzerEnvironment
-from lambdas.batcher.environment import Environment as BatcherEnvironment
-from lambdas.results.environment import Environment as ResultsEnvironment
-from lambdas.sweeper.schedule import Schedule
 from tests.stacks.conftest import Assembly, only, resources, settings_of, workflow
 
 

@@ -13,6 +13,7 @@ from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError
 from moto.core.models import botocore_stubber
 
+from gatehouse.contracts.function_metrics import AnalyzerMetric
 from gatehouse.moderation.analysis import answer_line
 from gatehouse.moderation.chunk import Chunk, ChunkLine, ChunkMessage
 from gatehouse.moderation.image_pass import ImagePass
@@ -150,12 +151,12 @@ def test_metrics_tell_what_became_of_the_images(deployed: Deployed, capsys: pyte
     output = capsys.readouterr().out
     emitted = metrics_in(output)
     assert emitted == {
-        "ImagesAnalysed": [2],
-        "ImagesRefused": [1],
-        "CallsThrottled": [1],
-        "CallsFailed": [2],
-        "ChunksPutBack": [0],
-        "ChunksGivenUp": [0],
+        AnalyzerMetric.IMAGES_ANALYSED: [2],
+        AnalyzerMetric.IMAGES_REFUSED: [1],
+        AnalyzerMetric.CALLS_THROTTLED: [1],
+        AnalyzerMetric.CALLS_FAILED: [2],
+        AnalyzerMetric.CHUNKS_PUT_BACK: [0],
+        AnalyzerMetric.CHUNKS_GIVEN_UP: [0],
     }
     assert emitted.keys() == EMITTED["analyzer"].names
     assert dimensions_in(output) == {(*EMITTED["analyzer"].dimensions, "live")}
@@ -172,7 +173,10 @@ def test_a_run_keeps_time_for_the_last_answers_and_for_the_file(
     assert deployed.calls.made[DETECT] == calls
     assert deployed.waiting() == (0 if calls else 1)
     counts = metrics_in(capsys.readouterr().out)
-    assert (counts["ChunksPutBack"], counts["ImagesAnalysed"]) == ([0 if calls else 1], [calls])
+    assert (counts[AnalyzerMetric.CHUNKS_PUT_BACK], counts[AnalyzerMetric.IMAGES_ANALYSED]) == (
+        [0 if calls else 1],
+        [calls],
+    )
 
 
 def test_calls_are_made_until_there_is_only_time_to_close(deployed: Deployed) -> None:
@@ -192,7 +196,7 @@ def test_a_chunk_that_came_too_often_is_counted(deployed: Deployed, capsys: pyte
     deployed.invoke(deliveries=MAX_DELIVERIES + 1)
 
     assert (deployed.calls.made[FAIL], deployed.calls.made[DETECT]) == (1, 0)
-    assert metrics_in(capsys.readouterr().out)["ChunksGivenUp"] == [1]
+    assert metrics_in(capsys.readouterr().out)[AnalyzerMetric.CHUNKS_GIVEN_UP] == [1]
 
 
 def test_one_instance_serves_one_chunk_after_another(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
@@ -205,7 +209,7 @@ def test_one_instance_serves_one_chunk_after_another(deployed: Deployed, capsys:
         deployed.invoke(token="token-2")
 
     output = capsys.readouterr().out
-    assert metrics_in(output)["ImagesAnalysed"] == [0]
+    assert metrics_in(output)[AnalyzerMetric.IMAGES_ANALYSED] == [0]
     assert dimensions_in(output) == {("priority", "service", "live")}
 
 
@@ -227,7 +231,7 @@ def test_the_log_names_batches_and_neither_objects_nor_labels(
     (line,) = [json.loads(line) for line in written.splitlines()]
     assert (line["message"], line["batch_id"], line["pass"], line["first"]) == ("chunk", "batch-1", "first", 0)
     assert (line["outcome"], line["known"], line["straggling"]) == ("analysed", 0, 0)
-    assert (line["counts"]["ImagesAnalysed"], line["counts"]["ImagesRefused"]) == (1, 1)
+    assert (line["counts"][AnalyzerMetric.IMAGES_ANALYSED], line["counts"][AnalyzerMetric.IMAGES_REFUSED]) == (1, 1)
     for secret in ("secret", "Weapons", "Violence"):
         assert secret not in written + capsys.readouterr().out
 
@@ -259,9 +263,9 @@ def test_botocore_makes_no_call_that_the_pace_does_not_know_of(
     deployed.invoke()
 
     counts = metrics_in(capsys.readouterr().out)
-    assert [len(sent)] == [deployed.calls.made[DETECT]] == counts["CallsFailed"]
+    assert [len(sent)] == [deployed.calls.made[DETECT]] == counts[AnalyzerMetric.CALLS_FAILED]
     assert len(sent) == ImagePass.FIRST.tries
-    assert (counts["ChunksPutBack"], counts["ImagesRefused"]) == ([0], [0])
+    assert (counts[AnalyzerMetric.CHUNKS_PUT_BACK], counts[AnalyzerMetric.IMAGES_REFUSED]) == ([0], [0])
 
 
 def test_an_outage_brings_the_message_back(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
@@ -299,7 +303,7 @@ def test_something_unforeseen_brings_the_message_back_and_costs_no_other_image(
         deployed.invoke(deliveries=2)
 
     output = capsys.readouterr().out
-    assert metrics_in(output)["ImagesAnalysed"] == [1]
+    assert metrics_in(output)[AnalyzerMetric.IMAGES_ANALYSED] == [1]
     assert dimensions_in(output) == {("priority", "service", "live")}
 
 
@@ -312,7 +316,7 @@ def test_a_message_that_is_not_the_workflows_is_dropped_and_told_of(
     deployed.deliver(body)
 
     output = capsys.readouterr().out
-    assert metrics_in(output) == {"MessagesMalformed": [1]}
+    assert metrics_in(output) == {AnalyzerMetric.MESSAGES_MALFORMED: [1]}
     assert dimensions_in(output) == {("priority", "service", "live")}
     (line,) = [json.loads(line) for line in deployed.log.getvalue().splitlines()]
     assert (line["level"], line["message"], line["message_id"]) == ("ERROR", "malformed message", "m0")
@@ -329,8 +333,8 @@ def test_a_malformed_message_does_not_keep_the_next_one(deployed: Deployed, caps
     deployed.invoke()
 
     counts = metrics_in(capsys.readouterr().out)
-    assert counts["ImagesAnalysed"] == [1]
-    assert "MessagesMalformed" not in counts
+    assert counts[AnalyzerMetric.IMAGES_ANALYSED] == [1]
+    assert AnalyzerMetric.MESSAGES_MALFORMED not in counts
 
 
 @pytest.mark.parametrize("name", ["CALLS_PER_SECOND", "CHUNK_QUEUE_URL", "PRIORITY", "WORK_BUCKET"])

@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
+from gatehouse.contracts.function_metrics import BatcherMetric
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer
 from gatehouse.moderation.status import (
     Status,
@@ -163,16 +164,16 @@ def test_metrics_tell_what_became_of_the_messages(deployed: Deployed, capsys: py
     output = capsys.readouterr().out
     emitted = metrics_in(output)
     assert emitted == {
-        "UploadsBatched": [4],
-        "UploadsUnsupported": [1],
-        "UploadsIgnored": [1],
-        "UploadsReclaimed": [0],
-        "UploadsResubmitted": [0],
-        "MessagesMalformed": [2],
-        "BatchesStarted": [1],
-        "BatchesRedriven": [0],
-        "StuckAfterSuccess": [0],
-        "PoliciesUnknown": [0],
+        BatcherMetric.UPLOADS_BATCHED: [4],
+        BatcherMetric.UPLOADS_UNSUPPORTED: [1],
+        BatcherMetric.UPLOADS_IGNORED: [1],
+        BatcherMetric.UPLOADS_RECLAIMED: [0],
+        BatcherMetric.UPLOADS_RESUBMITTED: [0],
+        BatcherMetric.MESSAGES_MALFORMED: [2],
+        BatcherMetric.BATCHES_STARTED: [1],
+        BatcherMetric.BATCHES_REDRIVEN: [0],
+        BatcherMetric.STUCK_AFTER_SUCCESS: [0],
+        BatcherMetric.POLICIES_UNKNOWN: [0],
     }
     assert emitted.keys() == EMITTED["batcher"].names
     assert dimensions_in(output) == {(*EMITTED["batcher"].dimensions, "avatars")}
@@ -188,7 +189,7 @@ def test_an_upload_that_failed_is_analysed_again_on_demand(
 
     deployed.invoke(readmission_message(an_upload(), resubmit_of=claim.batch_id))
 
-    assert metrics_in(capsys.readouterr().out)["UploadsResubmitted"] == [1]
+    assert metrics_in(capsys.readouterr().out)[BatcherMetric.UPLOADS_RESUBMITTED] == [1]
     assert deployed.storage.item(an_upload())["status"] == "PENDING"
 
 
@@ -199,7 +200,7 @@ def test_a_version_nobody_knows_is_counted_and_named(deployed: Deployed, capsys:
 
     deployed.invoke(s3_event(an_upload()))
 
-    assert metrics_in(capsys.readouterr().out)["PoliciesUnknown"] == [1]
+    assert metrics_in(capsys.readouterr().out)[BatcherMetric.POLICIES_UNKNOWN] == [1]
     (warning,) = [line for line in map(json.loads, deployed.log.getvalue().splitlines()) if line["level"] == "WARNING"]
     assert (warning["message"], warning["policy"], warning["hash"]) == ("policy unknown", "standard", coming.hash)
 
@@ -213,7 +214,7 @@ def test_messages_already_seen_to_are_told_apart(deployed: Deployed, capsys: pyt
         deployed.invoke(s3_event(an_upload()))
 
     counts = metrics_in(capsys.readouterr().out)
-    assert (counts["UploadsBatched"], counts["BatchesStarted"]) == ([0], [0])
+    assert (counts[BatcherMetric.UPLOADS_BATCHED], counts[BatcherMetric.BATCHES_STARTED]) == ([0], [0])
 
 
 def test_the_log_names_batches_and_no_objects(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
@@ -225,7 +226,7 @@ def test_the_log_names_batches_and_no_objects(deployed: Deployed, capsys: pytest
     written = deployed.log.getvalue()
     lines = [json.loads(line) for line in written.splitlines()]
     assert [line["message"] for line in lines] == ["admitted", "malformed message"]
-    assert lines[0]["counts"]["UploadsBatched"] == 1
+    assert lines[0]["counts"][BatcherMetric.UPLOADS_BATCHED] == 1
     policies = {name: {"version": policy.version, "hash": policy.hash} for name, policy in SHIPPED.items()}
     assert lines[0]["batches"] == {deployed.executions()[0]: policies}
     assert lines[1]["message_id"] == "m1"

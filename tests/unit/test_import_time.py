@@ -18,7 +18,8 @@ _PACKAGES = _ROOT / "src"
 _PYTHONPATH = f"{_ROOT}:{_PACKAGES}"
 DOMAIN = sorted(
     ".".join(path.relative_to(_PACKAGES).with_suffix("").parts)
-    for path in (_PACKAGES / "gatehouse" / "moderation").rglob("[a-z]*.py")
+    for room in ("contracts", "moderation")
+    for path in (_PACKAGES / "gatehouse" / room).rglob("[a-z]*.py")
 )
 
 
@@ -38,7 +39,7 @@ def test_a_handler_imports_nothing_heavy(function: str) -> None:
     assert not _top_level_modules(f"lambdas.{function}.handler") & (HEAVY | {"difflib"})
 
 
-def test_the_domain_is_made_of_the_standard_library_alone() -> None:
+def test_the_domain_and_the_contracts_are_made_of_the_standard_library_alone() -> None:
     code = "; ".join(f"import {module}" for module in DOMAIN)
     command = [
         sys.executable,
@@ -50,5 +51,5 @@ def test_the_domain_is_made_of_the_standard_library_alone() -> None:
 
     foreign = {module.partition(".")[0] for module in output.split()} - set(sys.stdlib_module_names) - {"gatehouse"}
 
-    assert "gatehouse.moderation.policy.policy" in output
+    assert {"gatehouse.moderation.policy.policy", "gatehouse.contracts.batcher_environment"} <= set(output.split())
     assert foreign == set()

@@ -10,6 +10,7 @@ import boto3
 import pytest
 
 from gatehouse.aws.work_bucket import WorkBucket
+from gatehouse.contracts.function_metrics import ResultsMetric
 from gatehouse.moderation.analysis import ImageError, answer_line, error_line
 from gatehouse.moderation.chunk import Chunk
 from gatehouse.moderation.claim import (
@@ -166,27 +167,27 @@ def test_metrics_tell_how_the_batch_ended(deployed: Deployed, capsys: pytest.Cap
 
     output = capsys.readouterr().out
     emitted = metrics_in(output)
-    waits = emitted.pop("UploadToVerdict")
+    waits = emitted.pop(ResultsMetric.UPLOAD_TO_VERDICT)
     assert emitted == {
-        "UploadsJudged": [3],
-        "UploadsApproved": [2],
-        "UploadsFlagged": [1],
-        "UploadsBlocked": [1],
-        "UploadsUnsupported": [0],
-        "UploadsFailed": [0],
-        "VerdictsMissing": [0],
-        "AdapterIgnored": [0],
-        "OtherModelAnswers": [0],
-        "UnknownLabels": [1],
-        "UnmatchedResultLines": [1],
-        "UploadsUnanswered": [1],
-        "Leftovers": [1],
-        "Stragglers": [0],
-        "ImagesAnalysedInBulk": [4],
-        "BulkRefused": [0],
-        "BulkFailed": [0],
+        ResultsMetric.UPLOADS_JUDGED: [3],
+        ResultsMetric.UPLOADS_APPROVED: [2],
+        ResultsMetric.UPLOADS_FLAGGED: [1],
+        ResultsMetric.UPLOADS_BLOCKED: [1],
+        ResultsMetric.UPLOADS_UNSUPPORTED: [0],
+        ResultsMetric.UPLOADS_FAILED: [0],
+        ResultsMetric.VERDICTS_MISSING: [0],
+        ResultsMetric.ADAPTER_IGNORED: [0],
+        ResultsMetric.OTHER_MODEL_ANSWERS: [0],
+        ResultsMetric.UNKNOWN_LABELS: [1],
+        ResultsMetric.UNMATCHED_RESULT_LINES: [1],
+        ResultsMetric.UPLOADS_UNANSWERED: [1],
+        ResultsMetric.LEFTOVERS: [1],
+        ResultsMetric.STRAGGLERS: [0],
+        ResultsMetric.IMAGES_ANALYSED_IN_BULK: [4],
+        ResultsMetric.BULK_REFUSED: [0],
+        ResultsMetric.BULK_FAILED: [0],
     }
-    assert {*emitted, "UploadToVerdict"} == EMITTED["results"].names
+    assert {*emitted, ResultsMetric.UPLOAD_TO_VERDICT} == EMITTED["results"].names
     assert len(waits) == 3
     assert all(0 <= wait < 600_000 for wait in waits)
     assert dimensions_in(output) == {(*EMITTED["results"].dimensions, "avatars")}
@@ -200,9 +201,13 @@ def test_metrics_tell_how_the_leftovers_ended(deployed: Deployed, capsys: pytest
     deployed.invoke_with_images(answer_line(lost.object, 1, an_answer()), image_pass=ImagePass.LEFTOVERS)
 
     counts = metrics_in(capsys.readouterr().out)
-    assert (counts["UploadsJudged"], counts["UploadsApproved"], counts["Leftovers"]) == ([2], [1], [0])
-    assert (counts["UploadsFailed"], counts["VerdictsMissing"]) == ([1], [1])
-    assert counts["ImagesAnalysedInBulk"] == [0]
+    assert (
+        counts[ResultsMetric.UPLOADS_JUDGED],
+        counts[ResultsMetric.UPLOADS_APPROVED],
+        counts[ResultsMetric.LEFTOVERS],
+    ) == ([2], [1], [0])
+    assert (counts[ResultsMetric.UPLOADS_FAILED], counts[ResultsMetric.VERDICTS_MISSING]) == ([1], [1])
+    assert counts[ResultsMetric.IMAGES_ANALYSED_IN_BULK] == [0]
 
 
 def test_a_job_that_failed_is_not_paid_for(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
@@ -210,7 +215,7 @@ def test_a_job_that_failed_is_not_paid_for(deployed: Deployed, capsys: pytest.Ca
 
     deployed.invoke(failure={"code": "INTERNAL_ERROR", "message": "later"})
 
-    assert metrics_in(capsys.readouterr().out)["ImagesAnalysedInBulk"] == [0]
+    assert metrics_in(capsys.readouterr().out)[ResultsMetric.IMAGES_ANALYSED_IN_BULK] == [0]
 
 
 def warnings_in(log: io.StringIO) -> list[dict[str, Any]]:
@@ -228,7 +233,7 @@ def test_another_model_is_counted_and_named(deployed: Deployed, capsys: pytest.C
         )
     )
 
-    assert metrics_in(capsys.readouterr().out)["OtherModelAnswers"] == [1]
+    assert metrics_in(capsys.readouterr().out)[ResultsMetric.OTHER_MODEL_ANSWERS] == [1]
     (warning,) = warnings_in(deployed.log)
     assert (warning["message"], warning["answers"]) == ("another model answered", {"7.1?forged": 1})
     assert "docs/operations.md#model-version-changed" in warning["problem"]
@@ -242,7 +247,7 @@ def test_the_version_the_policies_were_written_for_is_a_setting(
 
     deployed.invoke(result_line(cat.object))
 
-    assert metrics_in(capsys.readouterr().out)["OtherModelAnswers"] == [1]
+    assert metrics_in(capsys.readouterr().out)[ResultsMetric.OTHER_MODEL_ANSWERS] == [1]
 
 
 def test_an_unknown_label_is_named_with_its_parent_and_writes_no_line_of_its_own(deployed: Deployed) -> None:
@@ -275,7 +280,7 @@ def test_a_fallback_is_counted_and_told_in_words_that_help(
 
     assert answer["approved"] == 1
     counts = metrics_in(capsys.readouterr().out)
-    assert (counts["BulkRefused"], counts["BulkFailed"]) == counted
+    assert (counts[ResultsMetric.BULK_REFUSED], counts[ResultsMetric.BULK_FAILED]) == counted
     (warning,) = [line for line in map(json.loads, deployed.log.getvalue().splitlines()) if line["level"] == "WARNING"]
     assert (warning["batch_id"], warning["error"]) == ("batch-1", error)
     assert words in warning["problem"]
@@ -299,8 +304,8 @@ def test_every_upload_of_a_large_batch_has_its_wait_under_its_lane(
     deployed.invoke(*(result_line(upload.object) for upload in found))
 
     output = capsys.readouterr().out
-    assert len(metrics_in(output)["UploadToVerdict"]) == 101
-    assert metrics_in(output)["UploadsJudged"] == [101]
+    assert len(metrics_in(output)[ResultsMetric.UPLOAD_TO_VERDICT]) == 101
+    assert metrics_in(output)[ResultsMetric.UPLOADS_JUDGED] == [101]
     assert dimensions_in(output) == {("lane", "service", "avatars")}
 
 
@@ -327,7 +332,7 @@ def test_the_log_names_batches_and_neither_objects_nor_labels(
     written = deployed.log.getvalue()
     (line,) = [json.loads(line) for line in written.splitlines()]
     assert (line["message"], line["batch_id"], line["lane"]) == ("settled", "batch-1", "avatars")
-    assert line["counts"]["UploadsFlagged"] == 1
+    assert line["counts"][ResultsMetric.UPLOADS_FLAGGED] == 1
     for secret in ("secret", "Weapons", "Violence"):
         assert secret not in written + capsys.readouterr().out
 
@@ -374,7 +379,7 @@ def test_a_check_that_is_neither_on_nor_off_approves_nothing(
     monkeypatch.setenv("ANIMATION_CHECK", "true")
     (upload,) = deployed.a_batch_of("cat.jpg")
 
-    with pytest.raises(KeyError):
+    with pytest.raises(ValueError, match="'true' is neither on nor off"):
         deployed.invoke(result_line(upload.object))
 
 
@@ -405,7 +410,7 @@ def test_what_fails_is_named_by_its_batch_and_its_metrics_are_out(
     with pytest.raises(PermissionError):
         deployed.invoke(result_line(cat.object))
 
-    assert metrics_in(capsys.readouterr().out)["UploadsApproved"] == [1]
+    assert metrics_in(capsys.readouterr().out)[ResultsMetric.UPLOADS_APPROVED] == [1]
     assert deployed.statuses() == {"cat.jpg": "APPROVED"}
     lines = map(json.loads, deployed.log.getvalue().splitlines())
     (line,) = (line for line in lines if line["message"] == "not settled")

@@ -10,6 +10,7 @@ import pytest
 
 from gatehouse.aws.executions import Progress
 from gatehouse.aws.ingest_queue import IngestQueue
+from gatehouse.contracts.sweep_schedule import LaneRoute, Schedule
 from gatehouse.moderation.batch import new_batch_id
 from gatehouse.moderation.moment import (
     iso,
@@ -26,7 +27,6 @@ from gatehouse.moderation.verdict_item import (
 )
 from lambdas.batcher.admission import Admission
 from lambdas.batcher.messages import Messages
-from lambdas.sweeper.schedule import LaneRoute, Schedule
 from lambdas.sweeper.sweep import READMIT_AGAIN, Sweep, Swept
 from tests.unit.aws_calls import Killed, an_error
 from tests.unit.builders import a_lane, a_policy, a_verdict, an_upload, sqs_records, upload_in, uploads

@@ -8,6 +8,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from gatehouse.contracts.function_metrics import SweeperMetric
 from gatehouse.moderation.claim import (
     Claim,
 )
@@ -94,16 +95,16 @@ def test_metrics_tell_what_was_found(deployed: Deployed, capsys: pytest.CaptureF
     output = capsys.readouterr().out
     emitted = metrics_in(output)
     assert emitted == {
-        "BatchesOld": [1],
-        "BatchesOverdue": [0],
-        "BatchesRedriven": [0],
-        "UploadsReadmitted": [2],
-        "UploadsStuck": [2],
+        SweeperMetric.BATCHES_OLD: [1],
+        SweeperMetric.BATCHES_OVERDUE: [0],
+        SweeperMetric.BATCHES_REDRIVEN: [0],
+        SweeperMetric.UPLOADS_READMITTED: [2],
+        SweeperMetric.UPLOADS_STUCK: [2],
     }
     assert emitted.keys() == EMITTED["sweeper"].names
     assert dimensions_in(output) == {EMITTED["sweeper"].dimensions}
     (line,) = deployed.logged("swept")
-    assert (line["counts"]["UploadsReadmitted"], line["closed"], line["is_complete"]) == (2, 0, True)
+    assert (line["counts"][SweeperMetric.UPLOADS_READMITTED], line["closed"], line["is_complete"]) == (2, 0, True)
 
 
 def test_what_is_counted_as_stuck_is_named_in_the_log(deployed: Deployed) -> None:
@@ -140,7 +141,7 @@ def test_a_sweep_that_met_an_outage_fails_once_it_has_told_what_it_did(
 
     with pytest.raises(ClientError):
         deployed.invoke()
-    assert metrics_in(capsys.readouterr().out)["BatchesOld"] == [1]
+    assert metrics_in(capsys.readouterr().out)[SweeperMetric.BATCHES_OLD] == [1]
     (line,) = deployed.logged("batch not seen to")
     assert line["batch_id"] == BATCH
 
@@ -151,5 +152,5 @@ def test_a_sweep_begins_no_batch_that_it_could_not_end_in_time(deployed: Deploye
     deployed.invoke(seconds_left=200)
 
     (line,) = deployed.logged("swept")
-    assert (line["counts"]["BatchesOld"], line["is_complete"]) == (1, False)
+    assert (line["counts"][SweeperMetric.BATCHES_OLD], line["is_complete"]) == (1, False)
     assert deployed.logged("batch readmitted") == []

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gatehouse.cli.errors import CommandError
+from gatehouse.contracts.batcher_environment import LANE_VARIABLE
 from gatehouse.moderation.lane import Lane
 
 if TYPE_CHECKING:
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from gatehouse.cli.deployment import Deployment
 
 _FUNCTION = "AWS::Lambda::Function"
-#: The batcher's variable with its lane; no other function has one.
-_VARIABLE = "LANE"
 
 _PARALLEL_CALLS = 10
 
@@ -47,7 +46,9 @@ class DeployedLanes:
             answers = list(threads.map(lambda name: functions.get_function_configuration(FunctionName=name), names))
         variables = [answer.get("Environment", {}).get("Variables", {}) for answer in answers]
         try:
-            lanes = tuple(Lane.from_document(json.loads(found[_VARIABLE])) for found in variables if _VARIABLE in found)
+            lanes = tuple(
+                Lane.from_document(json.loads(found[LANE_VARIABLE])) for found in variables if LANE_VARIABLE in found
+            )
         except (TypeError, ValueError) as error:
             raise CommandError(
                 f"A batcher of {deployment.name} has a lane that can't be read ({error}). It was made by another "

@@ -1,15 +1,21 @@
 """A deployment, as the outputs of its stacks describe it."""
 
-import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gatehouse.cli.errors import CommandError
-from gatehouse.configuration.pascal_case import pascal_case
+from gatehouse.contracts.stack_outputs import (
+    LaneOutput,
+    PipelineOutput,
+    PriorityOutput,
+    StorageOutput,
+    policy_parameter_output,
+)
+from gatehouse.contracts.texts import is_on, read_days, read_lane_policies, read_statuses
 from gatehouse.moderation.lane import Lane
 from gatehouse.moderation.status import (
     Status,
@@ -19,6 +25,8 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
     from gatehouse.cli.connection import Connection
+
+_Value = TypeVar("_Value")
 
 #: The settings that name the deployment, if they are where the command is run.
 _SETTINGS = Path("gatehouse.yaml")
@@ -89,23 +97,25 @@ class Deployment:
             for output in stack.get("Outputs", [])
         }
         try:
-            lanes = _lanes(outputs["LanePolicies"])
+            lanes = _read(read_lane_policies, outputs, PipelineOutput.LANE_POLICIES)
             return cls(
                 name=name,
-                upload_bucket=outputs["UploadBucketName"],
-                work_bucket=outputs["WorkBucketName"],
-                verdict_table=outputs["VerdictTableName"],
-                flag_topic_arn=outputs["FlagTopicArn"],
-                notified=frozenset(Status(status) for status in outputs["NotifiedStatuses"].split(",") if status),
+                upload_bucket=outputs[StorageOutput.UPLOAD_BUCKET_NAME],
+                work_bucket=outputs[StorageOutput.WORK_BUCKET_NAME],
+                verdict_table=outputs[StorageOutput.VERDICT_TABLE_NAME],
+                flag_topic_arn=outputs[StorageOutput.FLAG_TOPIC_ARN],
+                notified=frozenset(_read(read_statuses, outputs, PipelineOutput.NOTIFIED_STATUSES)),
                 lanes=lanes,
                 queues={lane: _queues(lane, outputs) for lane in lanes},
-                state_machines=tuple(sorted(outputs[name] for name in outputs if name.endswith("StateMachineArn"))),
-                verdict_retention_days=_days(outputs["VerdictRetentionDays"]),
-                animation_check=_is_on(outputs["AnimationCheck"]),
+                state_machines=tuple(
+                    sorted(outputs[name] for name in PriorityOutput.STATE_MACHINE_ARN.all_in(outputs))
+                ),
+                verdict_retention_days=_read(read_days, outputs, PipelineOutput.VERDICT_RETENTION_DAYS),
+                animation_check=_read(is_on, outputs, PipelineOutput.ANIMATION_CHECK),
                 policy_parameters={
                     policy: outputs[output]
                     for policy in _policies(lanes)
-                    if (output := f"{pascal_case(policy)}PolicyParameterName") in outputs
+                    if (output := policy_parameter_output(policy)) in outputs
                 },
                 deploying=next(
                     (s["StackName"] for s in (storage, pipeline) if s["StackStatus"].endswith("_IN_PROGRESS")), None
@@ -113,7 +123,11 @@ class Deployment:
                 updated=tuple(stack.get("LastUpdatedTime") for stack in (storage, pipeline)),
             )
         except (KeyError, ValueError) as error:
-            problem = f"no output {error}" if isinstance(error, KeyError) else f"an output that can't be read: {error}"
+            problem = (
+                f"no output '{error.args[0]}'"
+                if isinstance(error, KeyError)
+                else f"an output that can't be read: {error}"
+            )
             raise CommandError(
                 f"The deployment {name} has {problem}. It was made by another version of Gatehouse; deploy this one "
                 "with `make deploy`."
@@ -202,38 +216,26 @@ def _stack(connection: "Connection", stack: str) -> "StackTypeDef":
 
 
 def _queues(lane: str, outputs: Mapping[str, str]) -> LaneQueues:
-    prefix = "" if lane == "default" else pascal_case(lane)
     return LaneQueues(
-        ingest=outputs[f"{prefix}IngestQueueUrl"],
-        dead_letter=outputs[f"{prefix}IngestDeadLetterQueueUrl"],
-        undelivered=outputs[f"{prefix}UndeliveredQueueUrl"],
+        ingest=outputs[LaneOutput.INGEST_QUEUE_URL.of(lane)],
+        dead_letter=outputs[LaneOutput.INGEST_DEAD_LETTER_QUEUE_URL.of(lane)],
+        undelivered=outputs[LaneOutput.UNDELIVERED_QUEUE_URL.of(lane)],
     )
 
 
-def _days(text: str) -> int | None:
-    return None if text == "never" else int(text)
+def _read(read: Callable[[str], _Value], outputs: Mapping[str, str], output: PipelineOutput) -> _Value:
+    """An output's value.
 
-
-def _is_on(text: str) -> bool:
-    if text not in ("on", "off"):
-        raise ValueError(f"AnimationCheck is {text[:100]!r}")
-    return text == "on"
+    Raises:
+        KeyError: there is no such output.
+        ValueError: its text can't be read; the message names the output.
+    """
+    text = outputs[output]
+    try:
+        return read(text)
+    except ValueError as error:
+        raise ValueError(f"{output} is {text[:100]!r}") from error
 
 
 def _policies(lanes: Mapping[str, Lane]) -> tuple[str, ...]:
     return tuple(sorted({name for lane in lanes.values() for name in lane.policies}))
-
-
-def _lanes(text: str) -> dict[str, Lane]:
-    try:
-        return {
-            name: Lane(
-                name=name,
-                policy=str(lane["policy"]),
-                policy_overrides=tuple(sorted(lane["policy_overrides"].items())),
-                min_confidence=float(lane["min_confidence"]),
-            )
-            for name, lane in json.loads(text).items()
-        }
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"LanePolicies is {text[:100]!r}") from error

@@ -91,6 +91,26 @@ class LaneSettings:
     batch_size: int = MAX_BATCH_SIZE
     max_concurrency: int = 2
 
+    @property
+    def name(self) -> str:
+        """The lane's."""
+        return self.lane.name
+
+    @property
+    def priority(self) -> Priority:
+        """The lane's: whose workflow and image engine its batches have."""
+        return self.lane.priority
+
+    @property
+    def policy(self) -> str:
+        """Name of the policy that judges what no override is for."""
+        return self.lane.policy
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """Names of all policies that may judge an upload of the lane."""
+        return self.lane.policies
+
 
 @dataclass(frozen=True, slots=True)
 class ImageEngineSettings:
@@ -142,12 +162,12 @@ class Settings:
     @property
     def main_lane(self) -> LaneSettings:
         """The lane called `default`, or the first one where none is."""
-        return next((lane for lane in self.lanes if lane.lane.name == "default"), self.lanes[0])
+        return next((lane for lane in self.lanes if lane.name == "default"), self.lanes[0])
 
     @property
     def policies(self) -> tuple[str, ...]:
         """Names of the policies that may judge an upload, each once, sorted."""
-        return tuple(sorted({name for lane in self.lanes for name in lane.lane.policies}))
+        return tuple(sorted({name for lane in self.lanes for name in lane.policies}))
 
     def knows_bulk(self, priority: Priority) -> bool:
         """Whether a lane of this priority may use bulk."""
@@ -157,7 +177,7 @@ class Settings:
     @property
     def priorities(self) -> tuple[Priority, ...]:
         """The priorities that lanes have, most urgent first."""
-        used = {lane.lane.priority for lane in self.lanes}
+        used = {lane.priority for lane in self.lanes}
         return tuple(priority for priority in Priority if priority in used)
 
 

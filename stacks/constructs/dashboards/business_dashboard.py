@@ -6,6 +6,7 @@ from typing import Final
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
+from gatehouse.contracts.function_metrics import AnalyzerMetric, BatcherMetric, ResultsMetric
 from stacks.constructs.dashboards.dashboard_section import figures, graph, heading, total
 from stacks.constructs.image_analyzer import ImageAnalyzer
 from stacks.constructs.ingest_lane import IngestLane
@@ -81,32 +82,38 @@ class BusinessDashboard(Construct):
         )
 
     def _batched(self, lane: IngestLane) -> cloudwatch.Metric:
-        return lane.metrics.batcher("UploadsBatched").with_(label=lane.name)
+        return lane.metrics.batcher(BatcherMetric.UPLOADS_BATCHED).with_(label=lane.name)
 
     def _uploads(self) -> cloudwatch.MathExpression:
         return total("Uploads", {f"uploads{n}": self._batched(lane) for n, lane in enumerate(self._lanes)})
 
     def _verdicts(self) -> list[cloudwatch.IMetric]:
         """Verdicts of each status, over all lanes."""
-        flagged, blocked = self._of_all_lanes("UploadsFlagged"), self._of_all_lanes("UploadsBlocked")
+        flagged = self._of_all_lanes(ResultsMetric.UPLOADS_FLAGGED)
+        blocked = self._of_all_lanes(ResultsMetric.UPLOADS_BLOCKED)
         return [
-            total("Approved", self._of_all_lanes("UploadsApproved")),
+            total("Approved", self._of_all_lanes(ResultsMetric.UPLOADS_APPROVED)),
             cloudwatch.MathExpression(
                 expression=f"SUM([{', '.join(flagged)}]) - SUM([{', '.join(blocked)}])",
                 using_metrics=flagged | blocked,
                 label="In review",
             ),
             total("Blocked", blocked),
-            total("Unsupported", self._of_all_lanes("UploadsUnsupported")),
-            total("Failed", self._of_all_lanes("UploadsFailed")),
+            total("Unsupported", self._of_all_lanes(ResultsMetric.UPLOADS_UNSUPPORTED)),
+            total("Failed", self._of_all_lanes(ResultsMetric.UPLOADS_FAILED)),
         ]
 
-    def _of_all_lanes(self, name: str) -> dict[str, cloudwatch.IMetric]:
-        identity = name.removeprefix("Uploads").lower()
-        return {f"{identity}{n}": lane.metrics.results(name) for n, lane in enumerate(self._lanes)}
+    def _of_all_lanes(self, metric: ResultsMetric) -> dict[str, cloudwatch.IMetric]:
+        identity = metric.removeprefix("Uploads").lower()
+        return {f"{identity}{n}": lane.metrics.results(metric) for n, lane in enumerate(self._lanes)}
 
     def _paid(self, label: str, factor: float = 1) -> cloudwatch.MathExpression:
         """Images that Rekognition was paid for: one by one as the image engine counts them, in bulk as Results does."""
-        one_by_one = {f"images{n}": analyzer.metric("ImagesAnalysed") for n, analyzer in enumerate(self._analyzers)}
-        in_bulk = {f"bulk{n}": lane.metrics.results("ImagesAnalysedInBulk") for n, lane in enumerate(self._lanes)}
+        one_by_one = {
+            f"images{n}": analyzer.metric(AnalyzerMetric.IMAGES_ANALYSED) for n, analyzer in enumerate(self._analyzers)
+        }
+        in_bulk = {
+            f"bulk{n}": lane.metrics.results(ResultsMetric.IMAGES_ANALYSED_IN_BULK)
+            for n, lane in enumerate(self._lanes)
+        }
         return total(label, one_by_one | in_bulk, factor)

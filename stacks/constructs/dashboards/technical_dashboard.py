@@ -1,21 +1,26 @@
 """What the machinery does: alarms, queues, functions, executions, calls."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
+from gatehouse.contracts.function_metrics import AnalyzerMetric, ResultsMetric, SweeperMetric
 from stacks.constructs.analysis_workflow import AnalysisWorkflow
 from stacks.constructs.dashboards.dashboard_section import alarm_lists, graph, heading
 from stacks.constructs.flag_topic import FlagTopic
 from stacks.constructs.image_analyzer import ImageAnalyzer
 from stacks.constructs.ingest_lane import IngestLane
 from stacks.constructs.results_writer import ResultsWriter
+from stacks.constructs.service_function import ServiceFunction
 from stacks.constructs.sweeper import Sweeper
+
+#: Widgets side by side.
+Row = tuple[cloudwatch.IWidget, ...]
 
 
 class TechnicalDashboard(Construct):
-    """Alarms on top, then each step of an upload's way."""
+    """Alarms on top, then each step of an upload's way: a section is a heading and the rows below it."""
 
     def __init__(
         self,
@@ -31,23 +36,31 @@ class TechnicalDashboard(Construct):
         alarms: Sequence[cloudwatch.IAlarm],
     ) -> None:
         super().__init__(scope, id)
+        self._lanes, self._workflows, self._analyzers = lanes, workflows, analyzers
         functions = {
             **{f"batcher of {lane.name}": lane.batcher for lane in lanes},
             **{f"analyzer of {analyzer.priority}": analyzer.service for analyzer in analyzers},
             "results": results.service,
             "sweeper": sweeper.service,
         }
+        sections = (
+            _alarms(alarms),
+            self._queues(),
+            _functions(functions),
+            self._executions(),
+            _sweeps(sweeper),
+            self._rekognition(),
+            _flags(flags),
+        )
         dashboard = cloudwatch.Dashboard(self, "Dashboard")
-        dashboard.add_widgets(
-            heading("Alarms", "Good: all green. An alarm's description names its section of the guide.")
-        )
-        for alarm_list in alarm_lists(alarms):
-            dashboard.add_widgets(alarm_list)
+        for section in sections:
+            for row in section:
+                dashboard.add_widgets(*row)
 
-        dashboard.add_widgets(
-            heading("Queues", "Good: no dead letters; the oldest message is younger than the lane's wait.")
-        )
-        dashboard.add_widgets(
+    def _queues(self) -> Iterator[Row]:
+        lanes = self._lanes
+        yield (heading("Queues", "Good: no dead letters; the oldest message is younger than the lane's wait."),)
+        yield (
             graph(
                 "Messages in dead-letter queues, by lane",
                 "messages",
@@ -61,41 +74,16 @@ class TechnicalDashboard(Construct):
                 "seconds",
                 [
                     *(lane.metrics.oldest_upload().with_(label=f"uploads of {lane.name}") for lane in lanes),
-                    *(one.metric_oldest_chunk().with_(label=f"chunks of {one.priority}") for one in analyzers),
+                    *(one.metric_oldest_chunk().with_(label=f"chunks of {one.priority}") for one in self._analyzers),
                 ],
             ),
         )
 
-        dashboard.add_widgets(
-            heading("Functions", "Good: no errors, throttles or stopped loops, durations well below the timeouts.")
-        )
-        dashboard.add_widgets(
-            graph("Errors", "invocations", [one.metric_errors().with_(label=name) for name, one in functions.items()]),
-            graph(
-                "Throttles",
-                "invocations",
-                [one.metric_throttles().with_(label=name) for name, one in functions.items()],
-            ),
-        )
-        dashboard.add_widgets(
-            graph(
-                "Longest invocation",
-                "milliseconds",
-                [one.metric_duration().with_(label=name) for name, one in functions.items()],
-            ),
-            graph(
-                "Stopped as recursive loops",
-                "invocations",
-                [one.metric_stopped_as_loop().with_(label=name) for name, one in functions.items()],
-            ),
-        )
-
-        dashboard.add_widgets(
-            heading(
-                "Executions", "Good: as many succeed as start; none fails, is aborted or overdue; no upload is stuck."
-            )
-        )
-        dashboard.add_widgets(
+    def _executions(self) -> Iterator[Row]:
+        workflows = self._workflows
+        good = "Good: as many succeed as start; none fails, is aborted or overdue; no upload is stuck."
+        yield (heading("Executions", good),)
+        yield (
             graph(
                 "Batches started and succeeded, by priority",
                 "batches",
@@ -114,81 +102,112 @@ class TechnicalDashboard(Construct):
             ),
         )
 
-        dashboard.add_widgets(
-            graph(
-                "Sweeper: batches that are open or overdue",
-                "batches",
-                [
-                    sweeper.metric("BatchesOld").with_(label="open for half an hour"),
-                    sweeper.metric("BatchesOverdue").with_(label="overdue"),
-                ],
-            ),
-            graph(
-                "Sweeper: uploads that were stuck, or put back into their queue",
-                "uploads",
-                [
-                    sweeper.metric("UploadsStuck").with_(label="stuck"),
-                    sweeper.metric("UploadsReadmitted").with_(label="put back"),
-                ],
-            ),
-        )
-
-        dashboard.add_widgets(
-            heading("Rekognition", "Good: far more images analysed than calls throttled; none failed, none put back.")
-        )
-        dashboard.add_widgets(
+    def _rekognition(self) -> Iterator[Row]:
+        good = "Good: far more images analysed than calls throttled; none failed, none put back."
+        yield (heading("Rekognition", good),)
+        yield (
             graph(
                 "Image engine: images and calls, by priority",
                 "images, calls",
-                [
-                    one.metric(name).with_(label=f"{one.priority}: {what}")
-                    for one in analyzers
-                    for name, what in (
-                        ("ImagesAnalysed", "images analysed"),
-                        ("CallsThrottled", "calls throttled"),
-                        ("CallsFailed", "calls failed"),
-                    )
-                ],
+                self._of_analyzers(
+                    (AnalyzerMetric.IMAGES_ANALYSED, "images analysed"),
+                    (AnalyzerMetric.CALLS_THROTTLED, "calls throttled"),
+                    (AnalyzerMetric.CALLS_FAILED, "calls failed"),
+                ),
             ),
             graph(
                 "Image engine: chunks, by priority",
                 "chunks",
-                [
-                    one.metric(name).with_(label=f"{one.priority}: {what}")
-                    for one in analyzers
-                    for name, what in (("ChunksPutBack", "put back"), ("ChunksGivenUp", "given up"))
-                ],
+                self._of_analyzers(
+                    (AnalyzerMetric.CHUNKS_PUT_BACK, "put back"), (AnalyzerMetric.CHUNKS_GIVEN_UP, "given up")
+                ),
             ),
         )
-        dashboard.add_widgets(
+        yield (
             graph(
                 "Bulk Analysis: batches the image engine took over, by lane",
                 "batches",
-                [
-                    lane.metrics.results(name).with_(label=f"{lane.name}: {what}")
-                    for lane in lanes
-                    for name, what in (("BulkRefused", "refused"), ("BulkFailed", "failed"))
-                ],
+                self._of_results((ResultsMetric.BULK_REFUSED, "refused"), (ResultsMetric.BULK_FAILED, "failed")),
             ),
             graph(
                 "Uploads asked about again, by lane",
                 "uploads",
-                [
-                    lane.metrics.results(name).with_(label=f"{lane.name}: {what}")
-                    for lane in lanes
-                    for name, what in (("Leftovers", "leftovers of bulk"), ("Stragglers", "after failed calls"))
-                ],
+                self._of_results(
+                    (ResultsMetric.LEFTOVERS, "leftovers of bulk"), (ResultsMetric.STRAGGLERS, "after failed calls")
+                ),
             ),
         )
 
-        dashboard.add_widgets(heading("Flags", "Good: flags go out when uploads are flagged, and no delivery fails."))
-        dashboard.add_widgets(
-            graph(
-                "Flags",
-                "messages",
-                [
-                    flags.metric_published().with_(label="published"),
-                    flags.metric_undelivered().with_(label="deliveries that failed"),
-                ],
-            )
-        )
+    def _of_analyzers(self, *labelled: tuple[AnalyzerMetric, str]) -> list[cloudwatch.IMetric]:
+        """Metrics of each priority's Analyzer, with what each is called there."""
+        return [
+            one.metric(metric).with_(label=f"{one.priority}: {label}")
+            for one in self._analyzers
+            for metric, label in labelled
+        ]
+
+    def _of_results(self, *labelled: tuple[ResultsMetric, str]) -> list[cloudwatch.IMetric]:
+        """Metrics that Results writes for each lane, with what each is called there."""
+        return [
+            lane.metrics.results(metric).with_(label=f"{lane.name}: {label}")
+            for lane in self._lanes
+            for metric, label in labelled
+        ]
+
+
+def _alarms(alarms: Sequence[cloudwatch.IAlarm]) -> Iterator[Row]:
+    yield (heading("Alarms", "Good: all green. An alarm's description names its section of the guide."),)
+    for alarm_list in alarm_lists(alarms):
+        yield (alarm_list,)
+
+
+def _functions(functions: dict[str, ServiceFunction]) -> Iterator[Row]:
+    def of_each(metric: Callable[[ServiceFunction], cloudwatch.Metric]) -> list[cloudwatch.IMetric]:
+        return [metric(function).with_(label=name) for name, function in functions.items()]
+
+    good = "Good: no errors, throttles or stopped loops, durations well below the timeouts."
+    yield (heading("Functions", good),)
+    yield (
+        graph("Errors", "invocations", of_each(ServiceFunction.metric_errors)),
+        graph("Throttles", "invocations", of_each(ServiceFunction.metric_throttles)),
+    )
+    yield (
+        graph("Longest invocation", "milliseconds", of_each(ServiceFunction.metric_duration)),
+        graph("Stopped as recursive loops", "invocations", of_each(ServiceFunction.metric_stopped_as_loop)),
+    )
+
+
+def _sweeps(sweeper: Sweeper) -> Iterator[Row]:
+    """The rest of the section on executions: those that somebody else has to get going."""
+    yield (
+        graph(
+            "Sweeper: batches that are open or overdue",
+            "batches",
+            [
+                sweeper.metric(SweeperMetric.BATCHES_OLD).with_(label="open for half an hour"),
+                sweeper.metric(SweeperMetric.BATCHES_OVERDUE).with_(label="overdue"),
+            ],
+        ),
+        graph(
+            "Sweeper: uploads that were stuck, or put back into their queue",
+            "uploads",
+            [
+                sweeper.metric(SweeperMetric.UPLOADS_STUCK).with_(label="stuck"),
+                sweeper.metric(SweeperMetric.UPLOADS_READMITTED).with_(label="put back"),
+            ],
+        ),
+    )
+
+
+def _flags(flags: FlagTopic) -> Iterator[Row]:
+    yield (heading("Flags", "Good: flags go out when uploads are flagged, and no delivery fails."),)
+    yield (
+        graph(
+            "Flags",
+            "messages",
+            [
+                flags.metric_published().with_(label="published"),
+                flags.metric_undelivered().with_(label="deliveries that failed"),
+            ],
+        ),
+    )

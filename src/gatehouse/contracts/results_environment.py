@@ -1,19 +1,17 @@
-"""Results' environment variables, read once and typed."""
+"""Results' environment variables, as the template writes them and the function reads them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gatehouse.contracts.texts import is_on, on_off_text, read_statuses, statuses_text
 from gatehouse.moderation.status import (
     Status,
 )
 
-#: The check as the template says it.
-ANIMATION_CHECK = {"on": True, "off": False}
-
 
 @dataclass(frozen=True, slots=True)
-class Environment:
-    """What the template tells Results.
+class ResultsEnvironment:
+    """What the template tells Results. The names of the table, the bucket and the topic may be tokens.
 
     Attributes:
         notify: the final statuses that are published.
@@ -25,13 +23,25 @@ class Environment:
     verdict_table: str
     work_bucket: str
     flag_topic_arn: str
-    notify: frozenset[Status]
+    notify: tuple[Status, ...]
     retention_days: int | None
     model_version: str
     animation_check: bool
 
+    def to_variables(self) -> dict[str, str]:
+        """The variables that `read` reads; tokens stay as they are."""
+        return {
+            "VERDICT_TABLE": self.verdict_table,
+            "WORK_BUCKET": self.work_bucket,
+            "FLAG_TOPIC_ARN": self.flag_topic_arn,
+            "NOTIFY": statuses_text(self.notify),
+            "MODEL_VERSION": self.model_version,
+            "ANIMATION_CHECK": on_off_text(self.animation_check),
+            "VERDICT_RETENTION_DAYS": "" if self.retention_days is None else str(self.retention_days),
+        }
+
     @classmethod
-    def read(cls, variables: Mapping[str, str]) -> "Environment":
+    def read(cls, variables: Mapping[str, str]) -> "ResultsEnvironment":
         """Read the function's variables.
 
         Raises:
@@ -42,8 +52,8 @@ class Environment:
             verdict_table=variables["VERDICT_TABLE"],
             work_bucket=variables["WORK_BUCKET"],
             flag_topic_arn=variables["FLAG_TOPIC_ARN"],
-            notify=frozenset(Status(name) for name in variables["NOTIFY"].split(",") if name),
+            notify=read_statuses(variables["NOTIFY"]),
             retention_days=int(retention) if retention else None,
             model_version=variables["MODEL_VERSION"],
-            animation_check=ANIMATION_CHECK[variables["ANIMATION_CHECK"]],
+            animation_check=is_on(variables["ANIMATION_CHECK"]),
         )

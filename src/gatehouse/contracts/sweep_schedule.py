@@ -34,6 +34,17 @@ class Schedule:
     state_machine_arns: tuple[str, ...]
     min_age: timedelta
 
+    def to_document(self) -> dict[str, Any]:
+        """The event that `parse` reads; tokens in it stay as they are."""
+        return {
+            "lanes": {
+                name: {"queue_url": route.queue_url, "overdue_hours": route.overdue_hours}
+                for name, route in self.lanes.items()
+            },
+            "state_machine_arns": list(self.state_machine_arns),
+            "min_age_minutes": self.min_age / timedelta(minutes=1),
+        }
+
     @classmethod
     def parse(cls, event: Mapping[str, Any]) -> "Schedule":
         """Read the schedule's event.

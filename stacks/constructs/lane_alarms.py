@@ -1,0 +1,199 @@
+"""The alarms of a lane: on what waits, on what became of it, and on what the policies no longer fit."""
+
+from collections.abc import Sequence
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
+
+from gatehouse.contracts.function_metrics import BatcherMetric, ResultsMetric
+from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.lane import Lane, Priority
+from stacks.constructs.alarm import STANDING, create_alarm, create_band_alarm
+from stacks.constructs.lane_metrics import LEAST_FAILED, LaneMetrics
+from stacks.constructs.service_function import ServiceFunction
+
+
+class LaneAlarms:
+    """Which alarms a lane has depends on its engine, its priority and whether it has an adapter.
+
+    Args:
+        scope: what they are made in, which is not the lane's own stack.
+    """
+
+    def __init__(self, scope: Construct, lane: Lane, metrics: LaneMetrics, batcher: ServiceFunction) -> None:
+        self._scope = scope
+        self._lane = lane
+        self._told = f"Lane {lane.name}"
+        self._metrics = metrics
+        self._batcher = batcher
+        is_fast = lane.priority is Priority.FAST
+        self._too_long = cdk.Duration.minutes(5 if is_fast else 30)
+        self._stalled_after = 3 if is_fast else 6
+
+    def create(self) -> Sequence[cloudwatch.Alarm]:
+        """Make them, in the order in which dashboards list them."""
+        return [*self._on_waiting(), *self._on_verdicts(), *self._on_drift()]
+
+    def _on_waiting(self) -> Sequence[cloudwatch.Alarm]:
+        """On uploads that do not become batches."""
+        return [
+            create_alarm(
+                self._scope,
+                "DeadLetters",
+                self._metrics.dead_letters(),
+                section="Uploads in a dead-letter queue",
+                meaning=f"{self._told}: uploads could not be put into a batch and have no verdict.",
+            ),
+            create_alarm(
+                self._scope,
+                "Undelivered",
+                self._metrics.undelivered(),
+                section="Undelivered events",
+                meaning=f"{self._told}: EventBridge could not deliver uploads to the lane's queue.",
+            ),
+            create_alarm(
+                self._scope,
+                "Lost",
+                self._metrics.lost(),
+                section="Events lost",
+                meaning=f"{self._told}: EventBridge could keep uploads nowhere, and nobody knows of them.",
+            ),
+            create_alarm(
+                self._scope,
+                "NotBatched",
+                self._metrics.oldest_upload(),
+                section="Uploads wait too long",
+                meaning=f"{self._told}: an upload has waited for far too long to be put into a batch.",
+                threshold=self._too_long.to_seconds(),
+            ),
+            create_alarm(
+                self._scope,
+                "Stalled",
+                self._metrics.stalled(),
+                section="Work stands still",
+                meaning=f"{self._told}: uploads wait and none is put into a batch.",
+                periods=self._stalled_after,
+                breaching=self._stalled_after,
+            ),
+            create_alarm(
+                self._scope,
+                "BatcherKeepsFailing",
+                self._batcher.metric_errors(),
+                section="The batcher keeps failing",
+                meaning=f"{self._told}: the function that makes batches has failed again and again.",
+                periods=9,
+                breaching=3,
+            ),
+        ]
+
+    def _on_verdicts(self) -> Sequence[cloudwatch.Alarm]:
+        """On verdicts that are none, or not the ones that were asked for."""
+        alarms = [
+            create_alarm(
+                self._scope,
+                "PolicyUnknown",
+                self._metrics.batcher(BatcherMetric.POLICIES_UNKNOWN),
+                section="Active policy unknown",
+                meaning=f"{self._told}: uploads are judged by an older policy than the one that was deployed.",
+                periods=6,
+                breaching=3,
+            ),
+            create_alarm(
+                self._scope,
+                "UploadsFailed",
+                self._metrics.failed(),
+                section="Uploads failed",
+                meaning=f"{self._told}: many uploads could not be analysed and are FAILED.",
+            ),
+            create_alarm(
+                self._scope,
+                "CallsFail",
+                self._metrics.straggling(),
+                section="Rekognition's calls fail",
+                meaning=f"{self._told}: only failed calls came back for many uploads; they are asked about again "
+                "for about an hour, and end FAILED after that.",
+            ),
+            create_alarm(
+                self._scope,
+                "VerdictsMissing",
+                self._metrics.results(ResultsMetric.VERDICTS_MISSING),
+                section="Verdicts missing",
+                meaning=f"{self._told}: a batch has fewer verdicts than uploads.",
+            ),
+        ]
+        if self._lane.engine is not Engine.IMAGE:
+            alarms.append(
+                create_alarm(
+                    self._scope,
+                    "LinesUnmatched",
+                    self._metrics.results(ResultsMetric.UNMATCHED_RESULT_LINES),
+                    section="Result lines unmatched",
+                    meaning=f"{self._told}: a bulk job's result lines and its batch's uploads do not add up.",
+                    periods=STANDING,
+                )
+            )
+            alarms.append(
+                create_alarm(
+                    self._scope,
+                    "LinesMissing",
+                    self._metrics.results(ResultsMetric.UPLOADS_UNANSWERED),
+                    section="Result lines unmatched",
+                    meaning=f"{self._told}: bulk jobs say nothing of many of their uploads, which are paid twice.",
+                    threshold=LEAST_FAILED,
+                    periods=STANDING,
+                )
+            )
+        if self._lane.engine is Engine.AUTO:
+            alarms.append(
+                create_alarm(
+                    self._scope,
+                    "BulkRefused",
+                    self._metrics.results(ResultsMetric.BULK_REFUSED),
+                    section="Bulk Analysis refused",
+                    meaning=f"{self._told}: Rekognition refused a bulk job; the image engine took over.",
+                    periods=STANDING,
+                )
+            )
+        if self._lane.adapter:
+            alarms.append(
+                create_alarm(
+                    self._scope,
+                    "AdapterIgnored",
+                    self._metrics.results(ResultsMetric.ADAPTER_IGNORED),
+                    section="Adapter ignored",
+                    meaning=f"{self._told}: Rekognition answered without the lane's adapter; has it expired?",
+                    periods=STANDING,
+                )
+            )
+        return alarms
+
+    def _on_drift(self) -> Sequence[cloudwatch.Alarm]:
+        """On signs that the policies no longer fit what Rekognition says, or what is uploaded."""
+        return [
+            create_alarm(
+                self._scope,
+                "ModelChanged",
+                self._metrics.results(ResultsMetric.OTHER_MODEL_ANSWERS),
+                section="Model version changed",
+                meaning=f"{self._told}: Rekognition answers with another model than the policies are for.",
+                periods=STANDING,
+            ),
+            create_alarm(
+                self._scope,
+                "UnknownLabels",
+                self._metrics.results(ResultsMetric.UNKNOWN_LABELS),
+                section="Unknown label seen",
+                meaning=f"{self._told}: Rekognition found something that the taxonomy has no name for.",
+                periods=STANDING,
+            ),
+            create_band_alarm(
+                self._scope,
+                "FlaggedShare",
+                self._metrics.flagged_share(),
+                section="Flagged share unusual",
+                meaning=f"{self._told}: a far larger or smaller share of the uploads is flagged than usual.",
+                periods=4,
+                breaching=3,
+            ),
+        ]
