@@ -73,6 +73,8 @@ def run(pipeline: Pipeline, seed: int, uploads: int) -> RandomRun:
         armed, faults = cloud.armed_faults(), cloud.all_faults()
         cloud.clear_faults()
     found = violations(ledger, observed)
+    happened = [*faults, *({"switches": stretch.switches} for stretch in stretches)]
+    name = f"random --uploads {uploads} --seed {seed}"
     struck = _struck(stretches)
     struck.subtract(_name(fault) for fault in armed if not fault["fired"])
     return RandomRun(
@@ -87,7 +89,7 @@ def run(pipeline: Pipeline, seed: int, uploads: int) -> RandomRun:
         idle=sum(not fault["fired"] for fault in armed),
         watched=watch.seen,
         violations=found,
-        evidence=evidence.keep(pipeline, ledger, observed, faults, found) if found else None,
+        evidence=evidence.keep(pipeline, name, ledger, observed, happened, found) if found else None,
     )
 
 

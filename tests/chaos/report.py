@@ -17,6 +17,8 @@ def fault_table(console: Console, played: Iterable[Played]) -> list[Played]:
         rows.append(one)
         told = "holds" if not one.violations else " | ".join(one.violations)
         console.print(f"{len(rows):4} {one.row.name}: {told}", markup=False, soft_wrap=True)
+        if one.evidence:
+            console.print(f"     what explains it: {one.evidence}", markup=False, soft_wrap=True)
     console.print(_table(rows, plain=not console.is_terminal))
     broken = [one for one in rows if one.violations]
     uploads, analyses = sum(one.uploads for one in rows), sum(one.analyses for one in rows)

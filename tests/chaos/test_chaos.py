@@ -1,11 +1,18 @@
 """The rows with the most to lose, and a small randomized run: `make chaos` has all of them."""
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from tests.chaos import random_run, table
+from tests.chaos import evidence, random_run, report, table
 from tests.chaos.cloud import ENVIRONMENT, SETTINGS, TIME_SCALE, hasten
+from tests.chaos.ledger import Kind
+from tests.chaos.row import Row
+from tests.chaos.stage import Stage
 from tests.chaos.table_run import play
 from tests.e2e.conftest import Deploy
 from tests.e2e.pipeline import Pipeline
@@ -40,6 +47,32 @@ def test_the_rows_with_the_most_to_lose_violate_nothing(pipeline: Pipeline) -> N
     played = list(play(pipeline, rows))
 
     assert {one.row.name: list(one.violations) for one in played} == {row.name: [] for row in rows}
+
+
+def test_what_explains_a_violated_row_is_kept_and_named(
+    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def goes_wrong(stage: Stage) -> None:
+        (entry,) = stage.upload([(f"{stage.prefix}a.jpg", Kind.BLOCKED)])
+        stage.ledger.add(replace(entry, kind=Kind.CLEAN))
+
+    monkeypatch.setattr(evidence, "ROOT", tmp_path)
+    row = Row("Nobody", "tells blocked from clean", "fast", situation=goes_wrong, switches={"throttle_calls": 0})
+    console = Console(record=True, width=400)
+
+    (played,) = report.fault_table(console, play(pipeline, [row]))
+
+    assert played.violations
+    (file,) = (tmp_path / evidence.FOLDER).iterdir()
+    assert played.evidence == file
+    assert str(file) in console.export_text()
+    kept = json.loads(file.read_text("utf-8"))
+    assert kept["name"] == row.name
+    assert kept["violations"] == list(played.violations)
+    assert {"switches": {"throttle_calls": 0}} in kept["faults"]
+    ((key, told),) = kept["objects"].items()
+    assert key.endswith("/a.jpg")
+    assert [verdict["status"] for verdict in told["verdicts"]] == ["BLOCKED"]
 
 
 def test_what_does_not_come_about_is_told_with_the_state_of_all_lanes(pipeline: Pipeline) -> None:
