@@ -28,6 +28,7 @@ ROWS = (
     "Results: read claims: all unprocessed [bulk]",
     "Auto: job's results: file ends in a line [auto]",
     "Bulk: objects: overwritten before their job reads them [bulk]",
+    "Bulk: objects: pictures over what holds none, before its job reads it [bulk]",
     "Events: come thrice, the last ones late [bulk]",
 )
 UPLOADS, SEED = 150, 3
