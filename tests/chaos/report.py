@@ -39,6 +39,7 @@ def random_run(console: Console, run: RandomRun) -> RandomRun:
         f"{run.flagged_uploads} uploads flagged, {run.flags} flags received",
         f"{run.analyses} analyses, {run.leftovers} of them of leftovers",
         f"faults that struck: {struck}; that met no call: {run.idle}",
+        f"calls throttled: {run.throttled}; of images that never have an answer: {statuses(run.poisoned) or 'none'}",
         f"final verdicts watched while the run went on: {run.watched}",
         *(f"VIOLATED {sentence}" for sentence in run.violations),
         *([f"what explains it: {run.evidence}"] if run.evidence else []),
