@@ -48,7 +48,9 @@ def test_the_rows_with_the_most_to_lose_violate_nothing(pipeline: Pipeline) -> N
 
     played = list(play(pipeline, rows))
 
-    assert {one.row.name: list(one.violations) for one in played} == {row.name: [] for row in rows}
+    assert {one.row.name: list(one.violations) for one in played} == {row.name: [] for row in rows}, [
+        str(one.evidence) for one in played if one.evidence
+    ]
 
 
 def test_what_explains_a_violated_row_is_kept_and_named(
@@ -85,6 +87,6 @@ def test_what_does_not_come_about_is_told_with_the_state_of_all_lanes(pipeline: 
 def test_a_randomized_run_ends_with_a_final_verdict_for_each_upload(pipeline: Pipeline) -> None:
     run = random_run.run(pipeline, SEED, UPLOADS)
 
-    assert run.violations == [], f"make chaos ARGS='random --uploads {UPLOADS} --seed {SEED}'"
+    assert run.violations == [], f"make chaos ARGS='random --uploads {UPLOADS} --seed {SEED}'; {run.evidence}"
     assert sum(run.verdicts.values()) == run.uploads == UPLOADS
     assert set(run.poisoned) == {"FAILED"}
