@@ -32,7 +32,7 @@ test: lint ## every check and every test
 	$(SET_UP) test aws-cli
 	@$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-chaos: ## faults at every step: a table of them, then a randomized run (ARGS=table or random; docs/faults.md)
+chaos: ## faults at every step: a table of them, then randomized runs (ARGS=table or random; docs/faults.md)
 	$(SET_UP) test
 	@$(RUN) -m tests.chaos $(ARGS)
 

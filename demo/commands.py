@@ -7,11 +7,7 @@ from pathlib import Path
 
 from demo.synthesis import ROOT
 from gatehouse.contracts.stack_outputs import StorageOutput
-from gatehouse.moderation.verdict_item import (
-    INDEX,
-    INDEX_PARTITION,
-    OBJECT,
-)
+from gatehouse.moderation.verdict_item import INDEX, INDEX_PARTITION, OBJECT
 from localcloud.endpoint import command_line_environment
 
 AWS_CLI = ".venv-aws/bin/aws"

@@ -23,13 +23,8 @@ from demo.samples import sample_images
 from demo.synthesis import SynthesisError, synthesize
 from gatehouse.console import console_for, printable, spelled_out
 from gatehouse.moderation.document import is_text
-from gatehouse.moderation.status import (
-    FLAGGED,
-    Status,
-)
-from gatehouse.moderation.verdict_item import (
-    STATUS,
-)
+from gatehouse.moderation.status import FLAGGED, Status
+from gatehouse.moderation.verdict_item import STATUS
 from localcloud.assembly import AssemblyError
 from localcloud.cloud import CloudError, LocalCloud
 from localcloud.deployer import DeployError

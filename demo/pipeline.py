@@ -10,15 +10,8 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer
 
 from gatehouse.contracts.stack_outputs import StorageOutput
-from gatehouse.moderation.status import (
-    FLAGGED,
-    Status,
-)
-from gatehouse.moderation.verdict_item import (
-    OBJECT,
-    STATUS,
-    VERSION,
-)
+from gatehouse.moderation.status import FLAGGED, Status
+from gatehouse.moderation.verdict_item import OBJECT, STATUS, VERSION
 from localcloud.cloud import LocalCloud
 from localcloud.deployer import Outputs
 

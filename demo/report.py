@@ -8,12 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from gatehouse.console import printable, spelled_out
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.verdict_item import (
-    STATUS,
-)
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.verdict_item import STATUS
 
 _STYLES = {
     Status.APPROVED: "green",

@@ -14,27 +14,15 @@ from gatehouse.aws.executions import Executions, Progress
 from gatehouse.aws.verdict_table import Taken, VerdictTable
 from gatehouse.aws.work_bucket import WorkBucket
 from gatehouse.moderation.batch import Batch, new_batch_id
-from gatehouse.moderation.claim import (
-    Claim,
-)
+from gatehouse.moderation.claim import Claim
 from gatehouse.moderation.flood import apart_from_flood
 from gatehouse.moderation.lane import Lane
-from gatehouse.moderation.moment import (
-    iso,
-)
+from gatehouse.moderation.moment import iso
 from gatehouse.moderation.open_batch import OpenBatch
 from gatehouse.moderation.policy.policy import Policy
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.upload import (
-    Upload,
-)
-from gatehouse.moderation.verdict_item import (
-    BATCH_ID,
-    STATUS,
-    claim_from_item,
-)
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.upload import Upload
+from gatehouse.moderation.verdict_item import BATCH_ID, STATUS, claim_from_item
 
 #: Clocks differ, and a function is not stopped to the millisecond.
 _GRACE = timedelta(seconds=5)

@@ -20,9 +20,7 @@ from gatehouse.aws.work_bucket import WorkBucket
 from gatehouse.contracts.batcher_environment import BatcherEnvironment
 from gatehouse.contracts.function_metrics import BatcherMetric, Dimension
 from gatehouse.moderation.batch import Batch
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 from lambdas.batcher.active_policies import ActivePolicies
 from lambdas.batcher.admission import Admission, Admitted
 from lambdas.batcher.messages import Messages

@@ -21,12 +21,8 @@ from gatehouse.contracts.function_metrics import Dimension, ResultsMetric
 from gatehouse.contracts.results_environment import ResultsEnvironment
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.policy.model_drift import MAX_NAMES, loggable, other_versions, unknown_labels
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.verdict import (
-    Verdict,
-)
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.verdict import Verdict
 from lambdas.results.request import ImageRun, Job, Request
 from lambdas.results.settlement import Settled, Settlement
 

@@ -7,9 +7,7 @@ from typing import Any
 from gatehouse.moderation.batch import MAX_UPLOADS
 from gatehouse.moderation.chunk import Chunk
 from gatehouse.moderation.document import MISSHAPEN, of_kind, optional_text, text, whole
-from gatehouse.moderation.failure import (
-    Failure,
-)
+from gatehouse.moderation.failure import Failure
 from gatehouse.moderation.image_pass import ImagePass
 
 

@@ -22,25 +22,11 @@ from gatehouse.aws.work_bucket import WorkBucket
 from gatehouse.moderation.batch import BatchSettings, BatchUpload
 from gatehouse.moderation.flag import MAX_MESSAGES, Flag, in_batches
 from gatehouse.moderation.image_pass import ImagePass
-from gatehouse.moderation.matching import (
-    ADAPTER_IGNORED,
-    NOT_ANALYZED,
-    BulkAnswers,
-    ImageAnswers,
-    judge,
-    withdraw,
-)
-from gatehouse.moderation.moment import (
-    iso,
-)
+from gatehouse.moderation.matching import ADAPTER_IGNORED, NOT_ANALYZED, BulkAnswers, ImageAnswers, judge, withdraw
+from gatehouse.moderation.moment import iso
 from gatehouse.moderation.open_batch import open_key
-from gatehouse.moderation.status import (
-    FLAGGED,
-    Status,
-)
-from gatehouse.moderation.verdict import (
-    Verdict,
-)
+from gatehouse.moderation.status import FLAGGED, Status
+from gatehouse.moderation.verdict import Verdict
 from lambdas.results.request import ImageRun, Job, Request
 
 _PARALLEL_READS = 16

@@ -19,12 +19,8 @@ from gatehouse.aws.verdict_table import VerdictTable, VerdictTableBusyError
 from gatehouse.aws.work_bucket import WorkBucket
 from gatehouse.contracts.sweep_schedule import LaneRoute, Schedule
 from gatehouse.moderation.open_batch import OpenBatch, open_key
-from gatehouse.moderation.upload import (
-    Upload,
-)
-from gatehouse.moderation.upload_event import (
-    readmission_message,
-)
+from gatehouse.moderation.upload import Upload
+from gatehouse.moderation.upload_event import readmission_message
 
 #: A queue delivers a message for up to two hours before it is a dead letter (ten times, eleven minutes apart at most).
 #: Events that are put back sooner would only wait beside their twins.

@@ -20,12 +20,8 @@ from typing import Any
 from demo.pipeline import Upload
 from demo.synthesis import synthesize
 from gatehouse.moderation.engine import Engine
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.verdict_item import (
-    STATUS,
-)
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.verdict_item import STATUS
 from localcloud.cloud import LocalCloud
 from tests.e2e.images import BLOCKED, CLEAN, REVIEW, image
 from tests.e2e.pipeline import Pipeline

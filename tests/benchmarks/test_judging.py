@@ -1,9 +1,7 @@
 import pytest
 
 from gatehouse.moderation.analysis import parse_result_line
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 from tests.benchmarks.judging import IMAGES, Cost, measure, result_line, standard_policy
 
 #: Judging an image costs at most twice what reading its result line does.

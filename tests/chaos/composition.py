@@ -14,13 +14,20 @@ from tests.chaos.strikes import BATCHER, RESULTS, Call, Document, strikes_at
 _KINDS = {Kind.CLEAN: 60, Kind.BLOCKED: 14, Kind.REVIEW: 12, Kind.TEXT: 9, Kind.EMPTY: 5}
 _LANES = dict.fromkeys(BULK_LANES[:2], 24) | {"image": 20, "auto": 15, "fast": 5, "backfill": 12}
 
-#: What the keys of a run begin with, one for each lane.
+#: What the keys of a run begin with, one for each lane; and of the lanes that have no engine but Bulk Analysis.
 PREFIXES = tuple(f"{lane}/random/" for lane in _LANES)
+BULK_PREFIXES = tuple(f"{lane}/random/" for lane in (*BULK_LANES[:2], "backfill"))
 
 #: One in so many uploads replaces an earlier one's bytes.
 _OVERWRITES = 20
 #: Uploads between two moments at which something may be armed.
 _STRETCH = (20, 120)
+
+#: In one of so many stretches is an image that Rekognition never has an answer for.
+_POISONED = 4
+#: How Rekognition throttles for long: one call a second passes, until the run lifts it after hours of the cloud's time.
+#: Of images only: batches whose jobs can't be started for so long are FAILED, which a row of the table has.
+_THROTTLED_FOR_LONG = {"requests_per_second": {"DetectModerationLabels": 1}}
 
 #: Uploads in a chunk of the image engine at most, on the cloud these runs have.
 CHUNK = 35
@@ -32,12 +39,14 @@ class Stretch:
 
     Attributes:
         paid_again: analyses that the faults cost at most, if they strike.
+        poisoned: keys that Rekognition never has an answer for from now on: those of the stretches before, and its own.
     """
 
     faults: tuple[Document, ...]
     switches: Mapping[str, Any]
     uploads: tuple[tuple[str, Kind], ...]
     paid_again: int
+    poisoned: tuple[str, ...] = ()
 
 
 def compose(seed: int, uploads: int) -> list[Stretch]:
@@ -45,11 +54,16 @@ def compose(seed: int, uploads: int) -> list[Stretch]:
     chance = random.Random(seed)
     stretches: list[Stretch] = []
     keys: list[str] = []
+    poisoned: tuple[str, ...] = ()
     while len(keys) < uploads:
         size = min(chance.randint(*_STRETCH), uploads - len(keys))
         planned = dict(_uploads(chance, size, keys))
         faults, switches, paid_again = _misfortune(chance)
-        stretches.append(Stretch(faults, switches, tuple(planned.items()), paid_again))
+        asked = _asked_about(planned)
+        if asked and chance.randrange(_POISONED) == 0:
+            poisoned += (chance.choice(asked),)
+        switches = {**switches, "fail_images": list(poisoned)}
+        stretches.append(Stretch(faults, switches, tuple(planned.items()), paid_again, poisoned))
         keys += planned
     return stretches
 
@@ -63,6 +77,11 @@ def _uploads(chance: random.Random, count: int, earlier: Sequence[str]) -> Itera
         else:
             prefix = chance.choices(PREFIXES, list(_LANES.values()))[0]
             yield f"{prefix}{len(earlier) + number:06}.jpg", kind
+
+
+def _asked_about(uploads: Mapping[str, Kind]) -> list[str]:
+    """Keys of the pictures that the image engine asks about, as far as their lanes tell."""
+    return [key for key, kind in uploads.items() if kind.is_paid and not key.startswith(BULK_PREFIXES)]
 
 
 def _misfortune(chance: random.Random) -> tuple[tuple[Document, ...], Mapping[str, Any], int]:
@@ -117,6 +136,7 @@ def _switches(chance: random.Random) -> list[Mapping[str, Any]]:
     failing = {"operation": "DetectModerationLabels", "error": "InternalServerError", "times": few}
     return [
         {"throttle_calls": few},
+        _THROTTLED_FOR_LONG,
         {"concurrent_jobs": chance.randint(0, 2)},
         {"fail_next_calls": [failing]},
         {"fail_next_jobs": [{"code": chance.choice(table.TRANSIENT_FAILURES), "message": "Told to fail."}]},

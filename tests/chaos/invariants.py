@@ -6,16 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gatehouse.moderation.flag import flag_id
-from gatehouse.moderation.status import (
-    FINAL,
-    FLAGGED,
-    Status,
-)
-from gatehouse.moderation.verdict_item import (
-    STATUS,
-    VERSION,
-    verdict_from_item,
-)
+from gatehouse.moderation.status import FINAL, FLAGGED, Status
+from gatehouse.moderation.verdict_item import STATUS, VERSION, verdict_from_item
 from tests.chaos.ledger import Ledger
 
 #: Sentences of one sort that are spelled out; a broken run would have thousands.

@@ -6,10 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gatehouse.moderation.engine import Engine
-from gatehouse.moderation.status import (
-    FINAL,
-    Status,
-)
+from gatehouse.moderation.status import FINAL, Status
 from tests.e2e.images import ANIMATED, BLOCKED, CLEAN, REVIEW
 
 
@@ -77,6 +74,7 @@ class Ledger:
 
     Attributes:
         legitimate_failures: codes of errors with which an upload may end FAILED, because that is what was injected.
+        failing: key -> the same for the uploads of this one only, as where its image was poisoned.
         paid_again: analyses beyond one for each upload that the injected faults justify, in all.
         dead_letters: messages that belong in a dead-letter queue.
     """
@@ -84,6 +82,7 @@ class Ledger:
     legitimate_failures: frozenset[str] = frozenset()
     paid_again: int = 0
     dead_letters: int = 0
+    failing: dict[str, frozenset[str]] = field(default_factory=dict)
     _entries: dict[tuple[str, str], Entry] = field(default_factory=dict)
     _versions: dict[str, list[str]] = field(default_factory=dict)
 
@@ -128,11 +127,15 @@ class Ledger:
         if entry.is_gone:
             return FINAL - {Status.APPROVED}
         right = {entry.kind.status}
-        if error_code in self.legitimate_failures and entry.kind is not Kind.EMPTY:
+        if entry.kind is not Kind.EMPTY and error_code in self._failures(entry):
             right.add(Status.FAILED)
         if engine == Engine.BULK and entry.kind is not Kind.EMPTY:
             right |= {newer.kind.status for newer in self._newer(entry)} - {Status.APPROVED}
         return frozenset(right)
+
+    def _failures(self, entry: Entry) -> frozenset[str]:
+        """The codes of errors with which this upload may end FAILED."""
+        return self.legitimate_failures | self.failing.get(entry.key, frozenset())
 
     def _newer(self, entry: Entry) -> Iterator[Entry]:
         """The uploads of the same key that were made later."""

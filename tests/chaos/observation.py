@@ -4,13 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gatehouse.moderation.open_batch import OPEN_PREFIX
-from gatehouse.moderation.status import (
-    FINAL,
-    FLAGGED,
-)
-from gatehouse.moderation.verdict_item import (
-    STATUS,
-)
+from gatehouse.moderation.status import FINAL, FLAGGED
+from gatehouse.moderation.verdict_item import STATUS
 from tests.chaos.cloud import queue_urls, sweep
 from tests.chaos.invariants import Observed
 from tests.chaos.ledger import Ledger

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from gatehouse.moderation.verdict_item import STATUS
 from tests.chaos import evidence, table
 from tests.chaos.cloud import sweep
 from tests.chaos.composition import PREFIXES, Stretch, compose
@@ -20,6 +21,14 @@ from tests.e2e.pipeline import Pipeline
 
 _SETTLE_SECONDS = 900.0
 _POLL_SECONDS = 0.5
+#: Throttling lasts for so long after the last upload: hours of the cloud's time, and the run's end is in sight.
+_THROTTLED_SECONDS = 30.0
+
+_THROTTLED = ("ThrottlingException", "ProvisionedThroughputExceededException")
+
+#: What the last call about an image that Rekognition never has an answer for may have ended with: Rekognition's own
+#: error, or a strike at that very call.
+_POISONED = frozenset({"InternalServerError", "AccessDeniedException", "ConnectionClosedError"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +38,8 @@ class RandomRun:
     Attributes:
         struck: faults that struck, by what they did.
         idle: faults that met no call.
+        throttled: calls that Rekognition was told to throttle.
+        poisoned: status -> how many uploads of images have it that Rekognition never has an answer for.
         watched: final verdicts that were seen while the run went on.
     """
 
@@ -41,6 +52,8 @@ class RandomRun:
     leftovers: int
     struck: Mapping[str, int]
     idle: int
+    throttled: int
+    poisoned: Mapping[str, int]
     watched: int
     violations: list[str]
     evidence: Path | None
@@ -50,6 +63,7 @@ def run(pipeline: Pipeline, seed: int, uploads: int) -> RandomRun:
     """Compose, upload and strike; wait until nothing waits any more; check everything.
 
     The sweeper comes by where only it helps. Its schedule would have it look at batches of half an hour's age.
+    Throttling ends some time after the uploads, so that the run does; poisoned images never get an answer.
     """
     cloud = pipeline.cloud
     stretches = compose(seed, uploads)
@@ -59,10 +73,13 @@ def run(pipeline: Pipeline, seed: int, uploads: int) -> RandomRun:
         for stretch in stretches:
             cloud.faults(*stretch.faults)
             cloud.rekognition(**stretch.switches)
+            ledger.failing |= dict.fromkeys(stretch.poisoned, _POISONED)
             upload_all(pipeline, stretch.uploads, ledger)
         cloud.rekognition(concurrent_jobs=None)
-        end = time.monotonic() + _SETTLE_SECONDS
-        while not observation.is_settled(PREFIXES, ledger) and time.monotonic() < end:
+        uploaded = time.monotonic()
+        while not observation.is_settled(PREFIXES, ledger) and time.monotonic() < uploaded + _SETTLE_SECONDS:
+            if time.monotonic() > uploaded + _THROTTLED_SECONDS:
+                cloud.rekognition(requests_per_second=None)
             if observation.is_still():
                 sweep(pipeline)
             time.sleep(_POLL_SECONDS)
@@ -70,9 +87,12 @@ def run(pipeline: Pipeline, seed: int, uploads: int) -> RandomRun:
         leftovers = _leftovers(pipeline)
         ledger.paid_again = leftovers + sum(stretch.paid_again for stretch in stretches)
         observed = observation.of(PREFIXES)
-        armed, faults = cloud.armed_faults(), cloud.all_faults()
+        armed, faults, calls = cloud.armed_faults(), cloud.all_faults(), cloud.rekognition_counters()["calls"]
         cloud.clear_faults()
+        cloud.reset_rekognition()
     found = violations(ledger, observed)
+    happened = [*faults, *({"switches": stretch.switches} for stretch in stretches)]
+    name = f"random --uploads {uploads} --seed {seed}"
     struck = _struck(stretches)
     struck.subtract(_name(fault) for fault in armed if not fault["fired"])
     return RandomRun(
@@ -85,9 +105,11 @@ def run(pipeline: Pipeline, seed: int, uploads: int) -> RandomRun:
         leftovers=leftovers,
         struck=+struck,
         idle=sum(not fault["fired"] for fault in armed),
+        throttled=sum(answers.get(error, 0) for answers in calls.values() for error in _THROTTLED),
+        poisoned=Counter(item[STATUS] for item in observed.items if item["key"] in stretches[-1].poisoned),
         watched=watch.seen,
         violations=found,
-        evidence=evidence.keep(pipeline, ledger, observed, faults, found) if found else None,
+        evidence=evidence.keep(pipeline, name, ledger, observed, happened, found) if found else None,
     )
 
 

@@ -17,6 +17,8 @@ def fault_table(console: Console, played: Iterable[Played]) -> list[Played]:
         rows.append(one)
         told = "holds" if not one.violations else " | ".join(one.violations)
         console.print(f"{len(rows):4} {one.row.name}: {told}", markup=False, soft_wrap=True)
+        if one.evidence:
+            console.print(f"     what explains it: {one.evidence}", markup=False, soft_wrap=True)
     console.print(_table(rows, plain=not console.is_terminal))
     broken = [one for one in rows if one.violations]
     uploads, analyses = sum(one.uploads for one in rows), sum(one.analyses for one in rows)
@@ -37,6 +39,7 @@ def random_run(console: Console, run: RandomRun) -> RandomRun:
         f"{run.flagged_uploads} uploads flagged, {run.flags} flags received",
         f"{run.analyses} analyses, {run.leftovers} of them of leftovers",
         f"faults that struck: {struck}; that met no call: {run.idle}",
+        f"calls throttled: {run.throttled}; of images that never have an answer: {statuses(run.poisoned) or 'none'}",
         f"final verdicts watched while the run went on: {run.watched}",
         *(f"VIOLATED {sentence}" for sentence in run.violations),
         *([f"what explains it: {run.evidence}"] if run.evidence else []),

@@ -18,6 +18,7 @@ UPLOADS = 24
 PAID = UPLOADS - 2
 
 _NEW_BATCHER_SECONDS = 15
+_THROTTLED_SECONDS = 180
 
 
 def uploaded(stage: Stage) -> None:
@@ -38,6 +39,17 @@ def uploaded_and_decided(stage: Stage) -> None:
     """A batch, and all its verdicts: what keeps going wrong does so until then."""
     uploaded(stage)
     stage.pipeline.wait_for_verdicts(UPLOADS, stage.prefix)
+
+
+def uploaded_and_throttled(stage: Stage) -> None:
+    """A batch whose Analyzers are throttled, run after run. Needs `throttle_calls`; all of them are waited for."""
+    uploaded(stage)
+    cloud = stage.pipeline.cloud
+    stage.pipeline.wait_until(
+        lambda: not cloud.rekognition_counters()["switches"]["throttle_calls"],
+        _THROTTLED_SECONDS,
+        "the last throttled call",
+    )
 
 
 def uploaded_with_a_poisoned_one(stage: Stage) -> None:

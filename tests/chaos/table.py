@@ -34,6 +34,10 @@ BULK, IMAGE, AUTO, FAST, BACKFILL = BULK_LANES[0], "image", "auto", "fast", "bac
 MAX_JOBS = 3
 TRANSIENT_FAILURES = ("INTERNAL_ERROR", "THROTTLED", "RESOURCE_NOT_READY")
 
+#: Starts of a job while Rekognition throttles, and what the batch fails with then, where its lane has no other engine.
+MAX_STARTS = 21
+THROTTLED_START = "Rekognition.ThrottlingException"
+
 _AGAIN = "analysed again"
 
 
@@ -468,7 +472,7 @@ def _rekognition() -> Iterator[Row]:
         "throttles for half an hour",
         IMAGE,
         switches={"throttle_calls": 2_000},
-        answers=((detect, throttled),),
+        situation=situations.uploaded_and_throttled,
     )
     yield Row(
         "Image: Rekognition",
@@ -499,6 +503,20 @@ def _rekognition() -> Iterator[Row]:
         switches={"throttle_calls": 5},
         answers=(("StartMediaAnalysisJob", throttled),),
     )
+    start = {"operation": "StartMediaAnalysisJob", "error": throttled, "times": MAX_STARTS}
+    for engine, lane, situation, outcome, code in (
+        ("Bulk", BULK, situations.uploaded, "FAILED: the lane has no other engine", {THROTTLED_START}),
+        ("Auto", AUTO, situations.uploaded_many, "as usual: by the image engine", set()),
+    ):
+        yield Row(
+            f"{engine}: start job",
+            "throttled for longer than it is tried",
+            lane,
+            switches={"fail_next_calls": [start]},
+            situation=situation,
+            outcome=outcome,
+            fails_with=frozenset(code),
+        )
     yield Row(
         "Analyzer: any run",
         "killed at every image, each time",

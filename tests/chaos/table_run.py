@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
-from gatehouse.moderation.verdict_item import (
-    STATUS,
-)
+from gatehouse.moderation.verdict_item import STATUS
+from tests.chaos import evidence
 from tests.chaos.cloud import BULK_LANES
 from tests.chaos.invariants import Observed, violations
 from tests.chaos.ledger import Ledger
@@ -44,6 +44,7 @@ class Played:
 
     Attributes:
         analyses: that were paid.
+        evidence: what explains its violations, if it has any.
     """
 
     row: Row
@@ -52,6 +53,7 @@ class Played:
     flags: int
     analyses: int
     violations: Sequence[str]
+    evidence: Path | None = None
 
 
 def play(pipeline: Pipeline, rows: Iterable[Row]) -> Iterator[Played]:
@@ -103,12 +105,13 @@ class _Wave:
                 troubles[stage.prefix].append(f"the situation did not come about: {str(error).splitlines()[0]}")
         _wait(lambda: not self._unstruck(calls_before), _STRIKE_SECONDS)
         unstruck = self._unstruck(calls_before)
+        faults = cloud.all_faults()
         cloud.clear_faults()
         cloud.reset_rekognition()
         _wait(self._is_settled, _SETTLE_SECONDS)
         self._observation.tidy()
         played = [
-            self._judge(row, stage, troubles[stage.prefix] + unstruck.get(stage.prefix, []))
+            self._judge(row, stage, troubles[stage.prefix] + unstruck.get(stage.prefix, []), faults)
             for row, stage in zip(self._rows, self._stages, strict=True)
         ]
         if any(one.violations for one in played) or self._observation.dead_letters():
@@ -120,15 +123,20 @@ class _Wave:
     def _is_settled(self) -> bool:
         return all(self._observation.is_settled((stage.prefix,), stage.ledger) for stage in self._stages)
 
-    def _judge(self, row: Row, stage: Stage, unstruck: Sequence[str]) -> Played:
+    def _judge(self, row: Row, stage: Stage, unstruck: Sequence[str], faults: Sequence[Mapping[str, Any]]) -> Played:
         observed = self._observation.of((stage.prefix,), unstruck)
+        found = violations(stage.ledger, observed)
+        happened = [*faults, {"switches": row.switches}]
         return Played(
             row,
             uploads=len(stage.ledger),
             verdicts=verdict_counts(observed),
             flags=len(observed.flags),
             analyses=sum(observed.analysed.values()),
-            violations=violations(stage.ledger, observed),
+            violations=found,
+            evidence=evidence.keep(self._pipeline, row.name, stage.ledger, observed, happened, found)
+            if found
+            else None,
         )
 
     def _unstruck(self, calls_before: Mapping[str, Mapping[str, int]]) -> dict[str, list[str]]:

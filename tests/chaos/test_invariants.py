@@ -7,13 +7,10 @@ from typing import Any
 
 import pytest
 
+from gatehouse.moderation.failure import Failure
 from gatehouse.moderation.flag import Flag
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.verdict import (
-    Verdict,
-)
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.verdict import Verdict
 from gatehouse.moderation.verdict_item import claim_item, verdict_item
 from tests.chaos.invariants import Observed, violations
 from tests.chaos.ledger import Entry, Kind, Ledger
@@ -141,6 +138,28 @@ def test_a_failure_is_right_only_where_its_cause_was_injected() -> None:
 
     assert any(sentence.startswith("I3: a.jpg is clean and became FAILED") for sentence in violations(a_ledger(), run))
     assert violations(a_ledger(legitimate_failures=frozenset({"NotAnalyzed"})), run) == []
+
+
+def test_a_failure_may_be_right_for_the_uploads_of_one_key_only() -> None:
+    code = "InternalServerError"
+    run = observed({"v1": verdict(ENTRIES[0], Status.FAILED, failure=Failure(code, "Told to fail."))})
+
+    assert violations(a_ledger(failing={"a.jpg": frozenset({code})}), run) == []
+    for others in ({"b.jpg": frozenset({code})}, {"a.jpg": frozenset({"NotAnalyzed"})}, {}):
+        found = violations(a_ledger(failing=others), run)
+        assert any(sentence.startswith("I3: a.jpg is clean and became FAILED") for sentence in found)
+
+
+def test_an_image_that_never_has_an_answer_is_not_approved() -> None:
+    run = observed(analysed={"a.jpg": 1, "b.jpg": 1, "c.jpg": 1, "m.png": 1, "p.jpg": 0})
+    poisoned = Entry("p.jpg", "v8", Kind.CLEAN)
+    ledger = a_ledger(failing={"p.jpg": frozenset({"InternalServerError"})})
+    ledger.add(poisoned)
+    stored = run.stored | {("p.jpg", "v8")}
+
+    found = violations(ledger, replace(run, items=[*run.items, verdict_item(verdict(poisoned))], stored=stored))
+
+    assert found == ["I3: p.jpg has 1 approvals and 0 analyses"]
 
 
 def test_a_legitimate_failure_does_not_make_an_approval_right() -> None:

@@ -6,15 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
-from gatehouse.moderation.status import (
-    FINAL,
-)
-from gatehouse.moderation.verdict_item import (
-    BATCH_ID,
-    OBJECT,
-    STATUS,
-    VERSION,
-)
+from gatehouse.moderation.status import FINAL
+from gatehouse.moderation.verdict_item import BATCH_ID, OBJECT, STATUS, VERSION
 
 _PAUSE_SECONDS = 0.3
 #: Looks take this part of the time at most: a scan of thousands of verdicts keeps the cloud from its work.

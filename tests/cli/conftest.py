@@ -20,22 +20,11 @@ from typer.testing import CliRunner, Result
 
 from gatehouse.cli.connection import Connection
 from gatehouse.contracts.stack_outputs import LaneOutput
-from gatehouse.moderation.claim import (
-    Claim,
-)
+from gatehouse.moderation.claim import Claim
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer, policy_key
-from gatehouse.moderation.verdict import (
-    Verdict,
-)
-from gatehouse.moderation.verdict_item import (
-    INDEX,
-    INDEX_PARTITION,
-    INDEX_PROJECTION,
-    INDEX_SORT,
-    OBJECT,
-    VERSION,
-)
+from gatehouse.moderation.verdict import Verdict
+from gatehouse.moderation.verdict_item import INDEX, INDEX_PARTITION, INDEX_PROJECTION, INDEX_SORT, OBJECT, VERSION
 from tests.unit.aws_calls import AwsCalls
 from tests.unit.builders import item_of
 

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 
 from gatehouse.moderation.batch import Batch, settings_key, uploads_key
-from gatehouse.moderation.claim import (
-    Claim,
-)
+from gatehouse.moderation.claim import Claim
 from gatehouse.moderation.lane import Lane
 from gatehouse.moderation.upload import Upload
 from tests.cli.conftest import STATE_MACHINE, WORK, Deployed, queue_outputs, queue_url

@@ -10,20 +10,12 @@ import pytest
 from gatehouse.cli.policy import apply_command as command
 from gatehouse.cli.policy.policy_documents import PolicyDocuments
 from gatehouse.cli.policy.policy_pointers import PolicyPointers, StoredPointer, UnreadablePointer
-from gatehouse.moderation.moment import (
-    iso,
-)
+from gatehouse.moderation.moment import iso
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer, policy_key
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.verdict import (
-    Verdict,
-)
-from gatehouse.moderation.verdict_item import (
-    STATUS,
-)
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.verdict import Verdict
+from gatehouse.moderation.verdict_item import STATUS
 from tests.cli.conftest import LANES, STANDARD, STRICT, WORK, Deployed, Run, policy_of
 from tests.cli.judged_uploads import PatientClock, a_judged, put_object
 from tests.unit.builders import NOON, a_claim, an_upload

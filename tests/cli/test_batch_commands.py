@@ -10,17 +10,11 @@ import pytest
 from gatehouse.cli.batch import list_command as batch_list
 from gatehouse.cli.clock import Clock
 from gatehouse.moderation.batch import uploads_key
-from gatehouse.moderation.claim import (
-    Claim,
-)
-from gatehouse.moderation.failure import (
-    Failure,
-)
+from gatehouse.moderation.claim import Claim
+from gatehouse.moderation.failure import Failure
 from gatehouse.moderation.image_pass import ImagePass
 from gatehouse.moderation.open_batch import OpenBatch
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 from tests.cli.conftest import STATE_MACHINE, WORK, Deployed, Run
 from tests.cli.operated import INGEST, PICTURES, PICTURES_INGEST, Operated
 from tests.unit.builders import NOON, a_claim, a_verdict, an_upload, event_in, upload_in, uploads

@@ -5,20 +5,12 @@ from typing import Any
 import pytest
 
 from gatehouse.cli.policy.comparison import Comparison
-from gatehouse.moderation.claim import (
-    Claim,
-)
+from gatehouse.moderation.claim import Claim
 from gatehouse.moderation.lane import Lane
 from gatehouse.moderation.policy.policy import Policy
-from gatehouse.moderation.reason import (
-    PolicyReference,
-)
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.verdict import (
-    Verdict,
-)
+from gatehouse.moderation.reason import PolicyReference
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.verdict import Verdict
 from gatehouse.moderation.verdict_item import verdict_item
 from tests.cli.conftest import STANDARD, STRICT, policy_of
 from tests.cli.judged_uploads import a_judged

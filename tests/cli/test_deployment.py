@@ -8,9 +8,7 @@ import pytest
 from gatehouse.cli.connection import Connection
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 from tests.cli.conftest import Deployed
 
 

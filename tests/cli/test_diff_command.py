@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from gatehouse.cli.policy import diff_command as command
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 from tests.cli.conftest import LANES, STANDARD, STRICT, Deployed, Run, policy_of
 from tests.cli.judged_uploads import PatientClock, a_judged
 from tests.unit.builders import a_claim, a_verdict, an_upload

@@ -9,17 +9,11 @@ import pytest
 
 from gatehouse.cli.policy.policy_source import short
 from gatehouse.moderation.analysis import Analysis
-from gatehouse.moderation.failure import (
-    Failure,
-)
+from gatehouse.moderation.failure import Failure
 from gatehouse.moderation.policy.policy import Policy
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import Upload
-from gatehouse.moderation.verdict import (
-    Verdict,
-)
+from gatehouse.moderation.verdict import Verdict
 from gatehouse.moderation.verdict_item import verdict_item
 from tests.cli.conftest import STANDARD, STRICT, Deployed, Run, policy_of
 from tests.unit.builders import ADAPTER, a_claim, a_verdict, an_analysis, an_upload

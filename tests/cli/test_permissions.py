@@ -14,9 +14,7 @@ from gatehouse.cli.clock import Clock
 from gatehouse.cli.policy import apply_command as apply
 from gatehouse.cli.queue import message_queue
 from gatehouse.moderation.engine import Engine
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 from tests.cli.conftest import STANDARD, Deployed, Run, policy_of
 from tests.cli.judged_uploads import PatientClock, a_judged, put_object
 from tests.cli.noon import make_it_noon

@@ -7,30 +7,13 @@ from typing import Any
 import pytest
 
 from gatehouse.cli.queue import message_queue
-from gatehouse.moderation.failure import (
-    Failure,
-)
+from gatehouse.moderation.failure import Failure
 from gatehouse.moderation.lane import Lane
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.upload import (
-    Upload,
-)
-from gatehouse.moderation.upload_event import (
-    readmission_message,
-)
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.upload import Upload
+from gatehouse.moderation.upload_event import readmission_message
 from tests.cli.conftest import Deployed, Run, queue_url
-from tests.cli.operated import (
-    DEAD,
-    DEFAULT,
-    INGEST,
-    PICTURES,
-    PICTURES_DEAD,
-    PICTURES_INGEST,
-    UNDELIVERED,
-    Operated,
-)
+from tests.cli.operated import DEAD, DEFAULT, INGEST, PICTURES, PICTURES_DEAD, PICTURES_INGEST, UNDELIVERED, Operated
 from tests.unit.aws_calls import an_error
 from tests.unit.builders import NOON, a_claim, a_verdict, an_upload, s3_event, uploads
 

@@ -14,15 +14,9 @@ from gatehouse.cli.bucket import reconcile_command as command
 from gatehouse.cli.bucket.listed_objects import Inventory, outermost
 from gatehouse.cli.clock import Clock
 from gatehouse.cli.errors import CommandError
-from gatehouse.moderation.moment import (
-    iso,
-)
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.upload import (
-    version_named,
-)
+from gatehouse.moderation.moment import iso
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.upload import version_named
 from gatehouse.moderation.verdict_item import verdict_item
 from tests.cli.conftest import UPLOADS, Deployed, Run
 from tests.cli.operated import DEFAULT, PICTURES, Operated

@@ -14,30 +14,16 @@ from gatehouse.aws.upload_bucket import UploadBucket
 from gatehouse.cli.clock import Clock
 from gatehouse.cli.policy.replay_run import AWAIT_SECONDS, LOOK_SECONDS, PARALLEL_WRITES, Ending, ReplayRun, Report
 from gatehouse.cli.verdict_store import Selection, VerdictStore
-from gatehouse.moderation.claim import (
-    Claim,
-)
+from gatehouse.moderation.claim import Claim
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.flag import flag_id
 from gatehouse.moderation.lane import Lane
 from gatehouse.moderation.policy import taxonomy
 from gatehouse.moderation.policy.policy import Policy
-from gatehouse.moderation.reason import (
-    PolicyReference,
-)
-from gatehouse.moderation.status import (
-    FLAGGED,
-    Status,
-)
-from gatehouse.moderation.verdict import (
-    Verdict,
-)
-from gatehouse.moderation.verdict_item import (
-    STATUS,
-    claim_item,
-    verdict_from_item,
-    verdict_item,
-)
+from gatehouse.moderation.reason import PolicyReference
+from gatehouse.moderation.status import FLAGGED, Status
+from gatehouse.moderation.verdict import Verdict
+from gatehouse.moderation.verdict_item import STATUS, claim_item, verdict_from_item, verdict_item
 from tests.cli.conftest import STANDARD, STRICT, TABLE, UPLOADS, Deployed, policy_of
 from tests.cli.judged_uploads import EARLIER, PatientClock, a_judged, put_object
 from tests.unit.aws_calls import Killed

@@ -11,24 +11,12 @@ from gatehouse.cli import throttling
 from gatehouse.cli.batch import list_command as batch_list
 from gatehouse.cli.batch import retry_command as retry
 from gatehouse.cli.clock import Clock
-from gatehouse.moderation.claim import (
-    Claim,
-)
-from gatehouse.moderation.failure import (
-    Failure,
-)
-from gatehouse.moderation.moment import (
-    iso,
-)
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.upload import (
-    Upload,
-)
-from gatehouse.moderation.verdict import (
-    Verdict,
-)
+from gatehouse.moderation.claim import Claim
+from gatehouse.moderation.failure import Failure
+from gatehouse.moderation.moment import iso
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.upload import Upload
+from gatehouse.moderation.verdict import Verdict
 from gatehouse.moderation.verdict_item import verdict_item
 from tests.cli.conftest import Deployed, Run
 from tests.cli.operated import INGEST, PICTURES_INGEST, Operated

@@ -13,23 +13,13 @@ from gatehouse.cli import verdict_lookup
 from gatehouse.cli.policy.policy_source import short
 from gatehouse.cli.policy.recent_verdicts import RecentVerdicts
 from gatehouse.cli.verdict_lookup import DAYS, MOST
-from gatehouse.moderation.moment import (
-    iso,
-)
+from gatehouse.moderation.moment import iso
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer
-from gatehouse.moderation.reason import (
-    PolicyReference,
-)
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.upload import (
-    Upload,
-)
-from gatehouse.moderation.verdict import (
-    Verdict,
-)
+from gatehouse.moderation.reason import PolicyReference
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.upload import Upload
+from gatehouse.moderation.verdict import Verdict
 from gatehouse.moderation.verdict_item import verdict_item
 from tests.cli.conftest import LANES, STANDARD, STRICT, Deployed, Run, policy_of
 from tests.cli.judged_uploads import a_judged, put_object

@@ -10,12 +10,8 @@ from gatehouse.cli.errors import CommandError
 from gatehouse.cli.verdict_store import Selection, VerdictStore, identity_of
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.replay import replay
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.verdict import (
-    Verdict,
-)
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.verdict import Verdict
 from gatehouse.moderation.verdict_item import (
     DECISION_ATTRIBUTES,
     INDEX_PARTITION,

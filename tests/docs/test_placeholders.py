@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")])

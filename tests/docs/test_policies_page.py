@@ -28,9 +28,7 @@ from gatehouse.moderation.policy.policy_document import (
     RULE_KEYS,
     SCHEMA,
 )
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "policies.md").read_text("utf-8")

@@ -7,9 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from demo.pipeline import DeployedPipeline
-from gatehouse.moderation.verdict_item import (
-    STATUS,
-)
+from gatehouse.moderation.verdict_item import STATUS
 from localcloud.cloud import LocalCloud
 from localcloud.deployer import Outputs
 

@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 
 from gatehouse.moderation.png_animation import PIECE_BYTES
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 from tests.e2e.conftest import Deploy
 from tests.e2e.images import ANIMATED
 from tests.e2e.pipeline import Pipeline

@@ -7,9 +7,7 @@ import pytest
 
 from demo.pipeline import Upload
 from gatehouse.contracts.function_metrics import ResultsMetric
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 from localcloud.rekognition.refusal import BulkRefusal
 from tests.e2e.conftest import Deploy
 from tests.e2e.images import BLOCKED, CLEAN, REVIEW

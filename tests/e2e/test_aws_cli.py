@@ -11,9 +11,7 @@ import pytest
 from demo.commands import AWS_CLI, SAMPLES_FOLDER, aws_commands, bulk_commands, environment_line
 from demo.samples import write_samples
 from demo.synthesis import ROOT
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 from localcloud.endpoint import command_line_environment
 from tests.e2e.pipeline import Pipeline
 

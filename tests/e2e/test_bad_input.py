@@ -5,9 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from demo.pipeline import Upload
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import MAX_IMAGE_BYTES
 from tests.e2e.conftest import Deploy
 from tests.e2e.events import created_event

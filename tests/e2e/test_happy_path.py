@@ -8,13 +8,8 @@ import pytest
 
 from demo.pipeline import Upload
 from demo.samples import sample_images
-from gatehouse.moderation.status import (
-    FLAGGED,
-    Status,
-)
-from gatehouse.moderation.verdict_item import (
-    STATUS,
-)
+from gatehouse.moderation.status import FLAGGED, Status
+from gatehouse.moderation.verdict_item import STATUS
 from localcloud.rekognition.planted_labels import plant
 from tests.e2e.pipeline import Pipeline
 

@@ -11,9 +11,7 @@ from PIL import Image
 from demo.pipeline import Upload
 from gatehouse.moderation.batch import uploads_key
 from gatehouse.moderation.chunk import CHUNK_FAILED
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 from lambdas.analyzer.chunk_analysis import CLOSING_SECONDS, MAX_DELIVERIES, Outcome
 from tests.e2e.conftest import Deploy
 from tests.e2e.events import created_event

@@ -6,9 +6,7 @@ from functools import partial
 import pytest
 
 from demo.pipeline import Upload
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 from tests.e2e.conftest import BULK
 from tests.e2e.events import created_event
 from tests.e2e.images import BLOCKED, CLEAN

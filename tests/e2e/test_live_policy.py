@@ -13,9 +13,7 @@ from gatehouse.configuration.policies import compile_policies
 from gatehouse.configuration.settings import load_settings
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer, policy_key
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 from localcloud.cloud import LocalCloud
 from stacks.lambda_dependencies import install_dependencies
 from stacks.node_runtime import use_packaged_node

@@ -5,9 +5,7 @@ from pathlib import Path
 import pytest
 
 from demo.pipeline import Upload
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 from tests.e2e.conftest import BULK
 from tests.e2e.images import BLOCKED, CLEAN
 from tests.e2e.pipeline import Pipeline

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 from tests.e2e.conftest import BULK
 from tests.e2e.images import BLOCKED, CLEAN, REVIEW, image
 from tests.e2e.pipeline import Pipeline

@@ -11,12 +11,8 @@ import pytest
 import yaml
 
 from demo.pipeline import Upload
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.verdict_item import (
-    STATUS,
-)
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.verdict_item import STATUS
 from tests.e2e.conftest import QUICK
 from tests.e2e.images import image
 from tests.e2e.pipeline import Pipeline

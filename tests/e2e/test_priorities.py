@@ -7,9 +7,7 @@ from functools import partial
 import pytest
 
 from demo.pipeline import Upload
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 from tests.e2e.images import BLOCKED, CLEAN
 from tests.e2e.pipeline import Pipeline
 

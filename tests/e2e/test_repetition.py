@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from demo.pipeline import Upload
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 from tests.e2e.conftest import QUICK
 from tests.e2e.events import created_event, queue_event
 from tests.e2e.images import BLOCKED, CLEAN, image

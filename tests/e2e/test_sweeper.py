@@ -6,13 +6,8 @@ import pytest
 
 from demo.pipeline import Upload
 from gatehouse.moderation.open_batch import OPEN_PREFIX
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.verdict_item import (
-    BATCH_ID,
-    STATUS,
-)
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.verdict_item import BATCH_ID, STATUS
 from tests.e2e.conftest import BULK
 from tests.e2e.images import BLOCKED, CLEAN
 from tests.e2e.pipeline import Pipeline

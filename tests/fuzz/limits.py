@@ -12,12 +12,7 @@ from typing import Any
 from boto3.dynamodb.types import TypeSerializer
 
 from gatehouse.moderation.flag import MAX_BYTES, Flag
-from gatehouse.moderation.verdict_item import (
-    INDEX_PARTITION,
-    INDEX_SORT,
-    OBJECT,
-    VERSION,
-)
+from gatehouse.moderation.verdict_item import INDEX_PARTITION, INDEX_SORT, OBJECT, VERSION
 
 _KEYS = {OBJECT: 2048, VERSION: 1024, INDEX_PARTITION: 2048, INDEX_SORT: 1024}
 _ITEM_BYTES = 400 * 1024

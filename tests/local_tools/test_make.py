@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from demo.synthesis import ROOT
+from tests.chaos.evidence import FOLDER
 
 WORKFLOWS = {path.stem: path for path in (ROOT / ".github" / "workflows").glob("*.yml")}
 
@@ -71,6 +72,17 @@ def test_whatever_a_workflow_makes_is_a_target() -> None:
 
     assert all(made.values())
     assert {name: unknown for name, asked in made.items() if (unknown := asked - targets)} == {}
+
+
+def test_what_explains_a_violated_run_outlives_the_nightly_runner() -> None:
+    (job,) = yaml.safe_load(WORKFLOWS["nightly"].read_text("utf-8"))["jobs"].values()
+    made, kept = job["steps"][-2:]
+
+    assert made["run"] == "make ${{ matrix.target }}"
+    assert kept["if"] == "failure()"
+    assert kept["uses"].startswith("actions/upload-artifact@")
+    assert Path(kept["with"]["path"]) == FOLDER
+    assert kept["with"]["include-hidden-files"] is True, "it leaves out what begins with a dot, like .cache"
 
 
 def made_targets(workflow: Path) -> set[str]:

@@ -8,12 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gatehouse.moderation.open_batch import open_key
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.verdict_item import (
-    STATUS,
-)
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.verdict_item import STATUS
 from localcloud.cloud import LocalCloud
 from tests.e2e.pipeline import Pipeline
 

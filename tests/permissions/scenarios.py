@@ -19,12 +19,8 @@ from gatehouse.moderation.image_pass import ImagePass
 from gatehouse.moderation.open_batch import OpenBatch
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer, policy_key
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.verdict_item import (
-    claim_from_item,
-)
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.verdict_item import claim_from_item
 from lambdas.analyzer.chunk_analysis import CLOSING_SECONDS, MAX_DELIVERIES
 from tests.e2e.events import created_event
 from tests.e2e.images import BLOCKED, CLEAN

@@ -18,19 +18,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import botocore.session
-from localstack.aws.api.stepfunctions import (
-    EvaluationFailedEventDetails,
-    HistoryEventType,
-    StateMachineType,
-)
+from localstack.aws.api.stepfunctions import EvaluationFailedEventDetails, HistoryEventType, StateMachineType
 from localstack.services.stepfunctions.asl.component.common.error_name.failure_event import (
     FailureEvent,
     FailureEventException,
 )
 from localstack.services.stepfunctions.asl.component.common.error_name.states_error_name import StatesErrorName
-from localstack.services.stepfunctions.asl.component.common.error_name.states_error_name_type import (
-    StatesErrorNameType,
-)
+from localstack.services.stepfunctions.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
 from localstack.services.stepfunctions.asl.component.common.retry import retrier_decl
 from localstack.services.stepfunctions.asl.component.common.string.string_expression import StringJSONata
 from localstack.services.stepfunctions.asl.component.state.state_execution.state_task import lambda_eval_utils

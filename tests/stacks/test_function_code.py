@@ -10,12 +10,7 @@ import pytest
 
 from gatehouse.configuration.policies import compile_policies
 from stacks.constructs.function_code import assemble_code
-from stacks.lambda_dependencies import (
-    REQUIREMENTS,
-    DependenciesError,
-    install_dependencies,
-    installed_dependencies,
-)
+from stacks.lambda_dependencies import REQUIREMENTS, DependenciesError, install_dependencies, installed_dependencies
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICIES = compile_policies(ROOT / "policies").files(["standard", "strict"])

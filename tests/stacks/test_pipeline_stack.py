@@ -17,9 +17,7 @@ from gatehouse.contracts.results_environment import ResultsEnvironment
 from gatehouse.contracts.sweep_schedule import Schedule
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.lane import Priority
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 from tests.stacks.conftest import Assembly, only, resources, settings_of, workflow
 
 

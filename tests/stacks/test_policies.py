@@ -8,22 +8,14 @@ from typing import Any
 import pytest
 
 from demo.samples import sample_images
-from gatehouse.configuration.policies import (
-    PolicyCatalog,
-    compile_policies,
-    compile_policy,
-    find_mistakes,
-    find_notes,
-)
+from gatehouse.configuration.policies import PolicyCatalog, compile_policies, compile_policy, find_mistakes, find_notes
 from gatehouse.configuration.settings_section import SettingsError
 from gatehouse.moderation.analysis import Analysis, parse_answer
 from gatehouse.moderation.lane import Lane
 from gatehouse.moderation.policy import taxonomy
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.rule import CONTENT_TYPES
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 from localcloud.rekognition.analysis import answer
 from localcloud.rekognition.images import MOST_BYTES_OF_AN_OBJECT, open_image
 from localcloud.rekognition.planted_labels import find

@@ -20,9 +20,7 @@ from gatehouse.configuration.settings_mistakes import find_settings_mistakes
 from gatehouse.configuration.settings_section import SettingsError
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.lane import Lane, Priority
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 
 ROOT = Path(__file__).resolve().parents[2]
 

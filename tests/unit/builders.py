@@ -7,34 +7,18 @@ from typing import Any
 
 from gatehouse.moderation.analysis import Analysis, ContentType, Label
 from gatehouse.moderation.batch import Batch, BatchSettings, BatchUpload, read_settings
-from gatehouse.moderation.claim import (
-    Claim,
-)
+from gatehouse.moderation.claim import Claim
 from gatehouse.moderation.engine import Engine
-from gatehouse.moderation.failure import (
-    Failure,
-)
+from gatehouse.moderation.failure import Failure
 from gatehouse.moderation.lane import Lane
-from gatehouse.moderation.moment import (
-    iso,
-)
+from gatehouse.moderation.moment import iso
 from gatehouse.moderation.policy import taxonomy
 from gatehouse.moderation.policy.policy import Policy
-from gatehouse.moderation.reason import (
-    PolicyReference,
-    Reason,
-)
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.upload import (
-    Upload,
-)
+from gatehouse.moderation.reason import PolicyReference, Reason
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.upload import Upload
 from gatehouse.moderation.upload_event import UploadEvent, parse_event
-from gatehouse.moderation.verdict import (
-    BY_POLICY,
-    Verdict,
-)
+from gatehouse.moderation.verdict import BY_POLICY, Verdict
 from gatehouse.moderation.verdict_item import claim_item, verdict_item
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -22,14 +22,7 @@ from moto import mock_aws
 from gatehouse.aws.verdict_table import VerdictTable
 from gatehouse.aws.work_bucket import WorkBucket
 from gatehouse.moderation.upload import Upload
-from gatehouse.moderation.verdict_item import (
-    INDEX,
-    INDEX_PARTITION,
-    INDEX_PROJECTION,
-    INDEX_SORT,
-    OBJECT,
-    VERSION,
-)
+from gatehouse.moderation.verdict_item import INDEX, INDEX_PARTITION, INDEX_PROJECTION, INDEX_SORT, OBJECT, VERSION
 from tests.unit.aws_calls import AwsCalls
 
 if TYPE_CHECKING:

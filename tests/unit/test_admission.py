@@ -14,14 +14,9 @@ from gatehouse.moderation.batch import manifest_key, uploads_key
 from gatehouse.moderation.open_batch import open_key
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.policy_pointer import PolicyPointerError
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import Upload
-from gatehouse.moderation.verdict_item import (
-    claim_from_item,
-    verdict_item,
-)
+from gatehouse.moderation.verdict_item import claim_from_item, verdict_item
 from lambdas.batcher.admission import Admission, Admitted
 from tests.unit.aws_calls import Killed
 from tests.unit.builders import NOON, a_lane, a_policy, a_verdict, an_upload, uploads

@@ -20,9 +20,7 @@ from gatehouse.moderation.batch import (
 )
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.policy.policy import Policy
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import MAX_IMAGE_BYTES, Upload
 from tests.unit.builders import ADAPTER, a_batch, a_claim, a_lane, a_policy, an_upload, settings_and_index
 from tests.unit.test_upload import HEX, KEYS

@@ -11,15 +11,9 @@ import pytest
 
 from gatehouse.contracts.function_metrics import BatcherMetric
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.upload_event import (
-    readmission_message,
-)
-from gatehouse.moderation.verdict_item import (
-    claim_from_item,
-)
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.upload_event import readmission_message
+from gatehouse.moderation.verdict_item import claim_from_item
 from lambdas.batcher import handler as batcher
 from tests.emitted_metrics import EMITTED
 from tests.unit.aws_calls import AwsCalls, Killed

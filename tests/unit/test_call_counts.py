@@ -28,10 +28,7 @@ from gatehouse.moderation.analysis import answer_line
 from gatehouse.moderation.chunk import Chunk
 from gatehouse.moderation.image_pass import ImagePass
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer
-from gatehouse.moderation.status import (
-    FLAGGED,
-    Status,
-)
+from gatehouse.moderation.status import FLAGGED, Status
 from lambdas.analyzer.chunk_analysis import ChunkAnalysis, Outcome
 from lambdas.analyzer.pace import Pace
 from lambdas.batcher.active_policies import ActivePolicies

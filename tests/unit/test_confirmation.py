@@ -6,13 +6,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gatehouse.moderation.confirmation import StoredObject, aliases_of, doubt, speaks_of
-from gatehouse.moderation.moment import (
-    iso,
-    second,
-)
-from gatehouse.moderation.upload import (
-    Upload,
-)
+from gatehouse.moderation.moment import iso, second
+from gatehouse.moderation.upload import Upload
 from tests.unit.builders import an_upload
 from tests.unit.test_upload import KEYS
 

@@ -6,9 +6,7 @@ import pytest
 from gatehouse.moderation.analysis import Analysis, ContentType, Label
 from gatehouse.moderation.policy.explanation import MAX_OPTIONS, Alternative, RuleChange, apply_changes, explain
 from gatehouse.moderation.policy.policy import Policy
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 from tests.unit.builders import a_policy, an_analysis, content_types
 
 DRAWN = {"Illustrated": 90.0}

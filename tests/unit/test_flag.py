@@ -7,17 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatehouse.moderation.analysis import Label
-from gatehouse.moderation.failure import (
-    Failure,
-)
+from gatehouse.moderation.failure import Failure
 from gatehouse.moderation.flag import MAX_BYTES, MAX_MESSAGES, Flag, in_batches
-from gatehouse.moderation.reason import (
-    PolicyReference,
-    Reason,
-)
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.reason import PolicyReference, Reason
+from gatehouse.moderation.status import Status
 from tests.unit.builders import a_claim, a_verdict, an_analysis, an_upload
 from tests.unit.test_upload import KEYS
 

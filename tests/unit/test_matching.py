@@ -8,16 +8,10 @@ from hypothesis import strategies as st
 from gatehouse.moderation.analysis import ImageError, answer_line, error_line
 from gatehouse.moderation.batch import Batch
 from gatehouse.moderation.engine import Engine
-from gatehouse.moderation.failure import (
-    Failure,
-)
+from gatehouse.moderation.failure import Failure
 from gatehouse.moderation.matching import Answers, BulkAnswers, ImageAnswers, is_leftover, judge, withdraw
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.verdict import (
-    Verdict,
-)
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.verdict import Verdict
 from gatehouse.moderation.verdict_item import verdict_item
 from tests.unit.builders import (
     ADAPTER,

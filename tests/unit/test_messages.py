@@ -5,9 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatehouse.moderation.upload_event import (
-    readmission_message,
-)
+from gatehouse.moderation.upload_event import readmission_message
 from lambdas.batcher.messages import Messages
 from tests.unit.builders import a_lane, an_upload, s3_event, sqs_records
 from tests.unit.test_upload import JSON

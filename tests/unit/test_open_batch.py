@@ -5,9 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatehouse.moderation.claim import (
-    Claim,
-)
+from gatehouse.moderation.claim import Claim
 from gatehouse.moderation.open_batch import OPEN_PREFIX, OpenBatch, named_by, open_key
 from tests.unit.builders import an_upload, uploads
 

@@ -6,9 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatehouse.moderation.failure import (
-    Failure,
-)
+from gatehouse.moderation.failure import Failure
 from gatehouse.moderation.png_animation import ANIMATED, MOST_PIECES, PIECE_BYTES, UNREADABLE, unseen_frames
 from tests.unit.pngs import ANIMATION, END, HEADER, PIXELS, SIGNATURE, animated, chunk, png
 

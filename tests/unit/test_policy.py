@@ -8,13 +8,8 @@ from gatehouse.moderation.analysis import Analysis, ContentType, Label
 from gatehouse.moderation.policy.judging import Judgment
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.rule import Outcome, Thresholds
-from gatehouse.moderation.reason import (
-    PolicyReference,
-    Reason,
-)
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.reason import PolicyReference, Reason
+from gatehouse.moderation.status import Status
 from tests.unit.builders import a_policy, an_analysis, content_types
 
 #: Gore is blocked from 80, but where the image is a drawing a person looks, from 90.

@@ -14,9 +14,7 @@ from gatehouse.moderation.policy.explanation import apply_changes, explain
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.replay import replay
 from gatehouse.moderation.policy.taxonomy import PARENTS, ancestors, descendants
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 from tests.unit.builders import a_verdict
 
 # --- The second opinion ---

@@ -11,15 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatehouse.moderation.confirmation import StoredObject, speaks_of
-from gatehouse.moderation.moment import (
-    iso,
-)
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.upload import (
-    version_named,
-)
+from gatehouse.moderation.moment import iso
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.upload import version_named
 from gatehouse.moderation.verdict_item import verdict_item
 from tests.unit.builders import a_claim, a_verdict, an_upload
 

@@ -5,16 +5,9 @@ import pytest
 
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.replay import Replayed, is_replayable, replay
-from gatehouse.moderation.reason import (
-    Reason,
-)
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.verdict import (
-    BY_POLICY,
-    Verdict,
-)
+from gatehouse.moderation.reason import Reason
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.verdict import BY_POLICY, Verdict
 from tests.unit.builders import ADAPTER, a_policy, a_verdict, an_analysis
 
 LATER = "2026-11-23T08:00:00.000Z"

@@ -3,11 +3,7 @@ from typing import Any
 import pytest
 
 from gatehouse.moderation.chunk import Chunk
-from gatehouse.moderation.failure import (
-    MAX_CODE,
-    MAX_MESSAGE,
-    Failure,
-)
+from gatehouse.moderation.failure import MAX_CODE, MAX_MESSAGE, Failure
 from gatehouse.moderation.image_pass import ImagePass
 from lambdas.results.request import Fallback, ImageRun, Job, Location, Request
 

@@ -13,16 +13,10 @@ from gatehouse.aws.work_bucket import WorkBucket
 from gatehouse.contracts.function_metrics import ResultsMetric
 from gatehouse.moderation.analysis import ImageError, answer_line, error_line
 from gatehouse.moderation.chunk import Chunk
-from gatehouse.moderation.claim import (
-    Claim,
-)
+from gatehouse.moderation.claim import Claim
 from gatehouse.moderation.image_pass import ImagePass
-from gatehouse.moderation.moment import (
-    iso,
-)
-from gatehouse.moderation.upload import (
-    Upload,
-)
+from gatehouse.moderation.moment import iso
+from gatehouse.moderation.upload import Upload
 from lambdas.results import handler as results
 from tests.emitted_metrics import EMITTED
 from tests.unit.builders import a_batch, a_lane, an_answer, an_upload, result_line

@@ -16,28 +16,16 @@ from gatehouse.aws.verdict_table import VerdictTableBusyError
 from gatehouse.moderation.analysis import ImageError, answer_line, error_line
 from gatehouse.moderation.batch import Batch, BatchUpload, index_lines, uploads_key
 from gatehouse.moderation.chunk import Chunk
-from gatehouse.moderation.claim import (
-    Claim,
-)
+from gatehouse.moderation.claim import Claim
 from gatehouse.moderation.engine import Engine
-from gatehouse.moderation.failure import (
-    Failure,
-)
+from gatehouse.moderation.failure import Failure
 from gatehouse.moderation.image_pass import ImagePass
 from gatehouse.moderation.lane import Priority
-from gatehouse.moderation.moment import (
-    iso,
-)
+from gatehouse.moderation.moment import iso
 from gatehouse.moderation.open_batch import OpenBatch, open_key
 from gatehouse.moderation.policy.policy import Policy
-from gatehouse.moderation.status import (
-    FLAGGED,
-    Status,
-)
-from gatehouse.moderation.upload import (
-    Upload,
-    version_named,
-)
+from gatehouse.moderation.status import FLAGGED, Status
+from gatehouse.moderation.upload import Upload, version_named
 from lambdas.results import settlement
 from lambdas.results.request import ImageRun, Job, Location, Request
 from lambdas.results.settlement import Again, Settled, Settlement

@@ -12,19 +12,11 @@ from gatehouse.aws.executions import Progress
 from gatehouse.aws.ingest_queue import IngestQueue
 from gatehouse.contracts.sweep_schedule import LaneRoute, Schedule
 from gatehouse.moderation.batch import new_batch_id
-from gatehouse.moderation.moment import (
-    iso,
-)
+from gatehouse.moderation.moment import iso
 from gatehouse.moderation.open_batch import OpenBatch, open_key
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.upload import (
-    Upload,
-)
-from gatehouse.moderation.verdict_item import (
-    claim_from_item,
-)
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.upload import Upload
+from gatehouse.moderation.verdict_item import claim_from_item
 from lambdas.batcher.admission import Admission
 from lambdas.batcher.messages import Messages
 from lambdas.sweeper.sweep import READMIT_AGAIN, Sweep, Swept

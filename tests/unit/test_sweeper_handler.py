@@ -9,12 +9,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from gatehouse.contracts.function_metrics import SweeperMetric
-from gatehouse.moderation.claim import (
-    Claim,
-)
-from gatehouse.moderation.moment import (
-    iso,
-)
+from gatehouse.moderation.claim import Claim
+from gatehouse.moderation.moment import iso
 from gatehouse.moderation.open_batch import OpenBatch, open_key
 from lambdas.sweeper import handler as sweeper
 from tests.emitted_metrics import EMITTED

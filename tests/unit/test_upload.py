@@ -6,12 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gatehouse.moderation.upload import (
-    MAX_TEXT_BYTES,
-    UnreadableUploadError,
-    Upload,
-    version_named,
-)
+from gatehouse.moderation.upload import MAX_TEXT_BYTES, UnreadableUploadError, Upload, version_named
 from gatehouse.moderation.upload_event import MalformedMessageError, readmission_message
 from tests.unit.builders import an_upload, event_in, s3_event, upload_in
 

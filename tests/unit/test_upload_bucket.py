@@ -7,13 +7,9 @@ from botocore.exceptions import ClientError
 from gatehouse.aws.upload_bucket import UploadBucket
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.png_animation import MOST_PIECES, PIECE_BYTES
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import Upload
-from gatehouse.moderation.verdict import (
-    Verdict,
-)
+from gatehouse.moderation.verdict import Verdict
 from tests.unit.aws_calls import an_error
 from tests.unit.builders import a_claim, a_verdict, an_upload
 from tests.unit.conftest import UPLOADS, Storage

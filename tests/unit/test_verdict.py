@@ -10,21 +10,10 @@ from hypothesis import strategies as st
 
 from gatehouse.moderation.analysis import CONFIDENCE_DECIMALS, Analysis, ContentType, Label
 from gatehouse.moderation.engine import Engine
-from gatehouse.moderation.failure import (
-    Failure,
-)
-from gatehouse.moderation.reason import (
-    PolicyReference,
-    Reason,
-)
-from gatehouse.moderation.status import (
-    FINAL,
-    FLAGGED,
-    Status,
-)
-from gatehouse.moderation.verdict import (
-    Verdict,
-)
+from gatehouse.moderation.failure import Failure
+from gatehouse.moderation.reason import PolicyReference, Reason
+from gatehouse.moderation.status import FINAL, FLAGGED, Status
+from gatehouse.moderation.verdict import Verdict
 from gatehouse.moderation.verdict_item import (
     DECISION_ATTRIBUTES,
     INDEX_PARTITION,

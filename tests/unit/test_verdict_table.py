@@ -5,12 +5,8 @@ from botocore.exceptions import ClientError
 
 from gatehouse.aws import verdict_table
 from gatehouse.aws.verdict_table import VerdictTable, VerdictTableBusyError
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.verdict_item import (
-    claim_from_item,
-)
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.verdict_item import claim_from_item
 from tests.unit.aws_calls import cancelled
 from tests.unit.builders import a_claim, a_verdict, an_upload, uploads
 from tests.unit.conftest import TABLE, Storage

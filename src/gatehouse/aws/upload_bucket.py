@@ -8,26 +8,17 @@ from botocore.exceptions import ClientError
 
 from gatehouse.moderation.confirmation import ARCHIVED, FORBIDDEN, GONE, REPLACED, StoredObject, aliases_of, doubt
 from gatehouse.moderation.engine import Engine
-from gatehouse.moderation.moment import (
-    iso,
-)
+from gatehouse.moderation.moment import iso
 from gatehouse.moderation.png_animation import PIECE_BYTES, unseen_frames
-from gatehouse.moderation.upload import (
-    Upload,
-    version_named,
-)
+from gatehouse.moderation.upload import Upload, version_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from mypy_boto3_s3 import S3Client
 
-    from gatehouse.moderation.failure import (
-        Failure,
-    )
-    from gatehouse.moderation.verdict import (
-        Verdict,
-    )
+    from gatehouse.moderation.failure import Failure
+    from gatehouse.moderation.verdict import Verdict
 
 #: Objects looked at at the same time; the client's connection pool is as large.
 PARALLEL_LOOKS = 32

@@ -12,16 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
-from gatehouse.moderation.claim import (
-    Claim,
-)
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.claim import Claim
+from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import Upload
-from gatehouse.moderation.verdict import (
-    Verdict,
-)
+from gatehouse.moderation.verdict import Verdict
 from gatehouse.moderation.verdict_item import BATCH_ID, CLAIMED_AT, OBJECT, STATUS, VERSION, claim_item, verdict_item
 
 if TYPE_CHECKING:

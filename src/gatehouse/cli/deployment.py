@@ -17,9 +17,7 @@ from gatehouse.contracts.stack_outputs import (
 )
 from gatehouse.contracts.texts import is_on, read_days, read_lane_policies, read_statuses
 from gatehouse.moderation.lane import Lane
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackTypeDef

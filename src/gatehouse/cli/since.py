@@ -4,9 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from gatehouse.cli.errors import CommandError
-from gatehouse.moderation.moment import (
-    iso,
-)
+from gatehouse.moderation.moment import iso
 
 _AGO = re.compile(r"(\d{1,6})([hd])")
 _UNITS = {"h": "hours", "d": "days"}

@@ -9,18 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from gatehouse.cli.throttling import patiently
 from gatehouse.cli.verdict_store import Item, python_item
-from gatehouse.moderation.status import (
-    FLAGGED,
-    Status,
-)
+from gatehouse.moderation.status import FLAGGED, Status
 from gatehouse.moderation.upload import version_named
-from gatehouse.moderation.verdict_item import (
-    INDEX,
-    INDEX_PARTITION,
-    INDEX_SORT,
-    OBJECT,
-    VERSION,
-)
+from gatehouse.moderation.verdict_item import INDEX, INDEX_PARTITION, INDEX_SORT, OBJECT, VERSION
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -16,9 +16,7 @@ from botocore.exceptions import ClientError
 
 from gatehouse.cli.errors import CommandError
 from gatehouse.cli.throttling import TRIES, is_throttled, patiently, pause_seconds
-from gatehouse.moderation.verdict import (
-    Verdict,
-)
+from gatehouse.moderation.verdict import Verdict
 from gatehouse.moderation.verdict_item import (
     ATTEMPT,
     BATCH_ID,

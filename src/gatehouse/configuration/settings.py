@@ -24,10 +24,7 @@ from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.policy_document import DEFAULT
 from gatehouse.moderation.policy.policy_document import Path as Place
 from gatehouse.moderation.policy.rule import Rule
-from gatehouse.moderation.status import (
-    FINAL,
-    Status,
-)
+from gatehouse.moderation.status import FINAL, Status
 
 #: Days CloudWatch Logs keeps events (API reference, PutRetentionPolicy).
 LOG_RETENTION_DAYS = (

@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gatehouse.contracts.texts import is_on, on_off_text, read_statuses, statuses_text
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 
 
 @dataclass(frozen=True, slots=True)

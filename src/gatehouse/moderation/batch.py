@@ -13,18 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gatehouse.moderation.claim import (
-    Claim,
-)
+from gatehouse.moderation.claim import Claim
 from gatehouse.moderation.document import MISSHAPEN, of_kind, optional_text, shown, text, whole
-from gatehouse.moderation.failure import (
-    Failure,
-)
+from gatehouse.moderation.failure import Failure
 from gatehouse.moderation.lane import Lane, Priority, policy_name_for
 from gatehouse.moderation.policy.policy import Policy
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import MAX_IMAGE_BYTES, Upload
 
 SCHEMA = "gatehouse.batch/4"

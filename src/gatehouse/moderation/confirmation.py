@@ -13,15 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote, unquote_plus
 
-from gatehouse.moderation.failure import (
-    Failure,
-)
-from gatehouse.moderation.moment import (
-    second,
-)
-from gatehouse.moderation.upload import (
-    Upload,
-)
+from gatehouse.moderation.failure import Failure
+from gatehouse.moderation.moment import second
+from gatehouse.moderation.upload import Upload
 
 #: The upload's bytes are gone, or nothing can tell whether they are still there: no other analysis would help.
 SUPERSEDED = "Superseded"

@@ -10,15 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gatehouse.moderation.analysis import (
-    Analysis,
-    content_types_document,
-    labels_document,
-)
+from gatehouse.moderation.analysis import Analysis, content_types_document, labels_document
 from gatehouse.moderation.policy import taxonomy
-from gatehouse.moderation.verdict import (
-    Verdict,
-)
+from gatehouse.moderation.verdict import Verdict
 
 SCHEMA = "gatehouse.flag/1"
 

@@ -9,18 +9,11 @@ from gatehouse.moderation.analysis import Analysis, ResultLineError, parse_resul
 from gatehouse.moderation.batch import BatchSettings, BatchUpload
 from gatehouse.moderation.confirmation import DEFINITE_CODES, SUPERSEDED
 from gatehouse.moderation.engine import Engine
-from gatehouse.moderation.failure import (
-    Failure,
-)
+from gatehouse.moderation.failure import Failure
 from gatehouse.moderation.image_errors import is_unsupported
 from gatehouse.moderation.png_animation import UNSUPPORTED_CODES
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.verdict import (
-    BY_POLICY,
-    Verdict,
-)
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.verdict import BY_POLICY, Verdict
 
 UNREADABLE = "UnreadableResult"
 CONTRADICTORY = Failure("ContradictoryResults", "two results for this upload disagree")

@@ -11,16 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from gatehouse.moderation.claim import (
-    Claim,
-)
+from gatehouse.moderation.claim import Claim
 from gatehouse.moderation.document import MISSHAPEN, of_kind, optional_text, shown, text, whole
-from gatehouse.moderation.moment import (
-    iso,
-)
-from gatehouse.moderation.upload import (
-    Upload,
-)
+from gatehouse.moderation.moment import iso
+from gatehouse.moderation.upload import Upload
 
 OPEN_PREFIX = "open/"
 

@@ -8,9 +8,7 @@ a PNG needs its chunks up to there, which are read piece by piece.
 import struct
 from collections.abc import Callable
 
-from gatehouse.moderation.failure import (
-    Failure,
-)
+from gatehouse.moderation.failure import Failure
 
 #: What is read at a time. The chunks before a picture's pixels rarely take more, but for a color profile or a text.
 PIECE_BYTES = 16 * 1024

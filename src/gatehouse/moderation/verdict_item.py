@@ -5,13 +5,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from gatehouse.moderation.analysis import (
-    Analysis,
-    ContentType,
-    Label,
-    content_types_document,
-    labels_document,
-)
+from gatehouse.moderation.analysis import Analysis, ContentType, Label, content_types_document, labels_document
 from gatehouse.moderation.claim import Claim
 from gatehouse.moderation.document import of_kind, text, whole
 from gatehouse.moderation.engine import Engine

@@ -15,6 +15,9 @@ from stacks.constructs.workflow.workflow_states import ERROR_CODE, ERROR_MESSAGE
 #: Jobs started for a batch at most.
 MAX_JOBS = 3
 
+#: Times that the start of a job is tried again while Rekognition throttles: half an hour at most.
+START_RETRIES = 20
+
 #: FailureDetails codes that a new job may not run into (Rekognition API model, MediaAnalysisJobFailureCode).
 TRANSIENT_FAILURES = ("INTERNAL_ERROR", "THROTTLED", "RESOURCE_NOT_READY")
 
@@ -153,7 +156,8 @@ class BulkEngineStates(Construct):
         else:  # the image engine can have the batch at once
             give_up(task, (*HOPELESS_STARTS, *DENIED, UNKNOWN_ERROR))
         self._retry_for_slot(task, is_patient=is_patient)
-        retry(task, [*TRANSIENT_ERRORS, "Rekognition.ResourceNotReadyException"], interval=2, longest=120, attempts=20)
+        passing = [*TRANSIENT_ERRORS, "Rekognition.ResourceNotReadyException"]
+        retry(task, passing, interval=2, longest=120, attempts=START_RETRIES)
         retry(task, ["States.TaskFailed"], interval=5, longest=60, attempts=3)
         return task
 

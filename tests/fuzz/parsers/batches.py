@@ -6,36 +6,19 @@ from typing import Any
 
 from gatehouse.moderation.batch import read_index, read_settings
 from gatehouse.moderation.chunk import Chunk, ChunkMessage, ChunkMessageError
-from gatehouse.moderation.failure import (
-    Failure,
-)
+from gatehouse.moderation.failure import Failure
 from gatehouse.moderation.image_pass import ImagePass
 from gatehouse.moderation.matching import BulkAnswers, judge
-from gatehouse.moderation.moment import (
-    iso,
-)
+from gatehouse.moderation.moment import iso
 from gatehouse.moderation.open_batch import OpenBatch
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.upload import (
-    MAX_TEXT_BYTES,
-)
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.upload import MAX_TEXT_BYTES
 from gatehouse.moderation.verdict_item import verdict_item
 from lambdas.results.request import ImageRun, Request
 from tests.fuzz.limits import assert_storable
 from tests.fuzz.mutation import encoded, mutated_document, mutated_json, mutated_text, written
 from tests.fuzz.parser import Case, Parser
-from tests.unit.builders import (
-    ADAPTER,
-    NOON,
-    a_batch,
-    a_claim,
-    a_lane,
-    an_analysis,
-    an_upload,
-    settings_and_index,
-)
+from tests.unit.builders import ADAPTER, NOON, a_batch, a_claim, a_lane, an_analysis, an_upload, settings_and_index
 
 _LANE = a_lane(policy="test", policy_overrides=(("kids/", "strict"),), adapter=ADAPTER)
 _BATCH = a_batch(

@@ -8,19 +8,10 @@ from typing import Any
 from gatehouse.moderation.batch import Batch, read_index, read_settings
 from gatehouse.moderation.confirmation import aliases_of
 from gatehouse.moderation.lane import Lane
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.upload import (
-    UnreadableUploadError,
-    Upload,
-)
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.upload import UnreadableUploadError, Upload
 from gatehouse.moderation.upload_event import MalformedMessageError, readmission_message
-from gatehouse.moderation.verdict_item import (
-    claim_from_item,
-    claim_item,
-    verdict_item,
-)
+from gatehouse.moderation.verdict_item import claim_from_item, claim_item, verdict_item
 from lambdas.batcher.messages import Messages
 from localcloud.rekognition import manifest
 from tests.fuzz.limits import assert_storable

@@ -7,15 +7,8 @@ from typing import Any
 
 from gatehouse.cli.policy.recent_verdicts import RecentVerdicts
 from gatehouse.cli.policy.stored_verdict import governing_policy, judged_verdict
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.verdict_item import (
-    claim_from_item,
-    claim_item,
-    verdict_from_item,
-    verdict_item,
-)
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.verdict_item import claim_from_item, claim_item, verdict_from_item, verdict_item
 from tests.fuzz.mutation import mutated_document, written
 from tests.fuzz.parser import Case, Parser
 from tests.unit.builders import a_claim, a_verdict, an_analysis, an_upload

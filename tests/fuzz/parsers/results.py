@@ -9,16 +9,10 @@ from gatehouse.moderation.analysis import MAX_LINE_BYTES, ResultLineError, parse
 from gatehouse.moderation.chunk import chunk_lines
 from gatehouse.moderation.flag import Flag
 from gatehouse.moderation.matching import BulkAnswers, ImageAnswers, judge
-from gatehouse.moderation.moment import (
-    iso,
-)
+from gatehouse.moderation.moment import iso
 from gatehouse.moderation.policy import taxonomy
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.verdict import (
-    Verdict,
-)
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.verdict import Verdict
 from gatehouse.moderation.verdict_item import verdict_item
 from tests.fuzz.limits import assert_publishable, assert_storable
 from tests.fuzz.mutation import encoded, mutated_document, mutated_text, written

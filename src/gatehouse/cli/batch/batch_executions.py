@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gatehouse.aws.executions import MAX_REDRIVES
 from gatehouse.cli.batch.execution_history import ExecutionHistory
-from gatehouse.moderation.moment import (
-    iso,
-)
+from gatehouse.moderation.moment import iso
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient

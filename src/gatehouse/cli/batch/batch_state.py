@@ -16,9 +16,7 @@ from gatehouse.cli.errors import CommandError
 from gatehouse.cli.verdict_store import VerdictStore
 from gatehouse.moderation.batch import batch_prefix, settings_key, uploads_key
 from gatehouse.moderation.open_batch import OPEN_PREFIX
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import Upload
 
 if TYPE_CHECKING:

@@ -7,19 +7,10 @@ from typing import Any
 
 from gatehouse.cli.batch.failed_uploads import failure_code
 from gatehouse.cli.verdict_store import Identity, Item, VerdictStore, identity_of
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import Upload
-from gatehouse.moderation.verdict import (
-    BY_POLICY,
-)
-from gatehouse.moderation.verdict_item import (
-    BATCH_ID,
-    OBJECT,
-    STATUS,
-    VERSION,
-)
+from gatehouse.moderation.verdict import BY_POLICY
+from gatehouse.moderation.verdict_item import BATCH_ID, OBJECT, STATUS, VERSION
 
 _ATTRIBUTES = (OBJECT, VERSION, STATUS, BATCH_ID, "error", "decided_by")
 

@@ -10,19 +10,10 @@ from typing import TYPE_CHECKING, Any
 from gatehouse.cli.verdict_lookup import PARALLEL_QUERIES, VerdictLookup
 from gatehouse.cli.verdict_store import KEYS_A_READ, Identity, Item, VerdictStore, identity_of
 from gatehouse.moderation.document import MISSHAPEN
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import Upload
-from gatehouse.moderation.verdict import (
-    BY_POLICY,
-)
-from gatehouse.moderation.verdict_item import (
-    BATCH_ID,
-    OBJECT,
-    STATUS,
-    VERSION,
-)
+from gatehouse.moderation.verdict import BY_POLICY
+from gatehouse.moderation.verdict_item import BATCH_ID, OBJECT, STATUS, VERSION
 
 if TYPE_CHECKING:
     from gatehouse.cli.clock import Clock

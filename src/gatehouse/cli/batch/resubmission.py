@@ -11,12 +11,8 @@ from typing import Generic, Protocol, TypeVar
 
 from gatehouse.aws.ingest_queue import IngestQueue, MessageNotSentError
 from gatehouse.cli.deployed_lanes import DeployedLanes
-from gatehouse.moderation.upload import (
-    Upload,
-)
-from gatehouse.moderation.upload_event import (
-    readmission_message,
-)
+from gatehouse.moderation.upload import Upload
+from gatehouse.moderation.upload_event import readmission_message
 
 #: Messages between two looks at how far it is.
 _AT_A_TIME = 100

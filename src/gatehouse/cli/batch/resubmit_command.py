@@ -15,9 +15,7 @@ from gatehouse.cli.deployed_lanes import DeployedLanes
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
 from gatehouse.cli.output import Format, Output, OutputFormat
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 
 
 def resubmit(

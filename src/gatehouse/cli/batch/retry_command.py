@@ -18,9 +18,7 @@ from gatehouse.cli.output import Format, Output, OutputFormat
 from gatehouse.cli.progress import progress
 from gatehouse.cli.since import parse_since
 from gatehouse.console import printable
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 
 CLOCK = Clock()
 

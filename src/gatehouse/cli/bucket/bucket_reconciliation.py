@@ -15,15 +15,9 @@ from gatehouse.cli.verdict_lookup import PARALLEL_QUERIES, VerdictLookup
 from gatehouse.cli.verdict_store import Item
 from gatehouse.moderation.confirmation import StoredObject, speaks_of
 from gatehouse.moderation.document import MISSHAPEN
-from gatehouse.moderation.status import (
-    Status,
-)
+from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import Upload
-from gatehouse.moderation.verdict_item import (
-    BATCH_ID,
-    CLAIMED_AT,
-    STATUS,
-)
+from gatehouse.moderation.verdict_item import BATCH_ID, CLAIMED_AT, STATUS
 
 #: Objects in memory at a time: enough to keep all threads busy.
 _AT_A_TIME = 50 * PARALLEL_QUERIES

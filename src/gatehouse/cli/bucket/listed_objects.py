@@ -13,12 +13,8 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote_plus
 
 from gatehouse.cli.errors import CommandError
-from gatehouse.moderation.moment import (
-    iso,
-)
-from gatehouse.moderation.upload import (
-    version_named,
-)
+from gatehouse.moderation.moment import iso
+from gatehouse.moderation.upload import version_named
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -6,10 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from gatehouse.moderation.moment import (
-    iso,
-    second,
-)
+from gatehouse.moderation.moment import iso, second
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -23,9 +23,7 @@ from gatehouse.cli.progress import progress
 from gatehouse.cli.since import parse_since
 from gatehouse.cli.verdict_lookup import PARALLEL_QUERIES, VerdictLookup
 from gatehouse.console import printable
-from gatehouse.moderation.moment import (
-    iso,
-)
+from gatehouse.moderation.moment import iso
 
 CLOCK = Clock()
 

@@ -10,16 +10,9 @@ from gatehouse.cli.verdict_store import Item
 from gatehouse.moderation.document import MISSHAPEN
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.replay import Replayed, is_replayable, replay
-from gatehouse.moderation.status import (
-    JUDGED,
-    Status,
-)
-from gatehouse.moderation.verdict import (
-    Verdict,
-)
-from gatehouse.moderation.verdict_item import (
-    STATUS,
-)
+from gatehouse.moderation.status import JUDGED, Status
+from gatehouse.moderation.verdict import Verdict
+from gatehouse.moderation.verdict_item import STATUS
 
 _WITHOUT_LABELS = frozenset({Status.PENDING, Status.UNSUPPORTED, Status.FAILED})
 

@@ -14,26 +14,15 @@ from gatehouse.cli.output import Format, Output, OutputFormat
 from gatehouse.cli.policy.explanation_report import explanation_document, policy_words, reason_line, show_explanation
 from gatehouse.cli.policy.policy_source import POLICIES_FOLDER, SOURCE_HELP, PolicySources, sources_of
 from gatehouse.cli.verdict_lookup import VerdictLookup
-from gatehouse.moderation.claim import (
-    Claim,
-)
+from gatehouse.moderation.claim import Claim
 from gatehouse.moderation.document import MISSHAPEN
 from gatehouse.moderation.policy.explanation import Explanation
 from gatehouse.moderation.policy.explanation import explain as explanation_of
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.replay import is_replayable, replay
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.verdict import (
-    BY_POLICY,
-    Verdict,
-)
-from gatehouse.moderation.verdict_item import (
-    STATUS,
-    claim_from_item,
-    verdict_from_item,
-)
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.verdict import BY_POLICY, Verdict
+from gatehouse.moderation.verdict_item import STATUS, claim_from_item, verdict_from_item
 
 _OBJECT_URI = re.compile(r"s3://[^/]+/.+", re.DOTALL)
 

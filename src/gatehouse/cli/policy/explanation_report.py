@@ -11,10 +11,7 @@ from gatehouse.moderation.policy.explanation import Alternative, Explanation, Ru
 from gatehouse.moderation.policy.judging import Weight
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.rule import Thresholds
-from gatehouse.moderation.reason import (
-    PolicyReference,
-    Reason,
-)
+from gatehouse.moderation.reason import PolicyReference, Reason
 
 
 def explanation_document(explanation: Explanation, policy: Policy) -> dict[str, Any]:

@@ -10,20 +10,10 @@ from gatehouse.cli.verdict_store import Item
 from gatehouse.moderation.document import MISSHAPEN
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.replay import replay
-from gatehouse.moderation.reason import (
-    PolicyReference,
-)
-from gatehouse.moderation.status import (
-    FLAGGED,
-    Status,
-)
-from gatehouse.moderation.verdict import (
-    BY_POLICY,
-    Verdict,
-)
-from gatehouse.moderation.verdict_item import (
-    STATUS,
-)
+from gatehouse.moderation.reason import PolicyReference
+from gatehouse.moderation.status import FLAGGED, Status
+from gatehouse.moderation.verdict import BY_POLICY, Verdict
+from gatehouse.moderation.verdict_item import STATUS
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,22 +23,12 @@ from gatehouse.cli.policy.stored_verdict import PolicyNameFor, governing_policy,
 from gatehouse.cli.verdict_store import Identity, Item, Selection, VerdictStore, identity_of
 from gatehouse.moderation.document import MISSHAPEN
 from gatehouse.moderation.flag import MAX_MESSAGES, Flag, in_batches
-from gatehouse.moderation.moment import (
-    iso,
-)
+from gatehouse.moderation.moment import iso
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.replay import Replayed, is_replayable, replay
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.verdict import (
-    Verdict,
-)
-from gatehouse.moderation.verdict_item import (
-    BATCH_ID,
-    CLAIMED_AT,
-    STATUS,
-)
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.verdict import Verdict
+from gatehouse.moderation.verdict_item import BATCH_ID, CLAIMED_AT, STATUS
 
 #: UpdateItem calls in flight.
 PARALLEL_WRITES = 32

@@ -17,9 +17,7 @@ from gatehouse.cli.policy.recent_verdicts import RecentVerdicts, VerdictGroup
 from gatehouse.cli.verdict_lookup import DAYS, MOST, PARALLEL_QUERIES, VerdictLookup
 from gatehouse.cli.verdict_store import VerdictStore
 from gatehouse.console import printable
-from gatehouse.moderation.moment import (
-    iso,
-)
+from gatehouse.moderation.moment import iso
 from gatehouse.moderation.policy.policy import Policy
 
 _NOT_COUNTED = "Approvals are not in the index these are taken from, so they are not counted here."

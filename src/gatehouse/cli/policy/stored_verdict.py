@@ -3,12 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gatehouse.moderation.verdict import (
-    Verdict,
-)
-from gatehouse.moderation.verdict_item import (
-    verdict_from_item,
-)
+from gatehouse.moderation.verdict import Verdict
+from gatehouse.moderation.verdict_item import verdict_from_item
 
 #: The policy's name for a lane and a key, or None if the lane is gone; see `Deployment.policy_name_for`.
 PolicyNameFor = Callable[[str, str], str | None]

@@ -11,21 +11,10 @@ from gatehouse.cli.deployment import Deployment, LaneQueues
 from gatehouse.cli.errors import CommandError
 from gatehouse.cli.queue.message_queue import Look, MessageQueue, QueuedMessage
 from gatehouse.cli.verdict_store import Item, VerdictStore
-from gatehouse.moderation.status import (
-    Status,
-)
-from gatehouse.moderation.upload import (
-    UnreadableUploadError,
-    Upload,
-)
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.upload import UnreadableUploadError, Upload
 from gatehouse.moderation.upload_event import MalformedMessageError, UploadEvent, parse_event
-from gatehouse.moderation.verdict_item import (
-    BATCH_ID,
-    CLAIMED_AT,
-    OBJECT,
-    STATUS,
-    VERSION,
-)
+from gatehouse.moderation.verdict_item import BATCH_ID, CLAIMED_AT, OBJECT, STATUS, VERSION
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -10,10 +10,7 @@ from gatehouse.moderation.policy.judging import Judgment, Weight, kinds_of
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.policy_document import DEFAULT
 from gatehouse.moderation.policy.rule import Rule, Thresholds
-from gatehouse.moderation.status import (
-    JUDGED,
-    Status,
-)
+from gatehouse.moderation.status import JUDGED, Status
 
 #: Ways to a stricter outcome that are told, the smallest change first.
 MAX_OPTIONS = 3

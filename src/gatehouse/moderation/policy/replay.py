@@ -8,14 +8,8 @@ from dataclasses import dataclass, replace
 
 from gatehouse.moderation.policy.judging import Judgment
 from gatehouse.moderation.policy.policy import Policy
-from gatehouse.moderation.status import (
-    JUDGED,
-    Status,
-)
-from gatehouse.moderation.verdict import (
-    BY_POLICY,
-    Verdict,
-)
+from gatehouse.moderation.status import JUDGED, Status
+from gatehouse.moderation.verdict import BY_POLICY, Verdict
 
 
 def is_replayable(status: str, decided_by: str | None) -> bool:
