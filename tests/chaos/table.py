@@ -34,8 +34,9 @@ BULK, IMAGE, AUTO, FAST, BACKFILL = BULK_LANES[0], "image", "auto", "fast", "bac
 MAX_JOBS = 3
 TRANSIENT_FAILURES = ("INTERNAL_ERROR", "THROTTLED", "RESOURCE_NOT_READY")
 
-#: Starts of a job while Rekognition throttles, and what the batch fails with then, where its lane has no other engine.
-MAX_STARTS = 21
+#: Starts of a job while Rekognition throttles, where its lane has no other engine and where it has; and what the batch
+#: fails with then where it has none.
+PATIENT_STARTS, MAX_STARTS = 201, 21
 THROTTLED_START = "Rekognition.ThrottlingException"
 
 _AGAIN = "analysed again"
@@ -503,11 +504,11 @@ def _rekognition() -> Iterator[Row]:
         switches={"throttle_calls": 5},
         answers=(("StartMediaAnalysisJob", throttled),),
     )
-    start = {"operation": "StartMediaAnalysisJob", "error": throttled, "times": MAX_STARTS}
-    for engine, lane, situation, outcome, code in (
-        ("Bulk", BULK, situations.uploaded, "FAILED: the lane has no other engine", {THROTTLED_START}),
-        ("Auto", AUTO, situations.uploaded_many, "as usual: by the image engine", set()),
+    for engine, lane, starts, situation, outcome, code in (
+        ("Bulk", BULK, PATIENT_STARTS, situations.uploaded, "FAILED: the lane has no other engine", {THROTTLED_START}),
+        ("Auto", AUTO, MAX_STARTS, situations.uploaded_many, "as usual: by the image engine", set()),
     ):
+        start = {"operation": "StartMediaAnalysisJob", "error": throttled, "times": starts}
         yield Row(
             f"{engine}: start job",
             "throttled for longer than it is tried",

@@ -17,6 +17,7 @@ def test_the_table_knows_which_failures_of_a_job_the_workflow_tries_again() -> N
     assert table.MAX_JOBS == bulk_engine_states.MAX_JOBS
     assert table.TRANSIENT_FAILURES == bulk_engine_states.TRANSIENT_FAILURES
     assert table.MAX_STARTS == 1 + bulk_engine_states.START_RETRIES
+    assert table.PATIENT_STARTS == 1 + bulk_engine_states.PATIENT_START_RETRIES
 
 
 def test_every_fault_can_be_armed() -> None:

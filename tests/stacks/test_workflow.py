@@ -499,3 +499,12 @@ def test_an_outage_of_hours_ends_without_a_person(
 ) -> None:
     for workflow in (live, fast, backfill):
         assert patience(workflow.states[state], "States.TaskFailed") > 3 * 3600
+
+
+def test_a_batch_that_only_bulk_will_do_for_is_started_after_hours_of_throttling(
+    live: Workflow, backfill: Workflow
+) -> None:
+    for workflow in (live, backfill):
+        for error in ("ThrottlingException", "ProvisionedThroughputExceededException", "InternalServerErrorException"):
+            assert patience(workflow.states["Start job"], f"Rekognition.{error}") > 3 * 3600
+            assert patience(workflow.states["Try to start job"], f"Rekognition.{error}") < 3600

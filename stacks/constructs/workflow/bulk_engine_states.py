@@ -15,8 +15,10 @@ from stacks.constructs.workflow.workflow_states import ERROR_CODE, ERROR_MESSAGE
 #: Jobs started for a batch at most.
 MAX_JOBS = 3
 
-#: Times that the start of a job is tried again while Rekognition throttles: half an hour at most.
+#: Times that the start of a job is tried again while Rekognition throttles or fails: some twenty minutes where the
+#: image engine can have the batch, and hours where only bulk will do.
 START_RETRIES = 20
+PATIENT_START_RETRIES = 200
 
 #: FailureDetails codes that a new job may not run into (Rekognition API model, MediaAnalysisJobFailureCode).
 TRANSIENT_FAILURES = ("INTERNAL_ERROR", "THROTTLED", "RESOURCE_NOT_READY")
@@ -157,7 +159,7 @@ class BulkEngineStates(Construct):
             give_up(task, (*HOPELESS_STARTS, *DENIED, UNKNOWN_ERROR))
         self._retry_for_slot(task, is_patient=is_patient)
         passing = [*TRANSIENT_ERRORS, "Rekognition.ResourceNotReadyException"]
-        retry(task, passing, interval=2, longest=120, attempts=START_RETRIES)
+        retry(task, passing, interval=2, longest=120, attempts=PATIENT_START_RETRIES if is_patient else START_RETRIES)
         retry(task, ["States.TaskFailed"], interval=5, longest=60, attempts=3)
         return task
 
