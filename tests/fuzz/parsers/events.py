@@ -10,14 +10,14 @@ from gatehouse.moderation.confirmation import aliases_of
 from gatehouse.moderation.lane import Lane
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import UnreadableUploadError, Upload
-from gatehouse.moderation.upload_event import MalformedMessageError, readmission_message
+from gatehouse.moderation.upload_event import MalformedMessageError, UploadEvent, parse_event, readmission_message
 from gatehouse.moderation.verdict_item import claim_from_item, claim_item, verdict_item
 from lambdas.batcher.messages import Messages
 from localcloud.rekognition import manifest
 from tests.fuzz.limits import assert_storable
 from tests.fuzz.mutation import mutated_document, mutated_json
 from tests.fuzz.parser import Case, Parser
-from tests.unit.builders import a_batch, a_claim, a_lane, a_verdict, an_upload, event_in, s3_event, upload_in
+from tests.unit.builders import a_batch, a_claim, a_lane, a_verdict, an_upload, event_in, s3_event
 
 _KEYS = (
     *(
@@ -70,14 +70,14 @@ def _draw(random: Random) -> Case:
 def _check(case: Case) -> bool:
     assert isinstance(case, str)
     try:
-        upload = upload_in(case)
+        event = parse_event(case)
     except (MalformedMessageError, UnreadableUploadError):
         return False
-    batch_id = event_in(case).resubmit_of
-    assert batch_id is None or "resubmit_of" in str(json.loads(case))
-    if upload is not None:
-        _assert_usable(upload)
-        assert upload_in(readmission_message(upload, batch_id)) == upload
+    if event is not None:
+        assert event.resubmit_of is None or "resubmit_of" in str(json.loads(case))
+        _assert_usable(event.upload)
+        again = UploadEvent(event.upload, is_readmitted=True, resubmit_of=event.resubmit_of)
+        assert parse_event(readmission_message(event.upload, event.resubmit_of)) == again
     return True
 
 
