@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gatehouse.cli.aws.policy_parameters import OperatorsPolicyParameters
 from gatehouse.cli.connection import Connection
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
 from gatehouse.cli.policy.policy_documents import PolicyDocuments
-from gatehouse.cli.policy.policy_pointers import PolicyPointers
 from gatehouse.cli.policy.policy_source import PolicySources, read_policy_file, sources_of
 from gatehouse.configuration.settings_section import SettingsError
 from gatehouse.moderation.policy.policy import Policy
@@ -38,10 +38,10 @@ def documents(deployed: Deployed) -> PolicyDocuments:
 
 
 @pytest.fixture
-def pointers(deployed: Deployed) -> PolicyPointers:
+def pointers(deployed: Deployed) -> OperatorsPolicyParameters:
     """The pointers of the deployment."""
     connection = Connection()
-    return PolicyPointers(connection.client("ssm"), Deployment.find(connection).policy_parameters)
+    return OperatorsPolicyParameters(connection.client("ssm"), Deployment.find(connection).policy_parameters)
 
 
 @pytest.mark.parametrize("name", ["draft.yaml", "folder/draft", "./draft", "draft.json"])
@@ -145,7 +145,7 @@ def test_a_missing_permission_does_not_look_like_a_missing_document(
     assert deployed.recorded() == {}
 
 
-def test_pointers_are_read_by_name_and_moved(pointers: PolicyPointers, deployed: Deployed) -> None:
+def test_pointers_are_read_by_name_and_moved(pointers: OperatorsPolicyParameters, deployed: Deployed) -> None:
     stored = pointers.look()[0]["standard"]
 
     pointers.move(stored, stored.pointer.moved_to(V2))
@@ -161,14 +161,14 @@ def test_a_dozen_pointers_are_read_in_two_calls(deployed: Deployed) -> None:
     names = [f"policy-{letter}" for letter in "abcdefghijkl"]
     for name in names:
         deployed.ship(policy_of(STRICT.replace("strict", name)))
-    pointers = PolicyPointers(Connection().client("ssm"), {name: f"parameter-of-{name}" for name in names})
+    pointers = OperatorsPolicyParameters(Connection().client("ssm"), {name: f"parameter-of-{name}" for name in names})
 
     assert sorted(pointers.look()[0]) == sorted(names)
     assert deployed.calls.made["GetParameters"] == 2
 
 
 def test_a_pointer_to_another_policy_is_not_taken_for_that_policys(
-    pointers: PolicyPointers, deployed: Deployed
+    pointers: OperatorsPolicyParameters, deployed: Deployed
 ) -> None:
     deployed.point("standard", PolicyPointer.to_shipped(policy_of(STRICT)).to_text())
 
@@ -187,7 +187,7 @@ TEXTS = st.text() | st.recursive(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=TEXTS)
 def test_whatever_a_parameter_holds_is_a_pointer_or_told(
-    pointers: PolicyPointers, deployed: Deployed, text: str
+    pointers: OperatorsPolicyParameters, deployed: Deployed, text: str
 ) -> None:
     held = {"Name": "parameter-of-standard", "Value": text, "LastModifiedDate": datetime.now(UTC)}
     answer: dict[str, Any] = {"Parameters": [held], "InvalidParameters": ["parameter-of-strict"]}

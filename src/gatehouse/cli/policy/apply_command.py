@@ -10,6 +10,7 @@ import typer
 
 from gatehouse.aws.flag_topic import FlagTopic
 from gatehouse.aws.upload_bucket import PARALLEL_LOOKS, UploadBucket
+from gatehouse.cli.aws.policy_parameters import FOLLOWED_AFTER, OperatorsPolicyParameters, StoredPointer
 from gatehouse.cli.clock import Clock
 from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
@@ -17,7 +18,6 @@ from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
 from gatehouse.cli.output import Format, Output, OutputFormat
 from gatehouse.cli.policy.policy_documents import PolicyDocuments
-from gatehouse.cli.policy.policy_pointers import FOLLOWED_AFTER, PolicyPointers, StoredPointer
 from gatehouse.cli.policy.policy_source import short
 from gatehouse.cli.policy.replay_run import PARALLEL_WRITES, Ending, ReplayRun, Report
 from gatehouse.cli.progress import progress
@@ -70,7 +70,7 @@ def apply(
     selection = Selection(parse_since(since, CLOCK.now()) if since else None)
     policy = compile_policy(file)
     found = Deployment.find(connection, deployment).at_rest()
-    pointers = PolicyPointers(connection.client("ssm"), found.policy_parameters)
+    pointers = OperatorsPolicyParameters(connection.client("ssm"), found.policy_parameters)
     stored = _pointer(pointers, policy, found)
     if stored.pointer.hash != policy.hash:
         _check_version(policy, [*pointers.history(stored), stored.pointer], file)
@@ -118,7 +118,7 @@ def apply(
     raise typer.Exit(_EXIT[report.ending])
 
 
-def _pointer(pointers: PolicyPointers, policy: Policy, deployment: Deployment) -> StoredPointer:
+def _pointer(pointers: OperatorsPolicyParameters, policy: Policy, deployment: Deployment) -> StoredPointer:
     found, unreadable = pointers.look()
     if policy.name in found:
         return found[policy.name]
@@ -135,7 +135,9 @@ def _pointer(pointers: PolicyPointers, policy: Policy, deployment: Deployment) -
     )
 
 
-def _moved(pointers: PolicyPointers, policy: Policy, stored: StoredPointer, deployment: Deployment) -> StoredPointer:
+def _moved(
+    pointers: OperatorsPolicyParameters, policy: Policy, stored: StoredPointer, deployment: Deployment
+) -> StoredPointer:
     """The pointer after it was moved to `policy`. What is read right after a write may be what was there before."""
     version = pointers.move(stored, stored.pointer.moved_to(policy))
     if version != stored.version + 1:
@@ -210,7 +212,7 @@ def _wait_for_functions(
         CLOCK.pause(left)
 
 
-def _is_active(pointers: PolicyPointers, policy: Policy, stored: StoredPointer) -> bool:
+def _is_active(pointers: OperatorsPolicyParameters, policy: Policy, stored: StoredPointer) -> bool:
     """Whether the pointer is as it was: moved away and back, uploads may have been judged in between."""
     now = pointers.look()[0].get(policy.name)
     return now is not None and (now.pointer.hash, now.version) == (policy.hash, stored.version)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from gatehouse.cli.aws.policy_parameters import OperatorsPolicyParameters
 from gatehouse.cli.clock import Clock
 from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
@@ -16,7 +17,6 @@ from gatehouse.cli.key_prefix import KeyPrefix
 from gatehouse.cli.output import Format, Output, OutputFormat
 from gatehouse.cli.policy.comparison import Comparison
 from gatehouse.cli.policy.policy_documents import PolicyDocuments
-from gatehouse.cli.policy.policy_pointers import PolicyPointers
 from gatehouse.cli.policy.policy_source import SOURCE_HELP, PolicySources, short
 from gatehouse.cli.progress import progress
 from gatehouse.cli.since import parse_since
@@ -53,7 +53,7 @@ def diff(
     selection = Selection(parse_since(since, CLOCK.now()), lane, prefix or None)
     found = Deployment.find(connection, deployment)
     sources = PolicySources(
-        pointers=lambda: PolicyPointers(connection.client("ssm"), found.policy_parameters),
+        pointers=lambda: OperatorsPolicyParameters(connection.client("ssm"), found.policy_parameters),
         documents=lambda: PolicyDocuments(connection.client("s3"), found.work_bucket),
     )
     comparison = Comparison(sources.resolve(old), sources.resolve(new), found.policy_name_for, examples)

@@ -8,11 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gatehouse.cli.aws.policy_parameters import OperatorsPolicyParameters, StoredPointer
 from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
 from gatehouse.cli.policy.policy_documents import HASH, MIN_HASH_DIGITS, PolicyDocuments
-from gatehouse.cli.policy.policy_pointers import PolicyPointers, StoredPointer
 from gatehouse.moderation.policy.policy import Policy
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class PolicySources:
         folder: where policy files are, for versions that are active but were not recorded yet.
     """
 
-    pointers: Callable[[], PolicyPointers]
+    pointers: Callable[[], OperatorsPolicyParameters]
     documents: Callable[[], PolicyDocuments]
     folder: Path = POLICIES_FOLDER
 
@@ -125,7 +125,7 @@ def sources_of(connection: "Connection", find: Callable[[], Deployment]) -> Poli
     """The policies of a deployment that is found when, and if, it has to be asked."""
     deployment = cache(find)
     return PolicySources(
-        pointers=lambda: PolicyPointers(connection.client("ssm"), deployment().policy_parameters),
+        pointers=lambda: OperatorsPolicyParameters(connection.client("ssm"), deployment().policy_parameters),
         documents=lambda: PolicyDocuments(connection.client("s3"), deployment().work_bucket),
     )
 

@@ -6,12 +6,12 @@ from functools import cache
 from typing import Any
 
 from gatehouse.aws.upload_bucket import PARALLEL_LOOKS, UploadBucket
+from gatehouse.cli.aws.policy_parameters import FOLLOWED_AFTER, OperatorsPolicyParameters, StoredPointer
 from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
 from gatehouse.cli.output import Format, Output, OutputFormat
 from gatehouse.cli.policy.drift import Drift, PolicyInUse, Standing, drifts
-from gatehouse.cli.policy.policy_pointers import FOLLOWED_AFTER, PolicyPointers, StoredPointer
 from gatehouse.cli.policy.policy_source import POLICIES_FOLDER, short, sources_of
 from gatehouse.cli.policy.recent_verdicts import RecentVerdicts, VerdictGroup
 from gatehouse.cli.verdict_lookup import DAYS, MOST, PARALLEL_QUERIES, VerdictLookup
@@ -41,7 +41,7 @@ def status(
     out = Output.of(output)
     connection = Connection(profile, region, endpoint_url)
     found = Deployment.find(connection, deployment)
-    pointers, unreadable = PolicyPointers(connection.client("ssm"), found.policy_parameters).look()
+    pointers, unreadable = OperatorsPolicyParameters(connection.client("ssm"), found.policy_parameters).look()
     policies = [_in_use(name, found, pointers.get(name)) for name in found.policies]
     # By AWS's clock, where it told the time.
     now = next((stored.now for stored in pointers.values()), datetime.now(UTC))
