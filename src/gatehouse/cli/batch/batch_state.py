@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gatehouse.aws.work_bucket import WorkBucket
-from gatehouse.cli.batch.batch_executions import BatchExecution, BatchExecutions
+from gatehouse.cli.aws.executions import DeployedExecutions
+from gatehouse.cli.batch.batch_execution import BatchExecution
 from gatehouse.cli.batch.batch_uploads import BatchUploads
 from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.deployment import Deployment
@@ -60,7 +61,7 @@ class BatchState:
             raise CommandError(f"{batch_id!r} is no batch's id; `batch_id` of a verdict, a flag or a log line is one.")
         s3 = connection.client("s3")
         work = WorkBucket(s3, deployment.work_bucket)
-        execution = BatchExecutions(connection.client("stepfunctions"), deployment.state_machines).find(batch_id)
+        execution = DeployedExecutions(connection.client("stepfunctions"), deployment.state_machines).find(batch_id)
         pages = s3.get_paginator("list_objects_v2").paginate(
             Bucket=deployment.work_bucket, Prefix=batch_prefix(batch_id)
         )

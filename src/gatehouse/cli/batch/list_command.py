@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gatehouse.cli.batch.batch_executions import BatchExecutions, Ending, ListedExecution
+from gatehouse.cli.aws.executions import DeployedExecutions
+from gatehouse.cli.batch.batch_execution import Ending, ListedExecution
 from gatehouse.cli.batch.failed_uploads import FailedBatch, FailedSelection, FailedUploads, by_batch, code_words
 from gatehouse.cli.clock import Clock
 from gatehouse.cli.command_name import COMMAND
@@ -49,7 +50,7 @@ def list_batches(
     oldest = parse_since(since, now)
     found = Deployment.find(connection, deployment)
     endings = list(dict.fromkeys(status or [Ending.FAILED, Ending.ABORTED, Ending.FAILED_UPLOADS]))
-    executions = BatchExecutions(connection.client("stepfunctions"), found.state_machines)
+    executions = DeployedExecutions(connection.client("stepfunctions"), found.state_machines)
     listed = sorted(
         (execution for execution in executions.listed(endings) if execution.changed_at >= oldest),
         key=lambda execution: execution.changed_at,

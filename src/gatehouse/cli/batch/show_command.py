@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from gatehouse.cli.batch.batch_executions import BatchExecution, BatchExecutions, failure_words
+from gatehouse.cli.aws.executions import DeployedExecutions
+from gatehouse.cli.batch.batch_execution import BatchExecution, failure_words
 from gatehouse.cli.batch.batch_state import BatchState
 from gatehouse.cli.batch.batch_uploads import BatchUploads
 from gatehouse.cli.batch.execution_history import ExecutionHistory
@@ -33,7 +34,7 @@ def show(
     connection = Connection(profile, region, endpoint_url)
     found = Deployment.find(connection, deployment)
     state = BatchState.find(connection, found, batch_id)
-    executions = BatchExecutions(connection.client("stepfunctions"), found.state_machines)
+    executions = DeployedExecutions(connection.client("stepfunctions"), found.state_machines)
     history = executions.history(state.execution) if state.execution else ExecutionHistory(None, ())
     retrying = [entry.to_document() for entry in history.retrying]
     out.document({**state.to_document(), "last_state": history.last_state, "retrying": retrying})

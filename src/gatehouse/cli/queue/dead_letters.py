@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gatehouse.cli.batch.batch_executions import BatchExecutions
+from gatehouse.cli.aws.executions import DeployedExecutions
 from gatehouse.cli.deployed_lanes import DeployedLanes
 from gatehouse.cli.deployment import Deployment, LaneQueues
 from gatehouse.cli.errors import CommandError
@@ -115,7 +115,7 @@ class DeadLetterInspection:
 
     lanes: DeployedLanes
     store: VerdictStore
-    executions: BatchExecutions
+    executions: DeployedExecutions
 
     @classmethod
     def of(cls, connection: "Connection", deployment: Deployment) -> "DeadLetterInspection":
@@ -127,7 +127,7 @@ class DeadLetterInspection:
         return cls(
             DeployedLanes.find(connection, deployment),
             VerdictStore(connection.client("dynamodb"), deployment.verdict_table),
-            BatchExecutions(connection.client("stepfunctions"), deployment.state_machines),
+            DeployedExecutions(connection.client("stepfunctions"), deployment.state_machines),
         )
 
     def inspect(self, messages: Sequence[QueuedMessage], kind: QueueKind) -> list[DeadLetter]:
