@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from gatehouse.cli.aws.policy_parameters import OperatorsPolicyParameters, StoredPointer, UnreadablePointer
+from gatehouse.cli.aws.work_bucket import OperatorsWorkBucket
 from gatehouse.cli.policy import apply_command as command
-from gatehouse.cli.policy.policy_documents import PolicyDocuments
 from gatehouse.moderation.moment import (
     iso,
 )
@@ -60,9 +60,9 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> PatientClock:
             found[name] = replace(stored, modified=modified, now=patience.now())
         return found, unreadable
 
-    record, kept_since = PolicyDocuments.record, dict[str, datetime]()
+    record, kept_since = OperatorsWorkBucket.record_policy, dict[str, datetime]()
 
-    def record_by_this_clock(self: PolicyDocuments, policy: Policy) -> datetime | None:
+    def record_by_this_clock(self: OperatorsWorkBucket, policy: Policy) -> datetime | None:
         kept = record(self, policy)
         if not kept:
             kept_since[policy.hash] = patience.now()
@@ -70,7 +70,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> PatientClock:
         return kept_since[policy.hash]
 
     monkeypatch.setattr(OperatorsPolicyParameters, "look", look_by_this_clock)
-    monkeypatch.setattr(PolicyDocuments, "record", record_by_this_clock)
+    monkeypatch.setattr(OperatorsWorkBucket, "record_policy", record_by_this_clock)
     return patience
 
 
@@ -214,7 +214,7 @@ def test_a_policy_that_has_long_been_active_is_not_waited_for(
 ) -> None:
     upload(deployed, a_judged("wine.jpg", WINE, OLD))
     deployed.ship(NEW)
-    PolicyDocuments(deployed.s3, WORK).record(NEW)
+    OperatorsWorkBucket(deployed.s3, WORK).record_policy(NEW)
     patience.seconds += 3600
 
     result = apply()

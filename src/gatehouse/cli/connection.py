@@ -55,8 +55,14 @@ class Connection:
     region: str | None = None
     endpoint_url: str | None = None
 
-    def client(self, service: str, connections: int = 10) -> Any:
-        """A boto3 client; `connections` is the number of threads that will share it.
+    def client(self, service: str, connections: int = 10, *, is_patient: bool = False) -> Any:
+        """A boto3 client.
+
+        Args:
+            connections: the number of threads that will share it.
+            is_patient: for a table that may be read faster than it can take: where it throttles, all threads together
+                call it less often, and a call is tried for a minute or two. Not for what has to be done soon or not at
+                all.
 
         Raises:
             CommandError: the endpoint is not a web address.
@@ -68,7 +74,13 @@ class Connection:
         config = Config(
             max_pool_connections=connections,
             connect_timeout=_CONNECT_SECONDS,
-            retries={"mode": "standard", "total_max_attempts": 5},
+            # After a second at most, then twice that, up to 20; the adaptive mode also sends less for as long as it is
+            # throttled, and is meant for a client of one table (AWS SDKs and Tools reference, Retry behavior).
+            retries=(
+                {"mode": "adaptive", "total_max_attempts": 10}
+                if is_patient
+                else {"mode": "standard", "total_max_attempts": 5}
+            ),
             # The bucket's name in front of the endpoint's host, as S3 has it, would lead nowhere.
             s3={"addressing_style": "path" if self.endpoint_url else "auto"},
         )

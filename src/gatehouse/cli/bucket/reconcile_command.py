@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from gatehouse.cli.aws.verdict_table import PARALLEL_QUERIES, OperatorsVerdictTable
 from gatehouse.cli.bucket.bucket_reconciliation import BucketReconciliation, Finding, ReconciliationReport, Standing
 from gatehouse.cli.bucket.listed_objects import Inventory, ListedObject, list_objects, outermost
 from gatehouse.cli.clock import Clock
@@ -21,7 +22,6 @@ from gatehouse.cli.key_prefix import KeyPrefix
 from gatehouse.cli.output import Format, Output, OutputFormat
 from gatehouse.cli.progress import progress
 from gatehouse.cli.since import parse_since
-from gatehouse.cli.verdict_lookup import PARALLEL_QUERIES, VerdictLookup
 from gatehouse.console import printable
 from gatehouse.moderation.moment import (
     iso,
@@ -97,13 +97,12 @@ def reconcile(
         comparison = BucketReconciliation(
             found.upload_bucket,
             lanes,
-            VerdictLookup(connection.client("dynamodb", connections=PARALLEL_QUERIES), found.verdict_table),
+            OperatorsVerdictTable.of(connection, found, PARALLEL_QUERIES),
             since=oldest,
             until=iso(now - timedelta(minutes=min_age)),
             verdicts_since=_verdicts_since(found, now),
             examples=examples,
             record=record,
-            pause=CLOCK.pause,
             tell=tell,
         )
         report = comparison.compare(_listed(connection, found, prefixes, inventory))

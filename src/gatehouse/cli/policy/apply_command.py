@@ -11,18 +11,18 @@ import typer
 from gatehouse.aws.flag_topic import FlagTopic
 from gatehouse.aws.upload_bucket import PARALLEL_LOOKS, UploadBucket
 from gatehouse.cli.aws.policy_parameters import FOLLOWED_AFTER, OperatorsPolicyParameters, StoredPointer
+from gatehouse.cli.aws.verdict_table import OperatorsVerdictTable, Selection
+from gatehouse.cli.aws.work_bucket import OperatorsWorkBucket
 from gatehouse.cli.clock import Clock
 from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
 from gatehouse.cli.output import Format, Output, OutputFormat
-from gatehouse.cli.policy.policy_documents import PolicyDocuments
 from gatehouse.cli.policy.policy_source import short
 from gatehouse.cli.policy.replay_run import PARALLEL_WRITES, Ending, ReplayRun, Report
 from gatehouse.cli.progress import progress
 from gatehouse.cli.since import parse_since
-from gatehouse.cli.verdict_store import Selection, VerdictStore
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer, PolicyVersion
 
@@ -83,7 +83,7 @@ def apply(
         if stored.version != shown.version:
             raise CommandError(f"The pointer of {policy.name} was moved in the meantime; run the same command again.")
     try:
-        recorded = PolicyDocuments(connection.client("s3"), found.work_bucket).record(policy)
+        recorded = OperatorsWorkBucket(connection.client("s3"), found.work_bucket).record_policy(policy)
         if stored.pointer.hash != policy.hash:
             stored = _moved(pointers, policy, stored, found)
         _wait_for_functions(stored, recorded or stored.now, found.functions_deployed(connection), out.tell)
@@ -91,11 +91,8 @@ def apply(
             run = ReplayRun(
                 policy,
                 policy_name_for=found.policy_name_for,
-                store=VerdictStore(
-                    connection.client("dynamodb", connections=segments + PARALLEL_WRITES),
-                    found.verdict_table,
-                    CLOCK.pause,
-                ),
+                table=OperatorsVerdictTable.of(connection, found, segments, pause=CLOCK.pause),
+                rewrite=OperatorsVerdictTable.of(connection, found, PARALLEL_WRITES, is_patient=False).rewrite,
                 uploads=UploadBucket(
                     connection.client("s3", connections=PARALLEL_LOOKS), finds_animations=found.animation_check
                 ),

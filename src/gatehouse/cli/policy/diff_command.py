@@ -8,6 +8,8 @@ import typer
 from rich.text import Text
 
 from gatehouse.cli.aws.policy_parameters import OperatorsPolicyParameters
+from gatehouse.cli.aws.verdict_table import OperatorsVerdictTable, Selection
+from gatehouse.cli.aws.work_bucket import OperatorsWorkBucket
 from gatehouse.cli.clock import Clock
 from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
@@ -16,11 +18,9 @@ from gatehouse.cli.errors import CommandError
 from gatehouse.cli.key_prefix import KeyPrefix
 from gatehouse.cli.output import Format, Output, OutputFormat
 from gatehouse.cli.policy.comparison import Comparison
-from gatehouse.cli.policy.policy_documents import PolicyDocuments
 from gatehouse.cli.policy.policy_source import SOURCE_HELP, PolicySources, short
 from gatehouse.cli.progress import progress
 from gatehouse.cli.since import parse_since
-from gatehouse.cli.verdict_store import Selection, VerdictStore
 from gatehouse.console import printable
 from gatehouse.moderation.policy.policy import Policy
 
@@ -54,14 +54,14 @@ def diff(
     found = Deployment.find(connection, deployment)
     sources = PolicySources(
         pointers=lambda: OperatorsPolicyParameters(connection.client("ssm"), found.policy_parameters),
-        documents=lambda: PolicyDocuments(connection.client("s3"), found.work_bucket),
+        documents=lambda: OperatorsWorkBucket(connection.client("s3"), found.work_bucket),
     )
     comparison = Comparison(sources.resolve(old), sources.resolve(new), found.policy_name_for, examples)
     _check(comparison.old, selection, found)
-    store = VerdictStore(connection.client("dynamodb", connections=_SEGMENTS), found.verdict_table)
+    table = OperatorsVerdictTable.of(connection, found, _SEGMENTS)
     with (
         progress(out.progress) as tell,
-        closing(store.scan(selection, segments=_SEGMENTS, consistent=False)) as pages,
+        closing(table.scan(selection, segments=_SEGMENTS, consistent=False)) as pages,
     ):
         looked_at = 0
         for page in pages:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gatehouse.cli.aws.verdict_table import OperatorsVerdictTable
 from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from gatehouse.cli.deployment import Deployment
@@ -13,7 +14,6 @@ from gatehouse.cli.errors import CommandError
 from gatehouse.cli.output import Format, Output, OutputFormat
 from gatehouse.cli.policy.explanation_report import explanation_document, policy_words, reason_line, show_explanation
 from gatehouse.cli.policy.policy_source import POLICIES_FOLDER, SOURCE_HELP, PolicySources, sources_of
-from gatehouse.cli.verdict_lookup import VerdictLookup
 from gatehouse.moderation.claim import (
     Claim,
 )
@@ -72,7 +72,7 @@ def explain(
         raise CommandError("--version and --version-id both choose an upload; give one of them.")
     connection = Connection(profile, region, endpoint_url)
     found = Deployment.find(connection, deployment)
-    item = _item(VerdictLookup(connection.client("dynamodb"), found.verdict_table), found, upload, version, version_id)
+    item = _item(OperatorsVerdictTable.of(connection, found), found, upload, version, version_id)
     try:
         claim = claim_from_item(item)
         verdict = None if item[STATUS] == Status.PENDING else verdict_from_item(item)
@@ -100,17 +100,17 @@ def explain(
 
 
 def _item(
-    lookup: VerdictLookup, deployment: Deployment, upload: str, version: str | None, version_id: str | None
+    table: OperatorsVerdictTable, deployment: Deployment, upload: str, version: str | None, version_id: str | None
 ) -> Mapping[str, Any]:
     uri = upload if upload.startswith("s3://") else f"s3://{deployment.upload_bucket}/{upload}"
     if not _OBJECT_URI.fullmatch(uri) or not _is_text(f"{uri}{version}{version_id}"):
         raise CommandError(f"{upload!r} is no object; write s3://bucket/key, or a key of {deployment.upload_bucket}.")
     if version:
-        item = lookup.of_upload(uri, version)
+        item = table.of_upload(uri, version)
     elif version_id:
-        item = lookup.of_version_id(uri, version_id)
+        item = table.of_version_id(uri, version_id)
     else:
-        item = lookup.newest(uri)
+        item = table.newest(uri)
     if item is None:
         which = f" (version {version})" if version else f" (version id {version_id})" if version_id else ""
         raise CommandError(

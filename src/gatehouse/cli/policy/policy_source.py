@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gatehouse.cli.aws.policy_parameters import OperatorsPolicyParameters, StoredPointer
+from gatehouse.cli.aws.work_bucket import HASH, MIN_HASH_DIGITS, OperatorsWorkBucket
 from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
-from gatehouse.cli.policy.policy_documents import HASH, MIN_HASH_DIGITS, PolicyDocuments
 from gatehouse.moderation.policy.policy import Policy
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class PolicySources:
     """
 
     pointers: Callable[[], OperatorsPolicyParameters]
-    documents: Callable[[], PolicyDocuments]
+    documents: Callable[[], OperatorsWorkBucket]
     folder: Path = POLICIES_FOLDER
 
     def resolve(self, source: str) -> Policy:
@@ -106,7 +106,7 @@ class PolicySources:
         Raises:
             CommandError: several recorded ones begin like this.
         """
-        policy = self.documents().find(digits)
+        policy = self.documents().find_recorded(digits)
         return policy or next((found for found in self._files() if found.hash.startswith(digits)), None)
 
     def _files(self) -> Iterator[Policy]:
@@ -126,7 +126,7 @@ def sources_of(connection: "Connection", find: Callable[[], Deployment]) -> Poli
     deployment = cache(find)
     return PolicySources(
         pointers=lambda: OperatorsPolicyParameters(connection.client("ssm"), deployment().policy_parameters),
-        documents=lambda: PolicyDocuments(connection.client("s3"), deployment().work_bucket),
+        documents=lambda: OperatorsWorkBucket(connection.client("s3"), deployment().work_bucket),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from gatehouse.aws.upload_bucket import PARALLEL_LOOKS, UploadBucket
 from gatehouse.cli.aws.policy_parameters import FOLLOWED_AFTER, OperatorsPolicyParameters, StoredPointer
+from gatehouse.cli.aws.verdict_table import DAYS, MOST, PARALLEL_QUERIES, OperatorsVerdictTable
 from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
@@ -14,8 +15,6 @@ from gatehouse.cli.output import Format, Output, OutputFormat
 from gatehouse.cli.policy.drift import Drift, PolicyInUse, Standing, drifts
 from gatehouse.cli.policy.policy_source import POLICIES_FOLDER, short, sources_of
 from gatehouse.cli.policy.recent_verdicts import RecentVerdicts, VerdictGroup
-from gatehouse.cli.verdict_lookup import DAYS, MOST, PARALLEL_QUERIES, VerdictLookup
-from gatehouse.cli.verdict_store import VerdictStore
 from gatehouse.console import printable
 from gatehouse.moderation.moment import (
     iso,
@@ -81,9 +80,8 @@ def _in_use(name: str, deployment: Deployment, stored: StoredPointer | None) -> 
 
 
 def _recent(connection: Connection, deployment: Deployment, now: datetime) -> RecentVerdicts:
-    client = connection.client("dynamodb", connections=PARALLEL_QUERIES)
-    identities = VerdictLookup(client, deployment.verdict_table).newest_flagged(now.date())
-    pages = VerdictStore(client, deployment.verdict_table).read(identities)
+    table = OperatorsVerdictTable.of(connection, deployment, PARALLEL_QUERIES)
+    pages = table.read(table.newest_flagged(now.date()))
     return RecentVerdicts.of((item for page in pages for item in page), deployment.policy_name_for)
 
 

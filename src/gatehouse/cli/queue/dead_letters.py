@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from gatehouse.aws.verdict_table import Item, identity_of
 from gatehouse.cli.aws.executions import DeployedExecutions
+from gatehouse.cli.aws.verdict_table import OperatorsVerdictTable
 from gatehouse.cli.deployed_lanes import DeployedLanes
 from gatehouse.cli.deployment import Deployment, LaneQueues
 from gatehouse.cli.errors import CommandError
 from gatehouse.cli.queue.message_queue import Look, MessageQueue, QueuedMessage
-from gatehouse.cli.verdict_store import Item, VerdictStore
 from gatehouse.moderation.status import (
     Status,
 )
@@ -114,7 +115,7 @@ class DeadLetterInspection:
     """Finds out about messages, for a BatchGetItem of each hundred and a DescribeExecution or more of each batch."""
 
     lanes: DeployedLanes
-    store: VerdictStore
+    table: OperatorsVerdictTable
     executions: DeployedExecutions
 
     @classmethod
@@ -126,7 +127,7 @@ class DeadLetterInspection:
         """
         return cls(
             DeployedLanes.find(connection, deployment),
-            VerdictStore(connection.client("dynamodb"), deployment.verdict_table),
+            OperatorsVerdictTable.of(connection, deployment),
             DeployedExecutions(connection.client("stepfunctions"), deployment.state_machines),
         )
 
@@ -134,7 +135,7 @@ class DeadLetterInspection:
         """Each message's reason, in order."""
         read = [self._read(message, kind) for message in messages]
         unread = {entry.event.upload.identity for entry in read if isinstance(entry, _Addressed)}
-        items = {(item[OBJECT], item[VERSION]): item for page in self.store.read(unread, _ATTRIBUTES) for item in page}
+        items = {identity_of(item): item for page in self.table.read(unread, _ATTRIBUTES) for item in page}
         return [
             self._known(entry, items.get(entry.event.upload.identity)) if isinstance(entry, _Addressed) else entry
             for entry in read
