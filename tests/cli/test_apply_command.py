@@ -10,6 +10,7 @@ import pytest
 from gatehouse.cli.aws.policy_parameters import OperatorsPolicyParameters, StoredPointer, UnreadablePointer
 from gatehouse.cli.aws.work_bucket import OperatorsWorkBucket
 from gatehouse.cli.policy import apply_command as command
+from gatehouse.cli.policy import apply_run
 from gatehouse.moderation.moment import (
     iso,
 )
@@ -542,7 +543,7 @@ def test_another_policys_broken_pointer_is_no_hindrance(run: Run, deployed: Depl
     [("1", "2"), ("9", "10"), ("2026-11", "2026-12"), ("v09", "v10"), ("1.9", "1.10"), ("first", "first-2")],
 )
 def test_the_next_version_is_suggested(version: str, expected: str) -> None:
-    assert command._next_version(version) == expected
+    assert apply_run._next_version(version) == expected
 
 
 # Endings

@@ -14,6 +14,8 @@ from gatehouse.cli.aws.work_bucket import OperatorsWorkBucket
 from gatehouse.cli.connection import Connection
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
+from gatehouse.cli.invocation import Invocation
+from gatehouse.cli.output import Format, Output
 from gatehouse.cli.policy.policy_source import PolicySources, read_policy_file, sources_of
 from gatehouse.configuration.settings_section import SettingsError
 from gatehouse.moderation.policy.policy import Policy
@@ -27,8 +29,7 @@ V2 = policy_of(STANDARD.replace('"1"', '"2"'))
 @pytest.fixture
 def sources(deployed: Deployed) -> PolicySources:
     """The policies of the deployment."""
-    connection = Connection()
-    return sources_of(connection, lambda: Deployment.find(connection))
+    return sources_of(Invocation(Connection(), None, Output.of(Format.TABLE)))
 
 
 @pytest.fixture

@@ -3,45 +3,12 @@
 import os
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from gatehouse.cli.errors import CommandError
 
 if TYPE_CHECKING:
     import boto3
-
-Profile = Annotated[
-    str | None, typer.Option("--profile", metavar="NAME", help="AWS profile; else AWS_PROFILE.", show_default=False)
-]
-Region = Annotated[
-    str | None,
-    typer.Option(
-        "--region", metavar="REGION", help="AWS Region; else AWS_REGION or the profile's.", show_default=False
-    ),
-]
-EndpointUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--endpoint-url",
-        metavar="URL",
-        help="Address to call instead of AWS, such as the local cloud's; else AWS_ENDPOINT_URL.",
-        show_default=False,
-    ),
-]
-DeploymentName = Annotated[
-    str | None,
-    typer.Option(
-        "--deployment",
-        metavar="NAME",
-        envvar="GATEHOUSE_DEPLOYMENT",
-        help="Name of the deployment; else the `name` in the file that GATEHOUSE_SETTINGS names, or in "
-        "./gatehouse.yaml, or gatehouse.",
-        show_default=False,
-    ),
-]
-
 
 #: Far above what connecting takes, and short enough to wait for when a wrong address never answers.
 _CONNECT_SECONDS = 5

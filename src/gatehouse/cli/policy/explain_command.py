@@ -8,10 +8,10 @@ import typer
 
 from gatehouse.cli.aws.verdict_table import OperatorsVerdictTable
 from gatehouse.cli.command_name import COMMAND
-from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
-from gatehouse.cli.output import Format, Output, OutputFormat
+from gatehouse.cli.invocation import Invocation, about_deployment
+from gatehouse.cli.output import Output
 from gatehouse.cli.policy.explanation_report import explanation_document, policy_words, reason_line, show_explanation
 from gatehouse.cli.policy.policy_source import POLICIES_FOLDER, SOURCE_HELP, PolicySources, sources_of
 from gatehouse.moderation.claim import (
@@ -38,7 +38,9 @@ from gatehouse.moderation.verdict_item import (
 _OBJECT_URI = re.compile(r"s3://[^/]+/.+", re.DOTALL)
 
 
+@about_deployment
 def explain(
+    invocation: Invocation,
     upload: Annotated[
         str, typer.Argument(metavar="OBJECT", help="s3://bucket/key, or a key of the deployment's uploads bucket.")
     ],
@@ -60,19 +62,13 @@ def explain(
             show_default="the one that judged",
         ),
     ] = None,
-    profile: Profile = None,
-    region: Region = None,
-    endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = None,
-    output: OutputFormat = Format.TABLE,
 ) -> None:
     """Explain an upload's verdict: which rule fired, on which label, and what would have to change for another."""
-    out = Output.of(output)
+    out = invocation.out
     if version and version_id:
         raise CommandError("--version and --version-id both choose an upload; give one of them.")
-    connection = Connection(profile, region, endpoint_url)
-    found = Deployment.find(connection, deployment)
-    item = _item(OperatorsVerdictTable.of(connection, found), found, upload, version, version_id)
+    found = invocation.deployment
+    item = _item(OperatorsVerdictTable.of(invocation.connection, found), found, upload, version, version_id)
     try:
         claim = claim_from_item(item)
         verdict = None if item[STATUS] == Status.PENDING else verdict_from_item(item)
@@ -82,7 +78,7 @@ def explain(
     if verdict is None:
         _tell_pending(out, claim)
         return
-    chosen = _policy(sources_of(connection, lambda: found), verdict, policy)
+    chosen = _policy(sources_of(invocation), verdict, policy)
     explanation = explanation_of(verdict.analysis, chosen) if verdict.analysis and chosen else None
     notes = _notes(verdict, chosen, explanation)
     out.document(_document(verdict, chosen, explanation, notes))

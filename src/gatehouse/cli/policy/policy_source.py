@@ -4,19 +4,17 @@ import difflib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gatehouse.cli.aws.policy_parameters import OperatorsPolicyParameters, StoredPointer
 from gatehouse.cli.aws.work_bucket import HASH, MIN_HASH_DIGITS, OperatorsWorkBucket
 from gatehouse.cli.command_name import COMMAND
-from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
 from gatehouse.moderation.policy.policy import Policy
 
 if TYPE_CHECKING:
-    from gatehouse.cli.connection import Connection
+    from gatehouse.cli.invocation import Invocation
 
 POLICIES_FOLDER = Path("policies")
 
@@ -121,12 +119,12 @@ class PolicySources:
                 continue
 
 
-def sources_of(connection: "Connection", find: Callable[[], Deployment]) -> PolicySources:
-    """The policies of a deployment that is found when, and if, it has to be asked."""
-    deployment = cache(find)
+def sources_of(invocation: "Invocation") -> PolicySources:
+    """The policies of the deployment that a command is about, which is looked up when, and if, it has to be asked."""
+    connection = invocation.connection
     return PolicySources(
-        pointers=lambda: OperatorsPolicyParameters(connection.client("ssm"), deployment().policy_parameters),
-        documents=lambda: OperatorsWorkBucket(connection.client("s3"), deployment().work_bucket),
+        pointers=lambda: OperatorsPolicyParameters(connection.client("ssm"), invocation.deployment.policy_parameters),
+        documents=lambda: OperatorsWorkBucket(connection.client("s3"), invocation.deployment.work_bucket),
     )
 
 
