@@ -3,7 +3,6 @@
 Limits: 100 actions and 4 MB a transaction, 100 keys a BatchGetItem (DynamoDB API reference).
 """
 
-import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
+from gatehouse.aws.back_off import pause_seconds
 from gatehouse.moderation.claim import (
     Claim,
 )
@@ -37,7 +37,6 @@ ITEMS_A_CALL = 100
 #: Reasons of a cancelled transaction that another try may not meet again (API reference, TransactWriteItems).
 _PASSING = frozenset({"None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 _TRIES = 8
-_LONGEST_PAUSE_SECONDS = 5.0
 
 
 class VerdictTableBusyError(RuntimeError):
@@ -146,7 +145,7 @@ class VerdictTable:
                 if not left:
                     break
                 if busy:
-                    self._pause_after(attempt)
+                    self._pause(pause_seconds(attempt, self._first_pause))
             else:
                 raise VerdictTableBusyError(f"{len(left)} items could not be written after {_TRIES} tries")
         return rejected
@@ -205,12 +204,8 @@ class VerdictTable:
             request = answer.get("UnprocessedKeys")
             if not request:
                 return found
-            self._pause_after(attempt)
+            self._pause(pause_seconds(attempt, self._first_pause))
         raise VerdictTableBusyError(f"some of {len(identities)} items could not be read after {_TRIES} tries")
-
-    def _pause_after(self, attempt: int) -> None:
-        """Wait before the next try, up to twice as long each time, at random so that competitors spread out."""
-        self._pause(random.uniform(0, min(self._first_pause * 2**attempt, _LONGEST_PAUSE_SECONDS)))  # noqa: S311
 
     def _get(self, upload: Upload) -> Item:
         key = {OBJECT: {"S": upload.object}, VERSION: {"S": upload.version}}

@@ -56,31 +56,10 @@ PARALLEL_QUERIES = 20
 
 #: What it takes to judge again: a claim, an analysis, and the decision that stands.
 _NEEDED = (
-    OBJECT,
-    VERSION,
-    STATUS,
-    BATCH_ID,
-    ATTEMPT,
-    CLAIMED_AT,
-    "lane",
-    "bucket",
-    "key",
-    "version_id",
-    "etag",
-    "size",
-    "sequencer",
-    "uploaded_at",
-    "labels",
-    "content_types",
-    "model_version",
-    "min_confidence",
-    "adapter",
-    "engine",
-    "job_id",
-    "reasons",
-    "policy",
-    "decided_at",
-    "decided_by",
+    *(OBJECT, VERSION, STATUS, BATCH_ID, ATTEMPT, CLAIMED_AT),
+    *("lane", "bucket", "key", "version_id", "etag", "size", "sequencer", "uploaded_at"),
+    *("labels", "content_types", "model_version", "min_confidence", "adapter", "engine", "job_id"),
+    *("reasons", "policy", "decided_at", "decided_by"),
 )
 
 #: Refusals of a conditional write that say "not now, not like this": look at the item again. A conflict is with a

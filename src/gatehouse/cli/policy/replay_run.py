@@ -197,7 +197,7 @@ class ReplayRun:
             wait_seconds: how long PENDING uploads are waited for once the table is read.
 
         Raises:
-            ClientError, CommandError: what is written stays so; run again for the rest.
+            ClientError, CommandError, VerdictTableBusyError: what is written stays so; run again for the rest.
         """
         report = self._report
         try:
