@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import typer
 
-from gatehouse.aws.ingest_queue import IngestQueue
+from gatehouse.cli.aws.ingest_queues import ingest_queues
 from gatehouse.cli.batch.batch_state import BatchState
 from gatehouse.cli.batch.batch_uploads import OpenUpload
 from gatehouse.cli.batch.resubmission import Resubmission
@@ -51,8 +51,7 @@ def resubmit(
         found.still(connection)
     try:
         if not dry_run:
-            client = connection.client("sqs")
-            going.send({lane: IngestQueue(client, urls.ingest) for lane, urls in found.queues.items()})
+            going.send(ingest_queues(connection.client("sqs"), found))
     finally:  # what was done is told, whatever ended it
         resubmitted = {lane: len(uploads) for lane, uploads in (going.by_lane if dry_run else going.sent).items()}
         out.document(

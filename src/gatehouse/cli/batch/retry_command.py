@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gatehouse.aws.ingest_queue import IngestQueue
+from gatehouse.cli.aws.ingest_queues import ingest_queues
 from gatehouse.cli.batch.failed_uploads import FailedSelection, FailedUpload, FailedUploads, code_words
 from gatehouse.cli.batch.retry_plan import RetryPlan, counted
 from gatehouse.cli.clock import Clock
@@ -73,10 +73,8 @@ def retry(
         found.still(connection)
     try:
         if not dry_run:
-            client = connection.client("sqs")
-            queues = {name: IngestQueue(client, urls.ingest) for name, urls in found.queues.items()}
             with progress(out.progress) as tell:
-                plan.going.send(queues, tell)
+                plan.going.send(ingest_queues(connection.client("sqs"), found), tell)
     finally:  # what was done is told, whatever ended it
         document = {"status": status.value, "since": selection.since, "dry_run": dry_run, "found": len(uploads)}
         out.document(document | plan.to_document(dry_run=dry_run))

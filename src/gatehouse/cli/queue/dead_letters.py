@@ -1,6 +1,6 @@
 """Why a message is in one of a lane's two dead-letter queues, and whether it may go back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,7 +11,7 @@ from gatehouse.cli.aws.verdict_table import OperatorsVerdictTable
 from gatehouse.cli.deployed_lanes import DeployedLanes
 from gatehouse.cli.deployment import Deployment, LaneQueues
 from gatehouse.cli.errors import CommandError
-from gatehouse.cli.queue.message_queue import Look, MessageQueue, QueuedMessage
+from gatehouse.cli.queue.message_queue import Look, MessageQueue, QueuedMessage, counted
 from gatehouse.moderation.status import (
     Status,
 )
@@ -240,6 +240,12 @@ def chosen_queues(
     return [
         (name, chosen, MessageQueue(client, chosen.url(deployment.queues[name]))) for name in lanes for chosen in kinds
     ]
+
+
+def filled(chosen: Sequence[tuple[str, QueueKind, MessageQueue]]) -> Iterator[tuple[QueueKind, MessageQueue]]:
+    """The queues that have messages, with their kinds: to look into an empty one takes a second."""
+    counts = counted(messages for _, _, messages in chosen)
+    return ((kind, messages) for (_, kind, messages), count in zip(chosen, counts, strict=True) if count.total)
 
 
 def _delivery_problem(message: QueuedMessage) -> str:

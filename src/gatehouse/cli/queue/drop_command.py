@@ -7,9 +7,9 @@ import typer
 from gatehouse.cli.invocation import DryRun, Invocation, Yes, about_deployment
 from gatehouse.cli.output import Output
 from gatehouse.cli.progress import progress
-from gatehouse.cli.queue.dead_letters import DeadLetterInspection, QueueKind, chosen_queues
+from gatehouse.cli.queue.dead_letters import DeadLetterInspection, QueueKind, chosen_queues, filled
 from gatehouse.cli.queue.drop_run import Droppable, DropReport, DropRun
-from gatehouse.cli.queue.message_queue import IN_FLIGHT_ADVICE, PARALLEL_COUNTS, counted
+from gatehouse.cli.queue.message_queue import IN_FLIGHT_ADVICE, PARALLEL_COUNTS
 
 
 @about_deployment
@@ -49,10 +49,8 @@ def drop(
                 tell=tell,
                 report=report,
             )
-            counts = counted(messages for _, _, messages in chosen)
-            for (_, kind, messages), count in zip(chosen, counts, strict=True):
-                if count.total:  # to look into an empty queue takes a second
-                    run.drain(messages, kind)
+            for kind, messages in filled(chosen):
+                run.drain(messages, kind)
     finally:  # what was done is told, whatever ended it
         out.document({"dry_run": dry_run, "reason": reason.value, **report.to_document()})
         _show(out, report, reason, dry_run)

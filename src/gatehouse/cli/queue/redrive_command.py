@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-from gatehouse.aws.ingest_queue import IngestQueue
+from gatehouse.cli.aws.ingest_queues import ingest_queues
 from gatehouse.cli.invocation import DryRun, Invocation, about_deployment
 from gatehouse.cli.key_prefix import KeyPrefix
 from gatehouse.cli.output import Output
 from gatehouse.cli.progress import progress
-from gatehouse.cli.queue.dead_letters import DeadLetterInspection, QueueKind, Reason, chosen_queues
-from gatehouse.cli.queue.message_queue import IN_FLIGHT_ADVICE, PARALLEL_COUNTS, counted
+from gatehouse.cli.queue.dead_letters import DeadLetterInspection, QueueKind, Reason, chosen_queues, filled
+from gatehouse.cli.queue.message_queue import IN_FLIGHT_ADVICE, PARALLEL_COUNTS
 from gatehouse.cli.queue.redrive_run import DeadLetterSelection, RedriveReport, RedriveRun
 
 
@@ -46,7 +46,7 @@ def redrive(
         with progress(out.progress) as tell:
             run = RedriveRun(
                 inspection,
-                ingest={name: IngestQueue(client, queues.ingest) for name, queues in found.queues.items()},
+                ingest=ingest_queues(client, found),
                 selection=DeadLetterSelection(frozenset(reason or ()), prefix),
                 limit=limit,
                 dry_run=dry_run,
@@ -54,10 +54,8 @@ def redrive(
                 tell=tell,
                 report=report,
             )
-            counts = counted(messages for _, _, messages in chosen)
-            for (_, kind, messages), count in zip(chosen, counts, strict=True):
-                if count.total:  # to look into an empty queue takes a second
-                    run.drain(messages, kind)
+            for kind, messages in filled(chosen):
+                run.drain(messages, kind)
     finally:  # what was done is told, whatever ended it
         out.document({"dry_run": dry_run, **report.to_document()})
         _show(out, report, dry_run)
