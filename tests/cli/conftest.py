@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -254,11 +255,20 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
         yield deployed
 
 
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Have botocore note the seconds it would wait for before it repeats a call, and wait for nothing."""
+    waits: list[float] = []
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=waits.append))
+    monkeypatch.setattr("botocore.retries.bucket.TokenBucket.acquire", lambda self: None)
+    return waits
+
+
 def _watch_commands(calls: AwsCalls, monkeypatch: pytest.MonkeyPatch) -> None:
     client_of = Connection.client
 
-    def watched(self: Connection, service: str, connections: int = 10) -> Any:
-        client = client_of(self, service, connections)
+    def watched(self: Connection, *arguments: Any, **options: Any) -> Any:
+        client = client_of(self, *arguments, **options)
         calls.watch(client)
         return client
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from gatehouse.cli.aws.policy_parameters import OperatorsPolicyParameters, StoredPointer, UnreadablePointer
+from gatehouse.cli.aws.work_bucket import OperatorsWorkBucket
 from gatehouse.cli.policy import apply_command as command
-from gatehouse.cli.policy.policy_documents import PolicyDocuments
-from gatehouse.cli.policy.policy_pointers import PolicyPointers, StoredPointer, UnreadablePointer
+from gatehouse.cli.policy import apply_run
 from gatehouse.moderation.moment import iso
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer, policy_key
@@ -40,10 +41,10 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> PatientClock:
     patience = PatientClock()
     monkeypatch.setattr(command, "CLOCK", patience.clock)
     written: dict[str, Any] = {}
-    look = PolicyPointers.look
+    look = OperatorsPolicyParameters.look
 
     def look_by_this_clock(
-        self: PolicyPointers,
+        self: OperatorsPolicyParameters,
     ) -> tuple[dict[str, StoredPointer], tuple[UnreadablePointer, ...]]:
         found, unreadable = look(self)
         moment = patience.now() if written else NOON - timedelta(days=1)
@@ -52,17 +53,17 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> PatientClock:
             found[name] = replace(stored, modified=modified, now=patience.now())
         return found, unreadable
 
-    record, kept_since = PolicyDocuments.record, dict[str, datetime]()
+    record, kept_since = OperatorsWorkBucket.record_policy, dict[str, datetime]()
 
-    def record_by_this_clock(self: PolicyDocuments, policy: Policy) -> datetime | None:
+    def record_by_this_clock(self: OperatorsWorkBucket, policy: Policy) -> datetime | None:
         kept = record(self, policy)
         if not kept:
             kept_since[policy.hash] = patience.now()
             return None
         return kept_since[policy.hash]
 
-    monkeypatch.setattr(PolicyPointers, "look", look_by_this_clock)
-    monkeypatch.setattr(PolicyDocuments, "record", record_by_this_clock)
+    monkeypatch.setattr(OperatorsPolicyParameters, "look", look_by_this_clock)
+    monkeypatch.setattr(OperatorsWorkBucket, "record_policy", record_by_this_clock)
     return patience
 
 
@@ -206,7 +207,7 @@ def test_a_policy_that_has_long_been_active_is_not_waited_for(
 ) -> None:
     upload(deployed, a_judged("wine.jpg", WINE, OLD))
     deployed.ship(NEW)
-    PolicyDocuments(deployed.s3, WORK).record(NEW)
+    OperatorsWorkBucket(deployed.s3, WORK).record_policy(NEW)
     patience.seconds += 3600
 
     result = apply()
@@ -396,22 +397,22 @@ def test_a_pointer_that_does_not_show_is_not_waited_for_long(
 
 def show_moves_after(looks: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have so many looks at the pointers, after one is moved, still see what was there before."""
-    look, move = PolicyPointers.look, PolicyPointers.move
+    look, move = OperatorsPolicyParameters.look, OperatorsPolicyParameters.move
     seen: list[Any] = []
     stale: list[Any] = []
 
-    def look_late(self: PolicyPointers) -> Any:
+    def look_late(self: OperatorsPolicyParameters) -> Any:
         if stale:
             return stale.pop()
         seen.append(look(self))
         return seen[-1]
 
-    def move_late(self: PolicyPointers, stored: StoredPointer, pointer: PolicyPointer) -> int:
+    def move_late(self: OperatorsPolicyParameters, stored: StoredPointer, pointer: PolicyPointer) -> int:
         stale.extend([seen[-1]] * looks)
         return move(self, stored, pointer)
 
-    monkeypatch.setattr(PolicyPointers, "look", look_late)
-    monkeypatch.setattr(PolicyPointers, "move", move_late)
+    monkeypatch.setattr(OperatorsPolicyParameters, "look", look_late)
+    monkeypatch.setattr(OperatorsPolicyParameters, "move", move_late)
 
 
 # Refusals
@@ -534,7 +535,7 @@ def test_another_policys_broken_pointer_is_no_hindrance(run: Run, deployed: Depl
     [("1", "2"), ("9", "10"), ("2026-11", "2026-12"), ("v09", "v10"), ("1.9", "1.10"), ("first", "first-2")],
 )
 def test_the_next_version_is_suggested(version: str, expected: str) -> None:
-    assert command._next_version(version) == expected
+    assert apply_run._next_version(version) == expected
 
 
 # Endings
@@ -643,14 +644,14 @@ def test_of_two_who_apply_at_once_the_last_one_stands(
 ) -> None:
     upload(deployed, a_judged("wine.jpg", WINE, OLD))
     third = policy_of(NEW_TEXT.replace('"2"', '"3"'))
-    move = PolicyPointers.move
+    move = OperatorsPolicyParameters.move
 
-    def move_and_be_overtaken(self: PolicyPointers, stored: StoredPointer, pointer: PolicyPointer) -> int:
+    def move_and_be_overtaken(self: OperatorsPolicyParameters, stored: StoredPointer, pointer: PolicyPointer) -> int:
         version = move(self, stored, pointer)
         move(self, stored, stored.pointer.moved_to(third))
         return version
 
-    monkeypatch.setattr(PolicyPointers, "move", move_and_be_overtaken)
+    monkeypatch.setattr(OperatorsPolicyParameters, "move", move_and_be_overtaken)
 
     result = apply()
 
@@ -661,16 +662,16 @@ def test_of_two_who_apply_at_once_the_last_one_stands(
 def test_a_pointer_moved_away_and_back_does_not_pass_for_untouched(
     apply: Callable[..., Any], deployed: Deployed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look = PolicyPointers.look
+    look = OperatorsPolicyParameters.look
     looks: list[None] = []
 
-    def look_with_a_move(self: PolicyPointers) -> Any:
+    def look_with_a_move(self: OperatorsPolicyParameters) -> Any:
         found, unreadable = look(self)
         looks.append(None)
         moves = 2 * (len(looks) > 2)
         return {name: replace(stored, version=stored.version + moves) for name, stored in found.items()}, unreadable
 
-    monkeypatch.setattr(PolicyPointers, "look", look_with_a_move)
+    monkeypatch.setattr(OperatorsPolicyParameters, "look", look_with_a_move)
 
     result = apply()
 

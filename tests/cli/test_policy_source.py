@@ -9,11 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gatehouse.cli.aws.policy_parameters import OperatorsPolicyParameters
+from gatehouse.cli.aws.work_bucket import OperatorsWorkBucket
 from gatehouse.cli.connection import Connection
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
-from gatehouse.cli.policy.policy_documents import PolicyDocuments
-from gatehouse.cli.policy.policy_pointers import PolicyPointers
+from gatehouse.cli.invocation import Invocation
+from gatehouse.cli.output import Format, Output
 from gatehouse.cli.policy.policy_source import PolicySources, read_policy_file, sources_of
 from gatehouse.configuration.settings_section import SettingsError
 from gatehouse.moderation.policy.policy import Policy
@@ -27,21 +29,20 @@ V2 = policy_of(STANDARD.replace('"1"', '"2"'))
 @pytest.fixture
 def sources(deployed: Deployed) -> PolicySources:
     """The policies of the deployment."""
-    connection = Connection()
-    return sources_of(connection, lambda: Deployment.find(connection))
+    return sources_of(Invocation(Connection(), None, Output.of(Format.TABLE)))
 
 
 @pytest.fixture
-def documents(deployed: Deployed) -> PolicyDocuments:
+def documents(deployed: Deployed) -> OperatorsWorkBucket:
     """The documents of the deployment."""
-    return PolicyDocuments(Connection().client("s3"), WORK)
+    return OperatorsWorkBucket(Connection().client("s3"), WORK)
 
 
 @pytest.fixture
-def pointers(deployed: Deployed) -> PolicyPointers:
+def pointers(deployed: Deployed) -> OperatorsPolicyParameters:
     """The pointers of the deployment."""
     connection = Connection()
-    return PolicyPointers(connection.client("ssm"), Deployment.find(connection).policy_parameters)
+    return OperatorsPolicyParameters(connection.client("ssm"), Deployment.find(connection).policy_parameters)
 
 
 @pytest.mark.parametrize("name", ["draft.yaml", "folder/draft", "./draft", "draft.json"])
@@ -109,43 +110,45 @@ def test_a_name_behind_a_broken_pointer_is_told_to_be(sources: PolicySources, de
         sources.resolve("standard")
 
 
-def test_digits_that_fit_several_policies_are_refused(documents: PolicyDocuments, deployed: Deployed) -> None:
+def test_digits_that_fit_several_policies_are_refused(documents: OperatorsWorkBucket, deployed: Deployed) -> None:
     for ending in ("a", "b"):
         deployed.s3.put_object(Bucket=WORK, Key=policy_key("0" * 63 + ending), Body=b"{}")
 
     with pytest.raises(CommandError, match=r"Several recorded policies begin with 00000000: .*; give more digits"):
-        documents.find("00000000")
+        documents.find_recorded("00000000")
 
 
-def test_a_policy_is_recorded_once(documents: PolicyDocuments, deployed: Deployed) -> None:
-    documents.record(V1)
-    documents.record(V1)
+def test_a_policy_is_recorded_once(documents: OperatorsWorkBucket, deployed: Deployed) -> None:
+    documents.record_policy(V1)
+    documents.record_policy(V1)
 
     assert deployed.recorded() == {policy_key(V1.hash): V1.to_text()}
     assert deployed.calls.made["PutObject"] == 1
-    assert documents.find(V1.hash) == V1
-    assert documents.find(V2.hash) is None
+    assert documents.find_recorded(V1.hash) == V1
+    assert documents.find_recorded(V2.hash) is None
 
 
-def test_a_document_that_is_not_what_its_key_says_is_refused(documents: PolicyDocuments, deployed: Deployed) -> None:
+def test_a_document_that_is_not_what_its_key_says_is_refused(
+    documents: OperatorsWorkBucket, deployed: Deployed
+) -> None:
     deployed.s3.put_object(Bucket=WORK, Key=policy_key(V1.hash), Body=V2.to_text().encode())
 
     with pytest.raises(CommandError, match=r"s3://work/policies/.*\.json can't be used: .* of another hash"):
-        documents.find(V1.hash)
+        documents.find_recorded(V1.hash)
 
 
 def test_a_missing_permission_does_not_look_like_a_missing_document(
-    documents: PolicyDocuments, deployed: Deployed
+    documents: OperatorsWorkBucket, deployed: Deployed
 ) -> None:
     refusal = {"Error": {"Code": "403", "Message": "Forbidden"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
     deployed.calls.answer_next("HeadObject", refusal, status=403)
 
     with pytest.raises(Exception, match="403"):
-        documents.record(V1)
+        documents.record_policy(V1)
     assert deployed.recorded() == {}
 
 
-def test_pointers_are_read_by_name_and_moved(pointers: PolicyPointers, deployed: Deployed) -> None:
+def test_pointers_are_read_by_name_and_moved(pointers: OperatorsPolicyParameters, deployed: Deployed) -> None:
     stored = pointers.look()[0]["standard"]
 
     pointers.move(stored, stored.pointer.moved_to(V2))
@@ -161,14 +164,14 @@ def test_a_dozen_pointers_are_read_in_two_calls(deployed: Deployed) -> None:
     names = [f"policy-{letter}" for letter in "abcdefghijkl"]
     for name in names:
         deployed.ship(policy_of(STRICT.replace("strict", name)))
-    pointers = PolicyPointers(Connection().client("ssm"), {name: f"parameter-of-{name}" for name in names})
+    pointers = OperatorsPolicyParameters(Connection().client("ssm"), {name: f"parameter-of-{name}" for name in names})
 
     assert sorted(pointers.look()[0]) == sorted(names)
     assert deployed.calls.made["GetParameters"] == 2
 
 
 def test_a_pointer_to_another_policy_is_not_taken_for_that_policys(
-    pointers: PolicyPointers, deployed: Deployed
+    pointers: OperatorsPolicyParameters, deployed: Deployed
 ) -> None:
     deployed.point("standard", PolicyPointer.to_shipped(policy_of(STRICT)).to_text())
 
@@ -187,7 +190,7 @@ TEXTS = st.text() | st.recursive(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=TEXTS)
 def test_whatever_a_parameter_holds_is_a_pointer_or_told(
-    pointers: PolicyPointers, deployed: Deployed, text: str
+    pointers: OperatorsPolicyParameters, deployed: Deployed, text: str
 ) -> None:
     held = {"Name": "parameter-of-standard", "Value": text, "LastModifiedDate": datetime.now(UTC)}
     answer: dict[str, Any] = {"Parameters": [held], "InvalidParameters": ["parameter-of-strict"]}
@@ -198,7 +201,7 @@ def test_whatever_a_parameter_holds_is_a_pointer_or_told(
     assert {*found, *(pointer.policy for pointer in unreadable)} == {"standard", "strict"}
 
 
-def test_recorded_policies_read_back_as_they_were(documents: PolicyDocuments) -> None:
+def test_recorded_policies_read_back_as_they_were(documents: OperatorsWorkBucket) -> None:
     policy = Policy.from_document(
         {
             "name": "art",
@@ -207,6 +210,6 @@ def test_recorded_policies_read_back_as_they_were(documents: PolicyDocuments) ->
             "rules": {"Explicit": {"block": 80, "when": [{"content_types": {"Illustrated": 70}, "then": "allow"}]}},
         }
     )
-    documents.record(policy)
+    documents.record_policy(policy)
 
-    assert documents.find(policy.hash[:8]) == policy
+    assert documents.find_recorded(policy.hash[:8]) == policy

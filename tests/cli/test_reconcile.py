@@ -305,11 +305,10 @@ def test_keys_that_are_like_a_glob_are_listed_where_the_prefix_insists(operated:
     assert (found["prefix"], found["listed"]) == ("a/*", 1)
 
 
+@pytest.mark.usefixtures("waits")
 def test_a_table_that_throttles_is_asked_again(operated: Operated, gatehouse: Run) -> None:
     operated.deployed.put(a_verdict(Status.APPROVED, a_claim(an_upload("a.jpg", **store(operated, "a.jpg")))))
-    for _ in range(7):  # boto3 tries five times by itself
-        error = {"Error": {"Code": "ThrottlingException", "Message": "slow down"}}
-        operated.deployed.calls.answer_next("Query", error, status=400)
+    operated.deployed.calls.throttle("Query", times=9)
 
     report(gatehouse, status=0)
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from gatehouse.aws.flag_topic import FlagTopic
 from gatehouse.aws.upload_bucket import UploadBucket
+from gatehouse.cli.aws.verdict_table import OperatorsVerdictTable, Selection
 from gatehouse.cli.clock import Clock
 from gatehouse.cli.policy.replay_run import AWAIT_SECONDS, LOOK_SECONDS, PARALLEL_WRITES, Ending, ReplayRun, Report
-from gatehouse.cli.verdict_store import Selection, VerdictStore
 from gatehouse.moderation.claim import Claim
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.flag import flag_id
@@ -87,10 +87,12 @@ class Bench:
     def new_run(self, policy: Policy = NEW, *, publish: bool = False) -> ReplayRun:
         """A run that has not begun."""
         clock = self.clock or self.patience.clock
+        table = OperatorsVerdictTable(self.deployed.dynamodb, TABLE, clock.pause)
         return ReplayRun(
             policy,
             policy_name_for=policy_name_for,
-            store=VerdictStore(self.deployed.dynamodb, TABLE, clock.pause),
+            table=table,
+            rewrite=table.rewrite,
             uploads=UploadBucket(self.deployed.s3, finds_animations=True),
             topic=FlagTopic(self.deployed.sns, self.deployed.topic_arn, lambda _: None) if publish else None,
             notified=FLAGGED,

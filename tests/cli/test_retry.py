@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from gatehouse.cli import throttling
 from gatehouse.cli.batch import list_command as batch_list
 from gatehouse.cli.batch import retry_command as retry
 from gatehouse.cli.clock import Clock
@@ -242,10 +241,10 @@ def test_what_was_sent_is_told_when_an_error_ends_it(operated: Operated, gatehou
     assert [entry["count"] for entry in json.loads(result.stdout)["put_back"]] == [100]
 
 
+@pytest.mark.usefixtures("waits")
 def test_a_table_that_is_read_too_fast_is_read_again(operated: Operated, gatehouse: Run) -> None:
     operated.deployed.put(failed(an_upload("a.jpg")))
-    for _ in range(throttling.TRIES - 1):
-        operated.deployed.calls.answer_next("Query", an_error("ProvisionedThroughputExceededException"))
+    operated.deployed.calls.throttle("Query", times=9)
 
     assert retried(gatehouse, "--since", "1h")["found"] == 1
 

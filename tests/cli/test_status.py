@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from gatehouse.cli import verdict_lookup
+from gatehouse.cli.aws import verdict_table
+from gatehouse.cli.aws.verdict_table import DAYS, MOST
 from gatehouse.cli.policy.policy_source import short
 from gatehouse.cli.policy.recent_verdicts import RecentVerdicts
-from gatehouse.cli.verdict_lookup import DAYS, MOST
 from gatehouse.moderation.moment import iso
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer
@@ -456,7 +456,7 @@ def test_what_was_approved_since_the_index_was_read_does_not_count() -> None:
 
 @pytest.mark.usefixtures("policies")
 def test_the_newest_are_looked_at_first(deployed: Deployed, status: StatusOf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verdict_lookup, "MOST", 2)
+    monkeypatch.setattr(verdict_table, "MOST", 2)
     deployed.put(
         flagged(V1.reference, an_upload("1.jpg"), hours=1),
         flagged(V2.reference, an_upload("2.jpg"), hours=3),

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from typer.main import get_command
 
 from gatehouse.cli.__main__ import app
-from gatehouse.cli.policy.policy_documents import MIN_HASH_DIGITS
+from gatehouse.cli.aws.work_bucket import MIN_HASH_DIGITS
 from gatehouse.configuration.policies import compile_policies, compile_policy, find_mistakes
 from gatehouse.configuration.settings import load_settings
 from gatehouse.configuration.settings_section import SettingsError

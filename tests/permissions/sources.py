@@ -1,7 +1,8 @@
 """The calls that functions make, found in their modules.
 
 `gatehouse.aws` has the only uses of a client there are (`client_uses`). What a function's own modules use of its
-classes is followed from method to method, down to the client's.
+classes is followed from method to method, down to the client's. What only operators use extends them in
+`gatehouse.cli.aws`, which no function may import (`tests/docs/test_dependencies.py`), and is no function's call.
 """
 
 import ast

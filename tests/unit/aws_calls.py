@@ -1,8 +1,9 @@
 """Watches and disturbs the calls of boto3 clients: counts them, answers in AWS's place, kills the caller around one."""
 
+import io
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -30,6 +31,7 @@ class AwsCalls:
     _done: Counter[str] = field(default_factory=Counter)
     _answers: dict[str, list[tuple[int, dict[str, Any]]]] = field(default_factory=dict)
     _standing_answers: dict[str, Answer] = field(default_factory=dict)
+    _refusals: Counter[str] = field(default_factory=Counter)
     _interruptions: dict[tuple[str, int], Callable[[], object]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -38,6 +40,7 @@ class AwsCalls:
         for client in clients:
             client.meta.events.register_first("before-call", self._before)
             client.meta.events.register_last("after-call", self._after)
+            client.meta.events.register_first("before-send", self._send)
 
     def kill(self, operation: str, when: Literal["before", "after"], nth: int = 1) -> None:
         """Kill the caller at the nth call of this operation from now on, before or after it takes effect."""
@@ -54,6 +57,10 @@ class AwsCalls:
         What it raises, botocore raises; where it returns None, AWS is asked after all.
         """
         self._standing_answers[operation] = answer
+
+    def throttle(self, operation: str, times: int) -> None:
+        """Refuse the next tries of this operation, botocore's own among them, as DynamoDB does where they are many."""
+        self._refusals[operation] += times
 
     def interrupt(self, operation: str, action: Callable[[], object], nth: int = 1) -> None:
         """Let something else happen, once, just before the nth call of this operation from now on."""
@@ -77,6 +84,15 @@ class AwsCalls:
         status = body.setdefault("ResponseMetadata", {"HTTPStatusCode": status})["HTTPStatusCode"]
         return AWSResponse("https://aws.invalid/", status, HTTPHeaders(), None), body
 
+    def _send(self, request: Any, event_name: str, **_: object) -> Any:
+        """Returns what botocore takes for the answer to one try, or None to let it ask AWS."""
+        operation = event_name.rpartition(".")[2]
+        with self._lock:
+            if not self._refusals[operation]:
+                return None
+            self._refusals[operation] -= 1
+        return AWSResponse(request.url, 400, HTTPHeaders(), _Streamed(b'{"__type": "x#ThrottlingException"}'))
+
     def _after(self, model: Any, **_: object) -> None:
         with self._lock:
             self._done[model.name] += 1
@@ -87,6 +103,13 @@ class AwsCalls:
         if (operation, when, count) in self._kills:
             del self._kills[operation, when, count]
             raise Killed(f"{when} {operation}")
+
+
+class _Streamed(io.BytesIO):
+    """A body as urllib3 has it."""
+
+    def stream(self) -> Iterator[bytes]:
+        yield self.read()
 
 
 def an_error(code: str, message: str = "", status: int = 400) -> dict[str, Any]:

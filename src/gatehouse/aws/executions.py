@@ -1,11 +1,14 @@
 """Executions of the analysis workflow: one a batch, named after it."""
 
 import json
+from collections.abc import Iterator
 from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
+    from mypy_boto3_stepfunctions.literals import ExecutionStatusType
+    from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef, ExecutionListItemTypeDef
 
 
 #: Redrives after which an execution counts as one that can't end well. It retries for hours before it stops.
@@ -44,7 +47,7 @@ class Executions:
                 stateMachineArn=self._state_machine_arn, name=batch_id, input=json.dumps({"batch_id": batch_id})
             )
         except self._client.exceptions.ExecutionAlreadyExists:
-            return self._progress(batch_id)
+            return progress_of(self._describe(batch_id)["status"])
         return Progress.RUNNING
 
     def redrive(self, batch_id: str) -> Progress:
@@ -57,37 +60,41 @@ class Executions:
             RUNNING, also when someone else's redrive came first; or where the execution stands for good, because it was
             redriven often enough, or because Step Functions redrives it no more (for 14 days, it does).
         """
-        execution = self._client.describe_execution(executionArn=self._arn(batch_id))
+        execution = self._describe(batch_id)
         if execution.get("redriveCount", 0) >= MAX_REDRIVES:
-            return _progress(execution["status"])
+            return progress_of(execution["status"])
         try:
             self._client.redrive_execution(executionArn=self._arn(batch_id))
         except self._client.exceptions.ExecutionNotRedrivable:
-            return self._progress(batch_id)
+            return progress_of(self._describe(batch_id)["status"])
         return Progress.RUNNING
 
     def running(self) -> set[str]:
         """Batch ids of the executions that run, as far as Step Functions lists them yet: 1,000 a call."""
-        pages = self._client.get_paginator("list_executions").paginate(
-            stateMachineArn=self._state_machine_arn, statusFilter="RUNNING"
-        )
-        return {execution["name"] for page in pages for execution in page["executions"]}
+        return {execution["name"] for execution in self._listed("RUNNING")}
 
     def look(self, batch_id: str) -> Progress:
         """Where a batch's execution stands."""
         try:
-            return self._progress(batch_id)
+            return progress_of(self._describe(batch_id)["status"])
         except self._client.exceptions.ExecutionDoesNotExist:
             return Progress.ABSENT
 
-    def _progress(self, batch_id: str) -> Progress:
-        return _progress(self._client.describe_execution(executionArn=self._arn(batch_id))["status"])
+    def _describe(self, batch_id: str) -> "DescribeExecutionOutputTypeDef":
+        return self._client.describe_execution(executionArn=self._arn(batch_id))
+
+    def _listed(self, status: "ExecutionStatusType") -> Iterator["ExecutionListItemTypeDef"]:
+        pages = self._client.get_paginator("list_executions").paginate(
+            stateMachineArn=self._state_machine_arn, statusFilter=status
+        )
+        return (execution for page in pages for execution in page["executions"])
 
     def _arn(self, batch_id: str) -> str:
         return f"{self._state_machine_arn.replace(':stateMachine:', ':execution:')}:{batch_id}"
 
 
-def _progress(status: str) -> Progress:
+def progress_of(status: str) -> Progress:
+    """Where an execution of this status stands."""
     if status in ("RUNNING", "PENDING_REDRIVE"):
         return Progress.RUNNING
     return Progress.SUCCEEDED if status == "SUCCEEDED" else Progress.STOPPED

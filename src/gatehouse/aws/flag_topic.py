@@ -1,10 +1,10 @@
 """The flag topic."""
 
-import random
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from gatehouse.aws.back_off import pause_seconds
 from gatehouse.moderation.flag import Flag
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class FlagTopic:
                 return
             if all(failure.get("SenderFault") for failure in failures):
                 break
-            self._pause(random.uniform(0, min(0.2 * 2**attempt, 5.0)))  # noqa: S311 - jitter, not a secret
+            self._pause(pause_seconds(attempt, first=0.2))
         codes = ", ".join(sorted({failure.get("Code", "unknown") for failure in failures}))
         raise FlagNotPublishedError(
             f"{len(left)} of {len(flags)} flags were refused: {codes}", frozenset(map(int, left))

@@ -1,12 +1,13 @@
 """The parameters that say which version of each policy is active."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer, PolicyPointerError
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_ssm.type_defs import ParameterTypeDef
 
 #: Names a GetParameters call takes (Systems Manager API reference, GetParameters).
 _NAMES_A_CALL = 10
@@ -36,25 +37,35 @@ class PolicyParameters:
             PolicyPointerError: one holds something else than a pointer to its own policy.
             ClientError: Systems Manager did not answer, or not us.
         """
-        values = self._values()
-        return {name: _pointer(name, parameter, values[parameter]) for name, parameter in self._names.items()}
-
-    def _values(self) -> dict[str, str]:
-        names = sorted(self._names.values())
-        values: dict[str, str] = {}
-        for start in range(0, len(names), _NAMES_A_CALL):
-            answer = self._client.get_parameters(Names=names[start : start + _NAMES_A_CALL])
-            values |= {parameter["Name"]: parameter["Value"] for parameter in answer["Parameters"]}
-        if missing := [name for name in names if name not in values]:
+        found = {policy: parameter for some, _ in self._answers() for policy, parameter in some.items()}
+        values = {policy: parameter["Value"] for policy, parameter in found.items() if parameter is not None}
+        if missing := sorted(self._names[policy] for policy in found if policy not in values):
             raise PolicyParameterMissingError(f"no such parameter: {', '.join(missing)}; deploy the storage stack")
-        return values
+        return {policy: self._pointer(policy, value) for policy, value in values.items()}
+
+    def _pointer(self, policy: str, value: str) -> PolicyPointer:
+        try:
+            return pointer_to(policy, value)
+        except PolicyPointerError as error:
+            raise PolicyPointerError(f"parameter {self._names[policy]} of policy {policy}: {error}") from error
+
+    def _answers(self) -> Iterator[tuple[Mapping[str, "ParameterTypeDef | None"], Any]]:
+        """What there is, by policy, with the metadata of the answer that says so; None where there is no parameter."""
+        policies = sorted(self._names)
+        for start in range(0, len(policies), _NAMES_A_CALL):
+            some = policies[start : start + _NAMES_A_CALL]
+            answer = self._client.get_parameters(Names=[self._names[policy] for policy in some])
+            by_name = {parameter["Name"]: parameter for parameter in answer["Parameters"]}
+            yield {policy: by_name.get(self._names[policy]) for policy in some}, answer["ResponseMetadata"]
 
 
-def _pointer(policy: str, parameter: str, value: str) -> PolicyPointer:
-    try:
-        pointer = PolicyPointer.from_text(value)
-    except PolicyPointerError as error:
-        raise PolicyPointerError(f"parameter {parameter} of policy {policy}: {error}") from error
+def pointer_to(policy: str, value: str) -> PolicyPointer:
+    """The pointer that a policy's parameter holds.
+
+    Raises:
+        PolicyPointerError: it holds something else than a pointer to that policy.
+    """
+    pointer = PolicyPointer.from_text(value)
     if pointer.name != policy:
-        raise PolicyPointerError(f"parameter {parameter} of policy {policy} points to policy {pointer.name}")
+        raise PolicyPointerError(f"it points to policy {pointer.name}")
     return pointer

@@ -3,15 +3,15 @@
 Limits: 100 actions and 4 MB a transaction, 100 keys a BatchGetItem (DynamoDB API reference).
 """
 
-import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
+from gatehouse.aws.back_off import pause_seconds
 from gatehouse.moderation.claim import Claim
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import Upload
@@ -21,14 +21,16 @@ from gatehouse.moderation.verdict_item import BATCH_ID, CLAIMED_AT, OBJECT, STAT
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_Item = TypeVar("_Item")
+Item = dict[str, Any]
+Identity = tuple[str, str]
+
+_Entry = TypeVar("_Entry")
 
 ITEMS_A_CALL = 100
 
 #: Reasons of a cancelled transaction that another try may not meet again (API reference, TransactWriteItems).
 _PASSING = frozenset({"None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 _TRIES = 8
-_LONGEST_PAUSE_SECONDS = 5.0
 
 
 class VerdictTableBusyError(RuntimeError):
@@ -40,7 +42,7 @@ class Taken:
     """A claim that lost because the upload is known: the item that stands in its way."""
 
     claim: Claim
-    item: dict[str, Any]
+    item: Item
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,9 @@ class VerdictTable:
         name: of the table.
         pause: waits the given number of seconds between tries.
     """
+
+    #: Seconds before a second try, at most.
+    _first_pause = 0.1
 
     def __init__(self, client: "DynamoDBClient", name: str, pause: Callable[[float], None] = time.sleep) -> None:
         self._client = client
@@ -99,16 +104,15 @@ class VerdictTable:
         rejected = self._write([self._held(claim_item(new), old, status) for old, new in replacements])
         return [new for n, (_, new) in enumerate(replacements) if n not in rejected]
 
-    def pending(self, claims: Iterable[Claim]) -> set[tuple[str, str]]:
+    def pending(self, claims: Iterable[Claim]) -> set[Identity]:
         """Identities (object, version) of the uploads still PENDING under these claims' batches."""
-        found: set[tuple[str, str]] = set()
-        for chunk in _chunks(list(claims)):
-            held = {claim.upload.identity: claim for claim in chunk}
-            for item in self._batch_get(list(held)):
-                claim = held[item[OBJECT], item[VERSION]]
-                if (item[STATUS], item[BATCH_ID]) == (Status.PENDING.value, claim.batch_id):
-                    found.add(claim.upload.identity)
-        return found
+        held = {claim.upload.identity: claim for claim in claims}
+        return {
+            identity_of(item)
+            for items in self._pages(held, (OBJECT, VERSION, STATUS, BATCH_ID))
+            for item in items
+            if (item[STATUS], item[BATCH_ID]) == (Status.PENDING.value, held[identity_of(item)].batch_id)
+        }
 
     def finalize(self, verdicts: Sequence[Verdict], expires_at: int | None) -> list[Verdict]:
         """Write final verdicts over the claims they were reached under.
@@ -135,7 +139,7 @@ class VerdictTable:
                 if not left:
                     break
                 if busy:
-                    self._pause_after(attempt)
+                    self._pause(pause_seconds(attempt, self._first_pause))
             else:
                 raise VerdictTableBusyError(f"{len(left)} items could not be written after {_TRIES} tries")
         return rejected
@@ -174,37 +178,50 @@ class VerdictTable:
             request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
         return request
 
-    def _batch_get(self, identities: Sequence[tuple[str, str]]) -> Iterator[dict[str, Any]]:
-        names = (OBJECT, VERSION, STATUS, BATCH_ID)
+    def _pages(self, identities: Iterable[Identity], attributes: Sequence[str]) -> Iterator[list[Item]]:
+        """What these items are now, a hundred at a time, consistently; those that are gone are left out."""
+        for some in _chunks(list(identities)):
+            yield self._batch_get(some, attributes)
+
+    def _batch_get(self, identities: Sequence[Identity], attributes: Sequence[str]) -> list[Item]:
+        found: list[Item] = []
         request: Any = {
             self._name: {
                 "Keys": [{OBJECT: {"S": object_}, VERSION: {"S": version}} for object_, version in identities],
                 "ConsistentRead": True,
-                "ProjectionExpression": ", ".join(f"#{name}" for name in names),
-                "ExpressionAttributeNames": {f"#{name}": name for name in names},
+                **projection(attributes),
             }
         }
         for attempt in range(_TRIES):
             answer = self._client.batch_get_item(RequestItems=request)
-            yield from (self._python(item) for item in answer["Responses"].get(self._name, []))
+            found += [self._python(item) for item in answer["Responses"].get(self._name, [])]
             request = answer.get("UnprocessedKeys")
             if not request:
-                return
-            self._pause_after(attempt)
+                return found
+            self._pause(pause_seconds(attempt, self._first_pause))
         raise VerdictTableBusyError(f"some of {len(identities)} items could not be read after {_TRIES} tries")
 
-    def _pause_after(self, attempt: int) -> None:
-        """Wait before the next try, up to twice as long each time, at random so that competitors spread out."""
-        self._pause(random.uniform(0, min(0.1 * 2**attempt, _LONGEST_PAUSE_SECONDS)))  # noqa: S311
-
-    def _get(self, upload: Upload) -> dict[str, Any]:
+    def _get(self, upload: Upload) -> Item:
         key = {OBJECT: {"S": upload.object}, VERSION: {"S": upload.version}}
         return self._python(self._client.get_item(TableName=self._name, Key=key, ConsistentRead=True)["Item"])
 
-    def _python(self, item: dict[str, Any]) -> dict[str, Any]:
+    def _python(self, item: Mapping[str, Any]) -> Item:
         return {name: self._deserialize(value) for name, value in item.items()}
 
 
-def _chunks(items: list[_Item]) -> Iterator[list[_Item]]:
-    for start in range(0, len(items), ITEMS_A_CALL):
-        yield items[start : start + ITEMS_A_CALL]
+def identity_of(item: Item) -> Identity:
+    """The item's key: object and version."""
+    return item[OBJECT], item[VERSION]
+
+
+def projection(attributes: Sequence[str]) -> dict[str, Any]:
+    """What asks for these attributes of an item and for no others."""
+    return {
+        "ProjectionExpression": ", ".join(f"#{name}" for name in attributes),
+        "ExpressionAttributeNames": {f"#{name}": name for name in attributes},
+    }
+
+
+def _chunks(entries: list[_Entry]) -> Iterator[list[_Entry]]:
+    for start in range(0, len(entries), ITEMS_A_CALL):
+        yield entries[start : start + ITEMS_A_CALL]

@@ -33,6 +33,7 @@ from gatehouse.moderation.policy.policy_pointer import (
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectTypeDef
 
 
 class WorkBucket:
@@ -70,11 +71,10 @@ class WorkBucket:
 
     def open_since(self, moment: datetime) -> Iterator[tuple[str, str, datetime]]:
         """Lane, id and time of registration of the batches that have been open since `moment` or longer."""
-        for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=OPEN_PREFIX):
-            for entry in page.get("Contents", []):
-                named = named_by(entry["Key"])
-                if named and entry["LastModified"] <= moment:
-                    yield *named, entry["LastModified"]
+        for entry in self._listed(OPEN_PREFIX):
+            named = named_by(entry["Key"])
+            if named and entry["LastModified"] <= moment:
+                yield *named, entry["LastModified"]
 
     def read_open(self, key: str) -> OpenBatch | None:
         """Read an entry of the register; None if it is gone.
@@ -92,11 +92,11 @@ class WorkBucket:
 
     def has(self, batch_id: str) -> bool:
         """Whether a batch's files are complete."""
-        return self._exists(settings_key(batch_id))
+        return self._modified(settings_key(batch_id)) is not None
 
     def read_settings(self, batch_id: str) -> BatchSettings:
         """Read a batch's settings."""
-        return read_settings(self._client.get_object(Bucket=self._name, Key=settings_key(batch_id))["Body"].read())
+        return read_settings(self._settings(batch_id))
 
     def read_index(self, settings: BatchSettings, image_pass: ImagePass = ImagePass.FIRST) -> Iterator[BatchUpload]:
         """Stream a batch's uploads: all of them, or those of a later pass of the image engine."""
@@ -141,10 +141,16 @@ class WorkBucket:
         except self._client.exceptions.NoSuchKey:
             return None
 
-    def record_policy(self, policy: Policy) -> None:
-        """Keep a policy's document under its hash, unless it is there already."""
-        if not self._exists(policy_key(policy.hash)):
+    def record_policy(self, policy: Policy) -> datetime | None:
+        """Keep a policy's document under its hash; nothing is written if it is there already.
+
+        Returns:
+            Since when it is kept, by S3's clock; None if only from now on.
+        """
+        kept = self._modified(policy_key(policy.hash))
+        if kept is None:
             self._put(policy_key(policy.hash), policy.to_text(), "application/json")
+        return kept
 
     def find_policy(self, pointer: PolicyPointer) -> Policy | None:
         """Read the recorded policy that a pointer names; None if that was never recorded.
@@ -152,23 +158,32 @@ class WorkBucket:
         Raises:
             PolicyPointerError: what lies there is not that policy.
         """
-        text = self.read_optional(self._name, policy_key(pointer.hash))
-        if text is None:
-            return None
-        policy = read_recorded_policy(text, pointer.hash)
-        if policy.name != pointer.name:
+        policy = self._recorded(pointer.hash)
+        if policy is not None and policy.name != pointer.name:
             problem = f"which is of policy {policy.name}"
             raise PolicyPointerError(f"policy {pointer.name} points to {policy_key(pointer.hash)}, {problem}")
         return policy
 
-    def _exists(self, key: str) -> bool:
+    def _recorded(self, policy_hash: str) -> Policy | None:
+        text = self.read_optional(self._name, policy_key(policy_hash))
+        return None if text is None else read_recorded_policy(text, policy_hash)
+
+    def _settings(self, batch_id: str) -> bytes:
+        """The content of batch.json."""
+        return self._client.get_object(Bucket=self._name, Key=settings_key(batch_id))["Body"].read()
+
+    def _listed(self, prefix: str) -> Iterator["ObjectTypeDef"]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix)
+        return (entry for page in pages for entry in page.get("Contents", []))
+
+    def _modified(self, key: str) -> datetime | None:
+        """When an object was written; None if there is none."""
         try:
-            self._client.head_object(Bucket=self._name, Key=key)
+            return self._client.head_object(Bucket=self._name, Key=key)["LastModified"]
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
-                return False
+                return None
             raise
-        return True
 
     def _put(self, key: str, text: str, content_type: str) -> None:
         self._client.put_object(Bucket=self._name, Key=key, Body=text.encode(), ContentType=content_type)

@@ -3,45 +3,12 @@
 import os
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from gatehouse.cli.errors import CommandError
 
 if TYPE_CHECKING:
     import boto3
-
-Profile = Annotated[
-    str | None, typer.Option("--profile", metavar="NAME", help="AWS profile; else AWS_PROFILE.", show_default=False)
-]
-Region = Annotated[
-    str | None,
-    typer.Option(
-        "--region", metavar="REGION", help="AWS Region; else AWS_REGION or the profile's.", show_default=False
-    ),
-]
-EndpointUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--endpoint-url",
-        metavar="URL",
-        help="Address to call instead of AWS, such as the local cloud's; else AWS_ENDPOINT_URL.",
-        show_default=False,
-    ),
-]
-DeploymentName = Annotated[
-    str | None,
-    typer.Option(
-        "--deployment",
-        metavar="NAME",
-        envvar="GATEHOUSE_DEPLOYMENT",
-        help="Name of the deployment; else the `name` in the file that GATEHOUSE_SETTINGS names, or in "
-        "./gatehouse.yaml, or gatehouse.",
-        show_default=False,
-    ),
-]
-
 
 #: Far above what connecting takes, and short enough to wait for when a wrong address never answers.
 _CONNECT_SECONDS = 5
@@ -55,8 +22,14 @@ class Connection:
     region: str | None = None
     endpoint_url: str | None = None
 
-    def client(self, service: str, connections: int = 10) -> Any:
-        """A boto3 client; `connections` is the number of threads that will share it.
+    def client(self, service: str, connections: int = 10, *, is_patient: bool = False) -> Any:
+        """A boto3 client.
+
+        Args:
+            connections: the number of threads that will share it.
+            is_patient: for a table that may be read faster than it can take: where it throttles, all threads together
+                call it less often, and a call is tried for a minute or two. Not for what has to be done soon or not at
+                all.
 
         Raises:
             CommandError: the endpoint is not a web address.
@@ -68,7 +41,13 @@ class Connection:
         config = Config(
             max_pool_connections=connections,
             connect_timeout=_CONNECT_SECONDS,
-            retries={"mode": "standard", "total_max_attempts": 5},
+            # After a second at most, then twice that, up to 20; the adaptive mode also sends less for as long as it is
+            # throttled, and is meant for a client of one table (AWS SDKs and Tools reference, Retry behavior).
+            retries=(
+                {"mode": "adaptive", "total_max_attempts": 10}
+                if is_patient
+                else {"mode": "standard", "total_max_attempts": 5}
+            ),
             # The bucket's name in front of the endpoint's host, as S3 has it, would lead nowhere.
             s3={"addressing_style": "path" if self.endpoint_url else "auto"},
         )

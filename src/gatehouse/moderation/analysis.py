@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gatehouse.moderation.document import is_text, shown
+from gatehouse.moderation.document import is_confidence, is_text, shown
 
 #: No answer of Rekognition's comes near these: all 52 labels, 50 content types and the longest key take some 20 KB. The
 #: bounds keep 100 verdicts within DynamoDB's 4 MB transaction and a flag within SNS's 256 KB.
@@ -208,7 +208,7 @@ def _name(fields: Mapping[str, Any]) -> str:
 
 def _confidence(fields: Mapping[str, Any]) -> float:
     value = fields.get("Confidence")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:  # NaN compares false
+    if not is_confidence(value):
         raise ResultLineError(
             f"an entry of the analysis has a Confidence of {shown(value)}, not a number from 0 to 100"
         )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gatehouse.moderation.claim import Claim
-from gatehouse.moderation.document import MISSHAPEN, of_kind, optional_text, shown, text, whole
+from gatehouse.moderation.document import MISSHAPEN, confidence, of_kind, optional_text, shown, text, whole
 from gatehouse.moderation.failure import Failure
 from gatehouse.moderation.lane import Lane, Priority, policy_name_for
 from gatehouse.moderation.policy.policy import Policy
@@ -86,6 +86,15 @@ def refusal_for(upload: Upload, attempt: int) -> Refusal | None:
     return None
 
 
+def is_overwritten(upload: Upload, in_manifest: bool) -> bool:
+    """Whether an upload's bytes can be asked for no more: a newer upload of the object, and no version id to name it.
+
+    Args:
+        in_manifest: see `BatchUpload`; only worth asking of one that was not refused.
+    """
+    return not in_manifest and upload.version_id is None
+
+
 @dataclass(frozen=True, slots=True)
 class BatchUpload:
     """One line of the uploads index: number, claim, and what became of it before any analysis.
@@ -104,8 +113,8 @@ class BatchUpload:
 
     @property
     def is_overwritten(self) -> bool:
-        """Whether its bytes can be asked for no more: a newer upload of the object, and no version id to name it."""
-        return not self.in_manifest and self.refusal is None and self.claim.upload.version_id is None
+        """Whether it was worth analysing, and its bytes can be asked for no more."""
+        return self.refusal is None and is_overwritten(self.claim.upload, self.in_manifest)
 
     def refused_as(self, status: Status) -> bool:
         """Whether it was refused before any analysis, and ends with this status."""
@@ -242,16 +251,13 @@ def _settings(document: Mapping[str, Any]) -> BatchSettings:
     policy, overrides = text(document["policy"]), of_kind(document["policy_overrides"], dict)
     if missing := [name for name in (policy, *overrides.values()) if name not in policies]:
         raise ValueError(f"it lacks the policy {shown(missing[0])}")
-    min_confidence = document["min_confidence"]
-    if not 0 <= min_confidence <= 100:
-        raise ValueError(f"its min_confidence of {shown(min_confidence)} is not from 0 to 100")
     return BatchSettings(
         batch_id=text(document["batch_id"]),
         lane=text(document["lane"]),
         created_at=text(document["created_at"]),
         uploads=of_kind(document["uploads"], int),
         priority=Priority(document["priority"]),
-        min_confidence=min_confidence,
+        min_confidence=confidence(document["min_confidence"]),
         adapter=optional_text(document["adapter"]),
         policy=policy,
         policy_overrides=tuple(overrides.items()),

@@ -11,8 +11,8 @@ from itertools import islice
 from typing import Any
 
 from gatehouse.moderation.analysis import ResultLineError, parse_result_line
-from gatehouse.moderation.batch import MAX_UPLOADS, batch_prefix
-from gatehouse.moderation.document import MISSHAPEN, of_kind, optional_text, shown, text, whole
+from gatehouse.moderation.batch import MAX_UPLOADS, batch_prefix, is_overwritten
+from gatehouse.moderation.document import MISSHAPEN, confidence, of_kind, optional_text, text, whole
 from gatehouse.moderation.image_pass import ImagePass
 from gatehouse.moderation.upload import Upload
 
@@ -51,7 +51,7 @@ class Chunk:
     def images(self, index: Iterable[bytes]) -> Iterator["ChunkImage"]:
         """The chunk's uploads that are worth analysing, read from the lines of its index.
 
-        Not worth it are those that were refused before, and those whose bytes are gone (`BatchUpload.is_overwritten`).
+        Not worth it are those that were refused before, and those whose bytes are gone (`is_overwritten`).
 
         Raises:
             ValueError: a line is not ours.
@@ -62,8 +62,7 @@ class Chunk:
                 image = ChunkImage(whole(document["n"]), Upload.from_document(document))
             except MISSHAPEN as error:
                 raise ValueError(f"a line of {self.index_key} is not ours: {error!r}") from error
-            is_overwritten = not document.get("in_manifest", True) and image.upload.version_id is None
-            if "error" not in document and not is_overwritten:
+            if "error" not in document and not is_overwritten(image.upload, document.get("in_manifest", True)):
                 yield image
 
 
@@ -121,7 +120,7 @@ class ChunkMessage:
                     first=_position(document["first"]),
                     size=_position(document["size"]),
                 ),
-                min_confidence=_confidence(document["min_confidence"]),
+                min_confidence=confidence(document["min_confidence"]),
                 adapter=optional_text(document["adapter"]),
             )
         except MISSHAPEN as error:
@@ -159,9 +158,3 @@ def _position(value: object) -> int:
     if (lines := whole(value)) > MAX_UPLOADS:
         raise ValueError(f"{lines} lines, where a batch has {MAX_UPLOADS} at most")
     return lines
-
-
-def _confidence(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:  # NaN compares false
-        raise ValueError(f"a confidence of {shown(value)}")
-    return float(value)

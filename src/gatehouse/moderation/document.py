@@ -59,6 +59,22 @@ def whole(value: object) -> int:
     return int(value)
 
 
+def is_confidence(value: object) -> TypeGuard[float]:
+    """Whether it is a number from 0 to 100, as Rekognition has confidences."""
+    return not isinstance(value, bool) and isinstance(value, int | float) and 0 <= value <= 100  # NaN compares false
+
+
+def confidence(value: object) -> float:
+    """The value, if it is a number from 0 to 100.
+
+    Raises:
+        TypeError: it is not.
+    """
+    if not is_confidence(value):
+        raise TypeError(f"{shown(value)} where a number from 0 to 100 is expected")
+    return float(value)
+
+
 def of_kind(value: object, kind: type[_Kind]) -> _Kind:
     """The value, if it is of this kind.
 

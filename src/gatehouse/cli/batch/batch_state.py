@@ -1,27 +1,24 @@
 """Where a batch stands: its execution, its files, its uploads, and what whoever is on call can do about it."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gatehouse.aws.work_bucket import WorkBucket
-from gatehouse.cli.batch.batch_executions import BatchExecution, BatchExecutions
+from gatehouse.cli.aws.executions import DeployedExecutions
+from gatehouse.cli.aws.verdict_table import OperatorsVerdictTable
+from gatehouse.cli.aws.work_bucket import OperatorsWorkBucket
+from gatehouse.cli.batch.batch_execution import BatchExecution
 from gatehouse.cli.batch.batch_uploads import BatchUploads
 from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
-from gatehouse.cli.verdict_store import VerdictStore
-from gatehouse.moderation.batch import batch_prefix, settings_key, uploads_key
-from gatehouse.moderation.open_batch import OPEN_PREFIX
+from gatehouse.moderation.batch import batch_prefix, uploads_key
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import Upload
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
     from gatehouse.cli.connection import Connection
 
 #: An execution's name, which a batch's id is (Step Functions API reference, StartExecution).
@@ -56,27 +53,21 @@ class BatchState:
         """
         if not _BATCH_ID.fullmatch(batch_id):
             raise CommandError(f"{batch_id!r} is no batch's id; `batch_id` of a verdict, a flag or a log line is one.")
-        s3 = connection.client("s3")
-        work = WorkBucket(s3, deployment.work_bucket)
-        execution = BatchExecutions(connection.client("stepfunctions"), deployment.state_machines).find(batch_id)
-        pages = s3.get_paginator("list_objects_v2").paginate(
-            Bucket=deployment.work_bucket, Prefix=batch_prefix(batch_id)
-        )
-        files = tuple(entry["Key"] for page in pages for entry in page.get("Contents", []))
+        work = OperatorsWorkBucket(connection.client("s3"), deployment.work_bucket)
+        execution = DeployedExecutions(connection.client("stepfunctions"), deployment.state_machines).find(batch_id)
+        files = work.files(batch_id)
         try:
-            if uploads_key(batch_id) in files:
-                lines = work.lines(deployment.work_bucket, uploads_key(batch_id))
-                listed: Iterable[Upload] | None = map(Upload.from_document, map(json.loads, lines))
-            else:  # its batcher died before it wrote that
-                listed = _registered(s3, work, deployment.work_bucket, batch_id)
+            listed: Iterable[Upload] | None = work.uploads(batch_id)
+            if uploads_key(batch_id) not in files:  # its batcher died before it wrote that
+                listed = work.registered_uploads(batch_id)
             if execution is None and not files and listed is None:
                 raise CommandError(
                     f"There is no trace of a batch {batch_id} in {deployment.name}: its files have expired and its "
                     f"execution is forgotten, or it was never made; `{COMMAND} reconcile` finds what has no verdict."
                 )
-            settings = json.loads(work.read_optional(deployment.work_bucket, settings_key(batch_id)) or "{}")
-            store = VerdictStore(connection.client("dynamodb"), deployment.verdict_table)
-            uploads = None if listed is None else BatchUploads.read(batch_id, listed, store)
+            settings = work.settings_document(batch_id)
+            table = OperatorsVerdictTable.of(connection, deployment)
+            uploads = None if listed is None else BatchUploads.read(batch_id, listed, table)
             lane, created_at, engine = (settings.get(name) for name in ("lane", "created_at", "engine"))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CommandError(
@@ -147,11 +138,3 @@ class BatchState:
             **(self.uploads.to_document() if self.uploads else {"uploads": None}),
             "advice": list(self.advice()),
         }
-
-
-def _registered(s3: "S3Client", work: WorkBucket, bucket: str, batch_id: str) -> Iterable[Upload] | None:
-    """A batch's uploads by the register of open batches, whatever lane's it is: that may be deployed no more."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=OPEN_PREFIX)
-    keys = (entry["Key"] for page in pages for entry in page.get("Contents", []))
-    entries = (work.read_open(key) for key in keys if key.endswith(f"/{batch_id}.json"))
-    return next((entry.uploads for entry in entries if entry is not None), None)

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gatehouse.aws.verdict_table import Identity, Item, identity_of
+from gatehouse.cli.aws.verdict_table import OperatorsVerdictTable
 from gatehouse.cli.batch.failed_uploads import failure_code
-from gatehouse.cli.verdict_store import Identity, Item, VerdictStore, identity_of
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import Upload
 from gatehouse.moderation.verdict import BY_POLICY
@@ -44,11 +45,11 @@ class BatchUploads:
     open: list[OpenUpload] = field(default_factory=list)
 
     @classmethod
-    def read(cls, batch_id: str, listed: Iterable[Upload], store: VerdictStore) -> "BatchUploads":
+    def read(cls, batch_id: str, listed: Iterable[Upload], table: OperatorsVerdictTable) -> "BatchUploads":
         """Look up the uploads of a batch: a BatchGetItem for each hundred."""
         uploads = {upload.identity: upload for upload in listed}
         items: Mapping[Identity, Item] = {
-            identity_of(item): item for page in store.read(uploads, _ATTRIBUTES) for item in page
+            identity_of(item): item for page in table.read(uploads, _ATTRIBUTES) for item in page
         }
         found = cls(len(uploads))
         for identity, upload in uploads.items():

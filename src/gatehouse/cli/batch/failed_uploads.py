@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from gatehouse.cli.verdict_lookup import PARALLEL_QUERIES, VerdictLookup
-from gatehouse.cli.verdict_store import KEYS_A_READ, Identity, Item, VerdictStore, identity_of
+from gatehouse.aws.verdict_table import ITEMS_A_CALL, Identity, Item, identity_of
+from gatehouse.cli.aws.verdict_table import PARALLEL_QUERIES, OperatorsVerdictTable
 from gatehouse.moderation.document import MISSHAPEN
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import Upload
@@ -85,17 +85,12 @@ class FailedSelection:
 class FailedUploads:
     """Finds them: ten Queries for each day, and a BatchGetItem for each hundred."""
 
-    lookup: VerdictLookup
-    store: VerdictStore
+    table: OperatorsVerdictTable
 
     @classmethod
     def of(cls, connection: "Connection", deployment: "Deployment", clock: "Clock") -> "FailedUploads":
         """Those of a deployment."""
-        client = connection.client("dynamodb", connections=PARALLEL_QUERIES)
-        return cls(
-            VerdictLookup(client, deployment.verdict_table, clock.pause),
-            VerdictStore(client, deployment.verdict_table, clock.pause),
-        )
+        return cls(OperatorsVerdictTable.of(connection, deployment, PARALLEL_QUERIES, pause=clock.pause))
 
     def find(
         self, selection: FailedSelection, today: date, tell: Callable[[str], None] = lambda _: None
@@ -106,12 +101,12 @@ class FailedUploads:
             tell: shows a sentence about how far it is.
 
         Raises:
-            CommandError, ClientError: the table could not be read.
+            VerdictTableBusyError, ClientError: the table could not be read.
         """
         found: list[FailedUpload] = []
         seen: set[Identity] = set()
         with ThreadPoolExecutor(PARALLEL_QUERIES) as threads:
-            for entries in self.lookup.decided_since(Status.FAILED, selection.since, today):
+            for entries in self.table.decided_since(Status.FAILED, selection.since, today):
                 identities = {identity_of(entry) for entry in entries if selection.takes(entry)} - seen
                 seen |= identities
                 for some in threads.map(self._read, _hundreds(sorted(identities))):
@@ -120,7 +115,7 @@ class FailedUploads:
         return found
 
     def _read(self, identities: Sequence[Identity]) -> list[FailedUpload]:
-        items = [item for page in self.store.read(identities, _ATTRIBUTES) for item in page]
+        items = [item for page in self.table.read(identities, _ATTRIBUTES) for item in page]
         return list(_failed(items))
 
 
@@ -171,4 +166,4 @@ def _failed(items: Iterable[Item]) -> Iterator[FailedUpload]:
 
 
 def _hundreds(identities: Sequence[Identity]) -> list[Sequence[Any]]:
-    return [identities[start : start + KEYS_A_READ] for start in range(0, len(identities), KEYS_A_READ)]
+    return [identities[start : start + ITEMS_A_CALL] for start in range(0, len(identities), ITEMS_A_CALL)]

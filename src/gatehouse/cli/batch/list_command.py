@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from gatehouse.cli.batch.batch_executions import BatchExecutions, Ending, ListedExecution
+from gatehouse.cli.aws.executions import DeployedExecutions
+from gatehouse.cli.batch.batch_execution import Ending, ListedExecution
 from gatehouse.cli.batch.failed_uploads import FailedBatch, FailedSelection, FailedUploads, by_batch, code_words
 from gatehouse.cli.clock import Clock
 from gatehouse.cli.command_name import COMMAND
-from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
-from gatehouse.cli.deployment import Deployment
-from gatehouse.cli.output import Format, Output, OutputFormat
+from gatehouse.cli.invocation import Invocation, about_deployment
+from gatehouse.cli.output import Output
 from gatehouse.cli.progress import progress
 from gatehouse.cli.since import parse_since
 from gatehouse.console import printable
@@ -21,7 +21,9 @@ from gatehouse.console import printable
 CLOCK = Clock()
 
 
+@about_deployment
 def list_batches(
+    invocation: Invocation,
     status: Annotated[
         list[Ending] | None,
         typer.Option(help="Only these; may be given more than once.", show_default="all but running"),
@@ -32,24 +34,18 @@ def list_batches(
             metavar="TIME", help="Only what ended (or began and runs) or failed since: 12h, 30d, or an ISO date (UTC)."
         ),
     ] = "7d",
-    profile: Profile = None,
-    region: Region = None,
-    endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = None,
-    output: OutputFormat = Format.TABLE,
 ) -> None:
     """List batches by what became of their executions, and those that hold FAILED uploads, the latest first.
 
     An execution that ended well may have left FAILED uploads. A failed one that was redriven runs again, and is listed
     so. Step Functions remembers 90 days. `batch show` of one says what failed, and what to do.
     """
-    out = Output.of(output)
-    connection = Connection(profile, region, endpoint_url)
+    out, connection = invocation.out, invocation.connection
     now = CLOCK.now()
     oldest = parse_since(since, now)
-    found = Deployment.find(connection, deployment)
+    found = invocation.deployment
     endings = list(dict.fromkeys(status or [Ending.FAILED, Ending.ABORTED, Ending.FAILED_UPLOADS]))
-    executions = BatchExecutions(connection.client("stepfunctions"), found.state_machines)
+    executions = DeployedExecutions(connection.client("stepfunctions"), found.state_machines)
     listed = sorted(
         (execution for execution in executions.listed(endings) if execution.changed_at >= oldest),
         key=lambda execution: execution.changed_at,

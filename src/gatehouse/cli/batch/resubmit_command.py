@@ -1,32 +1,26 @@
 """`batch resubmit`: put a failed batch's uploads into their lanes' queues again."""
 
 from collections.abc import Mapping
-from typing import Annotated
 
 import typer
 
-from gatehouse.aws.ingest_queue import IngestQueue
+from gatehouse.cli.aws.ingest_queues import ingest_queues
 from gatehouse.cli.batch.batch_state import BatchState
 from gatehouse.cli.batch.batch_uploads import OpenUpload
 from gatehouse.cli.batch.resubmission import Resubmission
 from gatehouse.cli.batch.show_command import BatchId
-from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from gatehouse.cli.deployed_lanes import DeployedLanes
-from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
-from gatehouse.cli.output import Format, Output, OutputFormat
+from gatehouse.cli.invocation import DryRun, Invocation, Yes, about_deployment
 from gatehouse.moderation.status import Status
 
 
+@about_deployment
 def resubmit(
+    invocation: Invocation,
     batch_id: BatchId,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    profile: Profile = None,
-    region: Region = None,
-    endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = None,
-    output: OutputFormat = Format.TABLE,
+    dry_run: DryRun = False,
+    yes: Yes = False,
 ) -> None:
     """Resubmit a batch whole, once the cause of its failure is gone: its uploads that are PENDING or FAILED under it.
 
@@ -34,9 +28,7 @@ def resubmit(
     have an execution go on where it stopped, leave it to the sweeper. Other verdicts are never touched. It may be run
     again at any time. Exits with 1 if no lane takes some of the uploads any more.
     """
-    out = Output.of(output)
-    connection = Connection(profile, region, endpoint_url)
-    found = Deployment.find(connection, deployment)
+    out, connection, found = invocation.out, invocation.connection, invocation.deployment
     if not dry_run:
         found.at_rest()
     state = BatchState.find(connection, found, batch_id)
@@ -57,8 +49,7 @@ def resubmit(
         found.still(connection)
     try:
         if not dry_run:
-            client = connection.client("sqs")
-            going.send({lane: IngestQueue(client, urls.ingest) for lane, urls in found.queues.items()})
+            going.send(ingest_queues(connection.client("sqs"), found))
     finally:  # what was done is told, whatever ended it
         resubmitted = {lane: len(uploads) for lane, uploads in (going.by_lane if dry_run else going.sent).items()}
         out.document(

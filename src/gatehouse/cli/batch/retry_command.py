@@ -6,15 +6,14 @@ from typing import Annotated
 
 import typer
 
-from gatehouse.aws.ingest_queue import IngestQueue
+from gatehouse.cli.aws.ingest_queues import ingest_queues
 from gatehouse.cli.batch.failed_uploads import FailedSelection, FailedUpload, FailedUploads, code_words
 from gatehouse.cli.batch.retry_plan import RetryPlan, counted
 from gatehouse.cli.clock import Clock
-from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from gatehouse.cli.deployed_lanes import DeployedLanes
-from gatehouse.cli.deployment import Deployment
+from gatehouse.cli.invocation import DryRun, Invocation, Yes, about_deployment
 from gatehouse.cli.key_prefix import KeyPrefix
-from gatehouse.cli.output import Format, Output, OutputFormat
+from gatehouse.cli.output import Output
 from gatehouse.cli.progress import progress
 from gatehouse.cli.since import parse_since
 from gatehouse.console import printable
@@ -31,7 +30,9 @@ class Retryable(StrEnum):
     FAILED = Status.FAILED.value
 
 
+@about_deployment
 def retry(
+    invocation: Invocation,
     status: Annotated[
         Retryable, typer.Option(case_sensitive=False, help="What to try again: uploads whose analysis failed.")
     ],
@@ -44,13 +45,8 @@ def retry(
         list[str] | None,
         typer.Option(metavar="CODE", help="Only what failed with this code; may be given more than once."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    profile: Profile = None,
-    region: Region = None,
-    endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = None,
-    output: OutputFormat = Format.TABLE,
+    dry_run: DryRun = False,
+    yes: Yes = False,
 ) -> None:
     """Put the uploads that FAILED back into their lanes' queues, once the cause is gone, whatever batches they were in.
 
@@ -58,11 +54,10 @@ def retry(
     would help (Superseded, Unconfirmable), unless --code names it. It may be run again at any time: an upload that is
     on its way is recognized. Exits with 1 if SQS refused some, or no lane takes some any more.
     """
-    out = Output.of(output)
-    connection = Connection(profile, region, endpoint_url)
+    out, connection = invocation.out, invocation.connection
     now = CLOCK.now()
     selection = FailedSelection(parse_since(since, now), lane, prefix)
-    found = Deployment.find(connection, deployment)
+    found = invocation.deployment
     if not dry_run:
         found.at_rest()
     lanes = DeployedLanes.find(connection, found)
@@ -76,10 +71,8 @@ def retry(
         found.still(connection)
     try:
         if not dry_run:
-            client = connection.client("sqs")
-            queues = {name: IngestQueue(client, urls.ingest) for name, urls in found.queues.items()}
             with progress(out.progress) as tell:
-                plan.going.send(queues, tell)
+                plan.going.send(ingest_queues(connection.client("sqs"), found), tell)
     finally:  # what was done is told, whatever ended it
         document = {"status": status.value, "since": selection.since, "dry_run": dry_run, "found": len(uploads)}
         out.document(document | plan.to_document(dry_run=dry_run))

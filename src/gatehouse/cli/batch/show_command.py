@@ -4,36 +4,31 @@ from typing import Annotated
 
 import typer
 
-from gatehouse.cli.batch.batch_executions import BatchExecution, BatchExecutions, failure_words
+from gatehouse.cli.aws.executions import DeployedExecutions
+from gatehouse.cli.batch.batch_execution import BatchExecution, failure_words
 from gatehouse.cli.batch.batch_state import BatchState
 from gatehouse.cli.batch.batch_uploads import BatchUploads
 from gatehouse.cli.batch.execution_history import ExecutionHistory
-from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
-from gatehouse.cli.deployment import Deployment
-from gatehouse.cli.output import Format, Output, OutputFormat
+from gatehouse.cli.invocation import Invocation, about_deployment
+from gatehouse.cli.output import Output
 
 BatchId = Annotated[
     str, typer.Argument(metavar="ID", help="`batch_id` of a verdict or a log line; the execution's name.")
 ]
 
 
+@about_deployment
 def show(
+    invocation: Invocation,
     batch_id: BatchId,
-    profile: Profile = None,
-    region: Region = None,
-    endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = None,
-    output: OutputFormat = Format.TABLE,
 ) -> None:
     """Show where a batch's execution stands, its error and cause, its files, its uploads, and what to do.
 
     Of one that runs and retries: which state, since when, how often it failed, and with what error last.
     """
-    out = Output.of(output)
-    connection = Connection(profile, region, endpoint_url)
-    found = Deployment.find(connection, deployment)
+    out, connection, found = invocation.out, invocation.connection, invocation.deployment
     state = BatchState.find(connection, found, batch_id)
-    executions = BatchExecutions(connection.client("stepfunctions"), found.state_machines)
+    executions = DeployedExecutions(connection.client("stepfunctions"), found.state_machines)
     history = executions.history(state.execution) if state.execution else ExecutionHistory(None, ())
     retrying = [entry.to_document() for entry in history.retrying]
     out.document({**state.to_document(), "last_state": history.last_state, "retrying": retrying})

@@ -8,11 +8,10 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any
 
+from gatehouse.aws.verdict_table import Item
+from gatehouse.cli.aws.verdict_table import PARALLEL_QUERIES, OperatorsVerdictTable
 from gatehouse.cli.bucket.listed_objects import ListedObject
 from gatehouse.cli.deployed_lanes import DeployedLanes
-from gatehouse.cli.throttling import patiently
-from gatehouse.cli.verdict_lookup import PARALLEL_QUERIES, VerdictLookup
-from gatehouse.cli.verdict_store import Item
 from gatehouse.moderation.confirmation import StoredObject, speaks_of
 from gatehouse.moderation.document import MISSHAPEN
 from gatehouse.moderation.status import Status
@@ -130,25 +129,23 @@ class BucketReconciliation:
     """A comparison.
 
     Attributes:
-        lookup: with a connection for each of `PARALLEL_QUERIES` threads.
+        table: with a connection for each of `PARALLEL_QUERIES` threads.
         since: objects modified before this are left out; ISO 8601, UTC.
         until: objects modified after this are too young.
         verdicts_since: verdicts of objects modified before this may have expired; None if verdicts never do.
         examples: how many findings to keep.
         record: gets every finding, as it is made.
-        pause: waits the given number of seconds where the table is read too fast.
         tell: shows a sentence about how far it is.
     """
 
     bucket: str
     lanes: DeployedLanes
-    lookup: VerdictLookup
+    table: OperatorsVerdictTable
     since: str | None
     until: str
     verdicts_since: str | None
     examples: int
     record: Callable[[Finding], object]
-    pause: Callable[[float], None]
     tell: Callable[[str], None]
 
     def compare(self, listed: Iterable[ListedObject]) -> ReconciliationReport:
@@ -183,20 +180,16 @@ class BucketReconciliation:
 
     def _look_up(self, candidate: tuple[ListedObject, str]) -> Finding:
         listed, lane = candidate
-
-        def standing() -> Finding:
-            known = False
-            for item in self.lookup.of_object(f"s3://{self.bucket}/{listed.key}"):
-                known = True
-                if _speaks_of(item, listed):
-                    if item[STATUS] != Status.PENDING:
-                        return Finding(listed, lane, Standing.DECIDED)
-                    return Finding(listed, lane, Standing.PENDING, item.get(BATCH_ID), item.get(CLAIMED_AT))
-            if self.verdicts_since and listed.modified_at < self.verdicts_since:
-                return Finding(listed, lane, Standing.EXPIRED)
-            return Finding(listed, lane, Standing.OTHER_VERSION if known else Standing.UNKNOWN)
-
-        return patiently(standing, self.pause)
+        known = False
+        for item in self.table.of_object(f"s3://{self.bucket}/{listed.key}"):
+            known = True
+            if _speaks_of(item, listed):
+                if item[STATUS] != Status.PENDING:
+                    return Finding(listed, lane, Standing.DECIDED)
+                return Finding(listed, lane, Standing.PENDING, item.get(BATCH_ID), item.get(CLAIMED_AT))
+        if self.verdicts_since and listed.modified_at < self.verdicts_since:
+            return Finding(listed, lane, Standing.EXPIRED)
+        return Finding(listed, lane, Standing.OTHER_VERSION if known else Standing.UNKNOWN)
 
     def _add(self, finding: Finding, report: ReconciliationReport) -> None:
         report.standings[finding.lane, finding.standing] += 1

@@ -9,19 +9,20 @@ from typing import Annotated
 
 import typer
 
+from gatehouse.cli.aws.verdict_table import PARALLEL_QUERIES, OperatorsVerdictTable
 from gatehouse.cli.bucket.bucket_reconciliation import BucketReconciliation, Finding, ReconciliationReport, Standing
 from gatehouse.cli.bucket.listed_objects import Inventory, ListedObject, list_objects, outermost
 from gatehouse.cli.clock import Clock
 from gatehouse.cli.command_name import COMMAND
-from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
+from gatehouse.cli.connection import Connection
 from gatehouse.cli.deployed_lanes import DeployedLanes
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
+from gatehouse.cli.invocation import Invocation, about_deployment
 from gatehouse.cli.key_prefix import KeyPrefix
-from gatehouse.cli.output import Format, Output, OutputFormat
+from gatehouse.cli.output import Output
 from gatehouse.cli.progress import progress
 from gatehouse.cli.since import parse_since
-from gatehouse.cli.verdict_lookup import PARALLEL_QUERIES, VerdictLookup
 from gatehouse.console import printable
 from gatehouse.moderation.moment import iso
 
@@ -48,7 +49,9 @@ _DO = {
 }
 
 
+@about_deployment
 def reconcile(
+    invocation: Invocation,
     prefix: KeyPrefix = "",
     since: Annotated[
         str | None,
@@ -71,22 +74,16 @@ def reconcile(
         ),
     ] = None,
     examples: Annotated[int, typer.Option(min=0, metavar="N", help="Objects without a verdict to show.")] = 20,
-    profile: Profile = None,
-    region: Region = None,
-    endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = None,
-    output: OutputFormat = Format.TABLE,
 ) -> None:
     """Compare the uploads bucket with the verdict table, and report current objects that have no verdict of their own.
 
     Lists what the lanes watch and looks every object up. It changes nothing and asks Rekognition nothing, so it can
     neither pay nor overwrite. Exits with 3 if something has no verdict and nobody is working on it.
     """
-    out = Output.of(output)
-    connection = Connection(profile, region, endpoint_url)
+    out, connection = invocation.out, invocation.connection
     now = CLOCK.now()
     oldest = parse_since(since, now) if since else None
-    found = Deployment.find(connection, deployment)
+    found = invocation.deployment
     lanes = DeployedLanes.find(connection, found)
     prefixes = outermost((prefix for lane in lanes.lanes for prefix in lane.prefixes), within=prefix)
     if not prefixes:
@@ -95,13 +92,12 @@ def reconcile(
         comparison = BucketReconciliation(
             found.upload_bucket,
             lanes,
-            VerdictLookup(connection.client("dynamodb", connections=PARALLEL_QUERIES), found.verdict_table),
+            OperatorsVerdictTable.of(connection, found, PARALLEL_QUERIES),
             since=oldest,
             until=iso(now - timedelta(minutes=min_age)),
             verdicts_since=_verdicts_since(found, now),
             examples=examples,
             record=record,
-            pause=CLOCK.pause,
             tell=tell,
         )
         report = comparison.compare(_listed(connection, found, prefixes, inventory))

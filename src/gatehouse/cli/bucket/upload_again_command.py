@@ -14,10 +14,10 @@ import typer
 from gatehouse.cli.bucket.bucket_reconciliation import UNJUDGED, Standing
 from gatehouse.cli.bucket.object_copy import Copied, copy_onto_itself
 from gatehouse.cli.command_name import COMMAND
-from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
-from gatehouse.cli.deployment import Deployment
+from gatehouse.cli.connection import Connection
 from gatehouse.cli.errors import CommandError
-from gatehouse.cli.output import Format, Output, OutputFormat
+from gatehouse.cli.invocation import DryRun, Invocation, Yes, about_deployment
+from gatehouse.cli.output import Output
 from gatehouse.cli.progress import progress
 
 _PARALLEL_COPIES = 20
@@ -37,7 +37,9 @@ class _Done:
         return {**{result.value: self.counts[result] for result in Copied}, "failed_keys": self.failed}
 
 
+@about_deployment
 def upload_again(
+    invocation: Invocation,
     keys: Annotated[
         list[str] | None,
         typer.Argument(metavar="KEY", help="Keys in the uploads bucket, or s3://bucket/key.", show_default=False),
@@ -49,13 +51,8 @@ def upload_again(
     expired: Annotated[
         bool, typer.Option("--expired", help="And those of the file whose verdicts have expired.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    profile: Profile = None,
-    region: Region = None,
-    endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = None,
-    output: OutputFormat = Format.TABLE,
+    dry_run: DryRun = False,
+    yes: Yes = False,
 ) -> None:
     """Copy objects onto themselves: each copy is a new upload, with an event of its own, analysed and paid for.
 
@@ -63,12 +60,11 @@ def upload_again(
     object of a file that has changed since is left alone, so the same file may be given again; a key given by itself is
     copied each time. Exits with 1 if S3 can't copy some, or has no such key.
     """
-    out = Output.of(output)
-    connection = Connection(profile, region, endpoint_url)
+    out, connection = invocation.out, invocation.connection
     if not keys and report is None:
         raise CommandError("Nothing is named; write keys, or --report with a file that `reconcile --report` wrote.")
     reported = _reported(report, (*UNJUDGED, Standing.EXPIRED) if expired else UNJUDGED) if report else []
-    found = Deployment.find(connection, deployment).at_rest()
+    found = invocation.deployment.at_rest()
     wanted: list[_Wanted] = [(key.removeprefix(f"s3://{found.upload_bucket}/"), None) for key in keys or ()]
     wanted += reported
     if not dry_run:

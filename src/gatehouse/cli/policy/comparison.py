@@ -5,8 +5,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from gatehouse.aws.verdict_table import Item
 from gatehouse.cli.policy.stored_verdict import PolicyNameFor, governing_policy, judged_verdict
-from gatehouse.cli.verdict_store import Item
 from gatehouse.moderation.document import MISSHAPEN
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.replay import Replayed, is_replayable, replay

@@ -7,20 +7,18 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from gatehouse.cli.aws.verdict_table import OperatorsVerdictTable, Selection
 from gatehouse.cli.clock import Clock
 from gatehouse.cli.command_name import COMMAND
-from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
+from gatehouse.cli.invocation import Invocation, about_deployment
 from gatehouse.cli.key_prefix import KeyPrefix
-from gatehouse.cli.output import Format, Output, OutputFormat
+from gatehouse.cli.output import Output
 from gatehouse.cli.policy.comparison import Comparison
-from gatehouse.cli.policy.policy_documents import PolicyDocuments
-from gatehouse.cli.policy.policy_pointers import PolicyPointers
-from gatehouse.cli.policy.policy_source import SOURCE_HELP, PolicySources, short
+from gatehouse.cli.policy.policy_source import SOURCE_HELP, short, sources_of
 from gatehouse.cli.progress import progress
 from gatehouse.cli.since import parse_since
-from gatehouse.cli.verdict_store import Selection, VerdictStore
 from gatehouse.console import printable
 from gatehouse.moderation.policy.policy import Policy
 
@@ -30,38 +28,31 @@ _SEGMENTS = 8
 _LABELS_SHOWN = 5
 
 
+@about_deployment
 def diff(
+    invocation: Invocation,
     old: Annotated[str, typer.Argument(metavar="OLD", help=f"The policy that is active: {SOURCE_HELP}.")],
     new: Annotated[str, typer.Argument(metavar="NEW", help="The policy to compare it with, named likewise.")],
     since: Annotated[str, typer.Option(metavar="TIME", help="Uploads since: 12h, 30d, or an ISO date (UTC).")] = "30d",
     lane: Annotated[str | None, typer.Option(metavar="NAME", help="Only this lane's uploads.")] = None,
     prefix: KeyPrefix = "",
     examples: Annotated[int, typer.Option(min=0, metavar="N", help="Keys to show for each direction.")] = 3,
-    profile: Profile = None,
-    region: Region = None,
-    endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = None,
-    output: OutputFormat = Format.TABLE,
 ) -> None:
     """Show which uploads would change their status under another policy.
 
     Judges the stored labels of uploads that OLD governs by both; the stored statuses play no part. No image is analysed
     again and nothing is written.
     """
-    out = Output.of(output)
-    connection = Connection(profile, region, endpoint_url)
+    out = invocation.out
     selection = Selection(parse_since(since, CLOCK.now()), lane, prefix or None)
-    found = Deployment.find(connection, deployment)
-    sources = PolicySources(
-        pointers=lambda: PolicyPointers(connection.client("ssm"), found.policy_parameters),
-        documents=lambda: PolicyDocuments(connection.client("s3"), found.work_bucket),
-    )
+    found = invocation.deployment
+    sources = sources_of(invocation)
     comparison = Comparison(sources.resolve(old), sources.resolve(new), found.policy_name_for, examples)
     _check(comparison.old, selection, found)
-    store = VerdictStore(connection.client("dynamodb", connections=_SEGMENTS), found.verdict_table)
+    table = OperatorsVerdictTable.of(invocation.connection, found, _SEGMENTS)
     with (
         progress(out.progress) as tell,
-        closing(store.scan(selection, segments=_SEGMENTS, consistent=False)) as pages,
+        closing(table.scan(selection, segments=_SEGMENTS, consistent=False)) as pages,
     ):
         looked_at = 0
         for page in pages:

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gatehouse.cli.aws.policy_parameters import StoredPointer, UnreadablePointer
 from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.policy.explanation_report import policy_words
-from gatehouse.cli.policy.policy_pointers import StoredPointer, UnreadablePointer
 from gatehouse.cli.policy.policy_source import short
 from gatehouse.cli.policy.recent_verdicts import RecentVerdicts, VerdictGroup
 from gatehouse.moderation.policy.policy import Policy

@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
+from gatehouse.cli.aws.verdict_table import OperatorsVerdictTable
 from gatehouse.cli.command_name import COMMAND
-from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
-from gatehouse.cli.output import Format, Output, OutputFormat
+from gatehouse.cli.invocation import Invocation, about_deployment
+from gatehouse.cli.output import Output
 from gatehouse.cli.policy.explanation_report import explanation_document, policy_words, reason_line, show_explanation
 from gatehouse.cli.policy.policy_source import POLICIES_FOLDER, SOURCE_HELP, PolicySources, sources_of
-from gatehouse.cli.verdict_lookup import VerdictLookup
 from gatehouse.moderation.claim import Claim
 from gatehouse.moderation.document import MISSHAPEN
 from gatehouse.moderation.policy.explanation import Explanation
@@ -27,7 +27,9 @@ from gatehouse.moderation.verdict_item import STATUS, claim_from_item, verdict_f
 _OBJECT_URI = re.compile(r"s3://[^/]+/.+", re.DOTALL)
 
 
+@about_deployment
 def explain(
+    invocation: Invocation,
     upload: Annotated[
         str, typer.Argument(metavar="OBJECT", help="s3://bucket/key, or a key of the deployment's uploads bucket.")
     ],
@@ -49,19 +51,13 @@ def explain(
             show_default="the one that judged",
         ),
     ] = None,
-    profile: Profile = None,
-    region: Region = None,
-    endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = None,
-    output: OutputFormat = Format.TABLE,
 ) -> None:
     """Explain an upload's verdict: which rule fired, on which label, and what would have to change for another."""
-    out = Output.of(output)
+    out = invocation.out
     if version and version_id:
         raise CommandError("--version and --version-id both choose an upload; give one of them.")
-    connection = Connection(profile, region, endpoint_url)
-    found = Deployment.find(connection, deployment)
-    item = _item(VerdictLookup(connection.client("dynamodb"), found.verdict_table), found, upload, version, version_id)
+    found = invocation.deployment
+    item = _item(OperatorsVerdictTable.of(invocation.connection, found), found, upload, version, version_id)
     try:
         claim = claim_from_item(item)
         verdict = None if item[STATUS] == Status.PENDING else verdict_from_item(item)
@@ -71,7 +67,7 @@ def explain(
     if verdict is None:
         _tell_pending(out, claim)
         return
-    chosen = _policy(sources_of(connection, lambda: found), verdict, policy)
+    chosen = _policy(sources_of(invocation), verdict, policy)
     explanation = explanation_of(verdict.analysis, chosen) if verdict.analysis and chosen else None
     notes = _notes(verdict, chosen, explanation)
     out.document(_document(verdict, chosen, explanation, notes))
@@ -89,17 +85,17 @@ def explain(
 
 
 def _item(
-    lookup: VerdictLookup, deployment: Deployment, upload: str, version: str | None, version_id: str | None
+    table: OperatorsVerdictTable, deployment: Deployment, upload: str, version: str | None, version_id: str | None
 ) -> Mapping[str, Any]:
     uri = upload if upload.startswith("s3://") else f"s3://{deployment.upload_bucket}/{upload}"
     if not _OBJECT_URI.fullmatch(uri) or not _is_text(f"{uri}{version}{version_id}"):
         raise CommandError(f"{upload!r} is no object; write s3://bucket/key, or a key of {deployment.upload_bucket}.")
     if version:
-        item = lookup.of_upload(uri, version)
+        item = table.of_upload(uri, version)
     elif version_id:
-        item = lookup.of_version_id(uri, version_id)
+        item = table.of_version_id(uri, version_id)
     else:
-        item = lookup.newest(uri)
+        item = table.newest(uri)
     if item is None:
         which = f" (version {version})" if version else f" (version id {version_id})" if version_id else ""
         raise CommandError(

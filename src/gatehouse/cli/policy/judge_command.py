@@ -7,10 +7,8 @@ from typing import Annotated
 
 import typer
 
-from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
-from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
-from gatehouse.cli.output import Format, Output, OutputFormat
+from gatehouse.cli.invocation import Invocation, about_deployment
 from gatehouse.cli.policy.explanation_report import explanation_document, policy_words, reason_line, show_explanation
 from gatehouse.cli.policy.policy_source import SOURCE_HELP, read_policy_file, sources_of
 from gatehouse.moderation.analysis import Analysis, ResultLineError, parse_answer, parse_result_line
@@ -19,7 +17,9 @@ from gatehouse.moderation.policy.explanation import explain
 _STDIN = "-"
 
 
+@about_deployment
 def judge(
+    invocation: Invocation,
     policy: Annotated[str, typer.Argument(metavar="POLICY", help=f"Judge by this: {SOURCE_HELP}.")],
     answer: Annotated[
         str,
@@ -28,19 +28,13 @@ def judge(
             help="A file with what DetectModerationLabels answered, or with one line of a job's results; - for stdin.",
         ),
     ],
-    profile: Profile = None,
-    region: Region = None,
-    endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = None,
-    output: OutputFormat = Format.TABLE,
 ) -> None:
     """Judge an answer of Rekognition's by a policy, and explain it. Offline where POLICY is a file; changes nothing."""
-    out = Output.of(output)
+    out = invocation.out
     analysis = _analysis(answer)
     found = read_policy_file(policy)
     if found is None:
-        connection = Connection(profile, region, endpoint_url)
-        found = sources_of(connection, lambda: Deployment.find(connection, deployment)).resolve(policy)
+        found = sources_of(invocation).resolve(policy)
     explanation = explain(analysis, found)
     judgment = explanation.judgment
     out.document(explanation_document(explanation, found))

@@ -4,19 +4,17 @@ import difflib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gatehouse.cli.aws.policy_parameters import OperatorsPolicyParameters, StoredPointer
+from gatehouse.cli.aws.work_bucket import HASH, MIN_HASH_DIGITS, OperatorsWorkBucket
 from gatehouse.cli.command_name import COMMAND
-from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
-from gatehouse.cli.policy.policy_documents import HASH, MIN_HASH_DIGITS, PolicyDocuments
-from gatehouse.cli.policy.policy_pointers import PolicyPointers, StoredPointer
 from gatehouse.moderation.policy.policy import Policy
 
 if TYPE_CHECKING:
-    from gatehouse.cli.connection import Connection
+    from gatehouse.cli.invocation import Invocation
 
 POLICIES_FOLDER = Path("policies")
 
@@ -51,8 +49,8 @@ class PolicySources:
         folder: where policy files are, for versions that are active but were not recorded yet.
     """
 
-    pointers: Callable[[], PolicyPointers]
-    documents: Callable[[], PolicyDocuments]
+    pointers: Callable[[], OperatorsPolicyParameters]
+    documents: Callable[[], OperatorsWorkBucket]
     folder: Path = POLICIES_FOLDER
 
     def resolve(self, source: str) -> Policy:
@@ -106,7 +104,7 @@ class PolicySources:
         Raises:
             CommandError: several recorded ones begin like this.
         """
-        policy = self.documents().find(digits)
+        policy = self.documents().find_recorded(digits)
         return policy or next((found for found in self._files() if found.hash.startswith(digits)), None)
 
     def _files(self) -> Iterator[Policy]:
@@ -121,12 +119,12 @@ class PolicySources:
                 continue
 
 
-def sources_of(connection: "Connection", find: Callable[[], Deployment]) -> PolicySources:
-    """The policies of a deployment that is found when, and if, it has to be asked."""
-    deployment = cache(find)
+def sources_of(invocation: "Invocation") -> PolicySources:
+    """The policies of the deployment that a command is about, which is looked up when, and if, it has to be asked."""
+    connection = invocation.connection
     return PolicySources(
-        pointers=lambda: PolicyPointers(connection.client("ssm"), deployment().policy_parameters),
-        documents=lambda: PolicyDocuments(connection.client("s3"), deployment().work_bucket),
+        pointers=lambda: OperatorsPolicyParameters(connection.client("ssm"), invocation.deployment.policy_parameters),
+        documents=lambda: OperatorsWorkBucket(connection.client("s3"), invocation.deployment.work_bucket),
     )
 
 

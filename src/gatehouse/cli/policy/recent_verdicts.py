@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gatehouse.aws.upload_bucket import UploadBucket
+from gatehouse.aws.verdict_table import Item
 from gatehouse.cli.policy.stored_verdict import PolicyNameFor, governing_policy, judged_verdict
-from gatehouse.cli.verdict_store import Item
 from gatehouse.moderation.document import MISSHAPEN
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.replay import replay

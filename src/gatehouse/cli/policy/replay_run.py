@@ -18,9 +18,10 @@ from typing import Any
 
 from gatehouse.aws.flag_topic import FlagNotPublishedError, FlagTopic
 from gatehouse.aws.upload_bucket import UploadBucket
+from gatehouse.aws.verdict_table import Identity, Item, identity_of
+from gatehouse.cli.aws.verdict_table import OperatorsVerdictTable, Selection
 from gatehouse.cli.clock import Clock, Moment
 from gatehouse.cli.policy.stored_verdict import PolicyNameFor, governing_policy, judged_verdict
-from gatehouse.cli.verdict_store import Identity, Item, Selection, VerdictStore, identity_of
 from gatehouse.moderation.document import MISSHAPEN
 from gatehouse.moderation.flag import MAX_MESSAGES, Flag, in_batches
 from gatehouse.moderation.moment import iso
@@ -141,6 +142,8 @@ class ReplayRun:
     Args:
         policy: the one the pointer has named for `FOLLOWED_AFTER` seconds or more.
         policy_name_for: which policy governs a lane's key.
+        rewrite: `OperatorsVerdictTable.rewrite` of a table that is not patient: what is written long after a look may
+            come after another run has begun to scan.
         topic: where changed verdicts are published before they are written, or None to publish nothing.
         notified: the statuses that are published.
         is_active: whether the pointer still names the policy, and neither it nor the deployment was changed since.
@@ -152,7 +155,8 @@ class ReplayRun:
         policy: Policy,
         *,
         policy_name_for: PolicyNameFor,
-        store: VerdictStore,
+        table: OperatorsVerdictTable,
+        rewrite: Callable[[Verdict, Verdict], bool],
         uploads: UploadBucket,
         topic: FlagTopic | None,
         notified: frozenset[Status],
@@ -162,7 +166,8 @@ class ReplayRun:
     ) -> None:
         self._policy = policy
         self._policy_name_for = policy_name_for
-        self._store = store
+        self._table = table
+        self._rewrite = rewrite
         self._uploads = uploads
         self._topic = topic
         self._notified = notified
@@ -182,7 +187,7 @@ class ReplayRun:
             wait_seconds: how long PENDING uploads are waited for once the table is read.
 
         Raises:
-            ClientError, CommandError: what is written stays so; run again for the rest.
+            ClientError, CommandError, VerdictTableBusyError: what is written stays so; run again for the rest.
         """
         report = self._report
         try:
@@ -202,7 +207,7 @@ class ReplayRun:
 
     def _scan(self, selection: Selection, segments: int) -> None:
         report = self._report
-        with closing(self._store.scan(selection, segments=segments, consistent=True)) as pages:
+        with closing(self._table.scan(selection, segments=segments, consistent=True)) as pages:
             for page in pages:
                 report.looked_at += len(page)
                 self._settle(page, self._awaited)
@@ -213,7 +218,7 @@ class ReplayRun:
         """Look again until none is PENDING under the claim seen. A later claim's batch has the new policy anyway."""
         while self._awaited:
             pending: _Claims = {}
-            for page in self._store.read(self._awaited):
+            for page in self._table.read(self._awaited):
                 self._settle(page, pending)
             self._awaited = dict(self._awaited.items() & pending.items())
             left = deadline - self._clock.monotonic()
@@ -233,7 +238,7 @@ class ReplayRun:
                 elif replayed := self._judge(item):
                     changes.append(replayed)
             lost = self._write(self._published(self._confirmed(changes)))
-            items = [item for page in self._store.read(lost) for item in page]
+            items = [item for page in self._table.read(lost) for item in page]
 
     def _collect(self, item: Item, pending: _Claims) -> None:
         try:
@@ -325,7 +330,7 @@ class ReplayRun:
             for start in range(0, len(changes), PARALLEL_WRITES):
                 self._look()
                 some = changes[start : start + PARALLEL_WRITES]
-                written = threads.map(lambda change: self._store.rewrite(change.before, change.after), some)
+                written = threads.map(lambda change: self._rewrite(change.before, change.after), some)
                 for change, done in zip(some, written, strict=True):
                     if done:
                         report.changed[change.before.status, change.after.status] += 1

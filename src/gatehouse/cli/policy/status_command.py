@@ -6,16 +6,16 @@ from functools import cache
 from typing import Any
 
 from gatehouse.aws.upload_bucket import PARALLEL_LOOKS, UploadBucket
-from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
+from gatehouse.cli.aws.policy_parameters import FOLLOWED_AFTER, OperatorsPolicyParameters, StoredPointer
+from gatehouse.cli.aws.verdict_table import DAYS, MOST, PARALLEL_QUERIES, OperatorsVerdictTable
+from gatehouse.cli.connection import Connection
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
-from gatehouse.cli.output import Format, Output, OutputFormat
+from gatehouse.cli.invocation import Invocation, about_deployment
+from gatehouse.cli.output import Output
 from gatehouse.cli.policy.drift import Drift, PolicyInUse, Standing, drifts
-from gatehouse.cli.policy.policy_pointers import FOLLOWED_AFTER, PolicyPointers, StoredPointer
 from gatehouse.cli.policy.policy_source import POLICIES_FOLDER, short, sources_of
 from gatehouse.cli.policy.recent_verdicts import RecentVerdicts, VerdictGroup
-from gatehouse.cli.verdict_lookup import DAYS, MOST, PARALLEL_QUERIES, VerdictLookup
-from gatehouse.cli.verdict_store import VerdictStore
 from gatehouse.console import printable
 from gatehouse.moderation.moment import iso
 from gatehouse.moderation.policy.policy import Policy
@@ -25,26 +25,19 @@ _PREFIXES_SHOWN = 3
 _UNCHANGED = "A verdict that the active version would not change keeps the record of the one that decided it."
 
 
-def status(
-    profile: Profile = None,
-    region: Region = None,
-    endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = None,
-    output: OutputFormat = Format.TABLE,
-) -> None:
+@about_deployment
+def status(invocation: Invocation) -> None:
     """Show which policies are active, and where ./policies, the deployment and recent verdicts differ.
 
     Takes no more calls however many uploads there are, a few hundred at most, and changes nothing.
     """
-    out = Output.of(output)
-    connection = Connection(profile, region, endpoint_url)
-    found = Deployment.find(connection, deployment)
-    pointers, unreadable = PolicyPointers(connection.client("ssm"), found.policy_parameters).look()
+    out, connection, found = invocation.out, invocation.connection, invocation.deployment
+    pointers, unreadable = OperatorsPolicyParameters(connection.client("ssm"), found.policy_parameters).look()
     policies = [_in_use(name, found, pointers.get(name)) for name in found.policies]
     # By AWS's clock, where it told the time.
     now = next((stored.now for stored in pointers.values()), datetime.now(UTC))
     recent = _recent(connection, found, now)
-    active = cache(sources_of(connection, lambda: found).active)
+    active = cache(sources_of(invocation).active)
     uploads = UploadBucket(connection.client("s3", connections=PARALLEL_LOOKS), finds_animations=found.animation_check)
     standings = [_standing(group, pointers.get(group.governed_by), active, uploads) for group in recent.groups]
     differences = list(drifts(policies, unreadable, recent, standings))
@@ -79,9 +72,8 @@ def _in_use(name: str, deployment: Deployment, stored: StoredPointer | None) -> 
 
 
 def _recent(connection: Connection, deployment: Deployment, now: datetime) -> RecentVerdicts:
-    client = connection.client("dynamodb", connections=PARALLEL_QUERIES)
-    identities = VerdictLookup(client, deployment.verdict_table).newest_flagged(now.date())
-    pages = VerdictStore(client, deployment.verdict_table).read(identities)
+    table = OperatorsVerdictTable.of(connection, deployment, PARALLEL_QUERIES)
+    pages = table.read(table.newest_flagged(now.date()))
     return RecentVerdicts.of((item for page in pages for item in page), deployment.policy_name_for)
 
 

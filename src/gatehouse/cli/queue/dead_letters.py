@@ -1,16 +1,17 @@
 """Why a message is in one of a lane's two dead-letter queues, and whether it may go back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gatehouse.cli.batch.batch_executions import BatchExecutions
+from gatehouse.aws.verdict_table import Item, identity_of
+from gatehouse.cli.aws.executions import DeployedExecutions
+from gatehouse.cli.aws.verdict_table import OperatorsVerdictTable
 from gatehouse.cli.deployed_lanes import DeployedLanes
 from gatehouse.cli.deployment import Deployment, LaneQueues
 from gatehouse.cli.errors import CommandError
-from gatehouse.cli.queue.message_queue import Look, MessageQueue, QueuedMessage
-from gatehouse.cli.verdict_store import Item, VerdictStore
+from gatehouse.cli.queue.message_queue import Look, MessageQueue, QueuedMessage, counted
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import UnreadableUploadError, Upload
 from gatehouse.moderation.upload_event import MalformedMessageError, UploadEvent, parse_event
@@ -103,8 +104,8 @@ class DeadLetterInspection:
     """Finds out about messages, for a BatchGetItem of each hundred and a DescribeExecution or more of each batch."""
 
     lanes: DeployedLanes
-    store: VerdictStore
-    executions: BatchExecutions
+    table: OperatorsVerdictTable
+    executions: DeployedExecutions
 
     @classmethod
     def of(cls, connection: "Connection", deployment: Deployment) -> "DeadLetterInspection":
@@ -115,15 +116,15 @@ class DeadLetterInspection:
         """
         return cls(
             DeployedLanes.find(connection, deployment),
-            VerdictStore(connection.client("dynamodb"), deployment.verdict_table),
-            BatchExecutions(connection.client("stepfunctions"), deployment.state_machines),
+            OperatorsVerdictTable.of(connection, deployment),
+            DeployedExecutions(connection.client("stepfunctions"), deployment.state_machines),
         )
 
     def inspect(self, messages: Sequence[QueuedMessage], kind: QueueKind) -> list[DeadLetter]:
         """Each message's reason, in order."""
         read = [self._read(message, kind) for message in messages]
         unread = {entry.event.upload.identity for entry in read if isinstance(entry, _Addressed)}
-        items = {(item[OBJECT], item[VERSION]): item for page in self.store.read(unread, _ATTRIBUTES) for item in page}
+        items = {identity_of(item): item for page in self.table.read(unread, _ATTRIBUTES) for item in page}
         return [
             self._known(entry, items.get(entry.event.upload.identity)) if isinstance(entry, _Addressed) else entry
             for entry in read
@@ -228,6 +229,12 @@ def chosen_queues(
     return [
         (name, chosen, MessageQueue(client, chosen.url(deployment.queues[name]))) for name in lanes for chosen in kinds
     ]
+
+
+def filled(chosen: Sequence[tuple[str, QueueKind, MessageQueue]]) -> Iterator[tuple[QueueKind, MessageQueue]]:
+    """The queues that have messages, with their kinds: to look into an empty one takes a second."""
+    counts = counted(messages for _, _, messages in chosen)
+    return ((kind, messages) for (_, kind, messages), count in zip(chosen, counts, strict=True) if count.total)
 
 
 def _delivery_problem(message: QueuedMessage) -> str:

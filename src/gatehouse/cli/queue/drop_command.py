@@ -4,38 +4,32 @@ from typing import Annotated
 
 import typer
 
-from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
-from gatehouse.cli.deployment import Deployment
-from gatehouse.cli.output import Format, Output, OutputFormat
+from gatehouse.cli.invocation import DryRun, Invocation, Yes, about_deployment
+from gatehouse.cli.output import Output
 from gatehouse.cli.progress import progress
-from gatehouse.cli.queue.dead_letters import DeadLetterInspection, QueueKind, chosen_queues
+from gatehouse.cli.queue.dead_letters import DeadLetterInspection, QueueKind, chosen_queues, filled
 from gatehouse.cli.queue.drop_run import Droppable, DropReport, DropRun
-from gatehouse.cli.queue.message_queue import IN_FLIGHT_ADVICE, PARALLEL_COUNTS, counted
+from gatehouse.cli.queue.message_queue import IN_FLIGHT_ADVICE, PARALLEL_COUNTS
 
 
+@about_deployment
 def drop(
+    invocation: Invocation,
     reason: Annotated[Droppable, typer.Option(help="Only for this reason.")],
     lane: Annotated[str | None, typer.Option(metavar="NAME", help="Only from this lane's queues.")] = None,
     queue: Annotated[QueueKind | None, typer.Option(help="Only from these queues.")] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Drop this many at most.", show_default="all")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    profile: Profile = None,
-    region: Region = None,
-    endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = None,
-    output: OutputFormat = Format.TABLE,
+    dry_run: DryRun = False,
+    yes: Yes = False,
 ) -> None:
     """Delete messages of the dead-letter queues for good; `queue show` says what is in them. Puts nothing back.
 
     Only messages that are no event about an upload, or about one that no lane takes now. Exits with 1 if SQS did not
     delete some, or somebody else holds those there are.
     """
-    out = Output.of(output)
-    connection = Connection(profile, region, endpoint_url)
-    found = Deployment.find(connection, deployment)
+    out, connection, found = invocation.out, invocation.connection, invocation.deployment
     if not dry_run:
         found.at_rest()
     client = connection.client("sqs", connections=PARALLEL_COUNTS)
@@ -55,10 +49,8 @@ def drop(
                 tell=tell,
                 report=report,
             )
-            counts = counted(messages for _, _, messages in chosen)
-            for (_, kind, messages), count in zip(chosen, counts, strict=True):
-                if count.total:  # to look into an empty queue takes a second
-                    run.drain(messages, kind)
+            for kind, messages in filled(chosen):
+                run.drain(messages, kind)
     finally:  # what was done is told, whatever ended it
         out.document({"dry_run": dry_run, "reason": reason.value, **report.to_document()})
         _show(out, report, reason, dry_run)

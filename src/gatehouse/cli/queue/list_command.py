@@ -1,9 +1,7 @@
 """`queue list`: how many messages each lane's queues have."""
 
 from gatehouse.cli.command_name import COMMAND
-from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
-from gatehouse.cli.deployment import Deployment
-from gatehouse.cli.output import Format, Output, OutputFormat
+from gatehouse.cli.invocation import Invocation, about_deployment
 from gatehouse.cli.queue.dead_letters import QueueKind
 from gatehouse.cli.queue.message_queue import PARALLEL_COUNTS, MessageQueue, QueueCounts, counted
 from gatehouse.console import printable
@@ -11,20 +9,13 @@ from gatehouse.console import printable
 _INGEST = "ingest"
 
 
-def list_queues(
-    profile: Profile = None,
-    region: Region = None,
-    endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = None,
-    output: OutputFormat = Format.TABLE,
-) -> None:
+@about_deployment
+def list_queues(invocation: Invocation) -> None:
     """Count the messages of every lane's queues: ingest, dead-letter (given up), undelivered (by EventBridge).
 
     The counts are SQS's own and follow within a minute. Changes nothing.
     """
-    out = Output.of(output)
-    connection = Connection(profile, region, endpoint_url)
-    found = Deployment.find(connection, deployment)
+    out, connection, found = invocation.out, invocation.connection, invocation.deployment
     client = connection.client("sqs", connections=PARALLEL_COUNTS)
     listed = [
         (lane, kind, MessageQueue(client, url))

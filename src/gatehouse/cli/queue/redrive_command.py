@@ -4,18 +4,19 @@ from typing import Annotated
 
 import typer
 
-from gatehouse.aws.ingest_queue import IngestQueue
-from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
-from gatehouse.cli.deployment import Deployment
+from gatehouse.cli.aws.ingest_queues import ingest_queues
+from gatehouse.cli.invocation import DryRun, Invocation, about_deployment
 from gatehouse.cli.key_prefix import KeyPrefix
-from gatehouse.cli.output import Format, Output, OutputFormat
+from gatehouse.cli.output import Output
 from gatehouse.cli.progress import progress
-from gatehouse.cli.queue.dead_letters import DeadLetterInspection, QueueKind, Reason, chosen_queues
-from gatehouse.cli.queue.message_queue import IN_FLIGHT_ADVICE, PARALLEL_COUNTS, counted
+from gatehouse.cli.queue.dead_letters import DeadLetterInspection, QueueKind, Reason, chosen_queues, filled
+from gatehouse.cli.queue.message_queue import IN_FLIGHT_ADVICE, PARALLEL_COUNTS
 from gatehouse.cli.queue.redrive_run import DeadLetterSelection, RedriveReport, RedriveRun
 
 
+@about_deployment
 def redrive(
+    invocation: Invocation,
     lane: Annotated[str | None, typer.Option(metavar="NAME", help="Only from this lane's queues.")] = None,
     queue: Annotated[QueueKind | None, typer.Option(help="Only from these queues.")] = None,
     reason: Annotated[
@@ -26,12 +27,7 @@ def redrive(
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Put back this many at most.", show_default="all")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
-    profile: Profile = None,
-    region: Region = None,
-    endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = None,
-    output: OutputFormat = Format.TABLE,
+    dry_run: DryRun = False,
 ) -> None:
     """Put the messages of the dead-letter queues back, once the cause is gone. `queue show` says what is in them.
 
@@ -39,9 +35,7 @@ def redrive(
     any time: an upload that has a verdict or is being analysed is recognized. Exits with 1 if SQS refused some, or
     somebody else holds those there are.
     """
-    out = Output.of(output)
-    connection = Connection(profile, region, endpoint_url)
-    found = Deployment.find(connection, deployment)
+    out, connection, found = invocation.out, invocation.connection, invocation.deployment
     if not dry_run:
         found.at_rest()
     client = connection.client("sqs", connections=PARALLEL_COUNTS)
@@ -52,7 +46,7 @@ def redrive(
         with progress(out.progress) as tell:
             run = RedriveRun(
                 inspection,
-                ingest={name: IngestQueue(client, queues.ingest) for name, queues in found.queues.items()},
+                ingest=ingest_queues(client, found),
                 selection=DeadLetterSelection(frozenset(reason or ()), prefix),
                 limit=limit,
                 dry_run=dry_run,
@@ -60,10 +54,8 @@ def redrive(
                 tell=tell,
                 report=report,
             )
-            counts = counted(messages for _, _, messages in chosen)
-            for (_, kind, messages), count in zip(chosen, counts, strict=True):
-                if count.total:  # to look into an empty queue takes a second
-                    run.drain(messages, kind)
+            for kind, messages in filled(chosen):
+                run.drain(messages, kind)
     finally:  # what was done is told, whatever ended it
         out.document({"dry_run": dry_run, **report.to_document()})
         _show(out, report, dry_run)

@@ -7,9 +7,8 @@ from typing import Annotated
 import typer
 
 from gatehouse.cli.command_name import COMMAND
-from gatehouse.cli.connection import Connection, DeploymentName, EndpointUrl, Profile, Region
-from gatehouse.cli.deployment import Deployment
-from gatehouse.cli.output import Format, Output, OutputFormat
+from gatehouse.cli.invocation import Invocation, about_deployment
+from gatehouse.cli.output import Output
 from gatehouse.cli.queue.dead_letters import DeadLetter, DeadLetterInspection, QueueKind, Reason, chosen_queues
 from gatehouse.cli.queue.message_queue import PARALLEL_COUNTS, MessageQueue, counted
 from gatehouse.console import printable
@@ -30,23 +29,18 @@ _DO = {
 }
 
 
+@about_deployment
 def show(
+    invocation: Invocation,
     lane: Annotated[str | None, typer.Option(metavar="NAME", help="Only this lane's queues.")] = None,
     queue: Annotated[QueueKind | None, typer.Option(help="Only these queues.")] = None,
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="Messages to show of each queue at most.")] = 100,
-    profile: Profile = None,
-    region: Region = None,
-    endpoint_url: EndpointUrl = None,
-    deployment: DeploymentName = None,
-    output: OutputFormat = Format.TABLE,
 ) -> None:
     """Show each message of the dead-letter queues: which upload, since when, how often received, and why it is there.
 
     Messages are hidden from others while this runs, two minutes at most. Nothing is changed but their receive counts.
     """
-    out = Output.of(output)
-    connection = Connection(profile, region, endpoint_url)
-    found = Deployment.find(connection, deployment)
+    out, connection, found = invocation.out, invocation.connection, invocation.deployment
     chosen = chosen_queues(connection.client("sqs", connections=PARALLEL_COUNTS), found, lane, queue)
     inspection = DeadLetterInspection.of(connection, found)
     counts = counted(messages for _, _, messages in chosen)

@@ -1,23 +1,18 @@
-"""What became of batches' executions: each is named after its batch, in one of the deployment's state machines."""
+"""What became of a batch's execution, as Step Functions describes and lists it."""
 
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from gatehouse.aws.executions import MAX_REDRIVES
-from gatehouse.cli.batch.execution_history import ExecutionHistory
+from gatehouse.aws.executions import MAX_REDRIVES, Progress, progress_of
 from gatehouse.moderation.moment import iso
 
 if TYPE_CHECKING:
-    from mypy_boto3_stepfunctions import SFNClient
     from mypy_boto3_stepfunctions.literals import ExecutionStatusType
     from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef, ExecutionListItemTypeDef
 
 #: Of a cause, which may be a page of JSON, so much is shown in a sentence.
 _CAUSE_SHOWN = 300
-
-_EVENTS_A_CALL = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +52,7 @@ class BatchExecution:
     @property
     def is_running(self) -> bool:
         """Whether it goes on by itself."""
-        return self.status in ("RUNNING", "PENDING_REDRIVE")
+        return progress_of(self.status) is Progress.RUNNING
 
     @property
     def is_redrivable(self) -> bool:
@@ -146,64 +141,6 @@ class ListedExecution:
     def to_document(self) -> dict[str, Any]:
         """The execution for scripts."""
         return asdict(self)
-
-
-class BatchExecutions:
-    """Looks executions up, each once.
-
-    Args:
-        client: a Step Functions client.
-        state_machines: ARNs of those that may have run a batch.
-    """
-
-    def __init__(self, client: "SFNClient", state_machines: Sequence[str]) -> None:
-        self._client = client
-        self._state_machines = state_machines
-        self._found: dict[str, BatchExecution | None] = {}
-
-    def find(self, batch_id: str) -> BatchExecution | None:
-        """The execution of a batch: one DescribeExecution for each state machine at most.
-
-        None where there is none, or none any more: Step Functions forgets one 90 days after it ended (quotas).
-        """
-        if batch_id not in self._found:
-            found = (self._describe(state_machine, batch_id) for state_machine in self._state_machines)
-            self._found[batch_id] = next((execution for execution in found if execution is not None), None)
-        return self._found[batch_id]
-
-    def listed(self, endings: Iterable[Ending]) -> Iterator[ListedExecution]:
-        """Executions of all state machines: a ListExecutions for each, each status and each hundred."""
-        for state_machine in self._state_machines:
-            for status in (status for ending in endings for status in ending.statuses):
-                pages = self._client.get_paginator("list_executions").paginate(
-                    stateMachineArn=state_machine, statusFilter=status
-                )
-                yield from (ListedExecution.of(entry) for page in pages for entry in page["executions"])
-
-    def history(self, execution: BatchExecution) -> ExecutionHistory:
-        """What an execution's history says of where it stands.
-
-        It is read from the end: of one that has ended as far as the state that it entered last, of one that runs whole,
-        which is 25 calls at most (API reference, GetExecutionHistory; 25,000 events, quotas).
-        """
-        pages = self._client.get_paginator("get_execution_history").paginate(
-            executionArn=execution.arn,
-            reverseOrder=True,
-            includeExecutionData=False,
-            PaginationConfig={"PageSize": _EVENTS_A_CALL},
-        )
-        events = (event for page in pages for event in page["events"])
-        if execution.is_running:
-            return ExecutionHistory.of(events)
-        entered = (event.get("stateEnteredEventDetails") for event in events)
-        return ExecutionHistory(next((details["name"] for details in entered if details), None), ())
-
-    def _describe(self, state_machine: str, batch_id: str) -> BatchExecution | None:
-        arn = f"{state_machine.replace(':stateMachine:', ':execution:')}:{batch_id}"
-        try:
-            return BatchExecution.of(self._client.describe_execution(executionArn=arn))
-        except self._client.exceptions.ExecutionDoesNotExist:
-            return None
 
 
 def failure_words(error: str | None, cause: str | None) -> str:

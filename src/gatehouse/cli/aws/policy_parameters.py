@@ -1,22 +1,17 @@
-"""The pointers of a deployment's policies: SSM parameters that say which version is active."""
+"""The parameters of a deployment's policies as operators need them: with their versions and times, and to be moved."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from gatehouse.aws.policy_parameters import PolicyParameters, pointer_to
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer, PolicyPointerError
-
-if TYPE_CHECKING:
-    from mypy_boto3_ssm import SSMClient
 
 #: Seconds after which every function follows a pointer that has moved.
 FOLLOWED_AFTER = 60.0
-
-#: Names a GetParameters call takes (Systems Manager API reference).
-_NAMES_A_CALL = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +41,21 @@ class UnreadablePointer:
     problem: str
 
 
-class PolicyPointers:
-    """Reads and moves pointers.
-
-    Args:
-        client: an SSM client.
-        parameters: their names, by policy name.
-    """
-
-    def __init__(self, client: "SSMClient", parameters: Mapping[str, str]) -> None:
-        self._client = client
-        self._parameters = parameters
+class OperatorsPolicyParameters(PolicyParameters):
+    """Reads pointers, also where some can't be read, and moves them."""
 
     def look(self) -> tuple[dict[str, StoredPointer], tuple[UnreadablePointer, ...]]:
         """The pointers by policy name, and the parameters that hold none."""
         found: dict[str, StoredPointer] = {}
         unreadable: list[UnreadablePointer] = []
-        for stored in self._each():
-            if isinstance(stored, UnreadablePointer):
-                unreadable.append(stored)
-            else:
-                found[stored.pointer.name] = stored
+        for some, metadata in self._answers():
+            now = _date(metadata)
+            for policy, parameter in some.items():
+                stored = _stored(policy, self._names[policy], parameter, now)
+                if isinstance(stored, UnreadablePointer):
+                    unreadable.append(stored)
+                else:
+                    found[policy] = stored
         return found, tuple(unreadable)
 
     def history(self, stored: StoredPointer) -> Iterator[PolicyPointer]:
@@ -81,27 +70,14 @@ class PolicyPointers:
         answer = self._client.put_parameter(Name=stored.parameter, Value=pointer.to_text(), Overwrite=True)
         return answer["Version"]
 
-    def _each(self) -> Iterator[StoredPointer | UnreadablePointer]:
-        policies = sorted(self._parameters)
-        for start in range(0, len(policies), _NAMES_A_CALL):
-            some = policies[start : start + _NAMES_A_CALL]
-            answer = self._client.get_parameters(Names=[self._parameters[policy] for policy in some])
-            now = _date(answer["ResponseMetadata"])
-            by_name = {parameter["Name"]: parameter for parameter in answer["Parameters"]}
-            for policy in some:
-                name = self._parameters[policy]
-                yield _read(policy, name, by_name.get(name), now)
 
-
-def _read(policy: str, name: str, parameter: Any, now: datetime) -> StoredPointer | UnreadablePointer:
+def _stored(policy: str, name: str, parameter: Any, now: datetime) -> StoredPointer | UnreadablePointer:
     if parameter is None:
         return UnreadablePointer(policy, name, "there is no such parameter")
     try:
-        pointer = PolicyPointer.from_text(parameter["Value"])
+        pointer = pointer_to(policy, parameter["Value"])
     except PolicyPointerError as error:
         return UnreadablePointer(policy, name, str(error))
-    if pointer.name != policy:
-        return UnreadablePointer(policy, name, f"it points to policy {pointer.name}")
     return StoredPointer(name, pointer, parameter["Version"], parameter["LastModifiedDate"].astimezone(UTC), now)
 
 

@@ -1,0 +1,76 @@
+"""Executions as operators need them: with all that is told of each, and whichever state machine ran it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from gatehouse.aws.executions import Executions
+from gatehouse.cli.batch.batch_execution import BatchExecution, Ending, ListedExecution
+from gatehouse.cli.batch.execution_history import ExecutionHistory
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+_EVENTS_A_CALL = 1000
+
+
+class OperatorsExecutions(Executions):
+    """Tells more of one state machine's executions than where they stand."""
+
+    def find(self, batch_id: str) -> BatchExecution | None:
+        """The execution of a batch; None where there is none, or none any more."""
+        try:
+            return BatchExecution.of(self._describe(batch_id))
+        except self._client.exceptions.ExecutionDoesNotExist:
+            return None
+
+    def listed(self, endings: Iterable[Ending]) -> Iterator[ListedExecution]:
+        """Those that ended so: a ListExecutions for each status and each hundred."""
+        for status in (status for ending in endings for status in ending.statuses):
+            yield from map(ListedExecution.of, self._listed(status))
+
+
+class DeployedExecutions:
+    """Looks a deployment's executions up, each once: a batch's is in one of its state machines.
+
+    Args:
+        client: a Step Functions client.
+        state_machines: ARNs of those that may have run a batch.
+    """
+
+    def __init__(self, client: "SFNClient", state_machines: Sequence[str]) -> None:
+        self._client = client
+        self._machines = [OperatorsExecutions(client, state_machine) for state_machine in state_machines]
+        self._found: dict[str, BatchExecution | None] = {}
+
+    def find(self, batch_id: str) -> BatchExecution | None:
+        """The execution of a batch: one DescribeExecution for each state machine at most.
+
+        None where there is none, or none any more: Step Functions forgets one 90 days after it ended (quotas).
+        """
+        if batch_id not in self._found:
+            found = (machine.find(batch_id) for machine in self._machines)
+            self._found[batch_id] = next((execution for execution in found if execution is not None), None)
+        return self._found[batch_id]
+
+    def listed(self, endings: Sequence[Ending]) -> Iterator[ListedExecution]:
+        """Executions of all state machines that ended so, or run."""
+        for machine in self._machines:
+            yield from machine.listed(endings)
+
+    def history(self, execution: BatchExecution) -> ExecutionHistory:
+        """What an execution's history says of where it stands.
+
+        It is read from the end: of one that has ended as far as the state that it entered last, of one that runs whole,
+        which is 25 calls at most (API reference, GetExecutionHistory; 25,000 events, quotas).
+        """
+        pages = self._client.get_paginator("get_execution_history").paginate(
+            executionArn=execution.arn,
+            reverseOrder=True,
+            includeExecutionData=False,
+            PaginationConfig={"PageSize": _EVENTS_A_CALL},
+        )
+        events = (event for page in pages for event in page["events"])
+        if execution.is_running:
+            return ExecutionHistory.of(events)
+        entered = (event.get("stateEnteredEventDetails") for event in events)
+        return ExecutionHistory(next((details["name"] for details in entered if details), None), ())
