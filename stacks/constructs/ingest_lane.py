@@ -233,7 +233,7 @@ class IngestLane(Construct):
                 meaning=f"Lane {self.name}: a batch has fewer verdicts than uploads.",
             ),
         ]
-        if self._engine is not Engine.IMAGE:
+        if self._engine.reads_manifest:
             alarms.append(
                 create_alarm(
                     scope,
@@ -244,6 +244,7 @@ class IngestLane(Construct):
                     periods=STANDING,
                 )
             )
+        if self._engine.leaves_leftovers:
             alarms.append(
                 create_alarm(
                     scope,

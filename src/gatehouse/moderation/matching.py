@@ -245,12 +245,12 @@ def withdraw(verdict: Verdict, doubt: Failure | None) -> Verdict:
 def is_leftover(verdict: Verdict) -> bool:
     """Whether another analysis, image by image, may give the upload a definite answer.
 
-    It may where the job did not answer for the upload's own bytes, whatever the reason. It can't where the image itself
-    is the reason, the bytes are gone, or nobody could tell them from others.
+    It may where the engine did not answer for the upload's own bytes, whatever the reason. It can't where the image
+    itself is the reason, the bytes are gone, or nobody could tell them from others.
     """
-    if verdict.status is not Status.FAILED or verdict.engine is not Engine.BULK or verdict.failure is None:
+    if verdict.status is not Status.FAILED or verdict.engine is None or verdict.failure is None:
         return False
-    return verdict.failure.code not in _DEFINITE
+    return verdict.engine.leaves_leftovers and verdict.failure.code not in _DEFINITE
 
 
 def _failed(verdict: Verdict, failure: Failure) -> Verdict:
