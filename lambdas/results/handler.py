@@ -17,7 +17,6 @@ from gatehouse.aws.flag_topic import FlagTopic
 from gatehouse.aws.upload_bucket import PARALLEL_LOOKS, UploadBucket
 from gatehouse.aws.verdict_table import VerdictTable
 from gatehouse.aws.work_bucket import WorkBucket
-from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.policy.model_drift import MAX_NAMES, loggable, other_versions, unknown_labels
 from gatehouse.moderation.status import (
     Status,
@@ -26,7 +25,7 @@ from gatehouse.moderation.verdict import (
     Verdict,
 )
 from lambdas.results.environment import Environment
-from lambdas.results.request import ImageRun, Job, Request
+from lambdas.results.request import Request
 from lambdas.results.settlement import Settled, Settlement
 
 logger = Logger()
@@ -101,8 +100,8 @@ def _report(request: Request, settled: Settled) -> None:
     strange = unknown_labels(analyses)
     # What a retry finds again is counted by the run that needs none.
     once = 0 if settled.refusals else 1
-    leftovers = once * settled.left if isinstance(request.analysis, Job) else 0
-    is_late = isinstance(request.analysis, ImageRun) and request.analysis.image_pass.is_of_stragglers
+    leftovers = once * settled.leftovers
+    is_late = request.analysis.image_pass.is_of_stragglers
     judged = {
         "UploadsJudged": len(settled.verdicts),
         "UploadsApproved": counts[Status.APPROVED],
@@ -145,7 +144,8 @@ def _report(request: Request, settled: Settled) -> None:
 
 
 def _analysed_in_bulk(request: Request, verdicts: Sequence[Verdict], leftovers: int) -> int:
-    """Images a job is paid for, at most: it does not say which of the leftovers it looked at."""
-    if not isinstance(request.analysis, Job) or request.analysis.failure:
+    """Images a manifest's reader is paid for, at most: it does not say which of the leftovers it looked at."""
+    run = request.analysis
+    if not run.engine.reads_manifest or run.failure:
         return 0
-    return sum(verdict.engine is Engine.BULK for verdict in verdicts) + leftovers
+    return sum(verdict.engine is run.engine for verdict in verdicts) + leftovers

@@ -37,7 +37,9 @@ from lambdas.analyzer.pace import Pace
 from lambdas.batcher.active_policies import ActivePolicies
 from lambdas.batcher.admission import Admission
 from lambdas.batcher.messages import Messages
-from lambdas.results.request import ImageRun, Job, Location, Request
+from lambdas.results.bulk_run import BulkRun, Location
+from lambdas.results.image_run import ImageRun
+from lambdas.results.request import Request
 from lambdas.results.settlement import Settlement
 from tests.unit.aws_calls import AwsCalls, an_error
 from tests.unit.builders import (
@@ -191,7 +193,7 @@ def test_results_makes_a_transaction_a_hundred_a_publish_ten_and_a_look_an_appro
     calls: AwsCalls, version_id: str | None, finds_animations: bool, gets: int, heads: int
 ) -> None:
     _answer_from(calls, _BatchInProgress(version_id))
-    job = Job("job-1", Location("work", "results.jsonl"), Location("work", "summary.json"))
+    job = BulkRun("job-1", Location("work", "results.jsonl"), Location("work", "summary.json"))
     settlement = _settlement(calls, finds_animations=finds_animations)
     settled = settlement.settle(Request("batch-1", job))
     settlement.close("batch-1", settled)
@@ -231,7 +233,7 @@ def test_results_reads_a_file_a_chunk_and_a_version_that_was_analysed_only_to_fi
 
 
 def test_results_writes_leftovers_down_once(calls: AwsCalls, batch: _BatchInProgress) -> None:
-    settled = _settlement(calls).settle(Request("batch-1", Job("job-1")))
+    settled = _settlement(calls).settle(Request("batch-1", BulkRun("job-1")))
 
     assert settled.left == LINES
     assert calls.made == Counter(BatchGetItem=ceil(LINES / 100), GetObject=2, PutObject=1)

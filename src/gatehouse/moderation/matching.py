@@ -49,6 +49,15 @@ class Answers(Protocol):
         """The media analysis job, if it was one."""
         ...
 
+    @property
+    def unreadable_lines(self) -> int:
+        """Result lines that can't be trusted."""
+        ...
+
+    def unmatched(self, uploads: Iterable[BatchUpload]) -> int:
+        """How many analyses have no upload of their own among the batch's."""
+        ...
+
     def answer(self, entry: BatchUpload) -> Analysis | Failure:
         """What it said about one upload, or why it said nothing."""
         ...
@@ -158,6 +167,10 @@ class ImageAnswers:
     def job_id(self) -> str | None:
         """It knows no jobs."""
         return None
+
+    def unmatched(self, uploads: Iterable[BatchUpload]) -> int:  # noqa: ARG002 - numbers say whose a line is
+        """None has: a line says which upload it is about."""
+        return 0
 
     def answer(self, entry: BatchUpload) -> Analysis | Failure:
         """The analysis of the upload. A line of another object under the same number is not believed."""
