@@ -17,6 +17,7 @@ from gatehouse.aws.flag_topic import FlagTopic
 from gatehouse.aws.upload_bucket import PARALLEL_LOOKS, UploadBucket
 from gatehouse.aws.verdict_table import VerdictTable
 from gatehouse.aws.work_bucket import WorkBucket
+from gatehouse.moderation.flag_publisher import FlagPublisher
 from gatehouse.moderation.policy.model_drift import MAX_NAMES, loggable, other_versions, unknown_labels
 from gatehouse.moderation.status import (
     Status,
@@ -62,7 +63,7 @@ def _settlement() -> Settlement:
         table=VerdictTable(boto3.client("dynamodb", config=_CONFIG), environment.verdict_table),
         work=WorkBucket(s3, environment.work_bucket),
         uploads=UploadBucket(s3, finds_animations=environment.animation_check),
-        topic=FlagTopic(boto3.client("sns", config=_CONFIG), environment.flag_topic_arn),
+        flags=FlagPublisher(FlagTopic(boto3.client("sns", config=_CONFIG), environment.flag_topic_arn)),
         notify=environment.notify,
         retention=timedelta(days=days) if days is not None else None,
         now=lambda: datetime.now(UTC),

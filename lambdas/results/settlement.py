@@ -12,14 +12,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
-from gatehouse.aws.flag_topic import FlagNotPublishedError, FlagTopic
 from gatehouse.aws.upload_bucket import UploadBucket
 from gatehouse.aws.verdict_table import ITEMS_A_CALL, VerdictTable
 from gatehouse.aws.work_bucket import WorkBucket
 from gatehouse.moderation.batch import BatchSettings, BatchUpload
-from gatehouse.moderation.flag import MAX_MESSAGES, Flag, in_batches
+from gatehouse.moderation.flag import Flag
+from gatehouse.moderation.flag_publisher import FlagNotPublishedError, FlagPublisher
 from gatehouse.moderation.image_pass import ImagePass
 from gatehouse.moderation.matching import (
     ADAPTER_IGNORED,
@@ -73,7 +74,7 @@ class Settled:
         verdicts: those that stand by this run.
         unmatched_lines: analyses of images that are not in the batch, and lines that name none.
         unanswered: uploads that an engine which leaves leftovers was to analyse and said nothing about.
-        refusals: what SNS said to flags it refused; their uploads are still PENDING.
+        refusals: what was said to flags that were refused; their uploads are still PENDING.
     """
 
     lane: str
@@ -139,7 +140,7 @@ class Settlement:
     table: VerdictTable
     work: WorkBucket
     uploads: UploadBucket
-    topic: FlagTopic
+    flags: FlagPublisher
     notify: frozenset[Status]
     retention: timedelta | None
     now: Callable[[], datetime]
@@ -147,7 +148,7 @@ class Settlement:
     def settle(self, request: Request) -> Settled:
         """Judge, publish and finalize what a batch still holds. Safe to repeat.
 
-        A flag that SNS refuses leaves its own upload PENDING and holds up no other one.
+        A flag that is refused leaves its own upload PENDING and holds up no other one.
 
         Raises:
             ClientError, VerdictTableBusyError: what is final stays so; call again for the rest.
@@ -227,18 +228,12 @@ class Settlement:
         silent = [verdict for verdict in verdicts if verdict.status not in self.notify]
         notified = [verdict for verdict in verdicts if verdict.status in self.notify]
         yield silent
-        done = 0
-        for flags in in_batches(Flag.of(verdict) for verdict in notified):
-            refused: frozenset[int] = frozenset()
-            try:
-                self.topic.publish(flags)
-            except FlagNotPublishedError as error:
-                refusals.append(error)
-                refused = error.refused
-            yield [notified[done + n] for n in range(len(flags)) if n not in refused]
-            if len(refused) == len(flags) == MAX_MESSAGES:
-                return  # SNS takes nothing at all now; the retry goes on from here
-            done += len(flags)
+        queue = iter(notified)
+        for sent in self.flags.publish(map(Flag.of, notified)):
+            if sent.error:
+                refusals.append(sent.error)
+            yield [verdict for n, verdict in enumerate(islice(queue, sent.flags)) if n not in sent.refused]
+        # Where nothing at all is taken now, the retry goes on from here.
 
     def _finalize(self, verdicts: Sequence[Verdict]) -> list[Verdict]:
         expires = int((self.now() + self.retention).timestamp()) if self.retention else None

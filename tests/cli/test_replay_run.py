@@ -19,6 +19,7 @@ from gatehouse.moderation.claim import (
 )
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.flag import flag_id
+from gatehouse.moderation.flag_publisher import FlagPublisher
 from gatehouse.moderation.lane import Lane
 from gatehouse.moderation.policy import taxonomy
 from gatehouse.moderation.policy.policy import Policy
@@ -101,12 +102,13 @@ class Bench:
     def new_run(self, policy: Policy = NEW, *, publish: bool = False) -> ReplayRun:
         """A run that has not begun."""
         clock = self.clock or self.patience.clock
+        topic = FlagTopic(self.deployed.sns, self.deployed.topic_arn)
         return ReplayRun(
             policy,
             policy_name_for=policy_name_for,
             store=VerdictStore(self.deployed.dynamodb, TABLE, clock.pause),
             uploads=UploadBucket(self.deployed.s3, finds_animations=True),
-            topic=FlagTopic(self.deployed.sns, self.deployed.topic_arn, lambda _: None) if publish else None,
+            flags=FlagPublisher(topic, lambda _: None) if publish else None,
             notified=FLAGGED,
             is_active=self._look,
             clock=clock,

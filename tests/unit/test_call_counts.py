@@ -26,6 +26,7 @@ from gatehouse.aws.verdict_table import VerdictTable
 from gatehouse.aws.work_bucket import WorkBucket
 from gatehouse.moderation.analysis import answer_line
 from gatehouse.moderation.chunk import Chunk
+from gatehouse.moderation.flag_publisher import FlagPublisher
 from gatehouse.moderation.image_pass import ImagePass
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer
 from gatehouse.moderation.status import (
@@ -180,7 +181,7 @@ def _settlement(calls: AwsCalls, *, finds_animations: bool = True) -> Settlement
         table=VerdictTable(_client(calls, "dynamodb"), "verdicts"),
         work=WorkBucket(s3, "work"),
         uploads=UploadBucket(s3, finds_animations=finds_animations),
-        topic=FlagTopic(_client(calls, "sns"), "arn:aws:sns:us-east-1:000000000000:flags"),
+        flags=FlagPublisher(FlagTopic(_client(calls, "sns"), "arn:aws:sns:us-east-1:000000000000:flags")),
         notify=FLAGGED,
         retention=None,
         now=lambda: NOON,

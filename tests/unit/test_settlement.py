@@ -23,6 +23,7 @@ from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.failure import (
     Failure,
 )
+from gatehouse.moderation.flag_publisher import FlagPublisher
 from gatehouse.moderation.image_pass import ImagePass
 from gatehouse.moderation.lane import Priority
 from gatehouse.moderation.moment import (
@@ -151,7 +152,7 @@ class Court:
             self.storage.table,
             self.storage.work,
             UploadBucket(self.storage.s3, finds_animations=self.finds_animations),
-            FlagTopic(sns, self.topic_arn, pause=no_pause),
+            FlagPublisher(FlagTopic(sns, self.topic_arn), pause=no_pause),
             self.notify,
             self.retention,
             now=lambda: datetime.now(UTC) + timedelta(hours=1),

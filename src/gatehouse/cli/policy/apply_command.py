@@ -23,6 +23,7 @@ from gatehouse.cli.policy.replay_run import PARALLEL_WRITES, Ending, ReplayRun, 
 from gatehouse.cli.progress import progress
 from gatehouse.cli.since import parse_since
 from gatehouse.cli.verdict_store import Selection, VerdictStore
+from gatehouse.moderation.flag_publisher import FlagPublisher
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer, PolicyVersion
 
@@ -99,7 +100,9 @@ def apply(
                 uploads=UploadBucket(
                     connection.client("s3", connections=PARALLEL_LOOKS), finds_animations=found.animation_check
                 ),
-                topic=FlagTopic(connection.client("sns"), found.flag_topic_arn, CLOCK.pause) if publish else None,
+                flags=FlagPublisher(FlagTopic(connection.client("sns"), found.flag_topic_arn), CLOCK.pause)
+                if publish
+                else None,
                 notified=found.notified,
                 is_active=lambda: (
                     _is_active(pointers, policy, stored) and Deployment.find(connection, found.name) == found
