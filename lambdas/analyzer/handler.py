@@ -22,8 +22,8 @@ from lambdas.analyzer.chunk_analysis import (
     CLOSING_SECONDS,
     PARALLEL_CALLS,
     ChunkAnalysis,
+    ChunkOutcome,
     ChunkRun,
-    Outcome,
 )
 from lambdas.analyzer.environment import Environment
 from lambdas.analyzer.pace import Pace
@@ -89,8 +89,8 @@ def _report(run: ChunkRun) -> None:
         "ImagesRefused": run.refused,
         "CallsThrottled": run.throttled,
         "CallsFailed": run.failed,
-        "ChunksPutBack": int(run.outcome is Outcome.PUT_BACK),
-        "ChunksGivenUp": int(run.outcome is Outcome.GIVEN_UP),
+        "ChunksPutBack": int(run.outcome is ChunkOutcome.PUT_BACK),
+        "ChunksGivenUp": int(run.outcome is ChunkOutcome.GIVEN_UP),
     }
     for name, count in counts.items():
         metrics.add_metric(name, MetricUnit.Count, count)

@@ -33,7 +33,7 @@ from gatehouse.moderation.status import (
     FLAGGED,
     Status,
 )
-from lambdas.analyzer.chunk_analysis import ChunkAnalysis, Outcome
+from lambdas.analyzer.chunk_analysis import ChunkAnalysis, ChunkOutcome
 from lambdas.analyzer.pace import Pace
 from lambdas.batcher.active_policies import ActivePolicies
 from lambdas.batcher.admission import Admission
@@ -257,7 +257,7 @@ def test_an_analyzer_makes_a_call_an_image_and_5_a_chunk(calls: AwsCalls, batch:
 
     run = analysis.analyse(body, deliveries=1, until=float("inf"))
 
-    assert (run.outcome, run.analysed) == (Outcome.ANALYSED, CHUNK)
+    assert (run.outcome, run.analysed) == (ChunkOutcome.ANALYSED, CHUNK)
     assert calls.made == Counter(
         SendTaskHeartbeat=1,
         GetObject=2,  # the index and the result file
