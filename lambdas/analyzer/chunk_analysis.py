@@ -42,7 +42,7 @@ SLOW_SECONDS = 10
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 20.0
 
 
-class Outcome(Enum):
+class ChunkOutcome(Enum):
     """What became of a chunk's message. In every case the message is done with."""
 
     ANALYSED = "analysed"
@@ -65,7 +65,7 @@ class ChunkRun:
     """
 
     chunk: Chunk
-    outcome: Outcome
+    outcome: ChunkOutcome
     analysed: int = 0
     refused: int = 0
     straggling: int = 0
@@ -137,9 +137,9 @@ class ChunkAnalysis:
         if deliveries > MAX_DELIVERIES:
             cause = f"{MAX_DELIVERIES} runs of the Analyzer ended without a result; its log says why"
             is_awaited = self.tokens.fail(message.token, CHUNK_FAILED, cause)
-            return ChunkRun(message.chunk, Outcome.GIVEN_UP if is_awaited else Outcome.NOT_AWAITED)
+            return ChunkRun(message.chunk, ChunkOutcome.GIVEN_UP if is_awaited else ChunkOutcome.NOT_AWAITED)
         if not self.tokens.is_awaited(message.token):
-            return ChunkRun(message.chunk, Outcome.NOT_AWAITED)
+            return ChunkRun(message.chunk, ChunkOutcome.NOT_AWAITED)
         images = self.work.read_images(message.chunk)
         known = self.work.read_chunk_lines(message.chunk)
         tries = message.chunk.image_pass.tries
@@ -181,14 +181,14 @@ class ChunkAnalysis:
             self.work.write_results(chunk, [line.text for line in found.values()])
         return found
 
-    def _report(self, message: ChunkMessage, *, is_done: bool) -> Outcome:
+    def _report(self, message: ChunkMessage, *, is_done: bool) -> ChunkOutcome:
         if is_done:
             is_awaited = self.tokens.succeed(message.token, {"first": message.chunk.first})
-            return Outcome.ANALYSED if is_awaited else Outcome.NOT_AWAITED
+            return ChunkOutcome.ANALYSED if is_awaited else ChunkOutcome.NOT_AWAITED
         if not self.tokens.is_awaited(message.token):
-            return Outcome.NOT_AWAITED
+            return ChunkOutcome.NOT_AWAITED
         self.queue.put_back(message.to_body())
-        return Outcome.PUT_BACK
+        return ChunkOutcome.PUT_BACK
 
     def _ask(
         self, images: Sequence[ChunkImage], known: Mapping[int, ChunkLine], message: ChunkMessage, until: float

@@ -24,8 +24,8 @@ from lambdas.analyzer.chunk_analysis import (
     CLOSING_SECONDS,
     PARALLEL_CALLS,
     ChunkAnalysis,
+    ChunkOutcome,
     ChunkRun,
-    Outcome,
 )
 from lambdas.analyzer.pace import Pace
 
@@ -90,8 +90,8 @@ def _report(run: ChunkRun) -> None:
         AnalyzerMetric.IMAGES_REFUSED: run.refused,
         AnalyzerMetric.CALLS_THROTTLED: run.throttled,
         AnalyzerMetric.CALLS_FAILED: run.failed,
-        AnalyzerMetric.CHUNKS_PUT_BACK: int(run.outcome is Outcome.PUT_BACK),
-        AnalyzerMetric.CHUNKS_GIVEN_UP: int(run.outcome is Outcome.GIVEN_UP),
+        AnalyzerMetric.CHUNKS_PUT_BACK: int(run.outcome is ChunkOutcome.PUT_BACK),
+        AnalyzerMetric.CHUNKS_GIVEN_UP: int(run.outcome is ChunkOutcome.GIVEN_UP),
     }
     for name, count in counts.items():
         metrics.add_metric(name, MetricUnit.Count, count)

@@ -19,11 +19,11 @@ from gatehouse.aws.verdict_table import VerdictTable
 from gatehouse.aws.work_bucket import WorkBucket
 from gatehouse.contracts.function_metrics import Dimension, ResultsMetric
 from gatehouse.contracts.results_environment import ResultsEnvironment
-from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.flag_publisher import FlagPublisher
 from gatehouse.moderation.policy.model_drift import MAX_NAMES, loggable, other_versions, unknown_labels
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.verdict import Verdict
-from lambdas.results.request import ImageRun, Job, Request
+from lambdas.results.request import Request
 from lambdas.results.settlement import Settled, Settlement
 
 logger = Logger()
@@ -60,7 +60,7 @@ def _settlement() -> Settlement:
         table=VerdictTable(boto3.client("dynamodb", config=_CONFIG), environment.verdict_table),
         work=WorkBucket(s3, environment.work_bucket),
         uploads=UploadBucket(s3, finds_animations=environment.animation_check),
-        topic=FlagTopic(boto3.client("sns", config=_CONFIG), environment.flag_topic_arn),
+        flags=FlagPublisher(FlagTopic(boto3.client("sns", config=_CONFIG), environment.flag_topic_arn)),
         notify=frozenset(environment.notify),
         retention=timedelta(days=days) if days is not None else None,
         now=lambda: datetime.now(UTC),
@@ -98,8 +98,8 @@ def _report(request: Request, settled: Settled) -> None:
     strange = unknown_labels(analyses)
     # What a retry finds again is counted by the run that needs none.
     once = 0 if settled.refusals else 1
-    leftovers = once * settled.left if isinstance(request.analysis, Job) else 0
-    is_late = isinstance(request.analysis, ImageRun) and request.analysis.image_pass.is_of_stragglers
+    leftovers = once * settled.leftovers
+    is_late = request.analysis.image_pass.is_of_stragglers
     judged = {
         ResultsMetric.UPLOADS_JUDGED: len(settled.verdicts),
         ResultsMetric.UPLOADS_APPROVED: counts[Status.APPROVED],
@@ -142,7 +142,8 @@ def _report(request: Request, settled: Settled) -> None:
 
 
 def _analysed_in_bulk(request: Request, verdicts: Sequence[Verdict], leftovers: int) -> int:
-    """Images a job is paid for, at most: it does not say which of the leftovers it looked at."""
-    if not isinstance(request.analysis, Job) or request.analysis.failure:
+    """Images a manifest's reader is paid for, at most: it does not say which of the leftovers it looked at."""
+    run = request.analysis
+    if not run.engine.reads_manifest or run.failure:
         return 0
-    return sum(verdict.engine is Engine.BULK for verdict in verdicts) + leftovers
+    return sum(verdict.engine is run.engine for verdict in verdicts) + leftovers

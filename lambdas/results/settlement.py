@@ -10,26 +10,25 @@ other upload, and there is a last pass.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
-from gatehouse.aws.flag_topic import FlagNotPublishedError, FlagTopic
 from gatehouse.aws.upload_bucket import UploadBucket
 from gatehouse.aws.verdict_table import ITEMS_A_CALL, VerdictTable
 from gatehouse.aws.work_bucket import WorkBucket
 from gatehouse.moderation.batch import BatchSettings, BatchUpload
-from gatehouse.moderation.flag import MAX_MESSAGES, Flag, in_batches
+from gatehouse.moderation.flag import Flag
+from gatehouse.moderation.flag_publisher import FlagNotPublishedError, FlagPublisher
 from gatehouse.moderation.image_pass import ImagePass
-from gatehouse.moderation.matching import ADAPTER_IGNORED, NOT_ANALYZED, BulkAnswers, ImageAnswers, judge, withdraw
+from gatehouse.moderation.matching import ADAPTER_IGNORED, NOT_ANALYZED, judge, withdraw
 from gatehouse.moderation.moment import iso
 from gatehouse.moderation.open_batch import open_key
 from gatehouse.moderation.status import FLAGGED, Status
 from gatehouse.moderation.verdict import Verdict
-from lambdas.results.request import ImageRun, Job, Request
-
-_PARALLEL_READS = 16
+from lambdas.results.engine_run import EngineRun
+from lambdas.results.request import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +61,8 @@ class Settled:
         again: what is to be asked about again, or None if the batch is done.
         verdicts: those that stand by this run.
         unmatched_lines: analyses of images that are not in the batch, and lines that name none.
-        unanswered: uploads that a job was to analyse and said nothing about.
-        refusals: what SNS said to flags it refused; their uploads are still PENDING.
+        unanswered: uploads that an engine which leaves leftovers was to analyse and said nothing about.
+        refusals: what was said to flags that were refused; their uploads are still PENDING.
     """
 
     lane: str
@@ -103,6 +102,11 @@ class Settled:
         """Uploads that stay PENDING for the image engine's next pass."""
         return self.again.uploads if self.again else 0
 
+    @property
+    def leftovers(self) -> int:
+        """Those of them that another engine gave no definite answer for."""
+        return self.left if self.again and self.again.image_pass is ImagePass.LEFTOVERS else 0
+
     def to_document(self) -> dict[str, Any]:
         """What the workflow goes on with, and the execution's output."""
         counts = self.counts()
@@ -124,7 +128,7 @@ class Settlement:
     table: VerdictTable
     work: WorkBucket
     uploads: UploadBucket
-    topic: FlagTopic
+    flags: FlagPublisher
     notify: frozenset[Status]
     retention: timedelta | None
     now: Callable[[], datetime]
@@ -132,29 +136,25 @@ class Settlement:
     def settle(self, request: Request) -> Settled:
         """Judge, publish and finalize what a batch still holds. Safe to repeat.
 
-        A flag that SNS refuses leaves its own upload PENDING and holds up no other one.
+        A flag that is refused leaves its own upload PENDING and holds up no other one.
 
         Raises:
             ClientError, VerdictTableBusyError: what is final stays so; call again for the rest.
             ValueError: the batch's files can't be read, or lack some of its uploads. Nothing is decided then.
         """
-        settings = self.work.read_settings(request.batch_id)
-        index = self._index(settings, request.analysis)
+        run, settings = request.analysis, self.work.read_settings(request.batch_id)
+        index = self._index(settings, run)
         pending = self.table.pending(entry.claim for entry in index)
         held = [entry for entry in index if entry.claim.upload.identity in pending]
         settled = Settled(settings.lane, uploads=len(index), skipped=len(index) - len(held))
         if held:
-            if isinstance(request.analysis, ImageRun):
-                answers: ImageAnswers | BulkAnswers = self._image_answers(request.analysis, index)
-            else:
-                answers = self._bulk_answers(request.analysis)
-                settled.unmatched_lines = answers.unmatched(index)
-            settled.unmatched_lines += answers.unreadable_lines
+            answers = run.answers(self.work, index)
+            settled.unmatched_lines = answers.unmatched(index) + answers.unreadable_lines
             judged = list(judge(settings, held, answers, iso(self.now())))
             verdicts = self._confirm(judged)
-            if isinstance(request.analysis, Job) and not request.analysis.failure:
+            if run.engine.leaves_leftovers and not run.failure:
                 settled.unanswered = sum(verdict.failure == NOT_ANALYZED for verdict in judged)
-            if next_pass := _pass_after(request.analysis, settings):
+            if next_pass := run.next_pass(settings):
                 later = {
                     entry.n: entry
                     for entry, verdict in zip(held, verdicts, strict=True)
@@ -175,33 +175,12 @@ class Settlement:
         if not settled.again and not settled.refusals:
             self.work.close(open_key(settled.lane, batch_id))
 
-    def _index(self, settings: BatchSettings, analysis: Job | ImageRun) -> list[BatchUpload]:
-        image_pass, expected = ImagePass.FIRST, settings.uploads
-        if isinstance(analysis, ImageRun) and analysis.image_pass is not ImagePass.FIRST:
-            image_pass, expected = analysis.image_pass, analysis.uploads
-        index = list(self.work.read_index(settings, image_pass))
+    def _index(self, settings: BatchSettings, run: EngineRun) -> list[BatchUpload]:
+        index, expected = list(self.work.read_index(settings, run.image_pass)), run.size(settings)
         if len(index) != expected:
-            file = image_pass.index_key(settings.batch_id)
+            file = run.image_pass.index_key(settings.batch_id)
             raise ValueError(f"{file} has {len(index)} uploads, where {expected} are expected; resubmit the batch")
         return index
-
-    def _bulk_answers(self, job: Job) -> BulkAnswers:
-        answers = BulkAnswers(job.job_id, job.failure)
-        if job.results and not job.failure:
-            # A file that is gone leaves every upload without an answer: the image engine gives them one.
-            answers.add_results(self.work.optional_lines(job.results.bucket, job.results.key))
-        if job.summary:
-            answers.add_summary(self.work.read_optional(job.summary.bucket, job.summary.key) or b"")
-        return answers
-
-    def _image_answers(self, run: ImageRun, index: Sequence[BatchUpload]) -> ImageAnswers:
-        answers = ImageAnswers()
-        with ThreadPoolExecutor(_PARALLEL_READS) as threads:
-            for chunk, lines in zip(run.chunks, threads.map(self.work.read_results, run.chunks), strict=True):
-                answers.add_results(lines)
-                if failure := run.failures.get(chunk.first):
-                    answers.add_failure(index[chunk.first : chunk.first + chunk.size], failure)
-        return answers
 
     def _set_aside(self, batch_id: str, image_pass: ImagePass, uploads: Sequence[BatchUpload]) -> Again | None:
         """Write down what the image engine is to look at in its next pass.
@@ -237,26 +216,13 @@ class Settlement:
         silent = [verdict for verdict in verdicts if verdict.status not in self.notify]
         notified = [verdict for verdict in verdicts if verdict.status in self.notify]
         yield silent
-        done = 0
-        for flags in in_batches(Flag.of(verdict) for verdict in notified):
-            refused: frozenset[int] = frozenset()
-            try:
-                self.topic.publish(flags)
-            except FlagNotPublishedError as error:
-                refusals.append(error)
-                refused = error.refused
-            yield [notified[done + n] for n in range(len(flags)) if n not in refused]
-            if len(refused) == len(flags) == MAX_MESSAGES:
-                return  # SNS takes nothing at all now; the retry goes on from here
-            done += len(flags)
+        queue = iter(notified)
+        for sent in self.flags.publish(map(Flag.of, notified)):
+            if sent.error:
+                refusals.append(sent.error)
+            yield [verdict for n, verdict in enumerate(islice(queue, sent.flags)) if n not in sent.refused]
+        # Where nothing at all is taken now, the retry goes on from here.
 
     def _finalize(self, verdicts: Sequence[Verdict]) -> list[Verdict]:
         expires = int((self.now() + self.retention).timestamp()) if self.retention else None
         return self.table.finalize(verdicts, expires) if verdicts else []
-
-
-def _pass_after(analysis: Job | ImageRun, settings: BatchSettings) -> ImagePass | None:
-    """The image engine's pass that would follow; None after the last one."""
-    if isinstance(analysis, Job):
-        return ImagePass.LEFTOVERS
-    return analysis.image_pass.next_for_stragglers(settings.priority)

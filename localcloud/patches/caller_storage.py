@@ -19,7 +19,7 @@ from localcloud.patches import authorisation
 from localcloud.patches.execution_loop import current_role
 from localcloud.patches.seam import Seam
 from localcloud.rekognition.caller import Caller
-from localcloud.rekognition.storage import ObjectUnreadable, ObjectUnwritable, StoredObject
+from localcloud.rekognition.storage import ObjectUnreadable, ObjectUnwritable, ReadObject
 
 SEAMS = (
     *authorisation.SEAMS,
@@ -44,7 +44,7 @@ def caller_of(headers: Mapping[str, str], query: Mapping[str, list[str]]) -> Cal
 class CallerStorage:
     """`localcloud.rekognition.storage.ObjectStorage` over ministack's S3."""
 
-    def read(self, caller: Caller, bucket: str, key: str, version_id: str | None = None) -> StoredObject:
+    def read(self, caller: Caller, bucket: str, key: str, version_id: str | None = None) -> ReadObject:
         """See `ObjectStorage.read`. Needs `s3:GetObject`, or `s3:GetObjectVersion` if a version is named."""
         return _as_caller(caller, lambda access_key: _read(access_key, bucket, key, version_id))
 
@@ -65,7 +65,7 @@ def _as_caller(caller: Caller, call: Callable[[str], _Answer]) -> _Answer:
     return contextvars.copy_context().run(in_scope)
 
 
-def _read(access_key: str, bucket: str, key: str, version_id: str | None) -> StoredObject:
+def _read(access_key: str, bucket: str, key: str, version_id: str | None) -> ReadObject:
     arn = f"arn:aws:s3:::{bucket}/{key}"
     refused = authorisation.denial(access_key, "s3:GetObjectVersion" if version_id else "s3:GetObject", arn)
     if refused:
@@ -84,7 +84,7 @@ def _read(access_key: str, bucket: str, key: str, version_id: str | None) -> Sto
         for name, value in headers.items()
         if name.lower().startswith(_METADATA_PREFIX)
     }
-    return StoredObject(body=body, metadata=metadata)
+    return ReadObject(body=body, metadata=metadata)
 
 
 def _write(access_key: str, bucket: str, key: str, body: bytes, content_type: str) -> None:

@@ -1,4 +1,4 @@
-"""What an analyzer finds in an image, before parents are added and confidences filtered."""
+"""What a model finds in an image, before parents are added and confidences filtered."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Everything found in one image. No labels is a statement: the analyzer looked and found nothing."""
+    """Everything found in one image. No labels is a statement: the model looked and found nothing."""
 
     labels: tuple[Finding, ...] = ()
     content_types: tuple[Finding, ...] = ()

@@ -35,7 +35,7 @@ class ImageFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image an analyzer may trust to be one.
+    """An image a model may trust to be one.
 
     Attributes:
         width, height: in pixels.

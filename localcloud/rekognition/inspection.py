@@ -3,20 +3,20 @@
 from typing import Any
 
 from localcloud.rekognition import analysis
-from localcloud.rekognition.analyzer import ImageAnalyzer
 from localcloud.rekognition.caller import Caller
 from localcloud.rekognition.counters import Counters
 from localcloud.rekognition.errors import UNREADABLE_OBJECT, ErrorName, ServiceError
 from localcloud.rekognition.images import MOST_BYTES_IN_A_REQUEST, MOST_BYTES_OF_AN_OBJECT, open_image
+from localcloud.rekognition.moderation_model import ModerationModel
 from localcloud.rekognition.storage import ObjectStorage, ObjectUnreadable
 
 
 class Inspector:
     """Answers for single images."""
 
-    def __init__(self, storage: ObjectStorage, analyzer: ImageAnalyzer, counters: Counters) -> None:
+    def __init__(self, storage: ObjectStorage, model: ModerationModel, counters: Counters) -> None:
         self._storage = storage
-        self._analyzer = analyzer
+        self._model = model
         self._counters = counters
 
     def inspect_object(
@@ -32,7 +32,7 @@ class Inspector:
         """The answer for an S3 object as it is now, or for one version of it.
 
         Raises:
-            ServiceError: InvalidS3ObjectException if the caller can't read it, and what `open_image` and the analyzer
+            ServiceError: InvalidS3ObjectException if the caller can't read it, and what `open_image` and the model
                 raise.
         """
         try:
@@ -40,7 +40,7 @@ class Inspector:
         except ObjectUnreadable as error:
             raise ServiceError(ErrorName.INVALID_S3_OBJECT, f"{UNREADABLE_OBJECT} {error}") from error
         image = open_image(stored.body, MOST_BYTES_OF_AN_OBJECT, stored.metadata)
-        response = analysis.answer(self._analyzer.analyze(image), min_confidence, adapter)
+        response = analysis.answer(self._model.analyze(image), min_confidence, adapter)
         self._counters.count_image(f"s3://{bucket}/{key}")
         return response
 
@@ -48,7 +48,7 @@ class Inspector:
         """The answer for bytes sent in a request.
 
         Raises:
-            ServiceError: what `open_image` and the analyzer raise.
+            ServiceError: what `open_image` and the model raise.
         """
         image = open_image(body, MOST_BYTES_IN_A_REQUEST)
-        return analysis.answer(self._analyzer.analyze(image), min_confidence, adapter)
+        return analysis.answer(self._model.analyze(image), min_confidence, adapter)

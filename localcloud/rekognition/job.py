@@ -33,7 +33,7 @@ class FailureCode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class JobFailure:
     """A FAILED job's details."""
 
     code: FailureCode
@@ -63,7 +63,7 @@ class Job:
     created_at: float
     status: JobStatus = JobStatus.CREATED
     completed_at: float | None = None
-    failure: Failure | None = None
+    failure: JobFailure | None = None
     output: Output | None = None
 
     @property
@@ -99,7 +99,7 @@ class Job:
         restored = {
             "caller": Caller(**document["caller"]),
             "status": JobStatus(document["status"]),
-            "failure": failure and Failure(FailureCode(failure["code"]), failure["message"]),
+            "failure": failure and JobFailure(FailureCode(failure["code"]), failure["message"]),
             "output": output and Output(**output),
         }
         return cls(**{**document, **restored})

@@ -15,7 +15,7 @@ from gatehouse.moderation.policy.taxonomy import VERSION
 from localcloud.rekognition import adapters, manifest
 from localcloud.rekognition.errors import ErrorName, ServiceError
 from localcloud.rekognition.inspection import Inspector
-from localcloud.rekognition.job import Failure, FailureCode, Job, JobStatus, Output
+from localcloud.rekognition.job import FailureCode, Job, JobFailure, JobStatus, Output
 from localcloud.rekognition.jobs import Jobs
 from localcloud.rekognition.result_file import result_file
 from localcloud.rekognition.settings import RekognitionSettings
@@ -31,7 +31,7 @@ _LOGGER = logging.getLogger(__name__)
 class _JobFailed(Exception):  # noqa: N818 - carries the end of a job, which is an outcome and no error of ours
     def __init__(self, code: FailureCode, message: str) -> None:
         super().__init__(message)
-        self.failure = Failure(code, message)
+        self.failure = JobFailure(code, message)
 
 
 class _Closed(Exception):  # noqa: N818 - as above
@@ -56,7 +56,7 @@ class JobRunner:
         self._settings = settings
         self._closed = threading.Event()
 
-    def start(self, job: Job, failure: Failure | None) -> None:
+    def start(self, job: Job, failure: JobFailure | None) -> None:
         """Run a job in the background. With a `failure` it does nothing but end with it, after its usual time."""
         threading.Thread(
             target=self._run, args=(job, failure), name=f"rekognition-job-{job.id[:8]}", daemon=True
@@ -67,7 +67,7 @@ class JobRunner:
         self._closed.set()
         self._switches.clear()  # wakes those that are held
 
-    def _run(self, job: Job, failure: Failure | None) -> None:
+    def _run(self, job: Job, failure: JobFailure | None) -> None:
         try:
             output = self._outcome(job, failure)
         except _Closed:
@@ -76,11 +76,11 @@ class JobRunner:
             self._jobs.fail(job.id, failed.failure)
         except Exception as error:
             _LOGGER.exception("media analysis job %s broke", job.id)
-            self._jobs.fail(job.id, Failure(FailureCode.INTERNAL_ERROR, f"{type(error).__name__}: {error}"))
+            self._jobs.fail(job.id, JobFailure(FailureCode.INTERNAL_ERROR, f"{type(error).__name__}: {error}"))
         else:
             self._jobs.succeed(job.id, output)
 
-    def _outcome(self, job: Job, failure: Failure | None) -> Output:
+    def _outcome(self, job: Job, failure: JobFailure | None) -> Output:
         self._jobs.advance(job.id, JobStatus.QUEUED)
         self._switches.wait_while_held()
         self._check_not_closed()

@@ -14,7 +14,7 @@ from typing import Any
 
 from localcloud.rekognition.caller import Caller
 from localcloud.rekognition.errors import ErrorName, ServiceError
-from localcloud.rekognition.job import Failure, FailureCode, Job, JobStatus, Output
+from localcloud.rekognition.job import FailureCode, Job, JobFailure, JobStatus, Output
 
 _TOKEN = "ClientRequestToken"  # noqa: S105 - the name of a request member
 
@@ -79,7 +79,7 @@ class Jobs:
                 self._jobs[job_id], status=JobStatus.SUCCEEDED, completed_at=self._now(), output=output
             )
 
-    def fail(self, job_id: str, failure: Failure) -> None:
+    def fail(self, job_id: str, failure: JobFailure) -> None:
         """End a job that has no result."""
         with self._lock:
             self._jobs[job_id] = replace(
@@ -127,7 +127,7 @@ class Jobs:
             for entry in document:
                 job = Job.from_document(entry)
                 if job.is_open:
-                    failure = Failure(FailureCode.INTERNAL_ERROR, "The local cloud was stopped while the job ran.")
+                    failure = JobFailure(FailureCode.INTERNAL_ERROR, "The local cloud was stopped while the job ran.")
                     job = replace(job, status=JobStatus.FAILED, completed_at=self._now(), failure=failure)
                 self._jobs[job.id] = job
 

@@ -1,6 +1,6 @@
 """Amazon Rekognition on the wire: the JSON 1.1 protocol, as a service module of the local cloud.
 
-No network, no KMS, no model: images are analysed by an `ImageAnalyzer`, by default the one that reads planted labels.
+No network, no KMS: images are looked at by a `ModerationModel`, by default the one that reads planted labels.
 Objects are read and written through an `ObjectStorage` with the caller's permissions.
 """
 
@@ -11,13 +11,13 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from localcloud.rekognition.analyzer import ImageAnalyzer, PlantedLabelAnalyzer
 from localcloud.rekognition.caller import Caller
 from localcloud.rekognition.counters import Counters
 from localcloud.rekognition.errors import ErrorName, ServiceError
 from localcloud.rekognition.inspection import Inspector
 from localcloud.rekognition.job_runner import JobRunner
 from localcloud.rekognition.jobs import Jobs
+from localcloud.rekognition.moderation_model import ModerationModel, PlantedLabelModel
 from localcloud.rekognition.operations import Operations
 from localcloud.rekognition.settings import RekognitionSettings
 from localcloud.rekognition.storage import ObjectStorage
@@ -35,21 +35,21 @@ class _Service:
     """One Rekognition with everything it remembers; a reset replaces it by a new one."""
 
     def __init__(
-        self, storage: ObjectStorage, caller_of: CallerOf, settings: RekognitionSettings, analyzer: ImageAnalyzer
+        self, storage: ObjectStorage, caller_of: CallerOf, settings: RekognitionSettings, model: ModerationModel
     ) -> None:
         self.storage = storage
         self.caller_of = caller_of
         self.settings = settings
-        self.analyzer = analyzer
+        self.model = model
         self.counters = Counters()
         self.switches = Switches()
         self.jobs = Jobs()
-        inspector = Inspector(storage, analyzer, self.counters)
+        inspector = Inspector(storage, model, self.counters)
         self.runner = JobRunner(self.jobs, storage, inspector, self.switches, settings)
         self.operations = Operations(storage, inspector, self.jobs, self.runner, self.switches, self.counters, settings)
 
     def renewed(self) -> "_Service":
-        return _Service(self.storage, self.caller_of, self.settings, self.analyzer)
+        return _Service(self.storage, self.caller_of, self.settings, self.model)
 
 
 _service: _Service | None = None
@@ -59,18 +59,18 @@ def configure(
     storage: ObjectStorage,
     caller_of: CallerOf,
     settings: RekognitionSettings,
-    analyzer: ImageAnalyzer | None = None,
+    model: ModerationModel | None = None,
 ) -> None:
     """Set the service up, before the first request; a service that was there before is abandoned.
 
     Args:
         caller_of: who makes a request, from its headers (lower case) and query parameters.
-        analyzer: looks at the images; by default at the labels planted in them.
+        model: looks at the images; by default at the labels planted in them.
     """
     global _service
     if _service is not None:
         _service.runner.close()
-    _service = _Service(storage, caller_of, settings, analyzer or PlantedLabelAnalyzer())
+    _service = _Service(storage, caller_of, settings, model or PlantedLabelModel())
 
 
 async def handle_request(

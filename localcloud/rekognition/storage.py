@@ -13,7 +13,7 @@ from localcloud.rekognition.caller import Caller
 
 
 @dataclass(frozen=True, slots=True)
-class StoredObject:
+class ReadObject:
     """An object as read: its bytes, and its user metadata with keys in lower case and without `x-amz-meta-`."""
 
     body: bytes
@@ -47,7 +47,7 @@ class ObjectUnwritable(Exception):  # noqa: N818 - reads as the condition it is
 class ObjectStorage(Protocol):
     """S3 as Rekognition uses it."""
 
-    def read(self, caller: Caller, bucket: str, key: str, version_id: str | None = None) -> StoredObject:
+    def read(self, caller: Caller, bucket: str, key: str, version_id: str | None = None) -> ReadObject:
         """The object's current version, or the version asked for.
 
         Raises:

@@ -7,7 +7,7 @@ from typing import Any
 
 from gatehouse.moderation.document import shown
 from localcloud.rekognition.errors import ErrorName, ServiceError
-from localcloud.rekognition.job import Failure, FailureCode
+from localcloud.rekognition.job import FailureCode, JobFailure
 from localcloud.rekognition.operation import Operation
 from localcloud.rekognition.refusal import BulkRefusal
 from localcloud.rekognition.settings import AdapterStatus
@@ -120,10 +120,10 @@ class Switches:
         with self._condition:
             self._condition.wait_for(lambda: not self._values["hold_jobs"])
 
-    def take_failure(self) -> Failure | None:
+    def take_failure(self) -> JobFailure | None:
         """How the job that is being started shall fail, if it shall."""
         with self._condition:
-            failures: tuple[Failure, ...] = self._values["fail_next_jobs"]
+            failures: tuple[JobFailure, ...] = self._values["fail_next_jobs"]
             self._values["fail_next_jobs"] = failures[1:]
             return failures[0] if failures else None
 
@@ -228,18 +228,18 @@ def _seconds_or_none(value: object) -> float | None:
     return float(value)
 
 
-def _failures(value: object) -> tuple[Failure, ...]:
+def _failures(value: object) -> tuple[JobFailure, ...]:
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise ValueError("use a list of objects with code and message")
     return tuple(_failure(entry) for entry in value)
 
 
-def _failure(entry: object) -> Failure:
+def _failure(entry: object) -> JobFailure:
     if not isinstance(entry, dict) or not {"code"} <= set(entry) <= {"code", "message"}:
         raise ValueError("use objects with code and message")
     if entry["code"] not in list(FailureCode):
         raise ValueError(f"a code is one of {', '.join(FailureCode)}")
-    return Failure(FailureCode(entry["code"]), str(entry.get("message", "Told to fail.")))
+    return JobFailure(FailureCode(entry["code"]), str(entry.get("message", "Told to fail.")))
 
 
 def _failing_calls(value: object) -> list[dict[str, Any]]:

@@ -122,7 +122,7 @@ class LaneAlarms:
                 meaning=f"{self._told}: a batch has fewer verdicts than uploads.",
             ),
         ]
-        if self._lane.engine is not Engine.IMAGE:
+        if self._lane.engine.reads_manifest:
             alarms.append(
                 create_alarm(
                     self._scope,
@@ -133,6 +133,7 @@ class LaneAlarms:
                     periods=STANDING,
                 )
             )
+        if self._lane.engine.leaves_leftovers:
             alarms.append(
                 create_alarm(
                     self._scope,

@@ -6,11 +6,11 @@ import pytest
 from botocore import exceptions
 from typer.testing import CliRunner
 
-from gatehouse.aws.flag_topic import FlagNotPublishedError
 from gatehouse.aws.ingest_queue import MessageNotSentError
 from gatehouse.aws.verdict_table import VerdictTableBusyError
 from gatehouse.cli.__main__ import app
 from gatehouse.cli.errors import CommandError, told
+from gatehouse.moderation.flag_publisher import FlagNotPublishedError
 from tests.cli.conftest import Deployed, Run
 
 

@@ -17,6 +17,7 @@ from gatehouse.cli.policy.replay_run import AWAIT_SECONDS, LOOK_SECONDS, PARALLE
 from gatehouse.moderation.claim import Claim
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.flag import flag_id
+from gatehouse.moderation.flag_publisher import FlagPublisher
 from gatehouse.moderation.lane import Lane
 from gatehouse.moderation.policy import taxonomy
 from gatehouse.moderation.policy.policy import Policy
@@ -88,13 +89,14 @@ class Bench:
         """A run that has not begun."""
         clock = self.clock or self.patience.clock
         table = OperatorsVerdictTable(self.deployed.dynamodb, TABLE, clock.pause)
+        topic = FlagTopic(self.deployed.sns, self.deployed.topic_arn)
         return ReplayRun(
             policy,
             policy_name_for=policy_name_for,
             table=table,
             rewrite=table.rewrite,
             uploads=UploadBucket(self.deployed.s3, finds_animations=True),
-            topic=FlagTopic(self.deployed.sns, self.deployed.topic_arn, lambda _: None) if publish else None,
+            flags=FlagPublisher(topic, lambda _: None) if publish else None,
             notified=FLAGGED,
             is_active=self._look,
             clock=clock,

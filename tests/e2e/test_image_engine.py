@@ -12,7 +12,7 @@ from demo.pipeline import Upload
 from gatehouse.moderation.batch import uploads_key
 from gatehouse.moderation.chunk import CHUNK_FAILED
 from gatehouse.moderation.status import Status
-from lambdas.analyzer.chunk_analysis import CLOSING_SECONDS, MAX_DELIVERIES, Outcome
+from lambdas.analyzer.chunk_analysis import CLOSING_SECONDS, MAX_DELIVERIES, ChunkOutcome
 from tests.e2e.conftest import Deploy
 from tests.e2e.events import created_event
 from tests.e2e.images import BLOCKED, CLEAN, REVIEW, image
@@ -172,7 +172,7 @@ def test_throttling_may_last_longer_than_lambda_lets_a_loop_go_on(pipeline: Pipe
 
     def times_put_back() -> int:
         runs = [line for line in pipeline.logged("Analyzer") if line.get("batch_id") == batch_id]
-        return sum(run["outcome"] == Outcome.PUT_BACK.value for run in runs)
+        return sum(run["outcome"] == ChunkOutcome.PUT_BACK.value for run in runs)
 
     pipeline.wait_until(lambda: times_put_back() > LOOP_LIMIT + 1, why="a long loop")
     pipeline.cloud.rekognition(throttle_calls=0)

@@ -11,7 +11,8 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeSerializer
 
-from gatehouse.moderation.flag import MAX_BYTES, Flag
+from gatehouse.aws.flag_topic import MAX_BYTES, message_attributes, message_size
+from gatehouse.moderation.flag import Flag
 from gatehouse.moderation.verdict_item import INDEX_PARTITION, INDEX_SORT, OBJECT, VERSION
 
 _KEYS = {OBJECT: 2048, VERSION: 1024, INDEX_PARTITION: 2048, INDEX_SORT: 1024}
@@ -33,9 +34,9 @@ def assert_storable(item: Mapping[str, Any]) -> None:
 def assert_publishable(flag: Flag) -> None:
     """The topic takes the message, even if it is raw delivery to a queue that reads it."""
     assert flag.body.isascii()
-    assert flag.size <= MAX_BYTES, f"a flag of {flag.size} bytes"
+    assert message_size(flag) <= MAX_BYTES, f"a flag of {message_size(flag)} bytes"
     assert len(flag.attributes) <= 10
-    for name, (_, value) in flag.attributes.items():
+    for name, _, value in message_attributes(flag):
         assert value.strip(), f"{name} is empty"
         assert value.isprintable(), f"{name} has a character that SQS refuses"
 

@@ -14,6 +14,8 @@ from pathlib import Path
 import botocore.session
 from botocore import xform_name
 
+from gatehouse.moderation.flag_publisher import FlagSink
+
 ROOT = Path(__file__).resolve().parents[2]
 
 #: The classes that make calls.
@@ -32,6 +34,9 @@ SPEAKS_TO = {
     "VerdictTable": "VerdictsTable",
     "WorkBucket": "WorkBucket",
 }
+
+#: Classes of the domain that are given an object of `gatehouse.aws` as what they call a port. They use all of it.
+PORTS = {"FlagPublisher": FlagSink}
 
 #: Calls that are allowed by an action of another name (Service Authorization Reference).
 OTHER_NAMES = {
@@ -249,9 +254,20 @@ def _used(tree: ast.Module, classes: Mapping[str, _Speaker]) -> set[tuple[str, s
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=value) if (kind := kind_of(value)) in classes:
                 named[name] = kind
-    return {
+    called = {
         (kind, node.attr)
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and (kind := kind_of(node.value)) in classes
         if node.attr in classes[kind].methods
     }
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id=name), args=[given, *_]) if (
+                name in PORTS and (kind := kind_of(given)) in classes
+            ):
+                called |= {(kind, method) for method in classes[kind].methods if method in _members(PORTS[name])}
+    return called
+
+
+def _members(port: type) -> set[str]:
+    return {name for name in vars(port) if not name.startswith("_")}

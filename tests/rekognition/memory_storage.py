@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 
 from localcloud.rekognition.caller import Caller
-from localcloud.rekognition.storage import ObjectUnreadable, ObjectUnwritable, StoredObject
+from localcloud.rekognition.storage import ObjectUnreadable, ObjectUnwritable, ReadObject
 
 
 class MemoryStorage:
@@ -12,7 +12,7 @@ class MemoryStorage:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._objects: dict[tuple[str, str], list[StoredObject]] = {}
+        self._objects: dict[tuple[str, str], list[ReadObject]] = {}
         self.denied_reads: set[str] = set()
         self.denied_writes: set[str] = set()
         self.missing_buckets: set[str] = set()
@@ -22,7 +22,7 @@ class MemoryStorage:
 
     def put(self, bucket: str, key: str, body: bytes, metadata: Mapping[str, str] | None = None) -> None:
         with self._lock:
-            self._objects.setdefault((bucket, key), []).append(StoredObject(body, metadata or {}))
+            self._objects.setdefault((bucket, key), []).append(ReadObject(body, metadata or {}))
 
     def forget(self, bucket: str, key: str) -> None:
         with self._lock:
@@ -36,7 +36,7 @@ class MemoryStorage:
         with self._lock:
             return [key for own_bucket, key in self._objects if own_bucket == bucket]
 
-    def read(self, caller: Caller, bucket: str, key: str, version_id: str | None = None) -> StoredObject:
+    def read(self, caller: Caller, bucket: str, key: str, version_id: str | None = None) -> ReadObject:
         self.before_read()
         if self.broken is not None:
             raise self.broken

@@ -5,7 +5,7 @@ import pytest
 
 from localcloud.rekognition.caller import Caller
 from localcloud.rekognition.errors import ErrorName, ServiceError
-from localcloud.rekognition.job import Failure, FailureCode, Job, JobStatus, Output
+from localcloud.rekognition.job import FailureCode, Job, JobFailure, JobStatus, Output
 from localcloud.rekognition.jobs import Jobs
 
 CALLER = Caller("AKIA", None, "111122223333", "us-east-1")
@@ -41,7 +41,7 @@ def test_an_id_is_64_lower_case_hexadecimal_digits() -> None:
 def test_a_token_repeated_gives_the_same_job_even_after_it_failed_and_with_no_room_left() -> None:
     jobs = Jobs()
     first = created(jobs, token="t")
-    jobs.fail(first.id, Failure(FailureCode.INTERNAL_ERROR, "no"))
+    jobs.fail(first.id, JobFailure(FailureCode.INTERNAL_ERROR, "no"))
 
     again, is_new = jobs.create(CALLER, request(token="t"), 0)
 
@@ -75,7 +75,7 @@ def test_every_open_job_counts_against_the_quota_and_a_finished_one_does_not() -
     waiting, running, failed, succeeded = (created(jobs) for _ in range(4))
     jobs.advance(waiting.id, JobStatus.QUEUED)
     jobs.advance(running.id, JobStatus.IN_PROGRESS)
-    jobs.fail(failed.id, Failure(FailureCode.THROTTLED, "no"))
+    jobs.fail(failed.id, JobFailure(FailureCode.THROTTLED, "no"))
     jobs.succeed(succeeded.id, Output("r", "s", "7.0"))
 
     jobs.check_quota(CALLER, 3)
@@ -120,7 +120,7 @@ def test_a_foreign_pagination_token_is_refused(token: str) -> None:
 def test_jobs_survive_as_json_and_open_ones_have_failed_then() -> None:
     jobs = Jobs()
     still_open, failed, succeeded = (created(jobs, token=token) for token in "abc")
-    jobs.fail(failed.id, Failure(FailureCode.ACCESS_DENIED, "no"))
+    jobs.fail(failed.id, JobFailure(FailureCode.ACCESS_DENIED, "no"))
     jobs.succeed(succeeded.id, Output("r", "s", "7.0"))
 
     restored = Jobs()

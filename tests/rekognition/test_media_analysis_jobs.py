@@ -309,13 +309,13 @@ def test_a_manifest_deleted_before_the_job_runs_fails_it(rekognition: Rekognitio
     assert rekognition.finished(job_id)["FailureDetails"]["Code"] == "INVALID_S3_OBJECT"
 
 
-class BrokenAnalyzer:
+class BrokenModel:
     def analyze(self, image: Image) -> Findings:
         raise ZeroDivisionError("no neurons")
 
 
-def test_an_analyzer_that_breaks_fails_the_job_with_its_message(rekognition: Rekognition) -> None:
-    service.configure(rekognition.storage, caller_of, RekognitionSettings(job_seconds=0), BrokenAnalyzer())
+def test_a_model_that_breaks_fails_the_job_with_its_message(rekognition: Rekognition) -> None:
+    service.configure(rekognition.storage, caller_of, RekognitionSettings(job_seconds=0), BrokenModel())
     rekognition.storage.put("uploads", "a.jpg", SMOKING)
     rekognition.put_manifest(["a.jpg"])
 

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from gatehouse.configuration.call_rate import LEAST_CHUNK, CallRate
 from gatehouse.moderation.chunk import CHUNK_FAILED, Chunk, ChunkMessage
 from gatehouse.moderation.image_pass import ImagePass
-from lambdas.results.request import ImageRun, Job, Request
+from lambdas.results.bulk_run import BulkRun
+from lambdas.results.image_run import ImageRun
+from lambdas.results.request import Request
 from tests.stacks.conftest import Assembly
 from tests.stacks.conftest import workflow as workflow_of
 from tests.stacks.test_workflow import HISTORY, events
@@ -94,7 +96,7 @@ def test_auto_takes_bulk_for_more(request: pytest.FixtureRequest, priority: str)
     done = workflow.run(batch_document("auto", A_MINUTE[priority] + 1))
 
     assert done.states[4:6] == ["Try to start job", "Wait for job"]
-    assert isinstance(requests(done)[0].analysis, Job)
+    assert isinstance(requests(done)[0].analysis, BulkRun)
     assert messages(done) == []
 
 
@@ -279,7 +281,7 @@ def test_auto_rather_asks_for_a_job_than_to_wait_for_room(live: Workflow) -> Non
     done = live.run(batch_document("auto", 1), Look_at_chunk_queue=answering(waiting(FULL + 1)))
 
     assert "Wait for room" not in done.states
-    assert isinstance(requests(done)[0].analysis, Job)
+    assert isinstance(requests(done)[0].analysis, BulkRun)
 
 
 def test_what_is_let_in_is_done_long_before_its_heartbeat_is_missed(live: Workflow, backfill: Workflow) -> None:
@@ -471,7 +473,7 @@ def test_leftovers_of_bulk_go_through_the_image_engine_once(
         done = leftover_run(workflow, engine, leftovers)
 
         first, second = requests(done)
-        assert isinstance(first.analysis, Job)
+        assert isinstance(first.analysis, BulkRun)
         assert isinstance(second.analysis, ImageRun)
         assert second.fallback is None
         sent = [message.chunk for message in messages(done)]

@@ -11,7 +11,9 @@ from gatehouse.moderation.batch import Batch, bulk_output_prefix, execution_key,
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.image_pass import ImagePass
 from gatehouse.moderation.lane import Lane
-from lambdas.results.request import ImageRun, Job, Request
+from lambdas.results.bulk_run import BulkRun
+from lambdas.results.image_run import ImageRun
+from lambdas.results.request import Request
 from stacks.constructs.workflow.bulk_engine_states import MAX_JOBS, TRANSIENT_FAILURES
 from tests.stacks.workflow import (
     ADAPTER,
@@ -48,7 +50,7 @@ def job_given_to_results(run: Run) -> dict[str, Any]:
     """What Results was told of the job. The image engine had no part in it."""
     (call,) = run.calls["Write verdicts"]
     payload = dict(call["Payload"])
-    assert isinstance(Request.parse(payload).analysis, Job)  # the function takes what the workflow sends
+    assert isinstance(Request.parse(payload).analysis, BulkRun)  # the function takes what the workflow sends
     assert payload.pop("batch_id") == ID
     job: dict[str, Any] = payload.pop("job")
     assert payload == {"images": None, "fallback": None}

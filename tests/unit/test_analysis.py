@@ -7,6 +7,7 @@ from boto3.dynamodb.types import TypeSerializer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gatehouse.aws.flag_topic import MAX_BYTES, message_size
 from gatehouse.moderation.analysis import (
     MAX_LINE_BYTES,
     Analysis,
@@ -20,7 +21,7 @@ from gatehouse.moderation.analysis import (
     parse_answer,
     parse_result_line,
 )
-from gatehouse.moderation.flag import MAX_BYTES, Flag
+from gatehouse.moderation.flag import Flag
 from gatehouse.moderation.policy.taxonomy import PARENTS
 from gatehouse.moderation.verdict_item import verdict_item
 from tests.unit.builders import a_claim, a_policy, a_verdict, an_answer, an_upload, labels
@@ -153,7 +154,7 @@ def test_the_largest_answer_fits_a_line_a_transaction_and_a_flag() -> None:
     decision = a_policy(rules={}, default={"review": 0}).judge(analysis)
     verdict = a_verdict(claim=a_claim(upload), analysis=analysis, reasons=decision.reasons)
 
-    assert Flag.of(verdict).size < MAX_BYTES
+    assert message_size(Flag.of(verdict)) < MAX_BYTES
     assert 100 * len(json.dumps(verdict_item(verdict), default=str).encode()) < 4 * 1024 * 1024
 
 

@@ -26,15 +26,18 @@ from gatehouse.aws.verdict_table import VerdictTable
 from gatehouse.aws.work_bucket import WorkBucket
 from gatehouse.moderation.analysis import answer_line
 from gatehouse.moderation.chunk import Chunk
+from gatehouse.moderation.flag_publisher import FlagPublisher
 from gatehouse.moderation.image_pass import ImagePass
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer
 from gatehouse.moderation.status import FLAGGED, Status
-from lambdas.analyzer.chunk_analysis import ChunkAnalysis, Outcome
+from lambdas.analyzer.chunk_analysis import ChunkAnalysis, ChunkOutcome
 from lambdas.analyzer.pace import Pace
 from lambdas.batcher.active_policies import ActivePolicies
 from lambdas.batcher.admission import Admission
 from lambdas.batcher.messages import Messages
-from lambdas.results.request import ImageRun, Job, Location, Request
+from lambdas.results.bulk_run import BulkRun, Location
+from lambdas.results.image_run import ImageRun
+from lambdas.results.request import Request
 from lambdas.results.settlement import Settlement
 from tests.unit.aws_calls import AwsCalls, an_error
 from tests.unit.builders import (
@@ -176,7 +179,7 @@ def _settlement(calls: AwsCalls, *, finds_animations: bool = True) -> Settlement
         table=VerdictTable(_client(calls, "dynamodb"), "verdicts"),
         work=WorkBucket(s3, "work"),
         uploads=UploadBucket(s3, finds_animations=finds_animations),
-        topic=FlagTopic(_client(calls, "sns"), "arn:aws:sns:us-east-1:000000000000:flags"),
+        flags=FlagPublisher(FlagTopic(_client(calls, "sns"), "arn:aws:sns:us-east-1:000000000000:flags")),
         notify=FLAGGED,
         retention=None,
         now=lambda: NOON,
@@ -189,7 +192,7 @@ def test_results_makes_a_transaction_a_hundred_a_publish_ten_and_a_look_an_appro
     calls: AwsCalls, version_id: str | None, finds_animations: bool, gets: int, heads: int
 ) -> None:
     _answer_from(calls, _BatchInProgress(version_id))
-    job = Job("job-1", Location("work", "results.jsonl"), Location("work", "summary.json"))
+    job = BulkRun("job-1", Location("work", "results.jsonl"), Location("work", "summary.json"))
     settlement = _settlement(calls, finds_animations=finds_animations)
     settled = settlement.settle(Request("batch-1", job))
     settlement.close("batch-1", settled)
@@ -229,7 +232,7 @@ def test_results_reads_a_file_a_chunk_and_a_version_that_was_analysed_only_to_fi
 
 
 def test_results_writes_leftovers_down_once(calls: AwsCalls, batch: _BatchInProgress) -> None:
-    settled = _settlement(calls).settle(Request("batch-1", Job("job-1")))
+    settled = _settlement(calls).settle(Request("batch-1", BulkRun("job-1")))
 
     assert settled.left == LINES
     assert calls.made == Counter(BatchGetItem=ceil(LINES / 100), GetObject=2, PutObject=1)
@@ -252,7 +255,7 @@ def test_an_analyzer_makes_a_call_an_image_and_5_a_chunk(calls: AwsCalls, batch:
 
     run = analysis.analyse(body, deliveries=1, until=float("inf"))
 
-    assert (run.outcome, run.analysed) == (Outcome.ANALYSED, CHUNK)
+    assert (run.outcome, run.analysed) == (ChunkOutcome.ANALYSED, CHUNK)
     assert calls.made == Counter(
         SendTaskHeartbeat=1,
         GetObject=2,  # the index and the result file

@@ -29,8 +29,8 @@ from lambdas.analyzer.chunk_analysis import (
     PARALLEL_CALLS,
     SLOW_SECONDS,
     ChunkAnalysis,
+    ChunkOutcome,
     ChunkRun,
-    Outcome,
 )
 from lambdas.analyzer.pace import Pace
 from tests.unit.aws_calls import Killed, an_error
@@ -202,7 +202,7 @@ def test_each_image_of_a_chunk_gets_a_line_of_its_own(workshop: Workshop) -> Non
 
     run = workshop.analyse()
 
-    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=2, refused=1)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, analysed=2, refused=1)
     assert workshop.results() == {
         0: ResultLine(found[0].object, parse_answer(an_answer()), 0),
         1: ResultLine(found[1].object, parse_answer(violent), 1),
@@ -247,7 +247,7 @@ def test_a_chunk_of_refused_uploads_costs_nothing_and_ends(workshop: Workshop) -
 
     run = workshop.analyse()
 
-    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED)
     assert workshop.asked == []
     assert workshop.storage.calls.made["PutObject"] == 0
     assert workshop.ends == [SUCCESS]
@@ -260,7 +260,7 @@ def test_an_overwritten_upload_costs_nothing_and_keeps_no_chunk_from_its_end(wor
 
     assert workshop.keys_asked() == ["cat.jpg", "dog.jpg"]
     assert set(workshop.results()) == {1, 2}
-    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=2)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, analysed=2)
 
 
 def test_leftovers_are_analysed_apart_from_the_first_pass(workshop: Workshop) -> None:
@@ -292,7 +292,7 @@ def test_a_chunk_that_comes_again_pays_only_for_what_has_no_line(workshop: Works
     assert workshop.keys_asked() == [found[n].key for n in (0, 2, 3, 5)]
     assert set(workshop.results()) == {0, 1, 2, 3, 4, 5}
     assert workshop.results()[4].analysis == parse_answer(violent)
-    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=4, known=2)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, analysed=4, known=2)
 
 
 def test_a_chunk_whose_end_was_not_heard_of_ends_without_a_call(workshop: Workshop) -> None:
@@ -307,7 +307,7 @@ def test_a_chunk_whose_end_was_not_heard_of_ends_without_a_call(workshop: Worksh
 
     assert workshop.asked == []
     assert workshop.storage.calls.made["PutObject"] == written
-    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, known=3)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, known=3)
     assert workshop.ends == [SUCCESS]
 
 
@@ -317,7 +317,7 @@ def test_a_chunk_nobody_waits_for_costs_nothing(workshop: Workshop) -> None:
 
     run = workshop.analyse()
 
-    assert run == ChunkRun(workshop.chunk, Outcome.NOT_AWAITED)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.NOT_AWAITED)
     assert workshop.storage.calls.made == {HEARTBEAT: 1}
     assert workshop.messages() == []
 
@@ -330,7 +330,7 @@ def test_an_outage_of_step_functions_costs_nothing_and_brings_the_message_back(w
         workshop.analyse()
     assert workshop.asked == []
 
-    assert workshop.analyse(deliveries=2).outcome is Outcome.ANALYSED
+    assert workshop.analyse(deliveries=2).outcome is ChunkOutcome.ANALYSED
 
 
 def test_throttling_never_becomes_a_line(workshop: Workshop) -> None:
@@ -340,7 +340,7 @@ def test_throttling_never_becomes_a_line(workshop: Workshop) -> None:
 
     run = workshop.analyse()
 
-    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=3, throttled=50)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, analysed=3, throttled=50)
     assert all(line.error is None for line in workshop.results().values())
 
 
@@ -353,7 +353,7 @@ def test_what_is_throttled_until_time_is_up_goes_on_under_a_new_message(workshop
     run = workshop.analyse(body, deliveries=MAX_DELIVERIES, seconds=600.0)
 
     assert set(workshop.results()) == {0, 2, 4}
-    assert (run.outcome, run.analysed, run.refused, run.known) == (Outcome.PUT_BACK, 3, 0, 0)
+    assert (run.outcome, run.analysed, run.refused, run.known) == (ChunkOutcome.PUT_BACK, 3, 0, 0)
     assert run.throttled > 2
     assert workshop.ends == []
     ((again, deliveries),) = workshop.messages()
@@ -366,7 +366,7 @@ def test_what_is_throttled_until_time_is_up_goes_on_under_a_new_message(workshop
 
     assert workshop.keys_asked() == [found[1].key, found[3].key]
     assert set(workshop.results()) == {0, 1, 2, 3, 4}
-    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=2, known=3)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, analysed=2, known=3)
     assert workshop.ends == [SUCCESS]
 
 
@@ -378,7 +378,7 @@ def test_a_run_without_time_makes_no_call_and_loses_nothing(workshop: Workshop) 
 
     run = workshop.analyse(seconds=-1.0)
 
-    assert run == ChunkRun(workshop.chunk, Outcome.PUT_BACK, known=1)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.PUT_BACK, known=1)
     assert workshop.asked == []
     assert workshop.storage.calls.made["PutObject"] == written
     assert set(workshop.results()) == {0}
@@ -400,7 +400,7 @@ def test_no_call_is_made_after_its_time(workshop: Workshop, monkeypatch: pytest.
     run = workshop.analyse(seconds=2.0)
 
     assert calls == [n / CALLS_PER_SECOND for n in range(9)]
-    assert (run.outcome, run.analysed) == (Outcome.PUT_BACK, 9)
+    assert (run.outcome, run.analysed) == (ChunkOutcome.PUT_BACK, 9)
     assert set(workshop.results()) == set(range(9))
 
 
@@ -414,7 +414,7 @@ def test_a_run_ends_in_time_however_long_it_is_throttled(workshop: Workshop, sec
     run = workshop.analyse(seconds=seconds)
 
     assert workshop.clock.monotonic() <= until
-    assert run == ChunkRun(workshop.chunk, Outcome.PUT_BACK, throttled=len(workshop.asked))
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.PUT_BACK, throttled=len(workshop.asked))
     assert workshop.results() == {}
 
 
@@ -431,7 +431,7 @@ def test_an_image_that_only_fails_is_left_for_the_next_pass_after_its_tries(
     run = workshop.analyse()
 
     assert workshop.keys_asked() == [found[0].key, *[found[1].key] * tries, found[2].key]
-    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=2, straggling=1, failed=tries)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, analysed=2, straggling=1, failed=tries)
     assert workshop.results()[1] == ResultLine(found[1].object, None, 1, _error(failure), failed_calls=tries)
     assert workshop.ends == [SUCCESS]
     assert workshop.messages() == []
@@ -446,7 +446,9 @@ def test_a_run_ends_without_delay_once_only_failing_images_are_left(workshop: Wo
     run = workshop.analyse()
 
     calls = 24 + ImagePass.FIRST.tries
-    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=24, straggling=1, failed=ImagePass.FIRST.tries)
+    assert run == ChunkRun(
+        workshop.chunk, ChunkOutcome.ANALYSED, analysed=24, straggling=1, failed=ImagePass.FIRST.tries
+    )
     assert workshop.clock.monotonic() - began < 2 * calls / CALLS_PER_SECOND  # by the test's own clock
 
 
@@ -457,7 +459,7 @@ def test_failures_of_all_kinds_count_together_and_throttling_does_not(workshop: 
 
     run = workshop.analyse()
 
-    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, straggling=1, throttled=22, failed=3)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, straggling=1, throttled=22, failed=3)
     assert workshop.results()[0] == ResultLine(upload.object, None, 0, _error(FAILED), failed_calls=3)
 
 
@@ -469,7 +471,7 @@ def test_an_error_that_passes_leaves_no_trace(workshop: Workshop) -> None:
 
     run = workshop.analyse()
 
-    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=1, failed=failed)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, analysed=1, failed=failed)
     assert workshop.results() == {0: ResultLine(upload.object, parse_answer(an_answer()), 0)}
 
 
@@ -488,7 +490,7 @@ def test_a_call_that_fails_slowly_uses_up_all_tries(workshop: Workshop, seconds:
     run = workshop.analyse()
 
     assert len(workshop.asked) == calls
-    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, straggling=1, failed=calls)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, straggling=1, failed=calls)
 
 
 def test_tries_count_across_runs_of_a_chunk(workshop: Workshop) -> None:
@@ -501,7 +503,7 @@ def test_tries_count_across_runs_of_a_chunk(workshop: Workshop) -> None:
     run = workshop.analyse(deliveries=2)
 
     assert workshop.keys_asked() == [found[0].key, found[1].key]
-    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=1, straggling=1, failed=1)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, analysed=1, straggling=1, failed=1)
     assert workshop.results()[1].failed_calls == ImagePass.FIRST.tries
 
 
@@ -517,7 +519,7 @@ def test_an_image_that_used_up_its_tries_is_not_asked_about_again_in_its_pass(wo
     run = workshop.analyse(deliveries=2)
 
     assert workshop.asked == []
-    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, known=2)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, known=2)
     assert workshop.results()[1].failed_calls == ImagePass.FIRST.tries
     assert workshop.ends == [SUCCESS]
 
@@ -533,11 +535,11 @@ def test_a_failure_that_time_did_not_allow_to_repeat_is_counted_and_goes_on_unde
     run = workshop.analyse(body, seconds=0.0)
 
     assert workshop.keys_asked() == [upload.key]
-    assert run == ChunkRun(workshop.chunk, Outcome.PUT_BACK, failed=1)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.PUT_BACK, failed=1)
     assert workshop.results()[0] == ResultLine(upload.object, None, 0, _error(FAILED), failed_calls=1)
     assert workshop.put_back() == [ChunkMessage.parse(body)]
 
-    assert workshop.analyse(body).outcome is Outcome.ANALYSED
+    assert workshop.analyse(body).outcome is ChunkOutcome.ANALYSED
     assert workshop.results()[0] == ResultLine(upload.object, parse_answer(an_answer()), 0)
 
 
@@ -549,7 +551,7 @@ def test_a_chunk_waits_for_what_is_throttled_and_keeps_what_failed(workshop: Wor
 
     run = workshop.analyse(seconds=1000.0)
 
-    assert (run.outcome, run.analysed, run.straggling) == (Outcome.PUT_BACK, 1, 1)
+    assert (run.outcome, run.analysed, run.straggling) == (ChunkOutcome.PUT_BACK, 1, 1)
     assert {n: line.failed_calls for n, line in workshop.results().items()} == {1: 3, 2: 0}
     assert len(workshop.put_back()) == 1
 
@@ -560,7 +562,7 @@ def test_a_count_of_failed_calls_outlives_a_run_that_is_only_throttled(workshop:
     workshop.storage.work.write_results(workshop.chunk, [error_line(upload.object, 0, _error(FAILED), 2)])
     workshop.answers = {upload.key: [THROTTLED]}
 
-    assert workshop.analyse(seconds=60.0).outcome is Outcome.PUT_BACK
+    assert workshop.analyse(seconds=60.0).outcome is ChunkOutcome.PUT_BACK
 
     assert workshop.results()[0].failed_calls == 2
 
@@ -586,7 +588,7 @@ def test_something_unforeseen_with_one_image_costs_no_other_its_answer(
     run = workshop.analyse(deliveries=2)
 
     assert workshop.keys_asked() == [found[2].key, found[39].key]
-    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=2, known=38)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, analysed=2, known=38)
     assert workshop.ends == [SUCCESS]
 
 
@@ -619,7 +621,7 @@ def test_a_chunk_that_came_too_often_is_given_up_with_what_it_has(workshop: Work
 
     run = workshop.analyse(deliveries=MAX_DELIVERIES + 1)
 
-    assert run == ChunkRun(workshop.chunk, Outcome.GIVEN_UP)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.GIVEN_UP)
     assert workshop.asked == []
     assert set(workshop.results()) == {0}
     ((operation, end),) = workshop.ends
@@ -630,14 +632,14 @@ def test_a_chunk_that_came_too_often_is_given_up_with_what_it_has(workshop: Work
 def test_the_last_delivery_is_still_a_try(workshop: Workshop) -> None:
     workshop.batch_of(uploads(1))
 
-    assert workshop.analyse(deliveries=MAX_DELIVERIES).outcome is Outcome.ANALYSED
+    assert workshop.analyse(deliveries=MAX_DELIVERIES).outcome is ChunkOutcome.ANALYSED
 
 
 def test_a_chunk_that_came_too_often_and_is_not_awaited_is_dropped(workshop: Workshop) -> None:
     workshop.batch_of(uploads(1))
     workshop.is_waiting = False
 
-    assert workshop.analyse(deliveries=MAX_DELIVERIES + 1).outcome is Outcome.NOT_AWAITED
+    assert workshop.analyse(deliveries=MAX_DELIVERIES + 1).outcome is ChunkOutcome.NOT_AWAITED
     assert workshop.ends == []
 
 
@@ -661,7 +663,7 @@ def test_a_worker_killed_among_its_calls_costs_the_lines_it_had_not_written(work
     run = workshop.analyse(deliveries=2)
 
     assert workshop.keys_asked() == unknown
-    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=30, known=10)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, analysed=30, known=10)
     assert set(workshop.results()) == set(range(40))
     assert workshop.results()[4].analysis == parse_answer(an_answer({"Violence": 95.0}))
 
@@ -687,7 +689,7 @@ def test_a_worker_killed_anywhere_ends_its_chunk_the_next_time(
 
     run = workshop.analyse(deliveries=2)
 
-    assert run.outcome is Outcome.ANALYSED
+    assert run.outcome is ChunkOutcome.ANALYSED
     assert paid + len(workshop.keys_asked()) == 3 + paid_again
     assert set(workshop.results()) == {0, 1, 2}
     assert workshop.ends == [SUCCESS]
@@ -700,7 +702,7 @@ def test_a_worker_killed_once_the_workflow_knows_leaves_nothing_to_do(workshop: 
         workshop.analyse()
     workshop.asked.clear()
 
-    assert workshop.analyse(deliveries=2).outcome is Outcome.NOT_AWAITED
+    assert workshop.analyse(deliveries=2).outcome is ChunkOutcome.NOT_AWAITED
     assert workshop.asked == []
     assert workshop.ends == [SUCCESS]
 
@@ -763,7 +765,7 @@ def test_a_workflow_that_stops_waiting_during_the_run_finds_the_answers_later(wo
 
     run = workshop.analyse()
 
-    assert run == ChunkRun(workshop.chunk, Outcome.NOT_AWAITED, analysed=3)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.NOT_AWAITED, analysed=3)
     assert workshop.ends == []
     assert workshop.messages() == []
     workshop.asked.clear()
@@ -772,7 +774,7 @@ def test_a_workflow_that_stops_waiting_during_the_run_finds_the_answers_later(wo
     run = workshop.analyse(workshop.message(token="token-2"))
 
     assert workshop.asked == []
-    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, known=3)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, known=3)
     assert workshop.ends == [(SUCCEED, {"taskToken": "token-2", "output": '{"first": 0}'})]
 
 
@@ -784,7 +786,7 @@ def test_a_rest_nobody_waits_for_any_more_is_not_put_back(workshop: Workshop) ->
 
     run = workshop.analyse(seconds=60.0)
 
-    assert (run.outcome, run.analysed) == (Outcome.NOT_AWAITED, 2)
+    assert (run.outcome, run.analysed) == (ChunkOutcome.NOT_AWAITED, 2)
     assert set(workshop.results()) == {0, 2}
     assert workshop.messages() == []
 
@@ -795,7 +797,7 @@ def test_two_workers_with_the_same_chunk_end_it_once(workshop: Workshop) -> None
 
     run = workshop.analyse()
 
-    assert run.outcome is Outcome.NOT_AWAITED
+    assert run.outcome is ChunkOutcome.NOT_AWAITED
     assert workshop.ends == [SUCCESS]
     assert set(workshop.results()) == {0, 1, 2}
 
@@ -811,7 +813,7 @@ def test_a_worker_out_of_time_loses_no_line_of_another_one_with_the_same_chunk(w
 
     assert set(workshop.results()) == {0, 1, 2, 4}
     assert workshop.results()[1].analysis == parse_answer(an_answer({"Violence": 95.0}))
-    assert (run.outcome, run.analysed) == (Outcome.PUT_BACK, 3)
+    assert (run.outcome, run.analysed) == (ChunkOutcome.PUT_BACK, 3)
     assert len(workshop.messages()) == 1
 
 
@@ -834,7 +836,7 @@ def test_a_workers_failures_replace_no_answer_of_another_one_with_the_same_chunk
     assert {n: line.analysis for n, line in workshop.results().items()} == dict.fromkeys(
         range(2), parse_answer(an_answer({"Violence": 95.0}))
     )
-    assert run.outcome is Outcome.ANALYSED
+    assert run.outcome is ChunkOutcome.ANALYSED
 
 
 def test_of_two_workers_failures_the_one_that_is_charged_with_more_calls_counts(workshop: Workshop) -> None:
@@ -858,7 +860,7 @@ def test_what_another_worker_has_completed_is_not_put_back(workshop: Workshop) -
 
     run = workshop.analyse(seconds=60.0)
 
-    assert run.outcome is Outcome.ANALYSED
+    assert run.outcome is ChunkOutcome.ANALYSED
     assert set(workshop.results()) == {0, 1, 2}
     assert workshop.ends == [SUCCESS]
     assert workshop.messages() == []
@@ -879,6 +881,6 @@ def test_a_full_chunk_is_analysed_whole_however_many_of_its_calls_are_throttled(
 
     run = workshop.analyse()
 
-    assert run == ChunkRun(workshop.chunk, Outcome.ANALYSED, analysed=100, throttled=34)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, analysed=100, throttled=34)
     assert workshop.keys_asked() == sorted([upload.key for upload in found] + [upload.key for upload in found[::3]])
     assert len(workshop.results()) == 100 > PARALLEL_CALLS

@@ -5,7 +5,9 @@ import pytest
 from gatehouse.moderation.chunk import Chunk
 from gatehouse.moderation.failure import MAX_CODE, MAX_MESSAGE, Failure
 from gatehouse.moderation.image_pass import ImagePass
-from lambdas.results.request import Fallback, ImageRun, Job, Location, Request
+from lambdas.results.bulk_run import BulkRun, Location
+from lambdas.results.image_run import ImageRun
+from lambdas.results.request import Fallback, Request
 
 NO_JOB: dict[str, Any] = {"job_id": None, "results": None, "summary": None, "failure": None}
 
@@ -28,18 +30,18 @@ def test_a_job_that_ended_well_tells_where_its_files_are() -> None:
         }
     )
 
-    job = Job("job-1", Location("work", "results.jsonl"), Location("work", "summary.json"))
+    job = BulkRun("job-1", Location("work", "results.jsonl"), Location("work", "summary.json"))
     assert request == Request("batch-1", job)
 
 
 def test_a_batch_that_needed_no_analysis_has_a_job_of_which_nothing_is_known() -> None:
-    assert _parse() == Request("batch-1", Job())
+    assert _parse() == Request("batch-1", BulkRun())
 
 
 def test_a_job_that_failed_says_why() -> None:
     request = _parse(job=NO_JOB | {"job_id": "job-1", "failure": {"code": "INTERNAL_ERROR", "message": "try later"}})
 
-    assert request.analysis == Job("job-1", failure=Failure("INTERNAL_ERROR", "try later"))
+    assert request.analysis == BulkRun("job-1", failure=Failure("INTERNAL_ERROR", "try later"))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,7 @@ def test_endless_words_are_cut() -> None:
     )
 
     cut = Failure("C" * MAX_CODE, "m" * MAX_MESSAGE)
-    assert request == Request("batch-1", Job(failure=cut), Fallback(cut, is_refusal=True))
+    assert request == Request("batch-1", BulkRun(failure=cut), Fallback(cut, is_refusal=True))
 
 
 @pytest.mark.parametrize("missing", ["batch_id", "job", "images", "fallback"])

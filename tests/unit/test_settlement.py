@@ -19,6 +19,7 @@ from gatehouse.moderation.chunk import Chunk
 from gatehouse.moderation.claim import Claim
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.failure import Failure
+from gatehouse.moderation.flag_publisher import FlagPublisher
 from gatehouse.moderation.image_pass import ImagePass
 from gatehouse.moderation.lane import Priority
 from gatehouse.moderation.moment import iso
@@ -27,7 +28,9 @@ from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.status import FLAGGED, Status
 from gatehouse.moderation.upload import Upload, version_named
 from lambdas.results import settlement
-from lambdas.results.request import ImageRun, Job, Location, Request
+from lambdas.results.bulk_run import BulkRun, Location
+from lambdas.results.image_run import ImageRun
+from lambdas.results.request import Request
 from lambdas.results.settlement import Again, Settled, Settlement
 from tests.unit.aws_calls import Killed, an_error, cancelled
 from tests.unit.builders import ADAPTER, a_claim, a_lane, a_policy, a_verdict, an_answer, an_upload, result_line
@@ -92,7 +95,7 @@ class Court:
         self.storage.s3.put_object(Bucket=WORK, Key="results.jsonl", Body="\n".join(lines).encode())
         if summary is not None:
             self.storage.s3.put_object(Bucket=WORK, Key="summary.json", Body=json.dumps(summary).encode())
-        return Request("batch-1", Job("job-1", Location(WORK, "results.jsonl"), Location(WORK, "summary.json")))
+        return Request("batch-1", BulkRun("job-1", Location(WORK, "results.jsonl"), Location(WORK, "summary.json")))
 
     def look(
         self,
@@ -137,7 +140,7 @@ class Court:
             self.storage.table,
             self.storage.work,
             UploadBucket(self.storage.s3, finds_animations=self.finds_animations),
-            FlagTopic(sns, self.topic_arn, pause=no_pause),
+            FlagPublisher(FlagTopic(sns, self.topic_arn), pause=no_pause),
             self.notify,
             self.retention,
             now=lambda: datetime.now(UTC) + timedelta(hours=1),
@@ -267,7 +270,7 @@ def test_a_batch_without_analysable_uploads_needs_no_job(court: Court) -> None:
     empty = court.upload("empty.jpg", b"")
     court.claim([empty])
 
-    court.settle(Request("batch-1", Job()))
+    court.settle(Request("batch-1", BulkRun()))
 
     assert court.statuses() == {"empty.jpg": "UNSUPPORTED"}
 
@@ -276,7 +279,7 @@ def test_a_failed_job_approves_nothing_even_if_results_exist(court: Court) -> No
     upload, empty = court.upload("cat.jpg"), court.upload("empty.jpg", b"")
     court.claim([upload, empty])
     answered = court.answer([result_line(upload.object)]).analysis
-    assert isinstance(answered, Job)
+    assert isinstance(answered, BulkRun)
     failure = Failure("DeadlineExceeded", "too late")
 
     settled = court.settle(Request("batch-1", replace(answered, failure=failure)))
@@ -291,7 +294,7 @@ def test_a_failed_job_needs_no_result_file(court: Court) -> None:
 
     failure = Failure("INTERNAL_ERROR", "try later")
 
-    court.settle(Request("batch-1", Job("job-1", Location(WORK, "absent"), None, failure)))
+    court.settle(Request("batch-1", BulkRun("job-1", Location(WORK, "absent"), None, failure)))
 
     assert court.statuses() == {"cat.jpg": "FAILED"}
 
@@ -300,7 +303,7 @@ def test_a_job_without_a_result_file_approves_nothing(court: Court) -> None:
     upload = court.upload("cat.jpg")
     court.claim([upload])
 
-    settled = court.settle(Request("batch-1", Job("job-1")))
+    settled = court.settle(Request("batch-1", BulkRun("job-1")))
 
     assert court.statuses() == {"cat.jpg": "PENDING"}
     assert court.leftovers() == [upload]
@@ -311,7 +314,7 @@ def test_an_unreadable_result_file_decides_nothing(court: Court) -> None:
     court.claim([court.upload("cat.jpg")])
 
     with pytest.raises(ClientError):
-        court.settle(Request("batch-1", Job("job-1", Location("no-bucket", "results.jsonl"))))
+        court.settle(Request("batch-1", BulkRun("job-1", Location("no-bucket", "results.jsonl"))))
     assert court.statuses() == {"cat.jpg": "PENDING"}
 
 
@@ -356,7 +359,7 @@ def test_what_a_missing_result_file_should_have_told_is_left_to_the_image_engine
     upload = court.upload("cat.jpg")
     court.claim([upload])
 
-    settled = court.settle(Request("batch-1", Job("job-1", Location(WORK, "absent.jsonl"))))
+    settled = court.settle(Request("batch-1", BulkRun("job-1", Location(WORK, "absent.jsonl"))))
 
     assert (settled.left, court.statuses()) == (1, {"cat.jpg": "PENDING"})
     assert court.leftovers() == [upload]

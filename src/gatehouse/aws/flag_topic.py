@@ -1,69 +1,81 @@
 """The flag topic."""
 
-import time
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gatehouse.aws.back_off import pause_seconds
-from gatehouse.moderation.flag import Flag
+from gatehouse.moderation.flag import Attribute, Flag
+from gatehouse.moderation.flag_publisher import Refusal
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
-_TRIES = 6
-
-
-class FlagNotPublishedError(RuntimeError):
-    """SNS refused flags. Their uploads stay PENDING, so that no final verdict goes unannounced.
-
-    Attributes:
-        refused: positions of the flags that were refused; all others of the call are published.
-    """
-
-    def __init__(self, message: str, refused: frozenset[int]) -> None:
-        super().__init__(message)
-        self.refused = refused
+#: PublishBatch: at most 10 messages, and 262,144 bytes for all of them with their attributes (SNS API reference).
+MAX_MESSAGES = 10
+MAX_BYTES = 262_144
 
 
 class FlagTopic:
-    """Publishes flags, ten a call.
+    """A sink that publishes to SNS: a flag's attributes are the message's, and raw delivery to SQS allows ten of them.
 
     Args:
         client: an SNS client.
         arn: of the topic.
-        pause: waits the given number of seconds between tries.
     """
 
-    def __init__(self, client: "SNSClient", arn: str, pause: Callable[[float], None] = time.sleep) -> None:
+    most_flags = MAX_MESSAGES
+    most_bytes = MAX_BYTES
+
+    def __init__(self, client: "SNSClient", arn: str) -> None:
         self._client = client
         self._arn = arn
-        self._pause = pause
 
-    def publish(self, flags: Sequence[Flag]) -> None:
-        """Publish flags that fit one call (see `flag.in_batches`). PublishBatch answers 200 to partial failures.
+    def size(self, flag: Flag) -> int:
+        """See `message_size`."""
+        return message_size(flag)
+
+    def publish(self, flags: Sequence[Flag]) -> Mapping[int, Refusal]:
+        """Make one call. PublishBatch answers 200 to partial failures.
 
         Raises:
-            FlagNotPublishedError: some could not be published; the others were.
+            ClientError: the call as a whole was refused.
         """
-        left = {str(n): flag for n, flag in enumerate(flags)}
-        failures: list[Any] = []
-        for attempt in range(_TRIES):
-            entries: Any = [_entry(identity, flag) for identity, flag in left.items()]
-            failures = self._client.publish_batch(TopicArn=self._arn, PublishBatchRequestEntries=entries).get(
-                "Failed", []
-            )
-            left = {failure["Id"]: left[failure["Id"]] for failure in failures}
-            if not left:
-                return
-            if all(failure.get("SenderFault") for failure in failures):
-                break
-            self._pause(pause_seconds(attempt, first=0.2))
-        codes = ", ".join(sorted({failure.get("Code", "unknown") for failure in failures}))
-        raise FlagNotPublishedError(
-            f"{len(left)} of {len(flags)} flags were refused: {codes}", frozenset(map(int, left))
+        entries: Any = [_entry(str(n), flag) for n, flag in enumerate(flags)]
+        failures: Any = self._client.publish_batch(TopicArn=self._arn, PublishBatchRequestEntries=entries).get(
+            "Failed", []
         )
+        return {
+            int(failure["Id"]): Refusal(failure.get("Code", "unknown"), bool(failure.get("SenderFault")))
+            for failure in failures
+        }
+
+
+def message_size(flag: Flag) -> int:
+    """Bytes as SNS counts them: the body and each attribute's name, type and value."""
+    attributes = message_attributes(flag)
+    return _bytes(flag.body) + sum(_bytes(name) + _bytes(kind) + _bytes(value) for name, kind, value in attributes)
+
+
+def message_attributes(flag: Flag) -> list[tuple[str, str, str]]:
+    """A flag's attributes: name, SNS's data type, value as text."""
+    return [(name, *_typed(value)) for name, value in flag.attributes.items()]
+
+
+def _typed(value: Attribute) -> tuple[str, str]:
+    match value:
+        case str():
+            return "String", value
+        case tuple():
+            return "String.Array", json.dumps(value)
+        case _:
+            # All that a filter compares (SNS Developer Guide, subscription-filter-policy-constraints.html).
+            return "Number", f"{value:.5f}"
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode())
 
 
 def _entry(identity: str, flag: Flag) -> dict[str, Any]:
-    attributes = {name: {"DataType": kind, "StringValue": value} for name, (kind, value) in flag.attributes.items()}
+    attributes = {name: {"DataType": kind, "StringValue": value} for name, kind, value in message_attributes(flag)}
     return {"Id": identity, "Message": flag.body, "MessageAttributes": attributes}

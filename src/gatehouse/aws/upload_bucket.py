@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from gatehouse.moderation.confirmation import ARCHIVED, FORBIDDEN, GONE, REPLACED, StoredObject, aliases_of, doubt
-from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.moment import iso
 from gatehouse.moderation.png_animation import PIECE_BYTES, unseen_frames
 from gatehouse.moderation.upload import Upload, version_named
@@ -126,7 +125,7 @@ class UploadBucket:
         if verdict.is_pinned:
             return GONE if stored is None else None
         upload = verdict.upload
-        names = aliases_of(upload.key) if verdict.engine is Engine.BULK else ()
+        names = aliases_of(upload.key) if verdict.engine and verdict.engine.reads_manifest else ()
         return doubt(upload, verdict.claim.claimed_at, stored, self._existing(upload.bucket, names))
 
     def _existing(self, bucket: str, names: "Iterable[str]") -> dict[str, bool]:

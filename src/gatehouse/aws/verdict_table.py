@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
-from gatehouse.aws.back_off import pause_seconds
+from gatehouse.moderation.back_off import pause_seconds
 from gatehouse.moderation.claim import Claim
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import Upload

@@ -53,10 +53,10 @@ def told(error: Exception) -> str | None:
     # Imported late: a command that works offline need not load the AWS SDK, and one that works needs none of this.
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from gatehouse.aws.flag_topic import FlagNotPublishedError
     from gatehouse.aws.ingest_queue import MessageNotSentError
     from gatehouse.aws.verdict_table import VerdictTableBusyError
     from gatehouse.configuration.settings_section import SettingsError
+    from gatehouse.moderation.flag_publisher import FlagNotPublishedError
     from gatehouse.moderation.policy.policy_document import PolicyError
 
     if isinstance(error, ClientError):

@@ -169,7 +169,7 @@ class Settings:
     def knows_bulk(self, priority: Priority) -> bool:
         """Whether a lane of this priority may use bulk."""
         lanes = (entry.lane for entry in self.lanes)
-        return any(lane.priority is priority and lane.engine is not Engine.IMAGE for lane in lanes)
+        return any(lane.priority is priority and Engine.BULK in lane.engine.candidates for lane in lanes)
 
     @property
     def priorities(self) -> tuple[Priority, ...]:

@@ -6,7 +6,7 @@ body is ASCII: keys may hold characters that JSON can escape and a queue behind 
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,31 +16,22 @@ from gatehouse.moderation.verdict import Verdict
 
 SCHEMA = "gatehouse.flag/1"
 
-#: PublishBatch: at most 10 messages, and 262,144 bytes for all of them with their attributes (SNS API reference).
-MAX_MESSAGES = 10
-MAX_BYTES = 262_144
+#: A value that subscribers may filter by.
+Attribute = str | float | tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A message for the flag topic.
+    """What is published about a verdict.
 
     Attributes:
         id: hash of object, version, status and policy hash or error code: the same however often it is sent.
-        attributes: name -> (SNS data type, value as text); six at most, because raw delivery to SQS allows ten.
+        attributes: name -> what subscribers may filter by without reading the body; six at most.
     """
 
     id: str
     body: str
-    attributes: dict[str, tuple[str, str]]
-
-    @property
-    def size(self) -> int:
-        """Bytes as SNS counts them: the body and each attribute's name, type and value."""
-        attributes = sum(
-            len(name.encode()) + len(kind) + len(value.encode()) for name, (kind, value) in self.attributes.items()
-        )
-        return len(self.body.encode()) + attributes
+    attributes: Mapping[str, Attribute]
 
     @classmethod
     def of(cls, verdict: Verdict) -> "Flag":
@@ -71,16 +62,15 @@ class Flag:
             "batch_id": verdict.claim.batch_id,
         }
         names = tuple(dict.fromkeys(reason.label for reason in reasons))
-        attributes = {
-            "status": ("String", verdict.status.value),
-            "lane": ("String", verdict.claim.lane),
-            "bucket": ("String", upload.bucket),
+        attributes: dict[str, Attribute] = {
+            "status": verdict.status.value,
+            "lane": verdict.claim.lane,
+            "bucket": upload.bucket,
         }
         if names:
-            categories = dict.fromkeys(_category(name, analysis) for name in names)
-            attributes["categories"] = ("String.Array", json.dumps(list(categories)))
-            attributes["labels"] = ("String.Array", json.dumps(names))
-            attributes["max_confidence"] = ("Number", f"{max(reason.confidence for reason in reasons):.5f}")
+            attributes["categories"] = tuple(dict.fromkeys(_category(name, analysis) for name in names))
+            attributes["labels"] = names
+            attributes["max_confidence"] = max(reason.confidence for reason in reasons)
         return cls(identity, json.dumps(body, separators=(",", ":")), attributes)
 
 
@@ -89,20 +79,6 @@ def flag_id(verdict: Verdict) -> str:
     cause = verdict.policy.hash if verdict.policy else verdict.failure.code if verdict.failure else ""
     parts = (verdict.upload.object, verdict.upload.version, verdict.status.value, cause)
     return hashlib.sha256("\n".join(json.dumps(part) for part in parts).encode()).hexdigest()
-
-
-def in_batches(flags: Iterable[Flag]) -> Iterator[tuple[Flag, ...]]:
-    """Group flags, in order, so that each group fits one PublishBatch call."""
-    group: list[Flag] = []
-    size = 0
-    for flag in flags:
-        if group and (len(group) == MAX_MESSAGES or size + flag.size > MAX_BYTES):
-            yield tuple(group)
-            group, size = [], 0
-        group.append(flag)
-        size += flag.size
-    if group:
-        yield tuple(group)
 
 
 def _category(name: str, analysis: Analysis | None) -> str:

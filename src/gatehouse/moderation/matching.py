@@ -42,6 +42,15 @@ class Answers(Protocol):
         """The media analysis job, if it was one."""
         ...
 
+    @property
+    def unreadable_lines(self) -> int:
+        """Result lines that can't be trusted."""
+        ...
+
+    def unmatched(self, uploads: Iterable[BatchUpload]) -> int:
+        """How many analyses have no upload of their own among the batch's."""
+        ...
+
     def answer(self, entry: BatchUpload) -> Analysis | Failure:
         """What it said about one upload, or why it said nothing."""
         ...
@@ -152,6 +161,10 @@ class ImageAnswers:
         """It knows no jobs."""
         return None
 
+    def unmatched(self, uploads: Iterable[BatchUpload]) -> int:  # noqa: ARG002 - numbers say whose a line is
+        """None has: a line says which upload it is about."""
+        return 0
+
     def answer(self, entry: BatchUpload) -> Analysis | Failure:
         """The analysis of the upload. A line of another object under the same number is not believed."""
         if (found := self.analyses.get(entry.n)) and found[0] == entry.claim.upload.object:
@@ -238,12 +251,12 @@ def withdraw(verdict: Verdict, doubt: Failure | None) -> Verdict:
 def is_leftover(verdict: Verdict) -> bool:
     """Whether another analysis, image by image, may give the upload a definite answer.
 
-    It may where the job did not answer for the upload's own bytes, whatever the reason. It can't where the image itself
-    is the reason, the bytes are gone, or nobody could tell them from others.
+    It may where the engine did not answer for the upload's own bytes, whatever the reason. It can't where the image
+    itself is the reason, the bytes are gone, or nobody could tell them from others.
     """
-    if verdict.status is not Status.FAILED or verdict.engine is not Engine.BULK or verdict.failure is None:
+    if verdict.status is not Status.FAILED or verdict.engine is None or verdict.failure is None:
         return False
-    return verdict.failure.code not in _DEFINITE
+    return verdict.engine.leaves_leftovers and verdict.failure.code not in _DEFINITE
 
 
 def _failed(verdict: Verdict, failure: Failure) -> Verdict:

@@ -46,4 +46,4 @@ class Verdict:
     @property
     def is_pinned(self) -> bool:
         """Whether the analysis is of these very bytes, because the engine could name their version."""
-        return self.engine is Engine.IMAGE and self.upload.version_id is not None
+        return self.engine is not None and self.engine.names_versions and self.upload.version_id is not None

@@ -14,7 +14,8 @@ from gatehouse.moderation.open_batch import OpenBatch
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import MAX_TEXT_BYTES
 from gatehouse.moderation.verdict_item import verdict_item
-from lambdas.results.request import ImageRun, Request
+from lambdas.results.image_run import ImageRun
+from lambdas.results.request import Request
 from tests.fuzz.limits import assert_storable
 from tests.fuzz.mutation import encoded, mutated_document, mutated_json, mutated_text, written
 from tests.fuzz.parser import Case, Parser

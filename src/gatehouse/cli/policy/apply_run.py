@@ -18,6 +18,7 @@ from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
 from gatehouse.cli.policy.policy_source import short
 from gatehouse.cli.policy.replay_run import PARALLEL_WRITES, ReplayRun, Report
+from gatehouse.moderation.flag_publisher import FlagPublisher
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer, PolicyVersion
 
@@ -124,7 +125,9 @@ class ApplyRun:
             uploads=UploadBucket(
                 connection.client("s3", connections=PARALLEL_LOOKS), finds_animations=deployment.animation_check
             ),
-            topic=FlagTopic(connection.client("sns"), deployment.flag_topic_arn, pause) if publish else None,
+            flags=FlagPublisher(FlagTopic(connection.client("sns"), deployment.flag_topic_arn), pause)
+            if publish
+            else None,
             notified=deployment.notified,
             is_active=self._is_as_it_was,
             clock=self.clock,

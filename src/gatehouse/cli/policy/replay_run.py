@@ -8,7 +8,7 @@ before the next run begins to scan.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -16,14 +16,14 @@ from enum import Enum
 from itertools import islice
 from typing import Any
 
-from gatehouse.aws.flag_topic import FlagNotPublishedError, FlagTopic
 from gatehouse.aws.upload_bucket import UploadBucket
 from gatehouse.aws.verdict_table import Identity, Item, identity_of
 from gatehouse.cli.aws.verdict_table import OperatorsVerdictTable, Selection
 from gatehouse.cli.clock import Clock, Moment
 from gatehouse.cli.policy.stored_verdict import PolicyNameFor, governing_policy, judged_verdict
 from gatehouse.moderation.document import MISSHAPEN
-from gatehouse.moderation.flag import MAX_MESSAGES, Flag, in_batches
+from gatehouse.moderation.flag import Flag
+from gatehouse.moderation.flag_publisher import FlagPublisher, Sent
 from gatehouse.moderation.moment import iso
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.replay import Replayed, is_replayable, replay
@@ -69,8 +69,8 @@ class Report:
         left_alone: items under another policy, decided by a person, or without labels.
         unreadable: items of another make.
         published: flags sent.
-        unpublished: those of the changed that became stricter though SNS refused their flag.
-        refused: items that keep a status stricter than the policy's because SNS refused their flag.
+        unpublished: those of the changed that became stricter though their flag was refused.
+        refused: items that keep a status stricter than the policy's because their flag was refused.
         awaited: uploads the scan met PENDING.
         still_pending: those of them that were so to the end.
         lost_races: decisions that somebody else made between a look and a write; the items were looked at again.
@@ -144,7 +144,7 @@ class ReplayRun:
         policy_name_for: which policy governs a lane's key.
         rewrite: `OperatorsVerdictTable.rewrite` of a table that is not patient: what is written long after a look may
             come after another run has begun to scan.
-        topic: where changed verdicts are published before they are written, or None to publish nothing.
+        flags: publishes changed verdicts before they are written; None to publish nothing.
         notified: the statuses that are published.
         is_active: whether the pointer still names the policy, and neither it nor the deployment was changed since.
         tell: shows a sentence about what is going on.
@@ -158,7 +158,7 @@ class ReplayRun:
         table: OperatorsVerdictTable,
         rewrite: Callable[[Verdict, Verdict], bool],
         uploads: UploadBucket,
-        topic: FlagTopic | None,
+        flags: FlagPublisher | None,
         notified: frozenset[Status],
         is_active: Callable[[], bool],
         clock: Clock,
@@ -169,7 +169,7 @@ class ReplayRun:
         self._table = table
         self._rewrite = rewrite
         self._uploads = uploads
-        self._topic = topic
+        self._flags = flags
         self._notified = notified
         self._is_active = is_active
         self._clock = clock
@@ -177,7 +177,7 @@ class ReplayRun:
         self._report = Report()
         self._awaited: _Claims = {}
         self._looked: Moment | None = None
-        self._topic_closed = False
+        self._is_closed = False
 
     def run(self, selection: Selection, *, segments: int, wait_seconds: float) -> Report:
         """Judge the selected uploads again, and those that are PENDING once they are final. Safe to repeat.
@@ -291,35 +291,36 @@ class ReplayRun:
         """
         decided_at = iso(self._clock.now())
         decided = [_Change(replayed.before, replayed.verdict(decided_at), replayed.milder) for replayed in changes]
-        if self._topic is None:
+        if self._flags is None:
             return decided
         ready = [change for change in decided if change.after.status not in self._notified]
         waiting = [change for change in decided if change.after.status in self._notified]
         queue = iter(waiting)
-        for flags in in_batches(Flag.of(change.after) for change in waiting):
-            refused = self._publish(self._topic, flags)
-            for n, change in enumerate(islice(queue, len(flags))):
-                if n not in refused:
+        for sent in self._sent(self._flags, waiting):
+            for n, change in enumerate(islice(queue, sent.flags)):
+                if n not in sent.refused:
                     ready.append(change)
-                elif change.milder:
-                    self._report.refused += 1
                 else:
-                    ready.append(replace(change, unpublished=True))
+                    ready += self._unpublished(change)
+        for change in queue:
+            ready += self._unpublished(change)
         return ready
 
-    def _publish(self, topic: FlagTopic, flags: Sequence[Flag]) -> frozenset[int]:
-        """Publish what fits one call; returns the positions of the refused. A topic that takes nothing is given up."""
-        if self._topic_closed:
-            return frozenset(range(len(flags)))
-        self._look()
-        refused: frozenset[int] = frozenset()
-        try:
-            topic.publish(flags)
-        except FlagNotPublishedError as error:
-            refused = error.refused
-        self._report.published += len(flags) - len(refused)
-        self._topic_closed = len(refused) == MAX_MESSAGES
-        return refused
+    def _sent(self, flags: FlagPublisher, changes: Sequence[_Change]) -> Iterator[Sent]:
+        """Publish the changes' flags, call by call. A sink that takes nothing is given up for the rest of the run."""
+        if self._is_closed:
+            return
+        for sent in flags.publish((Flag.of(change.after) for change in changes), before_call=self._look):
+            self._report.published += sent.flags - len(sent.refused)
+            self._is_closed = sent.is_closed
+            yield sent
+
+    def _unpublished(self, change: _Change) -> list[_Change]:
+        """What may be written of a change whose flag is not out."""
+        if change.milder:
+            self._report.refused += 1
+            return []
+        return [replace(change, unpublished=True)]
 
     def _write(self, changes: Sequence[_Change]) -> list[Identity]:
         """Write changes; returns the uploads whose item no longer was what was judged."""

@@ -1,4 +1,4 @@
-"""The port for what looks at an image, and the analyzer that comes with the local cloud."""
+"""The port for what looks at an image, and the model that comes with the local cloud."""
 
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from localcloud.rekognition.images import Image
 _LONGEST_PROBLEM = 300
 
 
-class ImageAnalyzer(Protocol):
+class ModerationModel(Protocol):
     """Looks at one image. Stateless by contract: it is called from several threads at once."""
 
     def analyze(self, image: Image) -> Findings:
@@ -23,11 +23,11 @@ class ImageAnalyzer(Protocol):
         ...
 
 
-class PlantedLabelAnalyzer:
+class PlantedLabelModel:
     """Finds the labels planted in the image's comments, else in its S3 metadata; no plant means a clean image."""
 
     def analyze(self, image: Image) -> Findings:
-        """See `ImageAnalyzer`; a malformed plant is an InvalidParameterException, never "no labels"."""
+        """See `ModerationModel`; a malformed plant is an InvalidParameterException, never "no labels"."""
         try:
             return planted_labels.find(image)
         except planted_labels.MalformedPlantError as error:
