@@ -1,7 +1,7 @@
 """What we change in ministack, one module per change, in the order of installation.
 
 A patch names the places it holds on to (`SEAMS`) and checks them before it replaces anything, so another version of
-ministack is refused instead of half patched. Every patch has a contract test in `tests/local`.
+ministack is refused instead of half patched. Every patch has a contract test in `tests/localcloud`.
 """
 
 from collections.abc import Sequence

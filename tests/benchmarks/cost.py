@@ -2,8 +2,8 @@
 
     make cost
 
-prints the table of docs/cost.md. The calls are those that tests/unit/test_call_counts.py counts, the transitions those
-of the workflow's definition, sizes and durations come from the code's own figures; what is assumed says so.
+prints the table of docs/cost.md. The calls are those that tests/unit/lambdas/test_call_counts.py counts, the transitions
+those of the workflow's definition, sizes and durations come from the code's own figures; what is assumed says so.
 """
 
 import math

@@ -7,11 +7,11 @@ import pytest
 
 from gatehouse.moderation.png_animation import PIECE_BYTES
 from gatehouse.moderation.status import Status
+from tests.docs.test_reader_contract import may_show
 from tests.e2e.conftest import Deploy
 from tests.e2e.images import ANIMATED
 from tests.e2e.pipeline import Pipeline
 from tests.unit.pngs import animated, chunk, png
-from tests.unit.test_reader_contract import may_show
 
 LANES = """
 image_engine: {calls_per_second: 250}
