@@ -1,4 +1,4 @@
-"""Verdicts and flags as tables for people: in colour on a terminal, plain text anywhere else."""
+"""Verdicts and flags as tables for people: in color on a terminal, plain text anywhere else."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

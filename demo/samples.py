@@ -1,7 +1,7 @@
 """The sample images of `make demo`: drawn by program, tiny, harmless, and the same every time.
 
 What the local Rekognition reports about an image is planted in it. So a picture of a beach umbrella can stand for a
-photograph of swimwear, and a grey card for something nobody should have to look at. The comparison of plant and
+photograph of swimwear, and a gray card for something nobody should have to look at. The comparison of plant and
 picture ends there: the local Rekognition never looks at pixels.
 """
 
@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 from localcloud.rekognition.planted_labels import plant
 
 _SIZE = (320, 240)
-_CENTRE = (160, 130)
+_CENTER = (160, 130)
 _Draw = ImageDraw.ImageDraw
 
 
@@ -45,7 +45,7 @@ def sample_images() -> tuple[Sample, ...]:
         ),
         Sample("wine-still-life.jpg", _jpeg(_wine, {"Alcoholic Beverages": 97.8}), "a label the policy allows"),
         Sample("cigarette.png", _png(_cigarette, {"Smoking": 96.4}, {"Illustrated": 88.0}), "a PNG that is flagged"),
-        Sample("grey-card.png", _png(_card, {"Weapon Violence": 98.1}), "stands for something to be blocked"),
+        Sample("gray-card.png", _png(_card, {"Weapon Violence": 98.1}), "stands for something to be blocked"),
         Sample("party/50% off + 🎉 for you.png", _png(_balloons), "a key with spaces, + and an emoji"),
         Sample("notes.jpg", b"Shopping list: apples, bread, paint.\n", "a text that calls itself a JPEG"),
         Sample("empty.jpg", b"", "no bytes at all"),
@@ -111,20 +111,20 @@ def _sunset(canvas: _Draw) -> None:
     canvas.polygon([(0, 200), (90, 130), (190, 205), (260, 150), (320, 200), (320, 240), (0, 240)], fill=(48, 36, 60))
 
 
-def _star(centre: tuple[int, int], outer: float, inner: float, points: int) -> list[tuple[float, float]]:
+def _star(center: tuple[int, int], outer: float, inner: float, points: int) -> list[tuple[float, float]]:
     corners = []
     for corner in range(points * 2):
         radius = inner if corner % 2 else outer
         angle = math.pi * corner / points
-        corners.append((centre[0] + radius * math.sin(angle), centre[1] - radius * math.cos(angle)))
+        corners.append((center[0] + radius * math.sin(angle), center[1] - radius * math.cos(angle)))
     return corners
 
 
 def _explosion(canvas: _Draw) -> None:
     """A comic book's bang."""
     _sky(canvas, (120, 190, 235), (225, 240, 250))
-    for outer, inner, colour in ((110, 62, (214, 50, 36)), (84, 46, (250, 150, 30)), (56, 30, (255, 236, 110))):
-        canvas.polygon(_star(_CENTRE, outer, inner, 12), fill=colour, outline=(30, 20, 20))
+    for outer, inner, color in ((110, 62, (214, 50, 36)), (84, 46, (250, 150, 30)), (56, 30, (255, 236, 110))):
+        canvas.polygon(_star(_CENTER, outer, inner, 12), fill=color, outline=(30, 20, 20))
     canvas.text((132, 118), "BANG!", fill=(30, 20, 20), font_size=22)
 
 
@@ -133,8 +133,8 @@ def _umbrella(canvas: _Draw) -> None:
     canvas.rectangle([0, 170, 320, 240], fill=(238, 214, 160))
     canvas.line([(160, 70), (160, 200)], fill=(120, 84, 50), width=5)
     for stripe in range(6):
-        colour = (226, 60, 70) if stripe % 2 else (250, 250, 245)
-        canvas.pieslice([70, 50, 250, 190], 180 + stripe * 30, 210 + stripe * 30, fill=colour)
+        color = (226, 60, 70) if stripe % 2 else (250, 250, 245)
+        canvas.pieslice([70, 50, 250, 190], 180 + stripe * 30, 210 + stripe * 30, fill=color)
 
 
 def _wine(canvas: _Draw) -> None:
@@ -167,6 +167,6 @@ def _card(canvas: _Draw) -> None:
 
 def _balloons(canvas: _Draw) -> None:
     _sky(canvas, (250, 240, 220), (255, 250, 240))
-    for left, top, colour in ((70, 50, (226, 70, 80)), (135, 30, (70, 130, 210)), (200, 60, (250, 190, 60))):
+    for left, top, color in ((70, 50, (226, 70, 80)), (135, 30, (70, 130, 210)), (200, 60, (250, 190, 60))):
         canvas.line([(left + 25, top + 60), (160, 220)], fill=(120, 120, 120), width=2)
-        canvas.ellipse([left, top, left + 50, top + 64], fill=colour)
+        canvas.ellipse([left, top, left + 50, top + 64], fill=color)

@@ -140,7 +140,7 @@ class LocalCloud:
         self._administer("DELETE", "/_gatehouse/rekognition")
 
     def rekognition_counters(self) -> dict[str, Any]:
-        """What the local Rekognition counted: jobs started, and images analysed by source reference."""
+        """What the local Rekognition counted: jobs started, and images analyzed by source reference."""
         counters: dict[str, Any] = self._administer("GET", "/_gatehouse/rekognition")
         return counters
 

@@ -45,10 +45,10 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 20.0
 class ChunkOutcome(Enum):
     """What became of a chunk's message. In every case the message is done with."""
 
-    ANALYSED = "analysed"
+    ANALYZED = "analyzed"
     PUT_BACK = "put back"  # out of time: the rest under a new message
     GIVEN_UP = "given up"
-    NOT_AWAITED = "not awaited"  # the workflow has stopped waiting; what was analysed is kept
+    NOT_AWAITED = "not awaited"  # the workflow has stopped waiting; what was analyzed is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class ChunkRun:
     """What one run did.
 
     Attributes:
-        analysed: images that Rekognition answered for, in this run.
+        analyzed: images that Rekognition answered for, in this run.
         refused: images that it has an error for, in this run.
         straggling: images that only failed calls came back for, and that are left for the next pass.
         known: images that an earlier run had a line for.
@@ -66,7 +66,7 @@ class ChunkRun:
 
     chunk: Chunk
     outcome: ChunkOutcome
-    analysed: int = 0
+    analyzed: int = 0
     refused: int = 0
     straggling: int = 0
     known: int = 0
@@ -106,7 +106,7 @@ class _Asked:
 
 @dataclass(frozen=True, slots=True)
 class ChunkAnalysis:
-    """Analyses chunks.
+    """Analyzes chunks.
 
     Attributes:
         clock: seconds, monotonic; the same as the pace's.
@@ -121,8 +121,8 @@ class ChunkAnalysis:
     clock: Callable[[], float]
     pause: Callable[[float], None]
 
-    def analyse(self, body: str, deliveries: int, until: float) -> ChunkRun:
-        """Analyse the chunk of a message.
+    def analyze(self, body: str, deliveries: int, until: float) -> ChunkRun:
+        """Analyze the chunk of a message.
 
         Args:
             body: of the message.
@@ -157,7 +157,7 @@ class ChunkAnalysis:
         return ChunkRun(
             message.chunk,
             outcome=self._report(message, is_done=all(_is_settled(found.get(image.n), tries) for image in images)),
-            analysed=sum(one.answer is not None for one in asked) - refused,
+            analyzed=sum(one.answer is not None for one in asked) - refused,
             refused=refused,
             straggling=sum(one.answer is None and one.failed_calls >= tries for one in asked),
             known=len(images) - len(open_images),
@@ -184,7 +184,7 @@ class ChunkAnalysis:
     def _report(self, message: ChunkMessage, *, is_done: bool) -> ChunkOutcome:
         if is_done:
             is_awaited = self.tokens.succeed(message.token, {"first": message.chunk.first})
-            return ChunkOutcome.ANALYSED if is_awaited else ChunkOutcome.NOT_AWAITED
+            return ChunkOutcome.ANALYZED if is_awaited else ChunkOutcome.NOT_AWAITED
         if not self.tokens.is_awaited(message.token):
             return ChunkOutcome.NOT_AWAITED
         self.queue.put_back(message.to_body())

@@ -65,7 +65,7 @@ def _analysis() -> ChunkAnalysis:
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics
 def handler(event: Mapping[str, Any], context: LambdaContext) -> None:
-    """Analyse the chunk of the one message there is (the mapping's batch size).
+    """Analyze the chunk of the one message there is (the mapping's batch size).
 
     A message that is not the workflow's is dropped: it names no step that could be told.
 
@@ -76,7 +76,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> None:
     until = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - CLOSING_SECONDS
     metrics.add_dimension(Dimension.PRIORITY, _environment().priority)
     try:
-        run = _analysis().analyse(record["body"], int(record["attributes"]["ApproximateReceiveCount"]), until)
+        run = _analysis().analyze(record["body"], int(record["attributes"]["ApproximateReceiveCount"]), until)
     except ChunkMessageError as error:
         metrics.add_metric(AnalyzerMetric.MESSAGES_MALFORMED, MetricUnit.Count, 1)
         logger.error("malformed message", extra={"message_id": record["messageId"], "problem": str(error)[:1000]})
@@ -86,7 +86,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> None:
 
 def _report(run: ChunkRun) -> None:
     counts = {
-        AnalyzerMetric.IMAGES_ANALYSED: run.analysed,
+        AnalyzerMetric.IMAGES_ANALYZED: run.analyzed,
         AnalyzerMetric.IMAGES_REFUSED: run.refused,
         AnalyzerMetric.CALLS_THROTTLED: run.throttled,
         AnalyzerMetric.CALLS_FAILED: run.failed,

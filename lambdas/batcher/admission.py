@@ -1,7 +1,7 @@
 """Admission: register a batch as open, claim its uploads, write them down, start its execution.
 
 Register, claim, write, start: a crash between any two of these leaves something the next delivery of the same messages
-finds and finishes. No upload is lost by it, and none is analysed twice. Should there be no next delivery, the register
+finds and finishes. No upload is lost by it, and none is analyzed twice. Should there be no next delivery, the register
 tells the sweeper.
 """
 
@@ -82,8 +82,8 @@ class Admission:
             uploads: of this lane.
             timeout: how long a batcher may run. A claim older than this whose batch has no files belongs to a batcher
                 that is dead.
-            resubmitted: identity of an upload -> the batch it is to be taken from, FAILED or PENDING, to be analysed
-                anew. One that is still being analysed is left where it is.
+            resubmitted: identity of an upload -> the batch it is to be taken from, FAILED or PENDING, to be analyzed
+                anew. One that is still being analyzed is left where it is.
 
         Raises:
             VerdictTableBusyError, ClientError, and whatever `policies` raises: deliver the messages again; what was

@@ -34,9 +34,9 @@ tracer = Tracer(auto_patch=False)  # a segment for each of thousands of calls wo
 _BULK_REFUSED = (
     "the media analysis job could not be started: either the state machine's role lacks a permission, or Bulk Analysis "
     "is closed to this account (as to all that had not used it before 30 April 2026) or absent from this Region; the "
-    "image engine analysed the batch"
+    "image engine analyzed the batch"
 )
-_BULK_FAILED = "no media analysis job came to a good end, or to a start; the image engine analysed the batch"
+_BULK_FAILED = "no media analysis job came to a good end, or to a start; the image engine analyzed the batch"
 
 _OTHER = "Rekognition's model is not the policies' one; docs/operations.md#model-version-changed says what to do"
 _UNKNOWN = "the taxonomy lacks these labels; docs/operations.md#unknown-label-seen says how to write a rule for one"
@@ -115,7 +115,7 @@ def _report(request: Request, settled: Settled) -> None:
         ResultsMetric.UPLOADS_UNANSWERED: once * settled.unanswered,
         ResultsMetric.LEFTOVERS: leftovers,
         ResultsMetric.STRAGGLERS: 0 if is_late else once * settled.left - leftovers,  # each upload once
-        ResultsMetric.IMAGES_ANALYSED_IN_BULK: _analysed_in_bulk(request, settled.verdicts, leftovers),
+        ResultsMetric.IMAGES_ANALYZED_IN_BULK: _analyzed_in_bulk(request, settled.verdicts, leftovers),
         ResultsMetric.BULK_REFUSED: int(fallback is not None and fallback.is_refusal),
         ResultsMetric.BULK_FAILED: int(fallback is not None and not fallback.is_refusal),
     }
@@ -141,7 +141,7 @@ def _report(request: Request, settled: Settled) -> None:
         )
 
 
-def _analysed_in_bulk(request: Request, verdicts: Sequence[Verdict], leftovers: int) -> int:
+def _analyzed_in_bulk(request: Request, verdicts: Sequence[Verdict], leftovers: int) -> int:
     """Images a manifest's reader is paid for, at most: it does not say which of the leftovers it looked at."""
     run = request.analysis
     if not run.engine.reads_manifest or run.failure:

@@ -61,7 +61,7 @@ class Settled:
         again: what is to be asked about again, or None if the batch is done.
         verdicts: those that stand by this run.
         unmatched_lines: analyses of images that are not in the batch, and lines that name none.
-        unanswered: uploads that an engine which leaves leftovers was to analyse and said nothing about.
+        unanswered: uploads that an engine which leaves leftovers was to analyze and said nothing about.
         refusals: what was said to flags that were refused; their uploads are still PENDING.
     """
 
@@ -193,7 +193,7 @@ class Settlement:
         return Again(image_pass, len(uploads))
 
     def _confirm(self, verdicts: Sequence[Verdict]) -> list[Verdict]:
-        """Withdraw the approvals whose object is no longer, or not surely, the one that was analysed."""
+        """Withdraw the approvals whose object is no longer, or not surely, the one that was analyzed."""
         approvals = [verdict for verdict in verdicts if verdict.status is Status.APPROVED]
         identities = [verdict.upload.identity for verdict in approvals]
         doubts = dict(zip(identities, self.uploads.doubts(approvals), strict=True))

@@ -38,7 +38,7 @@ class Swept:
         closed: those that held nothing more; their entries were left over.
         redriven: ids of batches whose stopped execution was resumed.
         readmitted: batch id -> uploads whose events were put into their lane's queue again.
-        overdue: ids of batches that have been analysed for longer than their lane allows.
+        overdue: ids of batches that have been analyzed for longer than their lane allows.
         stuck: batch id -> uploads that putting them back did not get going, or that nobody can put back.
         problems: batch id -> what kept the sweep from seeing to it.
         outages: errors of AWS that it met, and that the batches after them did not suffer from.

@@ -22,7 +22,7 @@
   - `disconnect`: close the connection without an answer, which looks like a timeout. A task gets
     `<Service>.SdkClientException`.
   - `delay`: `seconds` (real ones) pass before the call, or between it and its answer.
-  - `cancel`: of `dynamodb:TransactWriteItems` by a function. The transaction is cancelled and nothing is written; its
+  - `cancel`: of `dynamodb:TransactWriteItems` by a function. The transaction is canceled and nothing is written; its
     items have `reasons`, from the first again where there are more items: `["TransactionConflict", "None"]`. No `when`.
   - `partial`: of `sns:PublishBatch`, `sqs:SendMessageBatch` or `dynamodb:BatchGetItem` (also as `sns:Publish`,
     `sqs:SendMessage`) by a function. The `entries` at these positions, from 0, fail with `code` (default

@@ -7,7 +7,7 @@ Manager). Of the optimized Lambda integration `Lambda.TooManyRequestsException`,
 bp-lambda-serviceexception.html). Inferred: a code without the suffix `Exception` has the name of the SDK's base class.
 ministack 1.5.33: calls services inside the process, where nothing goes wrong.
 
-Wraps `stepfunctions._invoke_resource`, outside of `task_identity`: what is throttled is not authorised first. An answer
+Wraps `stepfunctions._invoke_resource`, outside of `task_identity`: what is throttled is not authorized first. An answer
 is enlarged further inside, by `task_padding`.
 """
 

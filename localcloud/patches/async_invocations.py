@@ -24,12 +24,12 @@ from typing import Any
 
 from ministack.services import eventbridge, lambda_svc, sqs
 
-from localcloud.patches import authorisation, clock
+from localcloud.patches import authorization, clock
 from localcloud.patches.seam import Seam, check
 
 _MODULE = "ministack.services.lambda_svc"
 SEAMS = (
-    *authorisation.SEAMS,
+    *authorization.SEAMS,
     Seam("ministack.services.eventbridge", "_dispatch_to_lambda", ("arn", "payload")),
     Seam(_MODULE, "invoke_async_with_retry", ("func", "event")),
     Seam(_MODULE, "_execute_function_with_config_scope", ("func", "event")),
@@ -102,7 +102,7 @@ def _keep(configuration: Mapping[str, Any], options: Mapping[str, Any], event: A
         if not target:
             continue
         action = _ACTIONS.get(target.split(":")[2])
-        if not action or authorisation.denial(authorisation.role_access_key(configuration["Role"]), action, target):
+        if not action or authorization.denial(authorization.role_access_key(configuration["Role"]), action, target):
             continue
         if target == destination or action != "sqs:SendMessage":
             lambda_svc._route_async_failure(target, configuration["FunctionName"], event, result)

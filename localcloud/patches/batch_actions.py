@@ -1,4 +1,4 @@
-"""Batch calls are authorised as the action of their single items.
+"""Batch calls are authorized as the action of their single items.
 
 AWS: the service authorization reference knows no `sns:PublishBatch`, `sqs:SendMessageBatch`, `sqs:DeleteMessageBatch`
 or `sqs:ChangeMessageVisibilityBatch`; the call needs the permission to publish, send, delete or change one message.
@@ -30,7 +30,7 @@ _SINGLE_ITEM_ACTION = {
 
 
 def install() -> None:
-    """Authorise batch calls as AWS does."""
+    """Authorize batch calls as AWS does."""
     check(SEAMS)
     extract = iam_actions.extract_iam_action
 

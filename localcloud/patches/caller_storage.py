@@ -15,14 +15,14 @@ from ministack.core.responses import get_account_id, get_region, set_request_acc
 from ministack.core.router import extract_access_key_id
 from ministack.services import s3
 
-from localcloud.patches import authorisation
+from localcloud.patches import authorization
 from localcloud.patches.execution_loop import current_role
 from localcloud.patches.seam import Seam
 from localcloud.rekognition.caller import Caller
 from localcloud.rekognition.storage import ObjectUnreadable, ObjectUnwritable, ReadObject
 
 SEAMS = (
-    *authorisation.SEAMS,
+    *authorization.SEAMS,
     Seam("ministack.core.router", "extract_access_key_id", ("headers", "query_params")),
     Seam("ministack.core.responses", "set_request_account_id"),
     Seam("ministack.core.responses", "set_request_region"),
@@ -59,7 +59,7 @@ def _as_caller(caller: Caller, call: Callable[[str], _Answer]) -> _Answer:
     def in_scope() -> _Answer:
         set_request_account_id(caller.account)
         set_request_region(caller.region)
-        access_key = authorisation.role_access_key(caller.role_arn) if caller.role_arn else caller.access_key
+        access_key = authorization.role_access_key(caller.role_arn) if caller.role_arn else caller.access_key
         return call(access_key or "")
 
     return contextvars.copy_context().run(in_scope)
@@ -67,14 +67,14 @@ def _as_caller(caller: Caller, call: Callable[[str], _Answer]) -> _Answer:
 
 def _read(access_key: str, bucket: str, key: str, version_id: str | None) -> ReadObject:
     arn = f"arn:aws:s3:::{bucket}/{key}"
-    refused = authorisation.denial(access_key, "s3:GetObjectVersion" if version_id else "s3:GetObject", arn)
+    refused = authorization.denial(access_key, "s3:GetObjectVersion" if version_id else "s3:GetObject", arn)
     if refused:
         raise ObjectUnreadable(refused.message, access_denied=True)
     query = {"versionId": [version_id]} if version_id else {}
     status, headers, body = s3._get_object(bucket, key, {}, query)
     if status == 404 and not version_id:
         # S3 tells a missing key from a forbidden one only to those who may list the bucket.
-        refused = authorisation.denial(access_key, "s3:ListBucket", f"arn:aws:s3:::{bucket}")
+        refused = authorization.denial(access_key, "s3:ListBucket", f"arn:aws:s3:::{bucket}")
         if refused:
             raise ObjectUnreadable(refused.message, access_denied=True)
     if status != 200:
@@ -88,7 +88,7 @@ def _read(access_key: str, bucket: str, key: str, version_id: str | None) -> Rea
 
 
 def _write(access_key: str, bucket: str, key: str, body: bytes, content_type: str) -> None:
-    refused = authorisation.denial(access_key, "s3:PutObject", f"arn:aws:s3:::{bucket}/{key}")
+    refused = authorization.denial(access_key, "s3:PutObject", f"arn:aws:s3:::{bucket}/{key}")
     if refused:
         raise ObjectUnwritable(refused.message, access_denied=True)
     headers = {"content-type": content_type, "content-length": str(len(body))}

@@ -28,12 +28,12 @@ from ministack.core.responses import now_iso
 from ministack.services import stepfunctions
 from ministack.services.sts import _sessions
 
-from localcloud.patches import authorisation, clock
+from localcloud.patches import authorization, clock
 from localcloud.patches.seam import Seam, check
 
 _MODULE = "ministack.services.stepfunctions"
 SEAMS = (
-    *authorisation.SEAMS,
+    *authorization.SEAMS,
     Seam(_MODULE, "_run_execution", ("exec_arn",)),
     Seam(_MODULE, "_stop_execution", ("data",)),
     Seam(_MODULE, "_scaled_sleep", ("seconds",)),
@@ -248,7 +248,7 @@ def _run_execution(exec_arn: str) -> None:
     _scope.set(run.scope)
     _last_event.set(0)
     # Policies of queues and topics see the role too, not who started the execution.
-    session = _sessions[authorisation.role_access_key(role_arn)]
+    session = _sessions[authorization.role_access_key(role_arn)]
     iam_evaluator._request_caller_arn.set(session["Arn"])
     try:
         output = _walk(execution, definition, machine["name"])

@@ -8,7 +8,7 @@ and history, is `RUNNING` again, counts `redriveCount`, and its timeout starts a
 `ExecutionNotRedrivable`. DescribeExecution and ListExecutions tell about it.
 ministack 1.5.33: has no RedriveExecution.
 
-Wraps `stepfunctions.handle_request`, `_describe_execution` and `_list_executions`. Not modelled: the 14 days after
+Wraps `stepfunctions.handle_request`, `_describe_execution` and `_list_executions`. Not modeled: the 14 days after
 which an execution can't be redriven.
 """
 

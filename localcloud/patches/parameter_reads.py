@@ -1,4 +1,4 @@
-"""GetParameters is authorised for each parameter it names, and takes ten of them.
+"""GetParameters is authorized for each parameter it names, and takes ten of them.
 
 AWS: `ssm:GetParameters` is granted on parameters, and the call is refused if one of those it names is not granted
 (service authorization reference, AWS Systems Manager). `Names` has at most ten members (API reference, GetParameters).
@@ -17,11 +17,11 @@ from ministack.core import iam_actions
 from ministack.core.responses import error_response_json, get_account_id, get_region
 from ministack.core.router import extract_access_key_id
 
-from localcloud.patches import authorisation
+from localcloud.patches import authorization
 from localcloud.patches.seam import Seam, check
 
 SEAMS = (
-    *authorisation.SEAMS,
+    *authorization.SEAMS,
     Seam("ministack.app", "SERVICE_HANDLERS"),
     Seam("ministack.core.router", "extract_access_key_id", ("headers", "query_params")),
     Seam(
@@ -57,7 +57,7 @@ _MOST_NAMES = 10
 
 
 def install() -> None:
-    """Authorise GetParameters name by name."""
+    """Authorize GetParameters name by name."""
     check(SEAMS)
     extract, handle = iam_actions.extract_resource_arn, app.SERVICE_HANDLERS["ssm"]
 
@@ -88,7 +88,7 @@ def install() -> None:
         access_key = extract_access_key_id(headers, query_params)
         for name in names[1:] if access_key else ():
             resource = _arn(name, get_region(), get_account_id())
-            if refused := authorisation.denial(access_key, _ACTION, resource):
+            if refused := authorization.denial(access_key, _ACTION, resource):
                 return iam_actions.access_denied_response(
                     "ssm", _ACTION, refused.principal_arn, "", headers=headers, resource_arn=resource
                 )

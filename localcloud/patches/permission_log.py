@@ -12,7 +12,7 @@ first times,
         {"caller": "BatcherRole", "action": "s3:PutObject", "resource": "arn:...", "allowed": true, "count": 3}]}
 
 The caller is a role's or user's name, `root`, a service (`events.amazonaws.com`), or `unknown` where the credentials
-are no good. An action counts as it is authorised: each item of a transaction, a batch of messages once. Where an S3
+are no good. An action counts as it is authorized: each item of a transaction, a batch of messages once. Where an S3
 object is missing, S3 asks for `s3:ListBucket` before it says so.
 """
 

@@ -31,11 +31,11 @@ from ministack import app
 from ministack.core.concurrency import esm_wake
 from ministack.services import lambda_svc, sqs
 
-from localcloud.patches import authorisation, clock, task_tokens
+from localcloud.patches import authorization, clock, task_tokens
 from localcloud.patches.seam import Seam, check
 
 SEAMS = (
-    *authorisation.SEAMS,
+    *authorization.SEAMS,
     Seam("ministack.core.concurrency", "esm_wake"),
     Seam("ministack.services.sqs", "_receive_messages_for_esm", ("queue_url", "max_number")),
     Seam("ministack.services.sqs", "_collect_msgs", ("q", "max_n", "vis_timeout")),
@@ -217,9 +217,9 @@ def _may_poll(mapping: Mapping[str, Any]) -> bool:
     if not app.AUTH:
         return True
     _, configuration = lambda_svc._get_func_record_for_qualifier(mapping["FunctionName"], mapping.get("Qualifier"))
-    access_key = authorisation.role_access_key(configuration["Role"])
+    access_key = authorization.role_access_key(configuration["Role"])
     for action in _POLLER_ACTIONS:
-        if authorisation.denial(access_key, action, mapping["EventSourceArn"]):
+        if authorization.denial(access_key, action, mapping["EventSourceArn"]):
             lambda_svc._esms[mapping["UUID"]]["LastProcessingResult"] = (
                 "PROBLEM: The function's execution role does not have permissions to call "
                 f"{action.removeprefix('sqs:')} on SQS"

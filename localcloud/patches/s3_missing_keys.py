@@ -15,11 +15,11 @@ from ministack.core.iam_actions import access_denied_response
 from ministack.core.router import extract_access_key_id
 from ministack.services import s3
 
-from localcloud.patches import authorisation
+from localcloud.patches import authorization
 from localcloud.patches.seam import Seam, check
 
 SEAMS = (
-    *authorisation.SEAMS,
+    *authorization.SEAMS,
     Seam("ministack.app", "SERVICE_HANDLERS"),
     Seam("ministack.core.router", "extract_access_key_id", ("headers", "query_params")),
     Seam("ministack.services.s3", "_bucket_owner_account", ("name",)),
@@ -58,7 +58,7 @@ def install() -> None:
             return answer
         access_key = extract_access_key_id(headers, query_params)
         resource = f"arn:aws:s3:::{bucket}"
-        refused = authorisation.denial(access_key, "s3:ListBucket", resource) if access_key else None
+        refused = authorization.denial(access_key, "s3:ListBucket", resource) if access_key else None
         if refused is None:
             return answer
         request_id = answer[1].get("x-amz-request-id", "")

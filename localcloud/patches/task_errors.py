@@ -31,8 +31,8 @@ def install() -> None:
         code = error_code.rsplit("#", 1)[-1]
         if code.startswith("States."):
             return code
-        modelled = _modelled_errors(service_name)
-        if modelled and code not in modelled and code.removesuffix("Exception") not in modelled:
+        modeled = _modeled_errors(service_name)
+        if modeled and code not in modeled and code.removesuffix("Exception") not in modeled:
             base = prefixed(service_name, "Exception").partition(".")[0]
             return f"{base}.{base}Exception"
         name: str = prefixed(service_name, code)
@@ -42,7 +42,7 @@ def install() -> None:
 
 
 @cache
-def _modelled_errors(service_name: str) -> frozenset[str]:
+def _modeled_errors(service_name: str) -> frozenset[str]:
     """The error codes of a service's model; empty for query services, whose codes and shapes are named differently."""
     integration = stepfunctions._AWS_SDK_SERVICE_MAP.get(service_name, {})
     if integration.get("protocol") not in ("json", "rest-xml"):

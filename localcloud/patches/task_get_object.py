@@ -15,7 +15,7 @@ from ministack import app
 from ministack.core.responses import get_region
 from ministack.services import stepfunctions
 
-from localcloud.patches import authorisation
+from localcloud.patches import authorization
 from localcloud.patches.execution_loop import current_role
 from localcloud.patches.seam import Seam, check
 
@@ -92,8 +92,8 @@ def failure(bucket: str, status: int, body: bytes) -> tuple[str, str]:
     role = current_role()
     if code == "NoSuchKey" and role:
         # S3 tells a missing key from a forbidden one only to those who may list the bucket.
-        access_key = authorisation.role_access_key(role)
-        refused = authorisation.denial(access_key, "s3:ListBucket", f"arn:aws:s3:::{bucket}")
+        access_key = authorization.role_access_key(role)
+        refused = authorization.denial(access_key, "s3:ListBucket", f"arn:aws:s3:::{bucket}")
         if refused:
             return "S3.S3Exception", f"Access Denied (Service: S3, Status Code: 403): {refused.message}"
     return stepfunctions._prefix_sdk_error("s3", code), f"{message} (Service: S3, Status Code: {status})"

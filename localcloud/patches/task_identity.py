@@ -18,14 +18,14 @@ from ministack.core import iam_actions
 from ministack.core.responses import _service_model, get_account_id, get_region
 from ministack.services import stepfunctions
 
-from localcloud.patches import authorisation
+from localcloud.patches import authorization
 from localcloud.patches.execution_loop import current_role, ensure_running
 from localcloud.patches.seam import Seam, check
 
 _STEP_FUNCTIONS = "ministack.services.stepfunctions"
 _IAM_ACTIONS = "ministack.core.iam_actions"
 SEAMS = (
-    *authorisation.SEAMS,
+    *authorization.SEAMS,
     Seam(_STEP_FUNCTIONS, "_invoke_resource", ("resource", "input_data")),
     Seam(_STEP_FUNCTIONS, "_ExecutionError", ("error", "cause")),
     Seam(_STEP_FUNCTIONS, "_AWS_SDK_SERVICE_MAP"),
@@ -62,20 +62,20 @@ def install() -> None:
     invoke = stepfunctions._invoke_resource
 
     def invoke_resource(resource: str, input_data: Any) -> Any:
-        _authorise(resource, input_data)
+        _authorize(resource, input_data)
         return invoke(resource, input_data)
 
     stepfunctions._invoke_resource = invoke_resource
 
 
-def _authorise(resource: str, arguments: Any) -> None:
+def _authorize(resource: str, arguments: Any) -> None:
     ensure_running()
     role = current_role()
     if role is None:
         return
-    access_key = authorisation.role_access_key(role)
+    access_key = authorization.role_access_key(role)
     for call in calls(resource, arguments if isinstance(arguments, Mapping) else {}):
-        refused = authorisation.denial(access_key, call.action, call.resource)
+        refused = authorization.denial(access_key, call.action, call.resource)
         if refused:
             raise stepfunctions._ExecutionError(call.refusal, refused.message)
 
@@ -121,7 +121,7 @@ def _sdk_calls(sdk_name: str, operation: str, arguments: Mapping[str, Any]) -> l
     # As the service would get them: what it is called on is named differently in a task (StateMachineArn).
     body = json.dumps(stepfunctions._sdk_json_params(integration, service, operation, arguments)).encode()
     if service == "s3":
-        # S3 authorises by the request's shape: HeadObject needs s3:GetObject, a version s3:GetObjectVersion.
+        # S3 authorizes by the request's shape: HeadObject needs s3:GetObject, a version s3:GetObjectVersion.
         specification = stepfunctions._S3_OP_SPECS.get(operation)
         if specification is None:
             return []
@@ -143,7 +143,7 @@ def _refusal_name(sdk_name: str, service: str, operation: str) -> str:
     prefix = stepfunctions._AWS_SDK_ERROR_PREFIX.get(sdk_name, sdk_name.capitalize())
     model = _service_model(service)
     if model is not None and operation in model.operation_names:
-        modelled = {shape.name for shape in model.operation_model(operation).error_shapes}
-        if "AccessDeniedException" in modelled:
+        modeled = {shape.name for shape in model.operation_model(operation).error_shapes}
+        if "AccessDeniedException" in modeled:
             return f"{prefix}.AccessDeniedException"
     return f"{prefix}.{prefix}Exception"

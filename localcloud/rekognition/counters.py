@@ -11,7 +11,7 @@ class Counters:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._jobs_started = 0
-        self._images_analysed: Counter[str] = Counter()
+        self._images_analyzed: Counter[str] = Counter()
         self._calls: dict[str, Counter[str]] = {}
 
     def count_job(self) -> None:
@@ -22,7 +22,7 @@ class Counters:
     def count_image(self, source_ref: str) -> None:
         """An image in S3 got an answer, from a job or from DetectModerationLabels; AWS charges for exactly these."""
         with self._lock:
-            self._images_analysed[source_ref] += 1
+            self._images_analyzed[source_ref] += 1
 
     def count_call(self, operation: str, answer: str) -> None:
         """A call was answered: with `OK`, or with an error of this name."""
@@ -30,10 +30,10 @@ class Counters:
             self._calls.setdefault(operation, Counter())[answer] += 1
 
     def document(self) -> dict[str, Any]:
-        """`{"jobs_started": n, "images_analysed": {"s3://bucket/key": n}, "calls": {operation: {answer: n}}}`."""
+        """`{"jobs_started": n, "images_analyzed": {"s3://bucket/key": n}, "calls": {operation: {answer: n}}}`."""
         with self._lock:
             return {
                 "jobs_started": self._jobs_started,
-                "images_analysed": dict(self._images_analysed),
+                "images_analyzed": dict(self._images_analyzed),
                 "calls": {operation: dict(answers) for operation, answers in self._calls.items()},
             }

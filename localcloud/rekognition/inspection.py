@@ -1,4 +1,4 @@
-"""One image from S3 or from a request, opened, analysed and answered: the part that both engines share."""
+"""One image from S3 or from a request, opened, analyzed and answered: the part that both engines share."""
 
 from typing import Any
 

@@ -18,7 +18,7 @@ class ModerationModel(Protocol):
         """Find labels of the moderation taxonomy, version 7.0, and content types; parents need not be among them.
 
         Raises:
-            ServiceError: this image can't be analysed; it ends with this error and the others go on.
+            ServiceError: this image can't be analyzed; it ends with this error and the others go on.
         """
         ...
 

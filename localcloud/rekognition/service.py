@@ -105,7 +105,7 @@ async def handle_request(
 def handle_admin(method: str, body: bytes | str) -> Response:
     """Look at the service and set its switches, which `Switches` describes.
 
-    GET answers `{"jobs_started": n, "images_analysed": {"s3://bucket/key": n}, "calls": {operation: {answer: n}},
+    GET answers `{"jobs_started": n, "images_analyzed": {"s3://bucket/key": n}, "calls": {operation: {answer: n}},
     "switches": {...}}`, where an answer is `OK` or an error's name; POST sets the switches its JSON object names;
     DELETE sets them all back. POST and DELETE answer as GET does.
     """

@@ -30,7 +30,7 @@ class AnalysisWorkflow(Construct):
     Args:
         analyzer: the image engine of the workflow's priority.
         knows_bulk: whether a lane of the priority may use bulk; if none does, the role may not either.
-        backfill_batches: batches that are analysed at the same time, where the priority is backfill.
+        backfill_batches: batches that are analyzed at the same time, where the priority is backfill.
     """
 
     def __init__(

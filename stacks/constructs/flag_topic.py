@@ -38,7 +38,7 @@ class FlagTopic(Construct):
         self.topic.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
 
     def grant_publish(self, grantee: iam.IGrantable) -> None:
-        """Allow publishing flags; PublishBatch is authorised as Publish."""
+        """Allow publishing flags; PublishBatch is authorized as Publish."""
         iam.Grant.add_to_principal(grantee=grantee, actions=["sns:Publish"], resource_arns=[self.topic.topic_arn])
         if self._key:
             self._key.grant_publish(grantee)

@@ -131,7 +131,7 @@ class ImageAnalyzer(Construct):
                 "AnalyzerKeepsFailing",
                 self.service.metric_errors(),
                 section="The Analyzer keeps failing",
-                meaning=f"Priority {self.priority}: the function that analyses images has failed again and again.",
+                meaning=f"Priority {self.priority}: the function that analyzes images has failed again and again.",
                 periods=9,
                 breaching=3,
             ),
@@ -176,7 +176,7 @@ class ImageAnalyzer(Construct):
     def _grant(self, storage: Storage, key: EncryptionKey | None, *, knows_bulk: bool) -> None:
         reason = "Batches get their ids as they are made."
         storage.uploads.grant_read_versions(self.function)
-        storage.work.grant_analyse_chunks(self.function)
+        storage.work.grant_analyze_chunks(self.function)
         if knows_bulk:
             storage.work.grant_read_leftovers(self.function)
             accept_finding(self, "IAM5", reason, ending="/batches/*/leftovers.jsonl")

@@ -104,7 +104,7 @@ class LaneAlarms:
                 "UploadsFailed",
                 self._metrics.failed(),
                 section="Uploads failed",
-                meaning=f"{self._told}: many uploads could not be analysed and are FAILED.",
+                meaning=f"{self._told}: many uploads could not be analyzed and are FAILED.",
             ),
             create_alarm(
                 self._scope,

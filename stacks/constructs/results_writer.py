@@ -24,7 +24,7 @@ class ResultsWriter(Construct):
         notify: final statuses that a flag is sent for.
         model_version: of Rekognition's model that the policies were written for; answers of others are counted.
         verdict_retention_days: days until final verdicts expire, or None for never.
-        animation_check: whether an approval needs a look for frames that nobody analysed.
+        animation_check: whether an approval needs a look for frames that nobody analyzed.
     """
 
     #: The longest a function may run (Lambda Developer Guide, quotas): a batch's verdicts are written in one go, and

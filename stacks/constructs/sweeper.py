@@ -33,7 +33,7 @@ _MIN_AGE: Final = timedelta(minutes=30)
 #: by the next two: neither is a reason to say that all is well.
 _PERIODS: Final = 4
 
-#: Hours after which a batch that is still being analysed is worth a look. A job has a day, and so has a chunk.
+#: Hours after which a batch that is still being analyzed is worth a look. A job has a day, and so has a chunk.
 _OVERDUE_HOURS: Final = {Priority.FAST: 2, Priority.LIVE: 48}
 
 #: A backfill may wait for its turn for weeks, but not until its files expire: for this part of the time they are kept.
@@ -122,7 +122,7 @@ class Sweeper(Construct):
                 "BatchesOverdue",
                 self.metric(SweeperMetric.BATCHES_OVERDUE),
                 section="Batches overdue",
-                meaning="A batch has been analysed for far longer than it should.",
+                meaning="A batch has been analyzed for far longer than it should.",
                 periods=_PERIODS,
             ),
             create_alarm(

@@ -85,7 +85,7 @@ class WorkBucket(Construct):
         """Allow writing what a media analysis job puts out."""
         self._grant_write(grantee, bulk_output_prefix("*") + "/*")
 
-    def grant_analyse_chunks(self, grantee: iam.IGrantable) -> None:
+    def grant_analyze_chunks(self, grantee: iam.IGrantable) -> None:
         """Allow reading which uploads a chunk has, and keeping its result file."""
         for key in (uploads_key("*"), _STRAGGLERS, f"{image_output_prefix('*')}*"):
             self._grant_read(grantee, key)

@@ -2,8 +2,9 @@
 
     make cost
 
-prints the table of docs/cost.md. The calls are those that tests/unit/lambdas/test_call_counts.py counts, the transitions
-those of the workflow's definition, sizes and durations come from the code's own figures; what is assumed says so.
+prints the table of docs/cost.md. The calls are those that tests/unit/lambdas/test_call_counts.py counts, the
+transitions those of the workflow's definition, sizes and durations come from the code's own figures; what is assumed
+says so.
 """
 
 import math
@@ -40,7 +41,7 @@ S3_READ = 0.4e-6
 PUBLISH = 0.5e-6
 
 #: Assumed: how many images have labels, and are flagged.
-LABELLED, FLAGGED = 0.2, 0.05
+LABELED, FLAGGED = 0.2, 0.05
 #: Assumed, since nothing was measured on AWS: seconds of a function's run beside what is counted, and a bulk job's.
 BATCHER_SECONDS, BATCHER_SECONDS_AN_UPLOAD = 1.0, 0.001
 ANALYZER_SECONDS = 1.5
@@ -123,8 +124,8 @@ def write_units() -> float:
     labels = {"Violence": 92.6, "Graphic Violence": 92.6, "Explosions and Blasts": 92.6}
     verdict = a_verdict(claim=claim, analysis=an_analysis(labels))
     clean = _units(verdict_item(a_verdict(claim=claim, analysis=an_analysis({}), reasons=())))
-    labelled = _units(verdict_item(verdict))
-    return 2 * _units(claim_item(claim)) + 2 * ((1 - LABELLED) * clean + LABELLED * labelled) + FLAGGED
+    labeled = _units(verdict_item(verdict))
+    return 2 * _units(claim_item(claim)) + 2 * ((1 - LABELED) * clean + LABELED * labeled) + FLAGGED
 
 
 def _units(item: Mapping[str, Any]) -> int:

@@ -114,7 +114,7 @@ def auto(uploads: int, calls_per_second: float, seed: int) -> None:
             pipeline.wait_until(partial(has_settled, pipeline), 1200, "all verdicts")
             verdicts = pipeline.verdicts()
             jobs = pipeline.cloud.rekognition_counters()["jobs_started"]
-            paid = sum(pipeline.analysed().values())
+            paid = sum(pipeline.analyzed().values())
             flags = len({flag["id"] for flag in pipeline.flags()})
         found[engine] = {item["key"]: _essence(item) for item in verdicts}
         print(f"engine {engine}, Bulk Analysis {'closed' if refusal else 'open'}: {len(verdicts)} verdicts")
@@ -150,7 +150,7 @@ def kill(uploads: int, calls_per_second: float, kills: int, seed: int) -> None:
         verdicts = pipeline.wait_for_verdicts(uploads, deadline=300)
         flags = {flag["object"]["key"] for flag in pipeline.flags()}
         pipeline.wait_until(lambda: pipeline.queued("ChunkQueueUrl") == 0, 300, "an empty chunk queue")
-        paid = pipeline.analysed()
+        paid = pipeline.analyzed()
     again = sum(paid.values()) - len(paid)
     expected = {f"{n:05}.jpg": Status.BLOCKED if n % 10 == 0 else Status.APPROVED for n in range(uploads)}
     right = sum(item[STATUS] == expected[item["key"]] for item in verdicts)
@@ -175,10 +175,10 @@ def fast(uploads: int, calls_per_second: float, rounds: int) -> None:
         idle = [_latency(pipeline, f"fast/idle-{n}.jpg") for n in range(rounds)]
         with pipeline.gathered():
             pipeline.upload_many(Upload(f"backfill/{n:05}.jpg", CLEAN) for n in range(uploads))
-        pipeline.wait_until(lambda: len(pipeline.analysed("backfill/")) > uploads // 100, 300, "the backfill to run")
-        began = len(pipeline.analysed("backfill/"))
+        pipeline.wait_until(lambda: len(pipeline.analyzed("backfill/")) > uploads // 100, 300, "the backfill to run")
+        began = len(pipeline.analyzed("backfill/"))
         busy = [_latency(pipeline, f"fast/busy-{n}.jpg") for n in range(rounds)]
-        ended = len(pipeline.analysed("backfill/"))
+        ended = len(pipeline.analyzed("backfill/"))
         running = len(pipeline.executions("RUNNING"))
     ratio = statistics.median(busy) / statistics.median(idle)
     print(f"a fast upload's time to its verdict, medians of {rounds}, with a backfill of {uploads} / idle: {ratio:.2f}")
@@ -264,14 +264,14 @@ def _latency(pipeline: Pipeline, key: str) -> float:
 
 
 def _assorted(uploads: int, chance: random.Random) -> dict[str, bytes]:
-    """Images that each rule of the policy has something to say about, and some that nobody can analyse."""
+    """Images that each rule of the policy has something to say about, and some that nobody can analyze."""
     kinds = [CLEAN, BLOCKED, REVIEW, image("Smoking", 55.0), image("Weapons", 45.0), b"not an image", CLEAN[:40], b""]
     weights = [60, 8, 8, 8, 8, 4, 3, 1]
     return {f"{n:05}.jpg": body for n, body in enumerate(chance.choices(kinds, weights, k=uploads))}
 
 
 def _essence(item: Mapping[str, Any]) -> dict[str, Any]:
-    """What a verdict says, whoever analysed the image."""
+    """What a verdict says, whoever analyzed the image."""
     said = {name: item.get(name) for name in (STATUS, "reasons", "labels", "content_types", "policy")}
     return {**said, "error": item.get("error", {}).get("code")}
 

@@ -34,7 +34,7 @@ def keep(
     for entry in ledger:
         found = uploads.setdefault(entry.key, {"uploads": [], "verdicts": [], "flags": []})
         found["uploads"].append({"version_id": entry.version_id, "kind": entry.kind.name})
-        found["analyses"] = observed.analysed.get(entry.key, 0)
+        found["analyses"] = observed.analyzed.get(entry.key, 0)
     for item in observed.items:
         uploads.setdefault(item["key"], {"verdicts": [], "flags": []})["verdicts"].append(item)
     for flag in observed.flags:

@@ -24,7 +24,7 @@ class Observed:
         waiting: where something waits still -> how much of it: ingest and chunk queues, undelivered events, running
             executions.
         dead_letters: messages in the lanes' dead-letter queues.
-        analysed: key -> how often it was analysed.
+        analyzed: key -> how often it was analyzed.
         stored: key and version id of every version in the watched bucket.
         changed: verdicts that were seen final during the run, and then seen otherwise: one sentence each.
         unstruck: faults that were armed and did not strike.
@@ -34,7 +34,7 @@ class Observed:
     flags: Sequence[Mapping[str, Any]] = ()
     waiting: Mapping[str, int] = field(default_factory=dict)
     dead_letters: int = 0
-    analysed: Mapping[str, int] = field(default_factory=dict)
+    analyzed: Mapping[str, int] = field(default_factory=dict)
     stored: frozenset[tuple[str, str]] = frozenset()
     changed: Sequence[str] = ()
     unstruck: Sequence[str] = ()
@@ -101,18 +101,18 @@ def _right_verdicts(ledger: Ledger, observed: Observed) -> Iterator[str]:
             because = f" ({error['code']}: {error['message'][:80]})" if error else ""
             yield f"{entry.key} is {entry.kind} and became {item[STATUS]}{because}, not {' or '.join(sorted(right))}"
     for key, count in approved.items():
-        if observed.analysed.get(key, 0) < count:
-            yield f"{key} has {count} approvals and {observed.analysed.get(key, 0)} analyses"
+        if observed.analyzed.get(key, 0) < count:
+            yield f"{key} has {count} approvals and {observed.analyzed.get(key, 0)} analyses"
 
 
 def _paid_once(ledger: Ledger, observed: Observed) -> Iterator[str]:
     paid = ledger.paid_uploads()
-    again = {key: count - paid[key] for key, count in observed.analysed.items() if count > paid[key]}
+    again = {key: count - paid[key] for key, count in observed.analyzed.items() if count > paid[key]}
     if sum(again.values()) > ledger.paid_again:
         most = max(again, key=lambda key: again[key])
         yield (
             f"{sum(again.values())} analyses too many where the faults justify {ledger.paid_again}; "
-            f"{most} was analysed {observed.analysed[most]} times"
+            f"{most} was analyzed {observed.analyzed[most]} times"
         )
 
 

@@ -27,7 +27,7 @@ class Kind(StrEnum):
 
     @property
     def status(self) -> Status:
-        """What an upload of these bytes has to become, unless a fault keeps it from being analysed at all."""
+        """What an upload of these bytes has to become, unless a fault keeps it from being analyzed at all."""
         return _STATUSES[self]
 
     @property
@@ -59,7 +59,7 @@ class Entry:
     """An upload.
 
     Attributes:
-        is_gone: its version was deleted before it could be analysed.
+        is_gone: its version was deleted before it could be analyzed.
     """
 
     key: str

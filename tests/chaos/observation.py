@@ -51,13 +51,13 @@ class Observation:
 
     def of(self, prefixes: tuple[str, ...], unstruck: Sequence[str] = ()) -> Observed:
         """What is seen of the keys under the prefixes, now."""
-        analysed = self._pipeline.analysed().items()
+        analyzed = self._pipeline.analyzed().items()
         return Observed(
             items=self._items(prefixes),
             flags=self._flags(prefixes),
             waiting=self.waiting() | {"the register of open batches": self._open_batches()},
             dead_letters=self.dead_letters(),
-            analysed={key: count for key, count in analysed if key.startswith(prefixes)},
+            analyzed={key: count for key, count in analyzed if key.startswith(prefixes)},
             stored=frozenset(version for prefix in prefixes for version in self._stored(prefix)),
             changed=self._watch.changed(prefixes),
             unstruck=unstruck,

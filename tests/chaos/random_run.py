@@ -101,7 +101,7 @@ def run(pipeline: Pipeline, seed: int, uploads: int) -> RandomRun:
         verdicts=verdict_counts(observed),
         flags=len(observed.flags),
         flagged_uploads=len({(flag["object"]["key"], flag["version"]) for flag in observed.flags}),
-        analyses=sum(observed.analysed.values()),
+        analyses=sum(observed.analyzed.values()),
         leftovers=leftovers,
         struck=+struck,
         idle=sum(not fault["fired"] for fault in armed),
@@ -114,7 +114,7 @@ def run(pipeline: Pipeline, seed: int, uploads: int) -> RandomRun:
 
 
 def _leftovers(pipeline: Pipeline) -> int:
-    """Uploads that a job gave no definite answer for: each may be analysed once more, by its version."""
+    """Uploads that a job gave no definite answer for: each may be analyzed once more, by its version."""
     return sum(
         len({json.loads(line)["n"] for line in pipeline.work_object(key).splitlines()})
         for key in pipeline.batch_keys()

@@ -172,7 +172,7 @@ def hidden(stage: Stage) -> None:
 
 
 def deleted(stage: Stage) -> None:
-    """Objects whose versions are deleted while their job waits: nobody can analyse them any more."""
+    """Objects whose versions are deleted while their job waits: nobody can analyze them any more."""
     for entry in _hold(stage, [Kind.CLEAN, Kind.BLOCKED] * 4):
         stage.pipeline.cloud.client("s3").delete_object(
             Bucket=stage.pipeline.upload_bucket, Key=entry.key, VersionId=entry.version_id

@@ -39,7 +39,7 @@ TRANSIENT_FAILURES = ("INTERNAL_ERROR", "THROTTLED", "RESOURCE_NOT_READY")
 PATIENT_STARTS, MAX_STARTS = 201, 21
 THROTTLED_START = "Rekognition.ThrottlingException"
 
-_AGAIN = "analysed again"
+_AGAIN = "analyzed again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,12 +314,12 @@ def _partial_answers() -> Iterator[Row]:
         ("throughput used up for one of three", ["ProvisionedThroughputExceeded", "None", "None"]),
     ):
         for step, call in (("Batcher: claim", claim), ("Results: finalize", finalize)):
-            yield Row(step, f"cancelled, {name}", faults=(call.struck("cancel", reasons=reasons, times=2),))
+            yield Row(step, f"canceled, {name}", faults=(call.struck("cancel", reasons=reasons, times=2),))
     for step, call in (("Batcher: claim", claim), ("Results: finalize", finalize)):
         broken = call.struck("cancel", reasons=["ValidationError", "None"])
-        yield Row(step, "cancelled, invalid for some", faults=(broken,))
+        yield Row(step, "canceled, invalid for some", faults=(broken,))
         busy = call.struck("cancel", reasons=["TransactionConflict"], times=8)
-        yield Row(step, "cancelled, conflict for longer than it is tried", faults=(busy,))
+        yield Row(step, "canceled, conflict for longer than it is tried", faults=(busy,))
     publish = Call(RESULTS, "sns:PublishBatch")
     for name, entries, times in (
         ("some refused", [0, 3, 9], 1),
@@ -421,17 +421,17 @@ def _jobs() -> Iterator[Row]:
 
 
 def _files() -> Iterator[Row]:
-    for lane, situation, analysed in ((BULK, situations.uploaded, PAID), (AUTO, situations.uploaded_many, LARGE - 2)):
+    for lane, situation, analyzed in ((BULK, situations.uploaded, PAID), (AUTO, situations.uploaded_many, LARGE - 2)):
         engine = "Bulk" if lane == BULK else "Auto"
         for name, switches, again in (
             ("lines left out", {"drop_result_lines": 5}, 5),
-            ("all lines left out", {"drop_result_lines": analysed}, analysed),
+            ("all lines left out", {"drop_result_lines": analyzed}, analyzed),
             ("lines written twice", {"duplicate_result_lines": 5}, 0),
             ("lines in another order", {"shuffle_results": 1}, 0),
             ("lines garbled", {"garble_result_lines": 5}, 5),
-            ("file ends in a line", {"truncate_results": 1}, analysed),
+            ("file ends in a line", {"truncate_results": 1}, analyzed),
             ("no summary", {"omit_summary": 1}, 0),
-            ("no file", {"omit_results": 1}, analysed),
+            ("no file", {"omit_results": 1}, analyzed),
         ):
             yield Row(
                 f"{engine}: job's results",

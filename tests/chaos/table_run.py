@@ -132,7 +132,7 @@ class _Wave:
             uploads=len(stage.ledger),
             verdicts=verdict_counts(observed),
             flags=len(observed.flags),
-            analyses=sum(observed.analysed.values()),
+            analyses=sum(observed.analyzed.values()),
             violations=found,
             evidence=evidence.keep(self._pipeline, row.name, stage.ledger, observed, happened, found)
             if found

@@ -21,7 +21,7 @@ from tests.e2e.pipeline import Pipeline
 #: them: they die at every step in tests/e2e/test_crashes.py and test_image_engine.py, which wait once for all.
 ROWS = (
     "Batcher: start execution: no answer after its effect [bulk]",
-    "Batcher: claim: cancelled, conflict for some [bulk]",
+    "Batcher: claim: canceled, conflict for some [bulk]",
     "Workflow: start job: no answer after its effect [bulk]",
     "Workflow: invoke Results: answer too large, with leftovers [bulk]",
     "Results: publish flags: some refused three times [bulk]",

@@ -54,7 +54,7 @@ def observed(verdicts: Mapping[str, Verdict] | None = None, **fields: Any) -> Ob
     defaults: dict[str, Any] = {
         "items": [verdict_item(one) for one in standing.values()],
         "flags": [flag(one) for one in standing.values() if one.status in (Status.REVIEW, Status.BLOCKED)],
-        "analysed": {"a.jpg": 2, "b.jpg": 1, "c.jpg": 1, "m.png": 1},
+        "analyzed": {"a.jpg": 2, "b.jpg": 1, "c.jpg": 1, "m.png": 1},
         "stored": frozenset((entry.key, entry.version_id) for entry in ENTRIES),
         "waiting": {"IngestQueueUrl": 0},
     }
@@ -84,14 +84,14 @@ def test_a_run_without_fault_violates_nothing() -> None:
         (lambda run: replace(run, dead_letters=1), "I1: 1 dead letters instead of 0"),
         (without("v6"), "I2: the newest verdict of a.jpg is not its newest upload's"),
         (lambda run: replace(run, changed=["b.jpg was ... and became ..."]), "I2: b.jpg was ... and became ..."),
-        (lambda run: replace(run, analysed={**run.analysed, "a.jpg": 0}), "I3: a.jpg has 1 approvals and 0 analyses"),
+        (lambda run: replace(run, analyzed={**run.analyzed, "a.jpg": 0}), "I3: a.jpg has 1 approvals and 0 analyses"),
         (
-            lambda run: replace(run, analysed={**run.analysed, "b.jpg": 2}),
-            "I4: 1 analyses too many where the faults justify 0; b.jpg was analysed 2 times",
+            lambda run: replace(run, analyzed={**run.analyzed, "b.jpg": 2}),
+            "I4: 1 analyses too many where the faults justify 0; b.jpg was analyzed 2 times",
         ),
         (
-            lambda run: replace(run, analysed={**run.analysed, "t.jpg": 1}),
-            "I4: 1 analyses too many where the faults justify 0; t.jpg was analysed 1 times",
+            lambda run: replace(run, analyzed={**run.analyzed, "t.jpg": 1}),
+            "I4: 1 analyses too many where the faults justify 0; t.jpg was analyzed 1 times",
         ),
         (lambda run: replace(run, flags=run.flags[1:]), "I5: b.jpg is BLOCKED and no flag with its id came"),
         (
@@ -151,7 +151,7 @@ def test_a_failure_may_be_right_for_the_uploads_of_one_key_only() -> None:
 
 
 def test_an_image_that_never_has_an_answer_is_not_approved() -> None:
-    run = observed(analysed={"a.jpg": 1, "b.jpg": 1, "c.jpg": 1, "m.png": 1, "p.jpg": 0})
+    run = observed(analyzed={"a.jpg": 1, "b.jpg": 1, "c.jpg": 1, "m.png": 1, "p.jpg": 0})
     poisoned = Entry("p.jpg", "v8", Kind.CLEAN)
     ledger = a_ledger(failing={"p.jpg": frozenset({"InternalServerError"})})
     ledger.add(poisoned)
@@ -192,13 +192,13 @@ def test_a_job_may_say_of_an_older_upload_what_it_read_in_a_newer_one_but_not_ap
 
 
 def test_analyses_that_the_faults_justify_are_let_alone() -> None:
-    run = observed(analysed={"a.jpg": 3, "b.jpg": 2, "c.jpg": 1})
+    run = observed(analyzed={"a.jpg": 3, "b.jpg": 2, "c.jpg": 1})
 
     assert violations(a_ledger(paid_again=2), run) == []
     assert violations(a_ledger(paid_again=1), run) != []
 
 
-def test_a_picture_over_what_holds_none_may_be_analysed_by_the_job_of_either() -> None:
+def test_a_picture_over_what_holds_none_may_be_analyzed_by_the_job_of_either() -> None:
     ledger = Ledger()
     for version, kind in (("v1", Kind.TEXT), ("v2", Kind.EMPTY), ("v3", Kind.CLEAN), ("v4", Kind.TEXT)):
         ledger.add(Entry("k.jpg", version, kind))

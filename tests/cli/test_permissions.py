@@ -100,7 +100,7 @@ def _count_reads_of_versions(deployed: Deployed) -> None:
 def uploads(deployed: Deployed, here: Path) -> None:
     """Uploads that version 2 approves, one of them deleted since, one that it blocks, and one under analysis.
 
-    One of those that it approves was analysed by its version.
+    One of those that it approves was analyzed by its version.
     """
     (here / "standard.yaml").write_text(STANDARD_2, encoding="utf-8")
     deployed.record(V1)

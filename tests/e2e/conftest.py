@@ -20,7 +20,7 @@ from tests.e2e.pipeline import Pipeline
 Assemblies = Callable[[str | None], Path]
 Deploy = Callable[..., AbstractContextManager[Pipeline]]
 
-#: Settings for modules that are about media analysis jobs: `auto` has the image engine analyse what is soon done.
+#: Settings for modules that are about media analysis jobs: `auto` has the image engine analyze what is soon done.
 BULK = "lanes: {default: {engine: bulk}}"
 
 #: The shipped settings on an account with a large quota: the image engine's pace costs the tests no time.

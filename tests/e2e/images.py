@@ -11,7 +11,7 @@ from tests.unit.pngs import animated
 
 @cache
 def image(label: str | None = None, confidence: float = 99.0, shade: int = 200) -> bytes:
-    """A grey JPEG of 80 x 80 pixels; different shades are different bytes."""
+    """A gray JPEG of 80 x 80 pixels; different shades are different bytes."""
     picture = io.BytesIO()
     Image.new("L", (80, 80), shade).save(picture, "JPEG")
     if label is None:

@@ -111,9 +111,9 @@ class Pipeline(DeployedPipeline):
             self._dead_letters.update({message["MessageId"]: message["Body"] for message in messages})
         return list(self._dead_letters.values())
 
-    def analysed(self, prefix: str = "") -> dict[str, int]:
-        """How often the local Rekognition analysed each object under `prefix`; paid each time on AWS."""
-        counts: dict[str, int] = self.cloud.rekognition_counters()["images_analysed"]
+    def analyzed(self, prefix: str = "") -> dict[str, int]:
+        """How often the local Rekognition analyzed each object under `prefix`; paid each time on AWS."""
+        counts: dict[str, int] = self.cloud.rekognition_counters()["images_analyzed"]
         bucket = f"s3://{self.upload_bucket}/"
         return {
             source.removeprefix(bucket): count for source, count in counts.items() if source.startswith(bucket + prefix)

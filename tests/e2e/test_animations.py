@@ -58,7 +58,7 @@ def test_an_animation_is_refused_and_a_picture_is_shown_with_versions_and_withou
     }
     assert {item["engine"] for item in items.values()} == {engine}
     assert {item["error"]["code"] for item in items.values() if "error" in item} == {"Animated"}
-    assert pipeline.analysed(prefix) == {prefix + name: 1 for name in PICTURES}
+    assert pipeline.analyzed(prefix) == {prefix + name: 1 for name in PICTURES}
     for name, item in items.items():
         served: dict[str, Any] = s3.get_object(Bucket=bucket, Key=prefix + name)
         etag = served["ETag"].strip('"')

@@ -95,8 +95,8 @@ def test_what_would_take_over_a_minute_becomes_a_job(pipeline: Pipeline, prefix:
     # A job's error is taken for an answer where it says that the image itself is the reason.
     assert set(engines.values()) == {"bulk"}
     assert jobs(pipeline) == before + 1
-    analysable = {key for key, status in expected.items() if status is not Status.UNSUPPORTED}
-    assert pipeline.analysed(prefix) == dict.fromkeys(analysable, 1)
+    analyzable = {key for key, status in expected.items() if status is not Status.UNSUPPORTED}
+    assert pipeline.analyzed(prefix) == dict.fromkeys(analyzable, 1)
 
 
 @pytest.mark.parametrize("reading", list(BulkRefusal))
@@ -111,7 +111,7 @@ def test_however_bulk_is_refused_the_image_engine_gives_the_same_verdicts(
 
     assert set(engines.values()) == {"image"}
     assert jobs(pipeline) == before
-    assert set(pipeline.analysed(prefix).values()) == {1}
+    assert set(pipeline.analyzed(prefix).values()) == {1}
     pipeline.wait_until(lambda: metric(pipeline, ResultsMetric.BULK_REFUSED) == refused_before + 1, why="the metric")
     (warning,) = warnings(pipeline, prefix)
     assert "lacks a permission" in warning["problem"]
@@ -138,7 +138,7 @@ def test_a_job_that_failed_for_good_is_made_up_for_by_the_image_engine(pipeline:
     assert warning["error"] == {"code": "INVALID_MANIFEST", "message": "no"}
 
 
-def test_what_a_job_left_out_is_analysed_once_more_and_no_more(pipeline: Pipeline, prefix: str) -> None:
+def test_what_a_job_left_out_is_analyzed_once_more_and_no_more(pipeline: Pipeline, prefix: str) -> None:
     left_before = metric(pipeline, ResultsMetric.LEFTOVERS)
     pipeline.cloud.rekognition(drop_result_lines=9)
 
@@ -147,6 +147,6 @@ def test_what_a_job_left_out_is_analysed_once_more_and_no_more(pipeline: Pipelin
 
     by_image = {key for key, engine in engines.items() if engine == "image"}
     assert len(by_image) == 9
-    assert {key for key, count in pipeline.analysed(prefix).items() if count == 2} == by_image
-    assert set(pipeline.analysed(prefix).values()) == {1, 2}
+    assert {key for key, count in pipeline.analyzed(prefix).items() if count == 2} == by_image
+    assert set(pipeline.analyzed(prefix).values()) == {1, 2}
     pipeline.wait_until(lambda: metric(pipeline, ResultsMetric.LEFTOVERS) == left_before + 9, why="the metric")

@@ -1,4 +1,4 @@
-"""Uploads that can't be analysed and messages that can't be read: each ends by itself and harms nothing else."""
+"""Uploads that can't be analyzed and messages that can't be read: each ends by itself and harms nothing else."""
 
 from collections.abc import Iterator
 
@@ -33,7 +33,7 @@ def test_one_bad_image_among_good_ones_fails_alone(pipeline: Pipeline, prefix: s
 
 
 @pytest.mark.parametrize(("name", "size"), [("empty.jpg", 0), ("large.jpg", MAX_IMAGE_BYTES + 1)])
-def test_an_upload_that_cannot_be_analysed_costs_nothing(pipeline: Pipeline, prefix: str, name: str, size: int) -> None:
+def test_an_upload_that_cannot_be_analyzed_costs_nothing(pipeline: Pipeline, prefix: str, name: str, size: int) -> None:
     before = pipeline.cloud.rekognition_counters()
     pipeline.upload(prefix + name, b"\0" * size)
 

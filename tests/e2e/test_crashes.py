@@ -52,8 +52,8 @@ def assert_settled(pipeline: Pipeline, prefix: str, deadline: float) -> None:
     flags = pipeline.wait_for_flags(UPLOADS // 2, prefix)
     assert {flag["object"]["key"] for flag in flags} == {f"{prefix}{n}.jpg" for n in range(1, UPLOADS, 2)}
     assert len({flag["id"] for flag in flags}) == UPLOADS // 2, "a flag was sent again under another id"
-    analysed = pipeline.cloud.rekognition_counters()["images_analysed"]
-    counts = [analysed[f"s3://{pipeline.upload_bucket}/{prefix}{n}.jpg"] for n in range(UPLOADS)]
+    analyzed = pipeline.cloud.rekognition_counters()["images_analyzed"]
+    counts = [analyzed[f"s3://{pipeline.upload_bucket}/{prefix}{n}.jpg"] for n in range(UPLOADS)]
     assert counts == [1] * UPLOADS, "an upload was paid for twice"
 
 

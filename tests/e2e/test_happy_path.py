@@ -19,7 +19,7 @@ EXPECTED = {
     "beach-umbrella.jpg": Status.REVIEW,
     "wine-still-life.jpg": Status.APPROVED,
     "cigarette.png": Status.REVIEW,
-    "grey-card.png": Status.BLOCKED,
+    "gray-card.png": Status.BLOCKED,
     "party/50% off + 🎉 for you.png": Status.APPROVED,
     "notes.jpg": Status.UNSUPPORTED,
     "empty.jpg": Status.UNSUPPORTED,

@@ -42,7 +42,7 @@ def pipeline(deployed: Deploy) -> Iterator[Pipeline]:
 
 @pytest.fixture(autouse=True)
 def no_chunk_is_left(pipeline: Pipeline) -> Iterator[None]:
-    """No message may outlive its step: what is left would be analysed, or waited for, in vain."""
+    """No message may outlive its step: what is left would be analyzed, or waited for, in vain."""
     yield
     pipeline.cloud.clear_faults()
     pipeline.wait_until(lambda: pipeline.queued("ChunkQueueUrl") == 0, why="an empty chunk queue")
@@ -108,10 +108,10 @@ def test_each_version_of_an_overwritten_object_gets_the_verdict_of_its_own_bytes
         Status.REVIEW,
         Status.APPROVED,
     ]
-    assert pipeline.analysed(prefix) == {key: 4}
+    assert pipeline.analyzed(prefix) == {key: 4}
 
 
-def test_an_image_that_cannot_be_analysed_ends_by_itself_with_what_rekognition_said(
+def test_an_image_that_cannot_be_analyzed_ends_by_itself_with_what_rekognition_said(
     pipeline: Pipeline, prefix: str
 ) -> None:
     bodies = {"good": CLEAN, "flagged": BLOCKED, "text": b"not an image", "small": picture(79), "least": picture(80)}
@@ -150,7 +150,7 @@ def test_throttling_only_takes_time(pipeline: Pipeline, prefix: str) -> None:
     assert after["ThrottlingException"] - before.get("ThrottlingException", 0) > 0
     assert after["ProvisionedThroughputExceededException"] > 0
     assert after["OK"] - before.get("OK", 0) == 2 * CHUNK
-    assert set(pipeline.analysed(prefix).values()) == {1}
+    assert set(pipeline.analyzed(prefix).values()) == {1}
 
 
 @pytest.fixture
@@ -202,20 +202,20 @@ def test_an_analyzer_that_dies_loses_nothing_and_costs_its_chunk_again_at_most(
     assert_settled(pipeline, prefix, 2 * CHUNK)
 
     assert not pipeline.cloud.armed_faults(), f"nothing was killed at call {nth}"
-    paid = pipeline.analysed(prefix)
+    paid = pipeline.analyzed(prefix)
     again = [key for key, count in paid.items() if count > 1]
     known = (call, when) not in ((DETECT, "before"), (DETECT, "after"), (WRITE, "before"))
     assert set(paid.values()) <= {1, 2}, f"killed at call {nth}"
     assert len(again) <= (0 if known else CHUNK), f"killed at call {nth}"
     chunks = {place // CHUNK for place, key in enumerate(batch_order(pipeline, prefix)) if key in again}
-    assert len(chunks) <= 1, "another chunk was analysed again"
+    assert len(chunks) <= 1, "another chunk was analyzed again"
 
 
 def test_a_redriven_execution_pays_for_nothing_again(pipeline: Pipeline, prefix: str) -> None:
     pipeline.cloud.faults(death(REPORT, "before", nth=2, times=1000))
     upload(pipeline, prefix, 3 * CHUNK)
     pipeline.wait_until(lambda: pipeline.cloud.armed_faults()[0]["fired"] > 1, why="two Analyzers to die")
-    pipeline.wait_until(lambda: len(pipeline.analysed(prefix)) == 3 * CHUNK, why="all analyses")
+    pipeline.wait_until(lambda: len(pipeline.analyzed(prefix)) == 3 * CHUNK, why="all analyses")
     items = pipeline.pending(prefix)
     assert len(items) == 3 * CHUNK
     (execution,) = pipeline.executions("RUNNING")
@@ -227,7 +227,7 @@ def test_a_redriven_execution_pays_for_nothing_again(pipeline: Pipeline, prefix:
     assert_settled(pipeline, prefix, 3 * CHUNK)
     (redriven,) = [each for each in pipeline.executions() if each["name"] == execution["name"]]
     assert redriven["redriveCount"] == 1
-    assert pipeline.analysed(prefix) == dict.fromkeys(expected(prefix, 3 * CHUNK), 1)
+    assert pipeline.analyzed(prefix) == dict.fromkeys(expected(prefix, 3 * CHUNK), 1)
 
 
 def test_a_chunk_that_kills_every_analyzer_is_given_up_and_its_uploads_fail(pipeline: Pipeline, prefix: str) -> None:
@@ -240,7 +240,7 @@ def test_a_chunk_that_kills_every_analyzer_is_given_up_and_its_uploads_fail(pipe
     assert {item["error"]["code"] for item in verdicts} == {CHUNK_FAILED}
     assert all(item["error"]["message"] for item in verdicts)
     assert pipeline.cloud.armed_faults()[0]["fired"] == MAX_DELIVERIES
-    assert pipeline.analysed(prefix) == {}
+    assert pipeline.analyzed(prefix) == {}
     name = verdicts[0]["batch_id"]
     pipeline.wait_until(
         lambda: (

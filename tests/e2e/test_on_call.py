@@ -58,7 +58,7 @@ def test_dead_letters_are_shown_with_their_reason_and_put_back(
     assert terminal.gatehouse("queue", "drop", "--reason", "malformed", "--yes")["dropped"] == 1
     verdicts = pipeline.wait_for_verdicts(UPLOADS, prefix)
     assert {verdict["status"] for verdict in verdicts} == {Status.APPROVED, Status.BLOCKED}
-    assert set(pipeline.analysed(prefix).values()) == {1}
+    assert set(pipeline.analyzed(prefix).values()) == {1}
     assert terminal.gatehouse("reconcile", "--prefix", prefix, "--min-age", "0")["without_verdict"] == 0
 
 
@@ -95,17 +95,17 @@ def test_a_failed_batch_is_resubmitted_whole_and_paid_once_more(
     assert (state["execution"]["error"], state["statuses"]) == ("ACCESS_DENIED", {"FAILED": UPLOADS})
     assert state["last_state"]
     assert batch_id in [entry["batch_id"] for entry in terminal.gatehouse("batch", "list", "--status", "failed")]
-    before = pipeline.analysed(prefix)
+    before = pipeline.analyzed(prefix)
     for _ in range(2):  # once more changes nothing
         terminal.gatehouse("batch", "resubmit", batch_id, "--yes")
 
-    def analysed_again() -> bool:
+    def analyzed_again() -> bool:
         statuses = [verdict["status"] for verdict in pipeline.verdicts(prefix)]
         return sorted(statuses) == sorted([Status.APPROVED, Status.BLOCKED] * (UPLOADS // 2))
 
-    pipeline.wait_until(analysed_again, why="verdicts in the failures' place")
+    pipeline.wait_until(analyzed_again, why="verdicts in the failures' place")
     pipeline.wait_until(lambda: pipeline.queued() == 0, why="the messages to be done with")
-    assert pipeline.analysed(prefix) == {
+    assert pipeline.analyzed(prefix) == {
         f"{prefix}{n}.jpg": before.get(f"{prefix}{n}.jpg", 0) + 1 for n in range(UPLOADS)
     }
     assert terminal.gatehouse("batch", "show", batch_id)["in_another_batch"] == UPLOADS

@@ -70,7 +70,7 @@ def test_uploads_of_one_object_in_the_same_batch_are_each_judged_by_their_own_by
         (Status.APPROVED, "bulk"),
     ]
     assert len({item["batch_id"] for item in verdicts.values()}) == 1
-    assert pipeline.analysed(prefix) == {key: 4}, "an upload was paid for twice, or another one's analysis was taken"
+    assert pipeline.analyzed(prefix) == {key: 4}, "an upload was paid for twice, or another one's analysis was taken"
 
 
 def test_an_upload_behind_a_delete_marker_is_judged_by_the_version_that_is_still_there(

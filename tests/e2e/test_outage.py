@@ -73,7 +73,7 @@ def test_after_an_hour_of_refusals_one_command_has_every_verdict_right(
 
     pipeline.wait_until(mended, why="verdicts in the failures' place")
     pipeline.wait_until(lambda: pipeline.queued() == 0, why="the messages to be done with")
-    assert set(pipeline.analysed(prefix).values()) == {1}
+    assert set(pipeline.analyzed(prefix).values()) == {1}
     flags = pipeline.wait_for_flags(BATCHES * UPLOADS // 2, prefix)
     assert len({flag["id"] for flag in flags}) == len(flags) == BATCHES * UPLOADS // 2
     assert terminal.gatehouse("batch", "list") == []

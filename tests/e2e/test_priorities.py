@@ -76,14 +76,14 @@ def most_at_a_time(times: Sequence[tuple[datetime, datetime]]) -> int:
 def test_a_fast_upload_is_judged_while_a_backfill_runs(pipeline: Pipeline) -> None:
     with pipeline.gathered():
         pipeline.upload_many(Upload(f"images/{n:03}.jpg", CLEAN) for n in range(300))
-    pipeline.wait_until(lambda: len(pipeline.analysed("images/")) > 4, why="the backfill to run")
+    pipeline.wait_until(lambda: len(pipeline.analyzed("images/")) > 4, why="the backfill to run")
 
     pipeline.upload("fast/picture.jpg", BLOCKED)
     (verdict,) = pipeline.wait_for_verdicts(1, "fast/")
 
     assert verdict["status"] == Status.BLOCKED
     assert len(pipeline.wait_for_flags(1, "fast/")) == 1
-    assert len(pipeline.analysed("images/")) < 150, "the fast upload waited for the backfill"
+    assert len(pipeline.analyzed("images/")) < 150, "the fast upload waited for the backfill"
     stop_backfill(pipeline)
 
 

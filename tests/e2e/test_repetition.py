@@ -32,7 +32,7 @@ def invoke_batcher(pipeline: Pipeline, events: list[dict[str, Any]]) -> dict[str
     return response
 
 
-def test_redelivered_events_change_nothing_and_are_not_analysed_again(pipeline: Pipeline, prefix: str) -> None:
+def test_redelivered_events_change_nothing_and_are_not_analyzed_again(pipeline: Pipeline, prefix: str) -> None:
     keys = [f"{prefix}{n}.jpg" for n in range(20)]
     pipeline.upload_many(Upload(key, BLOCKED if n % 2 else CLEAN) for n, key in enumerate(keys))
     before = pipeline.wait_for_verdicts(20, prefix)
@@ -42,7 +42,7 @@ def test_redelivered_events_change_nothing_and_are_not_analysed_again(pipeline: 
     pipeline.wait_until(lambda: pipeline.queued() == 0, why="the queue to be empty")
 
     assert pipeline.verdicts(prefix) == before
-    assert pipeline.analysed(prefix) == dict.fromkeys(keys, 1)
+    assert pipeline.analyzed(prefix) == dict.fromkeys(keys, 1)
     assert len(pipeline.executions()) == executions
     assert len(pipeline.wait_for_flags(10, prefix)) == 10
 
@@ -61,7 +61,7 @@ def test_an_older_uploads_late_event_never_hides_the_newer_verdict(pipeline: Pip
     assert pipeline.verdict(key) == second
 
 
-def test_two_batchers_racing_for_the_same_uploads_analyse_each_once(pipeline: Pipeline, prefix: str) -> None:
+def test_two_batchers_racing_for_the_same_uploads_analyze_each_once(pipeline: Pipeline, prefix: str) -> None:
     """The uploads' own events are moved to a prefix that no lane matches, so that only the race brings them in."""
     keys = [f"{prefix}{n}.jpg" for n in range(60)]
     pipeline.upload_many(Upload(key, CLEAN) for key in keys)
@@ -77,7 +77,7 @@ def test_two_batchers_racing_for_the_same_uploads_analyse_each_once(pipeline: Pi
 
     verdicts = pipeline.wait_for_verdicts(60, prefix)
     assert all(verdict["status"] == Status.APPROVED for verdict in verdicts)
-    assert pipeline.analysed(prefix) == dict.fromkeys(keys, 2)  # once before the items were removed, once after
+    assert pipeline.analyzed(prefix) == dict.fromkeys(keys, 2)  # once before the items were removed, once after
     assert len(pipeline.executions()) - executions <= 2
     # Whoever lost an upload whose batch was not written yet has asked for its message again.
     assert {frozenset(response) for response in responses} == {frozenset({"batchItemFailures"})}

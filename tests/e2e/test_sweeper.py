@@ -45,7 +45,7 @@ def assert_settled(pipeline: Pipeline, prefix: str) -> None:
     verdicts = pipeline.wait_for_verdicts(UPLOADS, prefix, deadline=60)
     assert {item["key"].removeprefix(prefix): item[STATUS] for item in verdicts} == EXPECTED
     assert len({flag["id"] for flag in pipeline.wait_for_flags(UPLOADS // 2, prefix)}) == UPLOADS // 2
-    assert pipeline.analysed(prefix) == {f"{prefix}{name}": 1 for name in EXPECTED}
+    assert pipeline.analyzed(prefix) == {f"{prefix}{name}": 1 for name in EXPECTED}
     pipeline.wait_until(lambda: not pipeline.executions("RUNNING"), why="the executions to end")
     sweep(pipeline)  # tidies entries of batches whose uploads another one took over
     assert open_batches(pipeline) == []

@@ -26,8 +26,8 @@ def put_image(workbench: Workbench, image: bytes) -> tuple[str, str]:
     s3 = workbench.client("s3")
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     planted = 'moderation-labels/1 {"ModerationLabels": [{"Name": "Weapons", "Confidence": 91.5}]}'
-    labelled = {"moderation-labels": planted}
-    version = s3.put_object(Bucket=bucket, Key="a b/ü.png", Body=image, Metadata=labelled)["VersionId"]
+    labeled = {"moderation-labels": planted}
+    version = s3.put_object(Bucket=bucket, Key="a b/ü.png", Body=image, Metadata=labeled)["VersionId"]
     s3.put_object(Bucket=bucket, Key="a b/ü.png", Body=image)
     return bucket, str(version)
 
@@ -81,7 +81,7 @@ def test_an_object_that_is_not_there_is_invalid(
     assert code == "InvalidS3ObjectException"
 
 
-def test_a_pinned_version_is_analysed_after_its_object_was_deleted(workbench: Workbench, image: bytes) -> None:
+def test_a_pinned_version_is_analyzed_after_its_object_was_deleted(workbench: Workbench, image: bytes) -> None:
     bucket, version = put_image(workbench, image)
     workbench.client("s3").delete_object(Bucket=bucket, Key="a b/ü.png")
     client = workbench.user_client("rekognition", _DETECT, ("s3:GetObjectVersion", "*"))

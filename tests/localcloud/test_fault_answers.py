@@ -181,7 +181,7 @@ def transaction(table: str, items: int) -> dict[str, Any]:
     return {"TransactItems": [{"Put": {"TableName": table, "Item": {"key": {"S": str(n)}}}} for n in range(items)]}
 
 
-def test_a_cancelled_transaction_writes_nothing_and_says_why_of_each_item(caller: Caller) -> None:
+def test_a_canceled_transaction_writes_nothing_and_says_why_of_each_item(caller: Caller) -> None:
     table = caller.workbench.table()
     caller.arm("dynamodb:TransactWriteItems", action="cancel", reasons=["TransactionConflict", "None"])
     outcome, second = caller.calls("dynamodb", "transact_write_items", 2, **transaction(table, 3))

@@ -80,13 +80,13 @@ def test_a_kill_after_a_call_leaves_its_effect(writer: Writer) -> None:
     assert writer.keys() == ["first", "second"]
 
 
-def test_a_batch_call_counts_as_the_action_it_is_authorised_as(writer: Writer) -> None:
+def test_a_batch_call_counts_as_the_action_it_is_authorized_as(writer: Writer) -> None:
     writer.faults("POST", call="sns:Publish", when="after")
     assert writer.invoke() == "Runtime.ExitError"
     assert len(writer.workbench.messages(writer.queue)) == 1
 
 
-def test_calls_of_json_services_are_recognised(workbench: Workbench, writer: Writer) -> None:
+def test_calls_of_json_services_are_recognized(workbench: Workbench, writer: Writer) -> None:
     table = workbench.table()
     put = {"Put": {"TableName": table, "Item": {"key": {"S": "a"}}}}
     writer.function = workbench.function(
@@ -157,7 +157,7 @@ PUBLISH = {"caller": "f", "call": "sns:Publish", "action": "partial"}
         ({**PUT, "when": "after", "call": "sns:Frobnicate"}, "did you mean another one?"),
         ({**PUT, "when": "after", "matching": 3}, "matching must be a string"),
         ({**PUT, "when": "after", "action": "pause"}, "action must be one of kill, error"),
-        ({**PUT, "when": "after", "colour": "red"}, "Unknown: colour"),
+        ({**PUT, "when": "after", "color": "red"}, "Unknown: color"),
         ({**PUT, "when": "after", "function": "f"}, "Unknown: function"),
         ({**PUT, "when": "after", "seconds": 1}, "Unknown: seconds"),
         ({**PUT, "when": "after", "action": "error", "code": "SlowDown"}, "Missing: status"),

@@ -54,7 +54,7 @@ def test_calls_of_a_function_are_those_of_its_role(workbench: Workbench, log: Lo
     }
 
 
-def test_items_of_a_transaction_and_batches_are_asked_for_as_they_are_authorised(
+def test_items_of_a_transaction_and_batches_are_asked_for_as_they_are_authorized(
     workbench: Workbench, log: Log
 ) -> None:
     table, topic = workbench.table(), workbench.client("sns").create_topic(Name=unique("topic"))["TopicArn"]

@@ -215,7 +215,7 @@ def test_a_loop_is_stopped_whichever_way_it_goes(loops: Loops, around: Callable[
 
 
 def trace_of(loops: Loops, function: str, invocations: int) -> str:
-    """A trace header of a chain that has invoked a function so often; learnt from a first run of it."""
+    """A trace header of a chain that has invoked a function so often; learned from a first run of it."""
     loops.workbench.invoke(function, {"name": f"first-of-{function}", "runs": 1})
     (run,) = loops.runs(f"first-of-{function}")
     assert run["trace"].endswith(":1")

@@ -19,13 +19,13 @@ def new_item(table: str, key: str) -> dict[str, Any]:
     }
 
 
-def test_a_cancelled_transaction_tells_the_losers_and_what_they_lost_to(workbench: Workbench) -> None:
+def test_a_canceled_transaction_tells_the_losers_and_what_they_lost_to(workbench: Workbench) -> None:
     table = workbench.table()
     dynamodb = workbench.client("dynamodb")
     dynamodb.put_item(TableName=table, Item={"key": {"S": "b"}, "value": {"S": "old"}})
-    with pytest.raises(dynamodb.exceptions.TransactionCanceledException) as cancelled:
+    with pytest.raises(dynamodb.exceptions.TransactionCanceledException) as canceled:
         dynamodb.transact_write_items(TransactItems=[new_item(table, key) for key in "abc"])
-    reasons = cancelled.value.response["CancellationReasons"]
+    reasons = canceled.value.response["CancellationReasons"]
     assert [reason["Code"] for reason in reasons] == ["None", "ConditionalCheckFailed", "None"]
     assert reasons[1]["Item"] == {"key": {"S": "b"}, "value": {"S": "old"}}
     assert dynamodb.scan(TableName=table, Select="COUNT")["Count"] == 1

@@ -263,6 +263,6 @@ def version(item: Mapping[str, Any]) -> str:
 
 
 def outcome(item: Mapping[str, Any]) -> tuple[str, str]:
-    """What is expected of an item: its status, or the error's code where there is one, and who analysed it."""
+    """What is expected of an item: its status, or the error's code where there is one, and who analyzed it."""
     error = item.get("error")
     return (error["code"] if error else item[STATUS]), item.get("engine", "")

@@ -85,7 +85,7 @@ def without_a_version(bench: Bench) -> None:
 
 
 def gone_before_it_is_confirmed(bench: Bench) -> None:
-    """An upload that no version names was analysed, and is gone before it can be approved."""
+    """An upload that no version names was analyzed, and is gone before it can be approved."""
     key = f"{bench.prefix}picture.jpg"
     with bench.pipeline.paused(bench.lane.analyzer):
         bench.pipeline.send([_without_version(bench, key)], bench.queue("IngestQueueUrl"))
@@ -178,8 +178,8 @@ def known_to_the_table_alone(bench: Bench) -> None:
     upload = bench.pipeline.upload(f"{bench.prefix}picture.jpg", CLEAN)
     (item,) = bench.wait_for_verdicts({upload: APPROVED_BY_IMAGE})
     cloud = bench.pipeline.cloud
-    cancelled = {"call": "dynamodb:TransactWriteItems", "action": "cancel", "reasons": ["ConditionalCheckFailed"]}
-    cloud.faults({"caller": bench.lane.batcher, **cancelled})
+    canceled = {"call": "dynamodb:TransactWriteItems", "action": "cancel", "reasons": ["ConditionalCheckFailed"]}
+    cloud.faults({"caller": bench.lane.batcher, **canceled})
     try:
         bench.pipeline.send([created_event(item)], bench.queue("IngestQueueUrl"))
         bench.wait_until(

@@ -14,7 +14,7 @@ from ministack.services import stepfunctions
 from ministack.services.sts import _sessions
 
 from localcloud import patches
-from localcloud.patches import authorisation, task_results
+from localcloud.patches import authorization, task_results
 from tests.second_engine.played_tasks import (
     CHUNK_ACTION,
     RANDOM,
@@ -41,7 +41,7 @@ class LocalEngine:
         stepfunctions._SFN_WAIT_SCALE = _PACE
         stepfunctions._emit_execution_status_event = lambda execution: None
         stepfunctions._sfn_jsonata_random = lambda seed=None: RANDOM
-        authorisation.role_access_key = lambda role_arn: _ACCESS_KEY
+        authorization.role_access_key = lambda role_arn: _ACCESS_KEY
         _sessions[_ACCESS_KEY] = {"Arn": "arn:aws:sts::000000000000:assumed-role/analysis/session"}
         self._tasks: PlayedTasks
         pause = stepfunctions._scaled_sleep

@@ -105,7 +105,7 @@ SCENARIOS = (
     Scenario("a forced job", "live", _BULK),
     Scenario("a job with an adapter", "live", (batch("bulk", adapter=ADAPTER),)),
     Scenario("a job with a key of ours", "keyed", _BULK),
-    Scenario("nothing to analyze", "live", (batch("auto", 3, analysable=0),)),
+    Scenario("nothing to analyze", "live", (batch("auto", 3, analyzable=0),)),
     Scenario("closed to this account", "live", _AUTO, start=(refused("AccessDeniedException"),)),
     Scenario("closed, and forced", "live", _BULK, start=(refused("AccessDeniedException"),)),
     Scenario("an error that the API does not have", "live", _AUTO, start=(refused("UnknownOperationException"),)),

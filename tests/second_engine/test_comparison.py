@@ -84,6 +84,6 @@ def test_the_local_engine_runs_scenarios_to_their_ends(live: Workflow) -> None:
     given_up, leftovers, too_large = (json.loads(ended.stdout)[name] for name in names)
     assert (given_up["status"], given_up["error"]) == ("FAILED", "ChunkFailed")
     assert [chunk["first"] for chunk in given_up["chunks"]] == list(range(0, 1000, 100))
-    assert [state["name"] for state in leftovers["states"]].count("Analyse images") == 1
+    assert [state["name"] for state in leftovers["states"]].count("Analyze images") == 1
     assert CHUNK_ACTION not in [action for action, _ in leftovers["calls"]]
     assert (too_large["status"], too_large["error"]) == ("FAILED", "States.DataLimitExceeded")

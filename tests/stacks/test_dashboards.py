@@ -65,8 +65,8 @@ def test_every_image_that_is_paid_counts_in_the_cost_whichever_engine_had_it(ela
     widget = titled(dashboards(elaborate.monitoring)["Business"], "Rekognition")
     paid = {(one.name, value) for one in watched_by_widget(widget) for value in dict(one.dimensions).values()}
 
-    assert paid >= {(AnalyzerMetric.IMAGES_ANALYSED, priority) for priority in Priority}
-    assert paid >= {(ResultsMetric.IMAGES_ANALYSED_IN_BULK, lane) for lane in LANES}
+    assert paid >= {(AnalyzerMetric.IMAGES_ANALYZED, priority) for priority in Priority}
+    assert paid >= {(ResultsMetric.IMAGES_ANALYZED_IN_BULK, lane) for lane in LANES}
     assert shown(widget) == ["Images paid", "USD at list price"]
     images, dollars = (row[-1]["expression"] for row in rows(widget) if "expression" in row[-1])
     assert dollars == f"{LIST_PRICE:g} * {images}"
@@ -88,7 +88,7 @@ def test_the_technical_dashboard_begins_with_the_alarms_and_follows_an_uploads_w
     assert names_in(titled(widgets, "Batches started")) == {"ExecutionsStarted", "ExecutionsSucceeded"}
     assert names_in(titled(widgets, "Batches failed")) == {"ExecutionsFailed", "ExecutionsAborted"}
     assert names_in(titled(widgets, "Image engine: images")) == {
-        AnalyzerMetric.IMAGES_ANALYSED,
+        AnalyzerMetric.IMAGES_ANALYZED,
         AnalyzerMetric.CALLS_THROTTLED,
         AnalyzerMetric.CALLS_FAILED,
     }

@@ -49,7 +49,7 @@ GIVEN_UP = TaskError(CHUNK_FAILED, "5 runs of the Analyzer ended without a resul
 
 def messages(run: Run) -> list[ChunkMessage]:
     """What the Analyzer was sent, in order."""
-    return [ChunkMessage.parse(json.dumps(call["MessageBody"])) for call in run.calls.get("Analyse chunk", ())]
+    return [ChunkMessage.parse(json.dumps(call["MessageBody"])) for call in run.calls.get("Analyze chunk", ())]
 
 
 def requests(run: Run) -> list[Request]:
@@ -82,8 +82,8 @@ def test_auto_takes_the_image_engine_for_what_it_can_do_in_a_minute(
     done = workflow.run(batch_document("auto", A_MINUTE[priority]))
 
     assert done.states == [
-        *("Read batch", "Which engine?", "Look at chunk queue", "How soon?", "Analyse images"),
-        *("Write verdicts", "Analysed?", "Done"),
+        *("Read batch", "Which engine?", "Look at chunk queue", "How soon?", "Analyze images"),
+        *("Write verdicts", "Analyzed?", "Done"),
     ]
     assert requests(done)[0].fallback is None
     assert done.output == settled()["Payload"]
@@ -101,7 +101,7 @@ def test_auto_takes_bulk_for_more(request: pytest.FixtureRequest, priority: str)
 
 
 @pytest.mark.parametrize(("chunks", "taken"), [(2, 0), (1, 1), (0, 2)])
-def test_auto_counts_what_waits_before_a_batch_and_what_is_being_analysed(
+def test_auto_counts_what_waits_before_a_batch_and_what_is_being_analyzed(
     live: Workflow, chunks: int, taken: int
 ) -> None:
     """150 uploads are two chunks of 75. So are two that wait, by the estimate: 60 seconds of 5 calls together."""
@@ -111,7 +111,7 @@ def test_auto_counts_what_waits_before_a_batch_and_what_is_being_analysed(
     late = live.run(batch_document("auto", 151), Look_at_chunk_queue=answering(look))
 
     assert "Try to start job" not in soon.calls
-    assert "Analyse images" not in late.states
+    assert "Analyze images" not in late.states
 
 
 @given(uploads=st.integers(1, 10_000), chunks=st.integers(0, 300))
@@ -170,14 +170,14 @@ def test_a_forced_image_engine_never_asks_for_a_job(
 def test_a_forced_bulk_engine_has_no_business_with_the_chunk_queue(live: Workflow, uploads: int) -> None:
     done = live.run(batch_document("bulk", uploads))
 
-    assert not {"Look at chunk queue", "Analyse images"} & set(done.states)
+    assert not {"Look at chunk queue", "Analyze images"} & set(done.states)
 
 
-def test_a_fast_lane_has_its_images_analysed_at_once(fast: Workflow) -> None:
+def test_a_fast_lane_has_its_images_analyzed_at_once(fast: Workflow) -> None:
     done = fast.run(batch_document("image", 10))
 
     assert done.states == [
-        *("Read batch", "Which engine?", "Analyse images", "Write verdicts", "Analysed?", "Done"),
+        *("Read batch", "Which engine?", "Analyze images", "Write verdicts", "Analyzed?", "Done"),
     ]
     assert done.waits == []
 
@@ -244,7 +244,7 @@ def test_a_batch_that_there_is_no_room_for_waits_and_looks_again(live: Workflow,
 
     assert done.states.count("Look at chunk queue") == 4
     assert done.states.count("Wait for room") == (3 if engine == "image" else 2)
-    assert done.states.count("Analyse images") == 1
+    assert done.states.count("Analyze images") == 1
     assert done.states[-1] == "Done"
 
 
@@ -286,7 +286,7 @@ def test_auto_rather_asks_for_a_job_than_to_wait_for_room(live: Workflow) -> Non
 
 def test_what_is_let_in_is_done_long_before_its_heartbeat_is_missed(live: Workflow, backfill: Workflow) -> None:
     for workflow in (live, backfill):
-        heartbeat = workflow.states["Analyse chunk"]["HeartbeatSeconds"]
+        heartbeat = workflow.states["Analyze chunk"]["HeartbeatSeconds"]
 
         assert heartbeat > 10 * 3600
 
@@ -316,7 +316,7 @@ def test_chunks_hold_each_upload_once_at_every_rate(
     live: Workflow, fast: Workflow, uploads: int, workers: int, chunk_size: int
 ) -> None:
     for workflow, rendered_workers, rendered_size in ((live, 2, 100), (fast, 2, 100)):
-        items: str = workflow.states["Analyse images"]["Items"]
+        items: str = workflow.states["Analyze images"]["Items"]
         items = _replaced(items, f": {rendered_size}, $max(", f": {chunk_size}, $max(")
         items = _replaced(items, f"$passSize / {rendered_workers})", f"$passSize / {workers})")
 
@@ -361,7 +361,7 @@ def test_the_analyzer_is_told_what_to_ask(request: pytest.FixtureRequest, priori
         (ID, 12.5, adapter)
     }
     assert len({message.token for message in told}) == len(told)  # each step has its own
-    assert {call["QueueUrl"] for call in done.calls["Analyse chunk"]} == {QUEUE_URL}
+    assert {call["QueueUrl"] for call in done.calls["Analyze chunk"]} == {QUEUE_URL}
 
 
 @pytest.mark.parametrize("priority", ["live", "fast", "backfill"])
@@ -371,7 +371,7 @@ def test_a_chunk_that_was_given_up_fails_its_uploads_and_the_execution_after_the
     workflow: Workflow = request.getfixturevalue(priority)
     errors = {200: GIVEN_UP, 100: TaskError("States.HeartbeatTimeout")}
 
-    done = workflow.run(batch_document("image", 450), Analyse_chunk=failing_chunks(errors))
+    done = workflow.run(batch_document("image", 450), Analyze_chunk=failing_chunks(errors))
 
     assert [states[-1] == "Chunk given up" for states in done.iterations] == [False, True, True, False, False]
     failures = image_run(done).failures
@@ -381,7 +381,7 @@ def test_a_chunk_that_was_given_up_fails_its_uploads_and_the_execution_after_the
     }
     assert failures[100].message == "States.HeartbeatTimeout"  # there is no cause
     assert failures[200].message == GIVEN_UP.cause
-    assert done.states[-3:] == ["Write verdicts", "Analysed?", "Analysis failed"]
+    assert done.states[-3:] == ["Write verdicts", "Analyzed?", "Analysis failed"]
     # The first in order. No Fail state may use a name of Step Functions' own.
     assert done.failure == ("HeartbeatTimeout", "States.HeartbeatTimeout")
 
@@ -389,7 +389,7 @@ def test_a_chunk_that_was_given_up_fails_its_uploads_and_the_execution_after_the
 def test_a_pass_whose_every_chunk_failed_fits_an_execution(live: Workflow) -> None:
     long = TaskError(CHUNK_FAILED, "x" * 32_768)  # the longest cause (Step Functions API reference, SendTaskFailure)
 
-    done = live.run(batch_document("image", MANY), Analyse_chunk=answering(long))
+    done = live.run(batch_document("image", MANY), Analyze_chunk=answering(long))
 
     assert len(image_run(done).failures) == len(done.iterations) == 100
     assert len(json.dumps(done.variables["images"])) < 200_000  # of 262,144
@@ -399,7 +399,7 @@ def test_a_pass_whose_every_chunk_failed_fits_an_execution(live: Workflow) -> No
 @pytest.mark.parametrize("character", ["x", "\x01", "漢", "😀"])
 def test_the_failures_of_as_many_chunks_as_a_batch_can_have_fit_a_maps_result(live: Workflow, character: str) -> None:
     """With whatever characters: JSON takes six bytes for some. The limit is one of UTF-8 (Step Functions quotas)."""
-    done = live.run(batch_document("image", 100), Analyse_chunk=answering(TaskError(CHUNK_FAILED, character * 8_000)))
+    done = live.run(batch_document("image", 100), Analyze_chunk=answering(TaskError(CHUNK_FAILED, character * 8_000)))
 
     failure = max(
         len(json.dumps(failure, ensure_ascii=False).encode()) for failure in done.variables["images"]["failures"]
@@ -410,7 +410,7 @@ def test_the_failures_of_as_many_chunks_as_a_batch_can_have_fit_a_maps_result(li
 
 def test_an_analyzers_answer_is_not_gathered(live: Workflow) -> None:
     """A batch's answers together could be more than an execution carries."""
-    done = live.run(batch_document("image", MANY), Analyse_chunk=answering({"whatever": "x" * 10_000}))
+    done = live.run(batch_document("image", MANY), Analyze_chunk=answering({"whatever": "x" * 10_000}))
 
     assert len(json.dumps(done.variables)) < 5000
     assert "whatever" not in json.dumps(done.calls["Write verdicts"])
@@ -420,7 +420,7 @@ def test_a_chunk_that_was_given_up_is_not_sent_again_but_an_outage_is_waited_for
     live: Workflow, fast: Workflow, backfill: Workflow
 ) -> None:
     for workflow in (live, fast, backfill):
-        state = workflow.states["Analyse chunk"]
+        state = workflow.states["Analyze chunk"]
 
         assert retrier_of(state, CHUNK_FAILED)["MaxAttempts"] == 0
         assert state["Retry"].index(retrier_of(state, CHUNK_FAILED)) == 0
@@ -433,10 +433,10 @@ def test_a_chunk_whose_heartbeat_was_missed_is_not_sent_again(
 ) -> None:
     """Its message was there for a day. Another would wait for another day, behind all others."""
     for workflow in (live, fast, backfill):
-        assert tries_again(workflow.states["Analyse chunk"], error) == 0
-        assert tries_again(workflow.states["Analyse chunk"], "Sqs.SqsException") == 50
+        assert tries_again(workflow.states["Analyze chunk"], error) == 0
+        assert tries_again(workflow.states["Analyze chunk"], "Sqs.SqsException") == 50
 
-        done = workflow.run(batch_document("image", 10), Analyse_chunk=answering(TaskError(error)))
+        done = workflow.run(batch_document("image", 10), Analyze_chunk=answering(TaskError(error)))
 
         assert all(states[-1] == "Chunk given up" for states in done.iterations)
         assert {failure.code for failure in image_run(done).failures.values()} == {error.removeprefix("States.")}
@@ -451,7 +451,7 @@ def test_chunks_under_way_keep_every_worker_busy_and_leave_the_queue_to_others(
     live: Workflow, live_in_large_region: Workflow
 ) -> None:
     for workflow, workers in ((live, 2), (live_in_large_region, 10)):
-        assert workflow.states["Analyse images"]["MaxConcurrency"] == CallRate(5 * workers).chunks_under_way
+        assert workflow.states["Analyze images"]["MaxConcurrency"] == CallRate(5 * workers).chunks_under_way
         assert workers < CallRate(5 * workers).chunks_under_way <= 2 * workers
 
 
@@ -481,8 +481,8 @@ def test_leftovers_of_bulk_go_through_the_image_engine_once(
         assert_each_upload_once(sent, leftovers)
         assert second.analysis.chunks == tuple(sent)
         assert second.analysis.image_pass is ImagePass.LEFTOVERS
-        assert done.states[-3:] == ["Write verdicts", "Analysed?", "Done"]
-        assert done.states.count("Analyse images") == 1
+        assert done.states[-3:] == ["Write verdicts", "Analyzed?", "Done"]
+        assert done.states.count("Analyze images") == 1
         assert [call["JobId"] for call in done.calls["Get job"]] == [JOB]  # no second job
 
 
@@ -507,10 +507,10 @@ def test_a_chunk_that_was_given_up_fails_the_execution_however_well_a_later_pass
     results = answering(settled(5, ImagePass.STRAGGLERS_1), settled())
     failing = failing_chunks({0: TaskError(CHUNK_FAILED, "ten runs")})
 
-    def analyse(arguments: Mapping[str, Any]) -> Any:
+    def analyze(arguments: Mapping[str, Any]) -> Any:
         return failing(arguments) if arguments["MessageBody"]["pass"] == "first" else {"first": 0}
 
-    done = live.run(batch_document("image", 100), Write_verdicts=results, Analyse_chunk=analyse)
+    done = live.run(batch_document("image", 100), Write_verdicts=results, Analyze_chunk=analyze)
 
     assert done.failure == (CHUNK_FAILED, "ten runs")
     assert done.states.count("Write verdicts") == 2
@@ -532,7 +532,7 @@ def test_leftovers_wait_for_room_and_ask_for_no_job(live: Workflow) -> None:
 def test_leftovers_that_the_image_engine_gave_up_fail_the_execution_after_the_verdicts_are_written(
     live: Workflow,
 ) -> None:
-    done = leftover_run(live, "bulk", 60, Analyse_chunk=failing_chunks({30: GIVEN_UP}))
+    done = leftover_run(live, "bulk", 60, Analyze_chunk=failing_chunks({30: GIVEN_UP}))
 
     _, second = requests(done)
     assert isinstance(second.analysis, ImageRun)
@@ -543,15 +543,15 @@ def test_leftovers_that_the_image_engine_gave_up_fail_the_execution_after_the_ve
 def test_a_job_without_leftovers_is_done(live: Workflow) -> None:
     done = leftover_run(live, "auto", 0)
 
-    assert "Analyse images" not in done.states
+    assert "Analyze images" not in done.states
     assert len(requests(done)) == 1
 
 
-def test_a_batch_that_bulk_failed_is_told_so_to_results_once_its_images_are_analysed(live: Workflow) -> None:
+def test_a_batch_that_bulk_failed_is_told_so_to_results_once_its_images_are_analyzed(live: Workflow) -> None:
     done = live.run(
         batch_document("auto", MANY),
         Get_job=answering(failed_job("INVALID_MANIFEST", "line 3")),
-        Analyse_chunk=failing_chunks({100: GIVEN_UP}),
+        Analyze_chunk=failing_chunks({100: GIVEN_UP}),
     )
 
     (call,) = done.calls["Write verdicts"]

@@ -198,7 +198,7 @@ def test_a_chunk_stays_hidden_until_no_analyzer_can_hold_it_and_outlives_the_ste
     for priority in ("Fast", "Live", "Backfill"):
         queue = properties(elaborate, "AWS::SQS::Queue", f"{priority}ImagesChunkQueue")
         timeout = properties(elaborate, "AWS::Lambda::Function", f"{priority}Images")["Timeout"]
-        heartbeat = workflow(elaborate, priority).states["Analyse chunk"]["HeartbeatSeconds"]
+        heartbeat = workflow(elaborate, priority).states["Analyze chunk"]["HeartbeatSeconds"]
 
         assert queue["VisibilityTimeout"] >= 6 * timeout
         assert queue["MessageRetentionPeriod"] > heartbeat

@@ -68,13 +68,13 @@ def test_the_batches_of_these_tests_are_like_those_of_the_batcher() -> None:
 
 
 @pytest.mark.parametrize("engine", STARTS)
-def test_a_batch_is_analysed_by_a_job_and_its_verdicts_written(live: Workflow, engine: str) -> None:
+def test_a_batch_is_analyzed_by_a_job_and_its_verdicts_written(live: Workflow, engine: str) -> None:
     done = live.run(batch_document(engine, MANY))
 
     looks = [] if engine == "bulk" else ["Look at chunk queue", "How soon?"]
     assert done.states == [
         *("Read batch", "Which engine?", *looks, STARTS[engine], "Wait for job", "Get job", "Job done?"),
-        *("Write verdicts", "Analysed?", "Done"),
+        *("Write verdicts", "Analyzed?", "Done"),
     ]
     assert done.calls["Read batch"] == [{"Bucket": "work", "Key": execution_key(ID)}]
     assert done.calls["Get job"] == [{"JobId": JOB}]
@@ -88,13 +88,13 @@ def test_a_batch_is_analysed_by_a_job_and_its_verdicts_written(live: Workflow, e
 
 
 @pytest.mark.parametrize("engine", Engine)
-def test_a_batch_with_nothing_to_analyse_is_given_to_no_engine(
+def test_a_batch_with_nothing_to_analyze_is_given_to_no_engine(
     live: Workflow, fast: Workflow, backfill: Workflow, engine: Engine
 ) -> None:
     for workflow in (live, fast, backfill):
-        done = workflow.run(batch_document(engine, analysable=0))
+        done = workflow.run(batch_document(engine, analyzable=0))
 
-        assert done.states[-4:] == ["Which engine?", "Write verdicts", "Analysed?", "Done"]
+        assert done.states[-4:] == ["Which engine?", "Write verdicts", "Analyzed?", "Done"]
         assert set(done.calls) <= {"Read batch", "Count batches ahead", "Write verdicts"}
         assert job_given_to_results(done) == {"job_id": None, "results": None, "summary": None, "failure": None}
 
@@ -305,7 +305,7 @@ def test_a_running_job_that_may_not_be_looked_at_is_left_to_a_redrive(live: Work
     done = live.run(batch_document(engine, MANY), Get_job=answering(TaskError(f"Rekognition.{error}", "not now")))
 
     assert done.failure == (f"Rekognition.{error}", "not now")
-    assert not {"Write verdicts", "Analyse images"} & set(done.states)
+    assert not {"Write verdicts", "Analyze images"} & set(done.states)
 
 
 def test_looks_grow_rarer_as_a_job_ages(live: Workflow) -> None:
@@ -376,7 +376,7 @@ def test_three_jobs_of_a_day_each_stay_within_an_executions_history(
     )
 
     assert len(done.calls["Get job"]) == MAX_JOBS * day
-    assert done.states.count("Analyse images") == IMAGE_PASSES
+    assert done.states.count("Analyze images") == IMAGE_PASSES
     slots = retrier_of(workflow.states[start], "Rekognition.LimitExceededException")["MaxAttempts"]
     again = len(done.calls[start]) * slots
     assert events(done) + 3 * again < HISTORY
@@ -400,7 +400,7 @@ def test_an_image_engine_that_answers_nothing_stays_within_an_executions_history
         batch_document("image", MANY), Write_verdicts=answering(*all_passes(leftovers=False))
     )
 
-    assert done.states.count("Analyse images") == IMAGE_PASSES
+    assert done.states.count("Analyze images") == IMAGE_PASSES
     assert events(done) < HISTORY / 2
 
 
@@ -418,8 +418,8 @@ def events(run: Run) -> int:
     entered, started, ended and left, and each item is started and ended. Any other state is entered and left. Two are
     the execution's.
     """
-    tasks = sum(len(calls) for name, calls in run.calls.items() if name != "Analyse chunk")
-    maps = run.states.count("Analyse images")
+    tasks = sum(len(calls) for name, calls in run.calls.items() if name != "Analyze chunk")
+    maps = run.states.count("Analyze images")
     return 2 + 2 * len(run.states) + 3 * tasks + 2 * maps + (2 + 6) * len(run.iterations)
 
 

@@ -125,7 +125,7 @@ def test_states_have_fields_of_the_language_only(workflow: Workflow) -> None:
 
 
 def test_every_state_is_led_to_and_leads_on(workflow: Workflow) -> None:
-    for states in (workflow.definition, workflow.definition["States"]["Analyse images"]["ItemProcessor"]):
+    for states in (workflow.definition, workflow.definition["States"]["Analyze images"]["ItemProcessor"]):
         inner = states["States"]
         named = {states["StartAt"]}
         for state in inner.values():
@@ -162,7 +162,7 @@ def test_every_call_exists_and_takes_its_parameters(workflow: Workflow, priority
 def test_a_chunks_message_is_small(workflow: Workflow) -> None:
     """SQS takes 1 MiB, and a step's arguments have 256 KiB."""
     for run in runs(workflow):
-        assert all(len(json.dumps(call)) < 2000 for call in run.calls.get("Analyse chunk", ()))
+        assert all(len(json.dumps(call)) < 2000 for call in run.calls.get("Analyze chunk", ()))
 
 
 def test_queue_attributes_that_are_asked_for_exist(live: Workflow) -> None:

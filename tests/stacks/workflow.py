@@ -55,7 +55,7 @@ class Workflow:
             "Start_job": answering({"JobId": JOB}),
             "Try_to_start_job": answering({"JobId": JOB}),
             "Get_job": answering(SUCCEEDED),
-            "Analyse_chunk": answering({}),
+            "Analyze_chunk": answering({}),
             "Write_verdicts": answering(settled()),
         }
         unknown = set(tasks) - set(by_default)
@@ -81,7 +81,7 @@ def batch_document(engine: str, uploads: int = 3, **changes: Any) -> dict[str, A
     """What the workflow reads of a batch: its execution.json."""
     document = {
         "uploads": uploads,
-        "analysable": uploads,
+        "analyzable": uploads,
         "min_confidence": 30.0,
         "engine": engine,
         "adapter": None,
@@ -130,12 +130,12 @@ def failed_job(code: str, message: str = "oops") -> dict[str, Any]:
 def failing_chunks(errors: Mapping[int, TaskError]) -> Task:
     """An Analyzer that fails for the chunks that begin with these uploads."""
 
-    def analyse(arguments: Mapping[str, Any]) -> Any:
+    def analyze(arguments: Mapping[str, Any]) -> Any:
         if error := errors.get(arguments["MessageBody"]["first"]):
             raise error
         return {"first": arguments["MessageBody"]["first"]}
 
-    return analyse
+    return analyze
 
 
 def retrier_of(state: Mapping[str, Any], error: str) -> Mapping[str, Any]:

@@ -22,7 +22,7 @@ import gatehouse
 from demo.synthesis import ROOT
 from gatehouse.cli.__main__ import app
 from tests.cli.conftest import STANDARD
-from tests.tools.test_set_up import normalised, pins
+from tests.tools.test_set_up import normalized, pins
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 DEPENDENCIES = [Requirement(line) for line in PYPROJECT["project"]["dependencies"]]
@@ -139,7 +139,7 @@ def test_the_wheel_holds_the_package_alone(wheel: Path) -> None:
     }
 
 
-def test_the_wheel_says_its_version_licence_and_types(wheel: Path) -> None:
+def test_the_wheel_says_its_version_license_and_types(wheel: Path) -> None:
     told = metadata(wheel)
 
     assert (told["Name"], told["Version"]) == ("gatehouse-moderation", gatehouse.__version__)
@@ -156,7 +156,7 @@ def test_what_is_tested_is_what_a_library_allows() -> None:
     pinned = pins("requirements.txt")
     deploy = map(Requirement, PYPROJECT["project"]["optional-dependencies"]["deploy"])
 
-    assert [str(each) for each in (*DEPENDENCIES, *deploy) if pinned[normalised(each.name)] not in each.specifier] == []
+    assert [str(each) for each in (*DEPENDENCIES, *deploy) if pinned[normalized(each.name)] not in each.specifier] == []
     assert [str(each) for each in DEPENDENCIES if re.search("==|<", str(each.specifier))] == []
 
 

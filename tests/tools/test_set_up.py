@@ -19,17 +19,17 @@ _PIN = re.compile(r"([A-Za-z0-9._-]+)==([^\s;]+)( ;[^\\]*)?((?: --hash=sha256:[0
 
 
 def pins(name: str) -> dict[str, str]:
-    """Normalised package name -> version, of a requirements file; each must be exact, and have its files' hashes."""
+    """Normalized package name -> version, of a requirements file; each must be exact, and have its files' hashes."""
     found: dict[str, str] = {}
     for line in re.sub(r" \\\n +", " ", (ROOT / name).read_text(encoding="utf-8")).splitlines():
         if line and not line.startswith("#"):
             match = _PIN.fullmatch(line)
             assert match, f"{name}: {line[:80]!r} is not an exact pin with hashes"
-            found[normalised(match[1])] = match[2]
+            found[normalized(match[1])] = match[2]
     return found
 
 
-def normalised(name: str) -> str:
+def normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -100,7 +100,7 @@ def test_this_environment_is_exactly_what_the_requirement_files_say() -> None:
     expected = pins("requirements.txt") | pins("requirements-dev.txt")
 
     installed = {
-        normalised(distribution.name): distribution.version for distribution in importlib.metadata.distributions()
+        normalized(distribution.name): distribution.version for distribution in importlib.metadata.distributions()
     }
 
     assert {name: version for name, version in installed.items() if name not in ("pip", "setuptools")} == expected

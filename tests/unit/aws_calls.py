@@ -117,9 +117,9 @@ def an_error(code: str, message: str = "", status: int = 400) -> dict[str, Any]:
     return {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
 
 
-def cancelled(*codes: str) -> dict[str, Any]:
-    """The body of a cancelled TransactWriteItems, with a reason for each of its items."""
+def canceled(*codes: str) -> dict[str, Any]:
+    """The body of a canceled TransactWriteItems, with a reason for each of its items."""
     return {
-        "Error": {"Code": "TransactionCanceledException", "Message": "Transaction cancelled"},
+        "Error": {"Code": "TransactionCanceledException", "Message": "Transaction canceled"},
         "CancellationReasons": [{"Code": code} for code in codes],
     }

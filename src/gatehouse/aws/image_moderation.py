@@ -27,7 +27,7 @@ class CallFailedError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class ImageModeration:
-    """Analyses images in S3.
+    """Analyzes images in S3.
 
     Attributes:
         client: a Rekognition client that does not retry by itself: its retries would run past the pace.

@@ -76,11 +76,11 @@ class UploadBucket:
         return [found.get(id(verdict)) for verdict in verdicts]
 
     def _doubt_about_current(self, verdict: "Verdict") -> "Failure | None":
-        """Why what is current may not be what was analysed."""
+        """Why what is current may not be what was analyzed."""
         return self._doubt_about_bytes(verdict, self._head(verdict.upload))
 
     def _doubt_about_image(self, verdict: "Verdict") -> "Failure | None":
-        """Why what was analysed may not be what is current, or all that it shows."""
+        """Why what was analyzed may not be what is current, or all that it shows."""
         upload = verdict.upload
         try:
             first, piece = self._read(upload, upload.version_id if verdict.is_pinned else None, 0)
@@ -105,7 +105,7 @@ class UploadBucket:
     def _doubt_about_refused(self, verdict: "Verdict", error: ClientError) -> "Failure | None":
         """Why an object that S3 does not give can't be approved.
 
-        A pinned version was readable when it was analysed: it is deleted or archived by now, or the fault is ours. In
+        A pinned version was readable when it was analyzed: it is deleted or archived by now, or the fault is ours. In
         place of an unpinned one there may be anything: archived, or encrypted with a key that is not for us (400 or
         403). HeadObject tells which object it is, so that no upload can hold up others by what replaced it.
 
@@ -121,7 +121,7 @@ class UploadBucket:
         raise error
 
     def _doubt_about_bytes(self, verdict: "Verdict", stored: StoredObject | None) -> "Failure | None":
-        """Why what is stored may not be what was analysed."""
+        """Why what is stored may not be what was analyzed."""
         if verdict.is_pinned:
             return GONE if stored is None else None
         upload = verdict.upload

@@ -28,7 +28,7 @@ _Entry = TypeVar("_Entry")
 
 ITEMS_A_CALL = 100
 
-#: Reasons of a cancelled transaction that another try may not meet again (API reference, TransactWriteItems).
+#: Reasons of a canceled transaction that another try may not meet again (API reference, TransactWriteItems).
 _PASSING = frozenset({"None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 _TRIES = 8
 

@@ -111,7 +111,7 @@ class WorkBucket:
         return list(chunk.images(self.lines(self._name, chunk.index_key)))
 
     def read_results(self, chunk: Chunk) -> list[bytes]:
-        """The lines of a chunk's result file; none if nothing was analysed yet."""
+        """The lines of a chunk's result file; none if nothing was analyzed yet."""
         return (self.read_optional(self._name, chunk.results_key) or b"").splitlines()
 
     def read_chunk_lines(self, chunk: Chunk) -> dict[int, ChunkLine]:

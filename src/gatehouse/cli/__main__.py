@@ -92,7 +92,7 @@ batch.command("show", short_help="Show where a batch stands, and what to do.")(s
 batch.command("resubmit", short_help="Resubmit a failed batch whole.")(resubmit)
 app.add_typer(batch, short_help="Look into batches, and resubmit failed ones.")
 
-app.command(short_help="Have FAILED uploads analysed again.")(retry)
+app.command(short_help="Have FAILED uploads analyzed again.")(retry)
 app.command(short_help="Find objects of the bucket without a verdict.")(reconcile)
 app.command("upload-again", short_help="Copy objects onto themselves, to be moderated.")(upload_again)
 app.command(short_help="Print the script that completes commands.")(completion)

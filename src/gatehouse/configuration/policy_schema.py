@@ -4,8 +4,8 @@
 
 makes the file from what the domain says about labels, keys and bounds. A schema can't say all that the parser checks:
 values that contradict each other (review at or above block, a refinement that an earlier one hides), a content type
-that looks misspelt, and text that can't be printed. But for the name `$defs` nothing in it is newer than draft 7, which
-is all that some editors know.
+that looks misspelled, and text that can't be printed. But for the name `$defs` nothing in it is newer than draft 7,
+which is all that some editors know.
 """
 
 import json

@@ -137,7 +137,7 @@ class Settings:
         verdict_retention_days: days that final verdicts are kept, or None for ever.
         alarm_topic_arn: SNS topic that alarms are sent to, or None.
         encryption_key: `create` to have a key made, the ARN of one that exists, or None for AWS's own keys.
-        backfill_batches: batches of backfill lanes that are analysed at the same time; the others wait their turn.
+        backfill_batches: batches of backfill lanes that are analyzed at the same time; the others wait their turn.
         model_version: of Rekognition's moderation model that the policies were written for.
         animation_check: whether an image is approved only if it has no frames that nobody looked at.
     """
@@ -409,7 +409,7 @@ def _engine(section: Section, priority: Priority) -> Engine:
     if name not in list(Engine):
         raise section.error("engine", f"{quoted(name)} is no engine", f"write one of {', '.join(Engine)}")
     if priority is Priority.FAST and name != Engine.IMAGE:
-        problem = f"a fast lane is always analysed image by image, not by {name}"
+        problem = f"a fast lane is always analyzed image by image, not by {name}"
         raise section.conflict("engine", problem, "leave engine out, or write priority: live")
     return Engine(name)
 

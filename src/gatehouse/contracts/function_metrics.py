@@ -56,7 +56,7 @@ class AnalyzerMetric(StrEnum):
     """What the Analyzer counts with every run; a malformed message is counted alone."""
 
     #: Images that Rekognition answered for, and is paid for.
-    IMAGES_ANALYSED = "ImagesAnalysed"
+    IMAGES_ANALYZED = "ImagesAnalyzed"
     #: Images that Rekognition answered with an error of their own.
     IMAGES_REFUSED = "ImagesRefused"
     #: Calls that were too many for the account's rate.
@@ -100,7 +100,7 @@ class ResultsMetric(StrEnum):
     #: Uploads that only failed calls came back for, when they are first asked about again.
     STRAGGLERS = "Stragglers"
     #: Images that a bulk job is paid for, at most: it does not say which of the leftovers it looked at.
-    IMAGES_ANALYSED_IN_BULK = "ImagesAnalysedInBulk"
+    IMAGES_ANALYZED_IN_BULK = "ImagesAnalysedInBulk"
     #: Batches that Rekognition would start no job for, and the image engine took over.
     BULK_REFUSED = "BulkRefused"
     #: Batches whose jobs failed, and the image engine took over.
@@ -114,7 +114,7 @@ class SweeperMetric(StrEnum):
 
     #: Batches that have been open for half an hour or longer.
     BATCHES_OLD = "BatchesOld"
-    #: Batches that are still being analysed after far longer than one takes.
+    #: Batches that are still being analyzed after far longer than one takes.
     BATCHES_OVERDUE = "BatchesOverdue"
     #: Executions that had stopped, and go on where they did.
     BATCHES_REDRIVEN = "BatchesRedriven"

@@ -12,7 +12,7 @@ class LaneRoute:
 
     Attributes:
         queue_url: where an upload's event goes to be admitted.
-        overdue_hours: a batch that is still being analysed after so long is worth a look.
+        overdue_hours: a batch that is still being analyzed after so long is worth a look.
     """
 
     name: str

@@ -78,7 +78,7 @@ class ResultLine:
     Attributes:
         source: the image's `s3://bucket/key`.
         analysis: None if the line carries none.
-        n: the upload's number in its batch. Only our image engine writes it: it can analyse several versions of one
+        n: the upload's number in its batch. Only our image engine writes it: it can analyze several versions of one
             object, which a source alone does not tell apart.
         error: why there is no analysis. Only our image engine writes it; bulk reports errors in its summary.
         failed_calls: how often the image was asked about, where `error` is of the last call and not about the image;
@@ -100,7 +100,7 @@ _ANSWER_MEMBERS = ("ModerationLabels", "ModerationModelVersion", "ContentTypes",
 
 
 def answer_line(source: str, n: int, response: Mapping[str, Any]) -> str:
-    """The result line of an image that was analysed, without a line end."""
+    """The result line of an image that was analyzed, without a line end."""
     answer = {name: response[name] for name in _ANSWER_MEMBERS if name in response}
     return _json({"source-ref": source, "n": n, "detect-moderation-labels": answer})
 

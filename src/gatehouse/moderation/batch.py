@@ -1,4 +1,4 @@
-"""A batch: up to 10,000 uploads analysed together, and the files that describe it in the work bucket.
+"""A batch: up to 10,000 uploads analyzed together, and the files that describe it in the work bucket.
 
 `manifest.jsonl` is what Bulk Analysis reads, `uploads.jsonl` lists every upload of the batch with its number, and
 `execution.json` says to the workflow what it needs, and `batch.json` holds all the settings the batch keeps to its end,
@@ -74,7 +74,7 @@ class Refusal:
 
 
 def refusal_for(upload: Upload, attempt: int) -> Refusal | None:
-    """Tell the uploads that would cost an analysis and could never get one from those worth analysing."""
+    """Tell the uploads that would cost an analysis and could never get one from those worth analyzing."""
     if upload.size == 0:
         return Refusal(Status.UNSUPPORTED, Failure("EmptyObject", "the object has no bytes"))
     if upload.size > MAX_IMAGE_BYTES:
@@ -113,7 +113,7 @@ class BatchUpload:
 
     @property
     def is_overwritten(self) -> bool:
-        """Whether it was worth analysing, and its bytes can be asked for no more."""
+        """Whether it was worth analyzing, and its bytes can be asked for no more."""
         return self.refusal is None and is_overwritten(self.claim.upload, self.in_manifest)
 
     def refused_as(self, status: Status) -> bool:
@@ -145,7 +145,7 @@ class Batch:
     def of(
         cls, batch_id: str, lane: Lane, policies: Mapping[str, Policy], created_at: str, claims: Sequence[Claim]
     ) -> "Batch":
-        """Number the claims, refuse what can't be analysed, and choose the manifest's lines.
+        """Number the claims, refuse what can't be analyzed, and choose the manifest's lines.
 
         Args:
             policies: at least those the lane may need, by name.
@@ -182,7 +182,7 @@ class Batch:
         return _json(
             {
                 "uploads": len(self.uploads),
-                "analysable": sum(entry.in_manifest for entry in self.uploads),
+                "analyzable": sum(entry.in_manifest for entry in self.uploads),
                 "min_confidence": self.min_confidence,
                 "engine": self.lane.engine.value,
                 "adapter": self.lane.adapter,

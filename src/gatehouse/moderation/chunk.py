@@ -1,7 +1,7 @@
 """A chunk: 25 to 100 uploads of a batch that one run of the Analyzer handles in the image engine.
 
 A chunk is a stretch of lines of an uploads index, and has one result file with a name made of its first line. So
-whoever is given the chunk again, by a redelivered message, a redriven execution or a retry, finds what was analysed.
+whoever is given the chunk again, by a redelivered message, a redriven execution or a retry, finds what was analyzed.
 """
 
 import json
@@ -49,7 +49,7 @@ class Chunk:
         return f"{image_output_prefix(self.batch_id)}{self.image_pass}/{self.first}.jsonl"
 
     def images(self, index: Iterable[bytes]) -> Iterator["ChunkImage"]:
-        """The chunk's uploads that are worth analysing, read from the lines of its index.
+        """The chunk's uploads that are worth analyzing, read from the lines of its index.
 
         Not worth it are those that were refused before, and those whose bytes are gone (`is_overwritten`).
 
@@ -68,7 +68,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class ChunkImage:
-    """An upload to analyse, with its number in the batch."""
+    """An upload to analyze, with its number in the batch."""
 
     n: int
     upload: Upload

@@ -64,11 +64,11 @@ def speaks_of(upload: Upload, stored: StoredObject) -> bool:
 def doubt(
     upload: Upload, claimed_at: str, stored: StoredObject | None, aliases: Mapping[str, bool] | None = None
 ) -> Failure | None:
-    """Why the analysis can't approve this upload, or None if its bytes were the ones analysed.
+    """Why the analysis can't approve this upload, or None if its bytes were the ones analyzed.
 
     Args:
         upload: the upload an unpinned analysis would approve.
-        claimed_at: when its batch claimed it: before the analysis began. Bytes stored later may have been analysed.
+        claimed_at: when its batch claimed it: before the analysis began. Bytes stored later may have been analyzed.
         stored: the object's current version after the analysis ended, None if there is none.
         aliases: for each name in `aliases_of(key)`, whether an object of that name exists or did.
 
@@ -81,7 +81,7 @@ def doubt(
     if upload.version_id is not None:
         if stored is not None and stored.version_id == upload.version_id:
             return None
-        return Failure("NotAnalyzed", "another version of the object was current when it was analysed or soon after")
+        return Failure("NotAnalyzed", "another version of the object was current when it was analyzed or soon after")
     if aliases:
         message = "without versioning, nobody can tell which object a key with %, +, ?, # or dots was read as"
         return Failure("NotAnalyzed", f"{message}; turn on versioning")
@@ -96,7 +96,7 @@ def doubt(
 
 
 def _was_modified_since(upload: Upload, claimed_at: str, stored: StoredObject) -> bool:
-    """Whether an object without versions may have been put back after other bytes were analysed.
+    """Whether an object without versions may have been put back after other bytes were analyzed.
 
     Bytes that are put back after the analysis are modified neither before the claim nor before the upload's event. S3
     tells the second only, so within the second of the claim the event decides: modified in a second after the event's

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Engine(StrEnum):
-    """How a lane's batches are analysed; a verdict's engine is BULK or IMAGE, whichever answered.
+    """How a lane's batches are analyzed; a verdict's engine is BULK or IMAGE, whichever answered.
 
     AUTO takes the image engine when that would finish within a minute, else Bulk Analysis; and the image engine again
     where the account, the Region or the job refuses. Its facts are those of whichever of the two needs more care.

@@ -48,7 +48,7 @@ _SERVER_ERROR = 500
 
 
 def is_unsupported(code: str, message: str, adapter: str | None) -> bool:
-    """Whether the image itself is the reason, so that it could be analysed by nobody and never.
+    """Whether the image itself is the reason, so that it could be analyzed by nobody and never.
 
     Args:
         adapter: that was asked for, or None. An invalid parameter may be the adapter then.

@@ -32,7 +32,7 @@ class Lane:
         adapter: ARN of a Custom Moderation project version, or None for the base model.
         policy: name of the policy that judges this lane's uploads.
         policy_overrides: key prefix and name of the policy that judges the uploads under it instead; the longest wins.
-        engine: what analyses this lane's batches.
+        engine: what analyzes this lane's batches.
         priority: how urgent this lane is among the others.
         job_deadline_seconds: how long one analysis job may be waited for.
     """

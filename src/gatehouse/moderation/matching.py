@@ -18,7 +18,7 @@ from gatehouse.moderation.verdict import BY_POLICY, Verdict
 UNREADABLE = "UnreadableResult"
 CONTRADICTORY = Failure("ContradictoryResults", "two results for this upload disagree")
 NOT_ANALYZED = Failure("NotAnalyzed", "the analysis ended without a result for this upload")
-OLDER_UPLOAD = Failure("NotAnalyzed", "a newer upload of the same object was analysed in the same batch")
+OLDER_UPLOAD = Failure("NotAnalyzed", "a newer upload of the same object was analyzed in the same batch")
 OVERWRITTEN = Failure(SUPERSEDED, "the object was overwritten; the upload that did it is in the same batch")
 
 #: An expired adapter is ignored in silence and the base model answers (Developer Guide, managing-adapters.html). What
@@ -66,7 +66,7 @@ class BulkAnswers:
 
     Attributes:
         job_id: None if none was started.
-        job_failure: set if the job as a whole failed; every upload it was to analyse ends with it.
+        job_failure: set if the job as a whole failed; every upload it was to analyze ends with it.
         unreadable_lines: result lines that can't be trusted.
         repeated_lines: analyses of images that had one already.
     """
@@ -193,7 +193,7 @@ class ImageAnswers:
                     self.stragglers.add(result.n)
 
     def add_failure(self, uploads: Iterable[BatchUpload], failure: Failure) -> None:
-        """A chunk was given up; what was analysed before counts all the same."""
+        """A chunk was given up; what was analyzed before counts all the same."""
         for entry in uploads:
             self.failures.setdefault(entry.n, failure)
 

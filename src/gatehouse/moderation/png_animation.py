@@ -1,6 +1,6 @@
 """Whether a PNG has more to show than was looked at.
 
-Rekognition analyses one picture. A browser plays an animated PNG, whose other frames nobody has looked at: it is one by
+Rekognition analyzes one picture. A browser plays an animated PNG, whose other frames nobody has looked at: it is one by
 an `acTL` chunk before its first `IDAT` (PNG Specification, third edition, "Animation Control Chunk"). So an approval of
 a PNG needs its chunks up to there, which are read piece by piece.
 """
@@ -17,7 +17,7 @@ PIECE_BYTES = 16 * 1024
 MOST_PIECES = 8
 
 ANIMATED = Failure(
-    "Animated", "an animated PNG, of which only one picture is analysed; upload its frames as pictures of their own"
+    "Animated", "an animated PNG, of which only one picture is analyzed; upload its frames as pictures of their own"
 )
 UNREADABLE = Failure(
     "UnreadablePng", f"no pixels were found in a PNG within {MOST_PIECES} reads along its chunks; save it anew"

@@ -110,10 +110,10 @@ class BusinessDashboard(Construct):
     def _paid(self, label: str, factor: float = 1) -> cloudwatch.MathExpression:
         """Images that Rekognition was paid for: one by one as the image engine counts them, in bulk as Results does."""
         one_by_one = {
-            f"images{n}": analyzer.metric(AnalyzerMetric.IMAGES_ANALYSED) for n, analyzer in enumerate(self._analyzers)
+            f"images{n}": analyzer.metric(AnalyzerMetric.IMAGES_ANALYZED) for n, analyzer in enumerate(self._analyzers)
         }
         in_bulk = {
-            f"bulk{n}": lane.metrics.results(ResultsMetric.IMAGES_ANALYSED_IN_BULK)
+            f"bulk{n}": lane.metrics.results(ResultsMetric.IMAGES_ANALYZED_IN_BULK)
             for n, lane in enumerate(self._lanes)
         }
         return total(label, one_by_one | in_bulk, factor)

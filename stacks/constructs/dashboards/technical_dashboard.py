@@ -103,14 +103,14 @@ class TechnicalDashboard(Construct):
         )
 
     def _rekognition(self) -> Iterator[Row]:
-        good = "Good: far more images analysed than calls throttled; none failed, none put back."
+        good = "Good: far more images analyzed than calls throttled; none failed, none put back."
         yield (heading("Rekognition", good),)
         yield (
             graph(
                 "Image engine: images and calls, by priority",
                 "images, calls",
                 self._of_analyzers(
-                    (AnalyzerMetric.IMAGES_ANALYSED, "images analysed"),
+                    (AnalyzerMetric.IMAGES_ANALYZED, "images analyzed"),
                     (AnalyzerMetric.CALLS_THROTTLED, "calls throttled"),
                     (AnalyzerMetric.CALLS_FAILED, "calls failed"),
                 ),
@@ -138,20 +138,20 @@ class TechnicalDashboard(Construct):
             ),
         )
 
-    def _of_analyzers(self, *labelled: tuple[AnalyzerMetric, str]) -> list[cloudwatch.IMetric]:
+    def _of_analyzers(self, *labeled: tuple[AnalyzerMetric, str]) -> list[cloudwatch.IMetric]:
         """Metrics of each priority's Analyzer, with what each is called there."""
         return [
             one.metric(metric).with_(label=f"{one.priority}: {label}")
             for one in self._analyzers
-            for metric, label in labelled
+            for metric, label in labeled
         ]
 
-    def _of_results(self, *labelled: tuple[ResultsMetric, str]) -> list[cloudwatch.IMetric]:
+    def _of_results(self, *labeled: tuple[ResultsMetric, str]) -> list[cloudwatch.IMetric]:
         """Metrics that Results writes for each lane, with what each is called there."""
         return [
             lane.metrics.results(metric).with_(label=f"{lane.name}: {label}")
             for lane in self._lanes
-            for metric, label in labelled
+            for metric, label in labeled
         ]
 
 

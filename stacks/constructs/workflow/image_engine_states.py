@@ -30,7 +30,7 @@ _BACKLOG = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisibl
 
 
 class ImageEngineStates(Construct):
-    """Cut a pass into chunks, have each analysed, and remember which were given up.
+    """Cut a pass into chunks, have each analyzed, and remember which were given up.
 
     A fast lane's batches go to the queue at once. Others look first whether there is room, and where `auto` has not
     tried bulk yet, whether they are soon done; if not, they go back for it.
@@ -44,19 +44,19 @@ class ImageEngineStates(Construct):
         most = f"$contains($pass, 'stragglers') ? {MAX_CHUNK} : {analyzer.rate.chunk_size}"
         #: Uploads in a chunk of this pass, in JSONata.
         self._size = f"$min([{most}, $max([{least}, $ceil($passSize / {analyzer.rate.workers})])])"
-        self._analyse = self._analyse_images(analyzer)
+        self._analyze = self._analyze_images(analyzer)
         self._choice: sfn.Choice | None = None
-        self.start: sfn.IChainable = self._analyse
+        self.start: sfn.IChainable = self._analyze
         if analyzer.priority is not Priority.FAST:
             self._choice, self.start = self._look_first(analyzer)
 
     def next(self, following: sfn.IChainable, *, bulk: sfn.IChainable | None) -> None:
         """What comes after a pass; and, where there is bulk, what `auto` does first if the image engine takes long."""
-        self._analyse.next(following)
+        self._analyze.next(following)
         if self._choice is not None:
             if bulk is not None:
                 self._choice.when(self._is_long, bulk)
-            self._choice.when(self._is_room, self._analyse)
+            self._choice.when(self._is_room, self._analyze)
 
     def _look_first(self, analyzer: ImageAnalyzer) -> tuple[sfn.Choice, sfn.IChainable]:
         rate = analyzer.rate
@@ -87,28 +87,28 @@ class ImageEngineStates(Construct):
         wait.next(look)
         return choice, look.next(choice)
 
-    def _analyse_images(self, analyzer: ImageAnalyzer) -> sfn.Map:
+    def _analyze_images(self, analyzer: ImageAnalyzer) -> sfn.Map:
         chunks = f"($size := {self._size}; [[0..$ceil($passSize / $size) - 1].{{'first': $ * $size, 'size': $size}}])"
         failures = "[$filter($states.result, function($chunk) { $exists($chunk.code) })]"
         images = f"{{'pass': $pass, 'uploads': $passSize, 'size': {self._size}, 'failures': {failures}}}"
         # An earlier pass's stays: its uploads are FAILED, however well a later pass ends.
         first = f"($failures := {failures}; $count($failures) = 0 ? null : $failures[0])"
         failure = f"$failure != null ? $failure : {first}"
-        analyse = sfn.Map.jsonata(
+        analyze = sfn.Map.jsonata(
             self,
-            "Analyse images",
+            "Analyze images",
             items=sfn.ProvideItems.jsonata(f"{{% {chunks} %}}"),
             max_concurrency=analyzer.rate.chunks_under_way,
             assign={"images": f"{{% {images} %}}", "failure": f"{{% {failure} %}}"},
             outputs={},
         )
-        analyse.item_processor(self._analyse_chunk(analyzer))
-        return analyse
+        analyze.item_processor(self._analyze_chunk(analyzer))
+        return analyze
 
-    def _analyse_chunk(self, analyzer: ImageAnalyzer) -> sfn.IChainable:
+    def _analyze_chunk(self, analyzer: ImageAnalyzer) -> sfn.IChainable:
         task = tasks.SqsSendMessage.jsonata(
             self,
-            "Analyse chunk",
+            "Analyze chunk",
             queue=analyzer.queue,
             integration_pattern=sfn.IntegrationPattern.WAIT_FOR_TASK_TOKEN,
             # Engines differ in what they take for the time of a task with a heartbeat and none of its own.

@@ -1,4 +1,4 @@
-"""Backfill's turn: few of its batches are analysed at the same time, the oldest ones."""
+"""Backfill's turn: few of its batches are analyzed at the same time, the oldest ones."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -3,7 +3,7 @@
 Variables, set by "Read batch" and changed as the batch goes on:
 
     batchId   id of the batch and name of the execution
-    batch     what execution.json says: analysable, engine, minConfidence, adapter, deadline, manifest, output
+    batch     what execution.json says: analyzable, engine, minConfidence, adapter, deadline, manifest, output
     attempt   number of the media analysis job, from 1
     waited    seconds waited for this job. The deadline counts them rather than reading a clock, so that a redriven
               execution still has its time
@@ -58,7 +58,7 @@ class WorkflowDefinition(Construct):
     Args:
         analyzer: the image engine of the same priority.
         knows_bulk: whether a lane of the priority may use bulk.
-        backfill_batches: batches that are analysed at the same time, where the priority is backfill.
+        backfill_batches: batches that are analyzed at the same time, where the priority is backfill.
         key: what jobs are told to encrypt with, or None for Rekognition's own key.
     """
 
@@ -78,7 +78,7 @@ class WorkflowDefinition(Construct):
         write = self._write_verdicts(results)
         images = ImageEngineStates(self, "ImageEngine", analyzer=analyzer)
         # One state for both questions: each costs a transition for every batch.
-        engine = sfn.Choice.jsonata(self, "Which engine?").when(condition("$batch.analysable = 0"), write)
+        engine = sfn.Choice.jsonata(self, "Which engine?").when(condition("$batch.analyzable = 0"), write)
         attempt: sfn.IChainable | None = None
         if knows_bulk:
             bulk = BulkEngineStates(
@@ -107,7 +107,7 @@ class WorkflowDefinition(Construct):
         again.next(images)
         failed = sfn.Fail.jsonata(self, "Analysis failed", error="{% $failure.code %}", cause="{% $failure.message %}")
         write.next(
-            sfn.Choice.jsonata(self, "Analysed?")
+            sfn.Choice.jsonata(self, "Analyzed?")
             .when(condition("$again != null"), again)
             .when(condition("$failure = null"), sfn.Succeed.jsonata(self, "Done"))
             .otherwise(failed)
@@ -116,7 +116,7 @@ class WorkflowDefinition(Construct):
     def _read_batch(self, work: WorkBucket) -> tasks.CallAwsService:
         batch = (
             "($document := $parse($states.result.Body);"
-            " {'analysable': $document.analysable, 'engine': $document.engine,"
+            " {'analyzable': $document.analyzable, 'engine': $document.engine,"
             " 'minConfidence': $document.min_confidence, 'adapter': $document.adapter,"
             " 'deadline': $document.job_deadline_seconds, 'manifest': $document.manifest, 'output': $document.output})"
         )

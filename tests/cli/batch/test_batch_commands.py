@@ -378,7 +378,7 @@ def test_a_batch_that_is_not_there_is_told(gatehouse: Run, batch_id: str) -> Non
 
 def test_lanes_of_another_make_are_told(operated: Operated, gatehouse: Run) -> None:
     a_failed_batch(operated)
-    unknown = {"LANE": json.dumps({"name": "default", "colour": "red"})}
+    unknown = {"LANE": json.dumps({"name": "default", "color": "red"})}
     operated.deployed.calls.answer_always("GetFunctionConfiguration", lambda _: {"Environment": {"Variables": unknown}})
 
     result = gatehouse("batch", "resubmit", BATCH, "--yes")

@@ -1,4 +1,4 @@
-"""One command has what FAILED analysed again, whatever batches it was in, and touches nothing else."""
+"""One command has what FAILED analyzed again, whatever batches it was in, and touches nothing else."""
 
 import json
 from dataclasses import replace
@@ -199,7 +199,7 @@ def test_nothing_goes_back_without_a_yes(operated: Operated, gatehouse: Run) -> 
     result = gatehouse("retry", "--status", "FAILED", input="n\n")
 
     assert result.exit_code == 1
-    assert "1 FAILED uploads, into the queues of: default (1). They are analysed anew, and paid for." in result.stderr
+    assert "1 FAILED uploads, into the queues of: default (1). They are analyzed anew, and paid for." in result.stderr
     assert operated.bodies(INGEST) == []
 
 

@@ -151,7 +151,7 @@ def test_nothing_is_copied_in_a_dry_run_or_without_a_yes(
 
     result = gatehouse("upload-again", "a.jpg", *arguments, input="n\n")
 
-    assert "analysed and paid for: 1." in (result.stdout if arguments else result.stderr)
+    assert "analyzed and paid for: 1." in (result.stdout if arguments else result.stderr)
     assert ("Nothing was changed." in result.stderr) != bool(arguments)
     assert versions(versioned) == ["a.jpg"]
 

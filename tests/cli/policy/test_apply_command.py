@@ -550,9 +550,9 @@ def test_uploads_that_stay_pending_make_exit_status_3(
 
     assert result.exit_code == 3
     assert sum(patience.pauses) == 60 + 30
-    assert "Uploads still being analysed: 1." in result.stderr
+    assert "Uploads still being analyzed: 1." in result.stderr
     assert "run the same command again later" in one_line(result.stderr)
-    assert "| still being analysed | 1 |" in one_line(result.stdout)
+    assert "| still being analyzed | 1 |" in one_line(result.stdout)
 
 
 def test_what_becomes_final_under_the_old_version_meanwhile_is_judged_again(

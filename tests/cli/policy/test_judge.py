@@ -166,7 +166,7 @@ MISTAKES = {
     "\xff": "is not one JSON document",
     "[]": "an analysis has no ModerationLabels",
     '{"ModerationLabels": [{"Name": "Violence", "Confidence": 101}]}': "has a Confidence of 101",
-    '{"source-ref": "s3://uploads/cat.jpg"}': "says that the image could not be analysed",
+    '{"source-ref": "s3://uploads/cat.jpg"}': "says that the image could not be analyzed",
     '{"source-ref": 1, "ModerationLabels": []}': "a result line has no source-ref",
 }
 

@@ -300,7 +300,7 @@ def test_what_only_the_base_model_looked_at_is_not_approved(bench: Bench) -> Non
     assert (report.adapter_ignored, report.unchanged) == (1, 0)
 
 
-def test_an_approval_needs_the_object_that_was_analysed(bench: Bench) -> None:
+def test_an_approval_needs_the_object_that_was_analyzed(bench: Bench) -> None:
     bench.put(
         a_judged("there.jpg", FIGHT, OLD),
         a_judged("other.jpg", FIGHT, OLD),
@@ -659,7 +659,7 @@ def one_item_pages(deployed: Deployed) -> list[dict[str, Any]]:
     return requests
 
 
-# Uploads that are being analysed
+# Uploads that are being analyzed
 
 
 def test_what_is_pending_is_judged_again_once_the_old_policy_has_decided_it(bench: Bench) -> None:
@@ -735,7 +735,7 @@ def test_what_is_awaited_is_said(bench: Bench) -> None:
 
     bench.run(wait=30)
 
-    assert any("were being analysed: 7" in line for line in bench.told)
+    assert any("were being analyzed: 7" in line for line in bench.told)
 
 
 def test_uploads_under_another_policy_are_not_awaited(bench: Bench) -> None:

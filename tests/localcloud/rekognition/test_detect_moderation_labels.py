@@ -87,7 +87,7 @@ def test_images_in_s3_are_counted_once_they_have_an_answer(rekognition: Rekognit
     rekognition.storage.put("uploads", "a.jpg", EXPLOSION)
     detect(rekognition, IN_S3)
 
-    assert rekognition.counters()["images_analysed"] == {"s3://uploads/a.jpg": 1}
+    assert rekognition.counters()["images_analyzed"] == {"s3://uploads/a.jpg": 1}
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_images_in_s3_are_counted_once_they_have_an_answer(rekognition: Rekognit
     ],
     ids=["text", "empty", "cut off", "too large", "too small", "malformed plant"],
 )
-def test_an_image_that_cannot_be_analysed_is_refused(
+def test_an_image_that_cannot_be_analyzed_is_refused(
     rekognition: Rekognition, body: bytes, code: str, message: str
 ) -> None:
     rekognition.storage.put("uploads", "a.jpg", body)

@@ -150,7 +150,7 @@ def test_a_line_given_twice_is_processed_twice(rekognition: Rekognition) -> None
     job = rekognition.run()
 
     assert len(rekognition.results(job)) == 2
-    assert rekognition.counters()["images_analysed"] == {"s3://uploads/a.jpg": 2}
+    assert rekognition.counters()["images_analyzed"] == {"s3://uploads/a.jpg": 2}
 
 
 def test_images_are_read_when_the_job_runs(rekognition: Rekognition) -> None:
@@ -403,7 +403,7 @@ def test_a_list_request_out_of_bounds_is_refused(rekognition: Rekognition, reque
     assert error_code(error) == code
 
 
-def test_10000_tiny_images_are_analysed_in_one_job(rekognition: Rekognition) -> None:
+def test_10000_tiny_images_are_analyzed_in_one_job(rekognition: Rekognition) -> None:
     rekognition.storage.put("uploads", "a.jpg", SMOKING)
     rekognition.put_manifest(["a.jpg"] * 10_000)
 

@@ -1,4 +1,4 @@
-"""Misbehaviour on demand, through the admin path."""
+"""Misbehavior on demand, through the admin path."""
 
 import json
 from typing import Any
@@ -47,7 +47,7 @@ def sources(rekognition: Rekognition, job: dict[str, Any]) -> list[str]:
 
 
 def test_everything_is_quiet_at_first_and_after_a_delete(rekognition: Rekognition) -> None:
-    assert rekognition.counters() == {"jobs_started": 0, "images_analysed": {}, "calls": {}, "switches": QUIET}
+    assert rekognition.counters() == {"jobs_started": 0, "images_analyzed": {}, "calls": {}, "switches": QUIET}
 
     rekognition.switch(hold_jobs=True, concurrent_jobs=1, refuse_bulk=True, throttle_calls=3)
     status, _, body = service.handle_admin("DELETE", b"")
@@ -65,7 +65,7 @@ def test_the_next_jobs_fail_as_told_and_those_behind_succeed(rekognition: Rekogn
 
     assert (failed["Status"], failed["FailureDetails"]) == ("FAILED", {"Code": code, "Message": "as told"})
     assert succeeded["Status"] == "SUCCEEDED"
-    assert rekognition.counters()["images_analysed"] == {"s3://uploads/0.jpg": 1}
+    assert rekognition.counters()["images_analyzed"] == {"s3://uploads/0.jpg": 1}
 
 
 def test_a_repeated_token_uses_up_no_failure(rekognition: Rekognition) -> None:
@@ -83,7 +83,7 @@ def test_held_jobs_stay_queued(rekognition: Rekognition) -> None:
 
     job_id = rekognition.start()
     rekognition.job_when(job_id, lambda job: job["Status"] == "QUEUED")
-    assert rekognition.counters()["images_analysed"] == {}
+    assert rekognition.counters()["images_analyzed"] == {}
 
     rekognition.switch(hold_jobs=False)
     assert rekognition.finished(job_id)["Status"] == "SUCCEEDED"
@@ -334,7 +334,7 @@ def test_a_slow_pace_delays_the_results(rekognition: Rekognition) -> None:
     rekognition.configure(images_per_second=0.001)
 
     job_id = rekognition.start()
-    rekognition.job_when(job_id, lambda _: len(rekognition.counters()["images_analysed"]) == 2)
+    rekognition.job_when(job_id, lambda _: len(rekognition.counters()["images_analyzed"]) == 2)
 
     assert rekognition.job(job_id)["Status"] == "IN_PROGRESS"
     assert rekognition.storage.keys("work") == ["manifest.jsonl"]

@@ -7,7 +7,7 @@ from gatehouse.aws import verdict_table
 from gatehouse.aws.verdict_table import VerdictTable, VerdictTableBusyError
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.verdict_item import claim_from_item
-from tests.unit.aws_calls import cancelled
+from tests.unit.aws_calls import canceled
 from tests.unit.builders import a_claim, a_verdict, an_upload, uploads
 from tests.unit.conftest import TABLE, Storage
 
@@ -57,7 +57,7 @@ def test_claims_take_a_transaction_a_hundred(storage: Storage, count: int, trans
 
 def test_a_known_item_is_read_where_the_answer_leaves_it_out(storage: Storage) -> None:
     storage.table.claim([a_claim(batch_id="first")])
-    storage.calls.answer_next("TransactWriteItems", cancelled("ConditionalCheckFailed"), 400)
+    storage.calls.answer_next("TransactWriteItems", canceled("ConditionalCheckFailed"), 400)
 
     _, (taken,) = storage.table.claim([a_claim(batch_id="second")])
 
@@ -69,7 +69,7 @@ def test_a_passing_refusal_is_tried_again_after_a_pause(storage: Storage, code: 
     pauses: list[float] = []
     table = VerdictTable(storage.dynamodb, TABLE, pause=pauses.append)
     claims = [a_claim(upload) for upload in uploads(2)]
-    storage.calls.answer_next("TransactWriteItems", cancelled("None", code), 400)
+    storage.calls.answer_next("TransactWriteItems", canceled("None", code), 400)
 
     assert table.claim(claims) == (claims, [])
     assert len(pauses) == 1
@@ -79,7 +79,7 @@ def test_conflicts_and_losers_are_told_apart(storage: Storage) -> None:
     claims = [a_claim(upload) for upload in uploads(3)]
     storage.table.claim([a_claim(claims[0].upload, batch_id="first")])
     storage.calls.answer_next(
-        "TransactWriteItems", cancelled("ConditionalCheckFailed", "TransactionConflict", "None"), 400
+        "TransactWriteItems", canceled("ConditionalCheckFailed", "TransactionConflict", "None"), 400
     )
 
     held, taken = storage.table.claim(claims)
@@ -90,7 +90,7 @@ def test_conflicts_and_losers_are_told_apart(storage: Storage) -> None:
 
 def test_endless_conflicts_are_given_back_to_the_caller(storage: Storage) -> None:
     for _ in range(8):
-        storage.calls.answer_next("TransactWriteItems", cancelled("TransactionConflict"), 400)
+        storage.calls.answer_next("TransactWriteItems", canceled("TransactionConflict"), 400)
 
     with pytest.raises(VerdictTableBusyError, match="1 items"):
         storage.table.claim([a_claim()])
@@ -100,9 +100,9 @@ def test_endless_conflicts_are_given_back_to_the_caller(storage: Storage) -> Non
 @pytest.mark.parametrize(
     "body",
     [
-        cancelled("ValidationError"),
-        cancelled("ConditionalCheckFailed", "None"),
-        cancelled("ItemCollectionSizeLimitExceeded"),
+        canceled("ValidationError"),
+        canceled("ConditionalCheckFailed", "None"),
+        canceled("ItemCollectionSizeLimitExceeded"),
         {"Error": {"Code": "TransactionCanceledException", "Message": ""}},
         {"Error": {"Code": "ValidationException", "Message": ""}},
     ],
@@ -191,7 +191,7 @@ def test_what_decides_is_read_consistently(storage: Storage) -> None:
     asked: list[dict[str, Any]] = []
     storage.table.claim([a_claim()])
     storage.dynamodb.meta.events.register("provide-client-params", lambda params, **_: asked.append(params))
-    storage.calls.answer_next("TransactWriteItems", cancelled("ConditionalCheckFailed"), 400)
+    storage.calls.answer_next("TransactWriteItems", canceled("ConditionalCheckFailed"), 400)
 
     storage.table.pending([a_claim()])
     storage.table.claim([a_claim(batch_id="second")])

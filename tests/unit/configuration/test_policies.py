@@ -112,7 +112,7 @@ def test_a_policy_file_that_is_not_there_is_told(tmp_path: Path) -> None:
         (("rules", "Violence", "when", 0, "then"), 10),
         (("rules", "Violence", "when", 2), 9),
         (("rules", "Weapons", "review"), 5),
-        (("colour",), 2),
+        (("color",), 2),
     ],
 )
 def test_a_place_in_a_policy_has_the_line_of_its_deepest_key_in_the_file(
@@ -143,7 +143,7 @@ MISTAKES = {
     "rules: [": "1: not YAML: expected the node content, but found '<stream end>'",
     "": "1: the policy is not a mapping; write name, version, default and rules",
     "# nothing\n\n- allow": "3: the policy is not a mapping; write name, version, default and rules",
-    HEAD + "colour: red": "5: colour: unknown key; the keys are schema, name, version, description, default, rules",
+    HEAD + "color: red": "5: color: unknown key; the keys are schema, name, version, description, default, rules",
     HEAD.replace(
         "default: {review: 60}\n", ""
     ): '2: default: missing; say what happens to labels without a rule, as in "default: {review: 60}"',
@@ -327,7 +327,7 @@ def test_the_standard_policy_judges_the_samples_as_the_demo_shows_them() -> None
         "beach-umbrella.jpg": Status.REVIEW,
         "wine-still-life.jpg": Status.APPROVED,
         "cigarette.png": Status.REVIEW,
-        "grey-card.png": Status.BLOCKED,
+        "gray-card.png": Status.BLOCKED,
         "party/50% off + 🎉 for you.png": Status.APPROVED,
     }
 
@@ -344,7 +344,7 @@ def test_a_photograph_of_what_the_published_example_draws_is_judged_more_strictl
 
 def test_all_mistakes_of_a_file_are_found_in_the_order_of_its_lines(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text(
-        "name: Bad Name\nversion: 1\ncolour: red\nrules:\n  Violense: {review: 50}\n"
+        "name: Bad Name\nversion: 1\ncolor: red\nrules:\n  Violense: {review: 50}\n"
         "  Violence: {review: 90, block: 80}\n  Nudity: allow\n  Gambling: {review: 50, block: 40}\n",
         "utf-8",
     )
@@ -355,7 +355,7 @@ def test_all_mistakes_of_a_file_are_found_in_the_order_of_its_lines(tmp_path: Pa
         "1: name: 'Bad Name' is n",
         "1: default: missing; say",
         "2: version: 1 is not one",
-        "3: colour: unknown key; ",
+        "3: color: unknown key; ",
         "5: rules: Violense: 'Vio",
         "6: rules: Violence: revi",
         "7: rules: Nudity: 'Nudit",

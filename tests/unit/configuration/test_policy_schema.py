@@ -239,7 +239,7 @@ def test_parser_and_schema_refuse_all_beyond_the_bounds(document: Any) -> None:
         {"review": 80, "when": [{"content_types": {"animated": 70}, "then": "allow"}]},
     ],
 )
-def test_only_the_parser_compares_values_and_sees_misspelt_kinds(rule: object) -> None:
+def test_only_the_parser_compares_values_and_sees_misspelled_kinds(rule: object) -> None:
     document = _with({"default": rule})
 
     VALIDATOR.validate(document)

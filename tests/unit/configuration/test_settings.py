@@ -356,9 +356,9 @@ MISTAKES = {
     "live, backfill",
     lane("priority: [fast]"): "gatehouse.yaml:3: lanes.default.priority: a list is not text; write text",
     lane("prority: fast"): "gatehouse.yaml:3: lanes.default.prority: unknown key; did you mean priority?",
-    lane("{priority: fast, engine: bulk}"): "gatehouse.yaml:3: lanes.default.engine: a fast lane is always analysed "
+    lane("{priority: fast, engine: bulk}"): "gatehouse.yaml:3: lanes.default.engine: a fast lane is always analyzed "
     "image by image, not by bulk; leave engine out, or write priority: live",
-    lane("{priority: fast, engine: auto}"): "gatehouse.yaml:3: lanes.default.engine: a fast lane is always analysed "
+    lane("{priority: fast, engine: auto}"): "gatehouse.yaml:3: lanes.default.engine: a fast lane is always analyzed "
     "image by image, not by auto; leave engine out, or write priority: live",
     lane("{priority: fast, max_wait: 6}"): "gatehouse.yaml:3: lanes.default.max_wait: a fast lane does not wait 6 "
     "seconds for company; write 0 (or 5 at most), or priority: live",
@@ -697,7 +697,7 @@ def test_a_pattern_that_eventbridge_would_refuse_is_refused(tmp_path: Path) -> N
     assert "EventBridge takes 2048; use fewer" in message(tmp_path, lane(f"prefixes: {prefixes}"))
 
 
-def test_prefixes_of_other_lanes_count_towards_the_pattern(tmp_path: Path) -> None:
+def test_prefixes_of_other_lanes_count_toward_the_pattern(tmp_path: Path) -> None:
     others = "".join(f"  lane{number}: {{prefixes: [{'x' * 100}{number}/]}}\n" for number in range(19))
 
     assert "EventBridge takes 2048; use fewer" in message(tmp_path, f"lanes:\n  default: {{}}\n{others}")
@@ -833,7 +833,7 @@ def test_a_default_that_rekognition_would_hide_is_told_with_its_line(tmp_path: P
         load_settings(file, compile_policies(folder))
 
 
-def test_many_policies_count_towards_what_a_function_can_be_told(tmp_path: Path) -> None:
+def test_many_policies_count_toward_what_a_function_can_be_told(tmp_path: Path) -> None:
     overrides = {f"folder-{number:03}/": ("strict", "lenient")[number % 2] for number in range(120)}
 
     assert "bytes of its function's environment" in message(tmp_path, lane(f"policy_overrides: {overrides}"))

@@ -83,7 +83,7 @@ class Batcher:
         """A JSON Lines file of the work bucket."""
         return [json.loads(line) for line in self.storage.work.lines(WORK, key)]
 
-    def analysed(self) -> Counter[object]:
+    def analyzed(self) -> Counter[object]:
         """How often each object is in the manifest of a started execution."""
         started = self.executions.progress
         return Counter(line["source-ref"] for batch_id in started for line in self.lines(manifest_key(batch_id)))
@@ -180,7 +180,7 @@ def test_uploads_whose_policy_cannot_be_read_are_taken_over_once_it_can(batcher:
     batcher.policies = working
     batcher.admit_until_done(uploads(2))
 
-    assert batcher.analysed() == {upload.object: 1 for upload in uploads(2)}
+    assert batcher.analyzed() == {upload.object: 1 for upload in uploads(2)}
 
 
 def test_nothing_new_starts_nothing(batcher: Batcher) -> None:
@@ -191,16 +191,16 @@ def test_nothing_new_starts_nothing(batcher: Batcher) -> None:
 def test_duplicates_of_a_message_count_once(batcher: Batcher) -> None:
     batcher.admit([an_upload(), an_upload(), an_upload()])
 
-    assert batcher.analysed() == {an_upload().object: 1}
+    assert batcher.analyzed() == {an_upload().object: 1}
 
 
-def test_a_redelivered_event_is_not_analysed_twice(batcher: Batcher) -> None:
+def test_a_redelivered_event_is_not_analyzed_twice(batcher: Batcher) -> None:
     batcher.admit(uploads(2))
 
     admitted = batcher.admit(uploads(3))
 
     assert admitted.come_back == set()
-    assert batcher.analysed() == {upload.object: 1 for upload in uploads(3)}
+    assert batcher.analyzed() == {upload.object: 1 for upload in uploads(3)}
     assert len(batcher.executions.progress) == 2
 
 
@@ -234,7 +234,7 @@ def test_the_claim_of_a_dead_batcher_is_taken_over(batcher: Batcher) -> None:
     admitted = batcher.admit(uploads(3))
 
     assert (admitted.come_back, admitted.reclaimed, admitted.stuck_after_success) == (set(), 2, 0)
-    assert batcher.analysed() == {upload.object: 1 for upload in uploads(3)}
+    assert batcher.analyzed() == {upload.object: 1 for upload in uploads(3)}
     assert {claim_from_item(item).attempt for item in batcher.storage.items().values()} == {1}
 
 
@@ -299,7 +299,7 @@ def test_the_fourth_attempt_is_refused_and_needs_no_analysis(batcher: Batcher) -
     assert entry.refusal is not None
     assert (entry.refusal.status, entry.refusal.failure.code) == (Status.FAILED, "AttemptsExhausted")
     assert batch.manifest() == ""
-    assert batcher.analysed() == {an_upload().object: 3}
+    assert batcher.analyzed() == {an_upload().object: 3}
     assert batcher.executions.progress[batch.batch_id] is Progress.RUNNING
 
 
@@ -325,7 +325,7 @@ def test_two_batchers_at_once_share_the_uploads(batcher: Batcher) -> None:
     admitted = batcher.admit(uploads(3))
 
     assert len(other) == 1
-    assert batcher.analysed() == {upload.object: 1 for upload in uploads(3)}
+    assert batcher.analyzed() == {upload.object: 1 for upload in uploads(3)}
     assert admitted.come_back == other[0].come_back == set()
 
 
@@ -337,7 +337,7 @@ def test_a_batcher_does_not_start_what_another_is_about_to_write(batcher: Batche
 
     assert first.come_back == set()
     assert second[0].come_back == _identities(uploads(2))
-    assert batcher.analysed() == {upload.object: 1 for upload in uploads(3)}
+    assert batcher.analyzed() == {upload.object: 1 for upload in uploads(3)}
 
 
 def test_of_two_batchers_that_take_over_one_wins(batcher: Batcher) -> None:
@@ -350,7 +350,7 @@ def test_of_two_batchers_that_take_over_one_wins(batcher: Batcher) -> None:
 
     assert (other[0].reclaimed, admitted.reclaimed) == (2, 0)
     assert admitted.come_back == _identities(uploads(2))
-    assert batcher.analysed() == {upload.object: 1 for upload in uploads(2)}
+    assert batcher.analyzed() == {upload.object: 1 for upload in uploads(2)}
     assert batcher.admit(uploads(2)) == Admitted()
 
 
@@ -362,7 +362,7 @@ def test_a_failure_to_look_is_not_taken_for_missing_files(batcher: Batcher) -> N
 
     with pytest.raises(batcher.storage.s3.exceptions.ClientError):
         batcher.admit(uploads(1))
-    assert batcher.analysed() == {uploads(1)[0].object: 1}
+    assert batcher.analyzed() == {uploads(1)[0].object: 1}
 
 
 def test_uploads_of_one_object_in_any_order_each_get_a_claim(batcher: Batcher) -> None:
@@ -372,7 +372,7 @@ def test_uploads_of_one_object_in_any_order_each_get_a_claim(batcher: Batcher) -
     batcher.admit(versions[2:])
 
     assert set(batcher.storage.items()) == _identities(versions)
-    assert batcher.analysed() == {an_upload().object: 2}
+    assert batcher.analyzed() == {an_upload().object: 2}
 
 
 def test_an_old_batch_is_asked_about_once_however_many_of_its_uploads_come_again(batcher: Batcher) -> None:
@@ -415,7 +415,7 @@ def test_a_crash_anywhere_neither_loses_an_upload_nor_pays_twice(
     batcher.admit_until_done(found[:4])
     batcher.admit_until_done(found)
 
-    assert batcher.analysed() == {upload.object: 1 for upload in found}
+    assert batcher.analyzed() == {upload.object: 1 for upload in found}
     for item in batcher.storage.items().values():
         claim = claim_from_item(item)
         assert item["status"] == "PENDING"
@@ -494,7 +494,7 @@ def failed(batcher: Batcher) -> str:
     return first.batch_id
 
 
-def test_a_failed_upload_is_analysed_anew_if_somebody_asks(batcher: Batcher, failed: str) -> None:
+def test_a_failed_upload_is_analyzed_anew_if_somebody_asks(batcher: Batcher, failed: str) -> None:
     admitted = batcher.resubmit(uploads(2), failed)
 
     (batch,) = admitted.batches
@@ -507,14 +507,14 @@ def test_a_failed_upload_is_analysed_anew_if_somebody_asks(batcher: Batcher, fai
     assert held_by_nobody(batcher) == set()
 
 
-def test_asking_twice_analyses_once(batcher: Batcher, failed: str) -> None:
+def test_asking_twice_analyzes_once(batcher: Batcher, failed: str) -> None:
     batcher.resubmit(uploads(2), failed)
-    analysed = batcher.analysed()
+    analyzed = batcher.analyzed()
 
     again = batcher.resubmit(uploads(2), failed)
 
     assert again == Admitted()
-    assert batcher.analysed() == analysed
+    assert batcher.analyzed() == analyzed
 
 
 def test_a_failed_upload_stays_so_unless_its_own_batch_is_meant(batcher: Batcher, failed: str) -> None:
@@ -555,7 +555,7 @@ def test_a_batch_of_the_lanes_former_priority_is_not_started_under_the_new_one(
     assert admitted.reclaimed == (0 if progress is Progress.RUNNING else 2)
 
 
-def test_a_stopped_batch_that_somebody_resubmits_is_analysed_anew_from_the_first_attempt(batcher: Batcher) -> None:
+def test_a_stopped_batch_that_somebody_resubmits_is_analyzed_anew_from_the_first_attempt(batcher: Batcher) -> None:
     batcher.admit(uploads(2))
     former = batcher.holder(uploads(2)[0])
     batcher.end(Progress.STOPPED)
@@ -567,7 +567,7 @@ def test_a_stopped_batch_that_somebody_resubmits_is_analysed_anew_from_the_first
     assert held_by_nobody(batcher) == set()
 
 
-def test_a_batch_that_is_being_analysed_stays_where_it_is_though_somebody_resubmits_it(batcher: Batcher) -> None:
+def test_a_batch_that_is_being_analyzed_stays_where_it_is_though_somebody_resubmits_it(batcher: Batcher) -> None:
     batcher.admit(uploads(2))
     former = batcher.holder(uploads(2)[0])
 

@@ -151,7 +151,7 @@ def test_metrics_tell_what_became_of_the_images(deployed: Deployed, capsys: pyte
     output = capsys.readouterr().out
     emitted = metrics_in(output)
     assert emitted == {
-        AnalyzerMetric.IMAGES_ANALYSED: [2],
+        AnalyzerMetric.IMAGES_ANALYZED: [2],
         AnalyzerMetric.IMAGES_REFUSED: [1],
         AnalyzerMetric.CALLS_THROTTLED: [1],
         AnalyzerMetric.CALLS_FAILED: [2],
@@ -173,7 +173,7 @@ def test_a_run_keeps_time_for_the_last_answers_and_for_the_file(
     assert deployed.calls.made[DETECT] == calls
     assert deployed.waiting() == (0 if calls else 1)
     counts = metrics_in(capsys.readouterr().out)
-    assert (counts[AnalyzerMetric.CHUNKS_PUT_BACK], counts[AnalyzerMetric.IMAGES_ANALYSED]) == (
+    assert (counts[AnalyzerMetric.CHUNKS_PUT_BACK], counts[AnalyzerMetric.IMAGES_ANALYZED]) == (
         [0 if calls else 1],
         [calls],
     )
@@ -209,7 +209,7 @@ def test_one_instance_serves_one_chunk_after_another(deployed: Deployed, capsys:
         deployed.invoke(token="token-2")
 
     output = capsys.readouterr().out
-    assert metrics_in(output)[AnalyzerMetric.IMAGES_ANALYSED] == [0]
+    assert metrics_in(output)[AnalyzerMetric.IMAGES_ANALYZED] == [0]
     assert dimensions_in(output) == {("priority", "service", "live")}
 
 
@@ -230,8 +230,8 @@ def test_the_log_names_batches_and_neither_objects_nor_labels(
     written = deployed.log.getvalue()
     (line,) = [json.loads(line) for line in written.splitlines()]
     assert (line["message"], line["batch_id"], line["pass"], line["first"]) == ("chunk", "batch-1", "first", 0)
-    assert (line["outcome"], line["known"], line["straggling"]) == ("analysed", 0, 0)
-    assert (line["counts"][AnalyzerMetric.IMAGES_ANALYSED], line["counts"][AnalyzerMetric.IMAGES_REFUSED]) == (1, 1)
+    assert (line["outcome"], line["known"], line["straggling"]) == ("analyzed", 0, 0)
+    assert (line["counts"][AnalyzerMetric.IMAGES_ANALYZED], line["counts"][AnalyzerMetric.IMAGES_REFUSED]) == (1, 1)
     for secret in ("secret", "Weapons", "Violence"):
         assert secret not in written + capsys.readouterr().out
 
@@ -303,7 +303,7 @@ def test_something_unforeseen_brings_the_message_back_and_costs_no_other_image(
         deployed.invoke(deliveries=2)
 
     output = capsys.readouterr().out
-    assert metrics_in(output)[AnalyzerMetric.IMAGES_ANALYSED] == [1]
+    assert metrics_in(output)[AnalyzerMetric.IMAGES_ANALYZED] == [1]
     assert dimensions_in(output) == {("priority", "service", "live")}
 
 
@@ -333,7 +333,7 @@ def test_a_malformed_message_does_not_keep_the_next_one(deployed: Deployed, caps
     deployed.invoke()
 
     counts = metrics_in(capsys.readouterr().out)
-    assert counts[AnalyzerMetric.IMAGES_ANALYSED] == [1]
+    assert counts[AnalyzerMetric.IMAGES_ANALYZED] == [1]
     assert AnalyzerMetric.MESSAGES_MALFORMED not in counts
 
 

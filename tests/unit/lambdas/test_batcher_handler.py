@@ -173,7 +173,7 @@ def test_metrics_tell_what_became_of_the_messages(deployed: Deployed, capsys: py
     assert dimensions_in(output) == {(*EMITTED["batcher"].dimensions, "avatars")}
 
 
-def test_an_upload_that_failed_is_analysed_again_on_demand(
+def test_an_upload_that_failed_is_analyzed_again_on_demand(
     deployed: Deployed, capsys: pytest.CaptureFixture[str]
 ) -> None:
     deployed.invoke(s3_event(an_upload()))

@@ -128,7 +128,7 @@ class _BatchInProgress:
         return {} if n < APPROVALS else {"Violence": 95.0}
 
     def add_results(self, chunk: Chunk) -> None:
-        """The image engine has analysed a chunk."""
+        """The image engine has analyzed a chunk."""
         stretch = range(chunk.first, chunk.first + chunk.size)
         lines = [answer_line(self.uploads[n].object, n, an_answer(self.found_in(n))) for n in stretch]
         self._files[chunk.results_key] = "\n".join(lines)
@@ -209,7 +209,7 @@ def test_results_makes_a_transaction_a_hundred_a_publish_ten_and_a_look_an_appro
 
 
 @pytest.mark.parametrize(("finds_animations", "gets"), [(True, APPROVALS), (False, 0)])
-def test_results_reads_a_file_a_chunk_and_a_version_that_was_analysed_only_to_find_animations(
+def test_results_reads_a_file_a_chunk_and_a_version_that_was_analyzed_only_to_find_animations(
     calls: AwsCalls, finds_animations: bool, gets: int
 ) -> None:
     batch = _answer_from(calls, _BatchInProgress(version_id="v1"))
@@ -253,9 +253,9 @@ def test_an_analyzer_makes_a_call_an_image_and_5_a_chunk(calls: AwsCalls, batch:
         pause=clock.sleep,
     )
 
-    run = analysis.analyse(body, deliveries=1, until=float("inf"))
+    run = analysis.analyze(body, deliveries=1, until=float("inf"))
 
-    assert (run.outcome, run.analysed) == (ChunkOutcome.ANALYSED, CHUNK)
+    assert (run.outcome, run.analyzed) == (ChunkOutcome.ANALYZED, CHUNK)
     assert calls.made == Counter(
         SendTaskHeartbeat=1,
         GetObject=2,  # the index and the result file

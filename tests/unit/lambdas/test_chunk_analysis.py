@@ -104,7 +104,7 @@ class Workshop:
         }
         return json.dumps(document | fields)
 
-    def analyse(self, body: str | None = None, deliveries: int = 1, seconds: float = HOURS) -> ChunkRun:
+    def analyze(self, body: str | None = None, deliveries: int = 1, seconds: float = HOURS) -> ChunkRun:
         """One run of the Analyzer, which has this time for its calls."""
         states, sqs = boto3.client("stepfunctions"), boto3.client("sqs")
         rekognition = boto3.client("rekognition", config=Config(retries={"total_max_attempts": 1}))
@@ -118,7 +118,7 @@ class Workshop:
             pace=Pace(CALLS_PER_SECOND, clock.monotonic, clock.sleep),
             clock=clock.monotonic,
             pause=clock.sleep,
-        ).analyse(self.message() if body is None else body, deliveries, clock.monotonic() + seconds)
+        ).analyze(self.message() if body is None else body, deliveries, clock.monotonic() + seconds)
 
     def results(self, chunk: Chunk | None = None) -> dict[int, ResultLine]:
         """What the chunk's result file says, by the uploads' numbers."""
@@ -200,9 +200,9 @@ def test_each_image_of_a_chunk_gets_a_line_of_its_own(workshop: Workshop) -> Non
     violent = an_answer({"Violence": 95.0})
     workshop.answers = {found[1].key: [violent], found[2].key: [BROKEN]}
 
-    run = workshop.analyse()
+    run = workshop.analyze()
 
-    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, analysed=2, refused=1)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYZED, analyzed=2, refused=1)
     assert workshop.results() == {
         0: ResultLine(found[0].object, parse_answer(an_answer()), 0),
         1: ResultLine(found[1].object, parse_answer(violent), 1),
@@ -216,7 +216,7 @@ def test_rekognition_is_asked_what_the_message_says_about_the_version_that_was_u
     versions = [an_upload(sequencer=f"{n}", version_id=f"version-{n}") for n in range(2)]
     workshop.batch_of([*versions, an_upload("dog.jpg")])
 
-    workshop.analyse(workshop.message(min_confidence=12.5, adapter=ADAPTER))
+    workshop.analyze(workshop.message(min_confidence=12.5, adapter=ADAPTER))
 
     images = [asked.pop("Image")["S3Object"] for asked in workshop.asked]
     assert sorted(images, key=lambda image: image.get("Version", "")) == [
@@ -234,20 +234,20 @@ def test_a_chunk_is_its_own_stretch_of_the_batch_without_the_refused(workshop: W
     workshop.batch_of(found)
     workshop.chunk = Chunk("batch-1", ImagePass.FIRST, 1, 3)
 
-    run = workshop.analyse()
+    run = workshop.analyze()
 
     assert workshop.keys_asked() == [found[1].key, found[3].key]
     assert set(workshop.results()) == {1, 3}
     assert workshop.ends == [(SUCCEED, {"taskToken": "token-1", "output": '{"first": 1}'})]
-    assert run.analysed == 2
+    assert run.analyzed == 2
 
 
 def test_a_chunk_of_refused_uploads_costs_nothing_and_ends(workshop: Workshop) -> None:
     workshop.batch_of(uploads(3, size=0))
 
-    run = workshop.analyse()
+    run = workshop.analyze()
 
-    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYZED)
     assert workshop.asked == []
     assert workshop.storage.calls.made["PutObject"] == 0
     assert workshop.ends == [SUCCESS]
@@ -256,14 +256,14 @@ def test_a_chunk_of_refused_uploads_costs_nothing_and_ends(workshop: Workshop) -
 def test_an_overwritten_upload_costs_nothing_and_keeps_no_chunk_from_its_end(workshop: Workshop) -> None:
     workshop.batch_of([an_upload(sequencer="1"), an_upload(sequencer="2"), an_upload("dog.jpg")])
 
-    run = workshop.analyse()
+    run = workshop.analyze()
 
     assert workshop.keys_asked() == ["cat.jpg", "dog.jpg"]
     assert set(workshop.results()) == {1, 2}
-    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, analysed=2)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYZED, analyzed=2)
 
 
-def test_leftovers_are_analysed_apart_from_the_first_pass(workshop: Workshop) -> None:
+def test_leftovers_are_analyzed_apart_from_the_first_pass(workshop: Workshop) -> None:
     found = uploads(5)
     workshop.batch_of(found)
     settings = workshop.storage.work.read_settings("batch-1")
@@ -273,7 +273,7 @@ def test_leftovers_are_analysed_apart_from_the_first_pass(workshop: Workshop) ->
     workshop.storage.work.write_results(first, [answer_line(found[1].object, 1, an_answer())])
     workshop.chunk = Chunk("batch-1", ImagePass.LEFTOVERS, 0, 100)
 
-    workshop.analyse()
+    workshop.analyze()
 
     assert workshop.keys_asked() == [found[1].key, found[4].key]
     assert set(workshop.results()) == {1, 4}
@@ -287,27 +287,27 @@ def test_a_chunk_that_comes_again_pays_only_for_what_has_no_line(workshop: Works
     known = [answer_line(found[4].object, 4, violent), answer_line(found[1].object, 1, an_answer())]
     workshop.storage.work.write_results(workshop.chunk, [*known, '{"source-ref": "s3://uploads/image-00002.jpg", "n"'])
 
-    run = workshop.analyse(deliveries=2)
+    run = workshop.analyze(deliveries=2)
 
     assert workshop.keys_asked() == [found[n].key for n in (0, 2, 3, 5)]
     assert set(workshop.results()) == {0, 1, 2, 3, 4, 5}
     assert workshop.results()[4].analysis == parse_answer(violent)
-    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, analysed=4, known=2)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYZED, analyzed=4, known=2)
 
 
 def test_a_chunk_whose_end_was_not_heard_of_ends_without_a_call(workshop: Workshop) -> None:
     workshop.batch_of(uploads(3))
     workshop.storage.calls.kill(SUCCEED, "before")
     with pytest.raises(Killed):
-        workshop.analyse()
+        workshop.analyze()
     assert len(workshop.keys_asked()) == 3
     written = workshop.storage.calls.made["PutObject"]
 
-    run = workshop.analyse(deliveries=2)
+    run = workshop.analyze(deliveries=2)
 
     assert workshop.asked == []
     assert workshop.storage.calls.made["PutObject"] == written
-    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, known=3)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYZED, known=3)
     assert workshop.ends == [SUCCESS]
 
 
@@ -315,7 +315,7 @@ def test_a_chunk_nobody_waits_for_costs_nothing(workshop: Workshop) -> None:
     workshop.batch_of(uploads(3))
     workshop.is_waiting = False
 
-    run = workshop.analyse()
+    run = workshop.analyze()
 
     assert run == ChunkRun(workshop.chunk, ChunkOutcome.NOT_AWAITED)
     assert workshop.storage.calls.made == {HEARTBEAT: 1}
@@ -327,10 +327,10 @@ def test_an_outage_of_step_functions_costs_nothing_and_brings_the_message_back(w
     workshop.storage.calls.answer_next(HEARTBEAT, an_error("ServiceUnavailable", "later", 400))
 
     with pytest.raises(ClientError, match="ServiceUnavailable"):
-        workshop.analyse()
+        workshop.analyze()
     assert workshop.asked == []
 
-    assert workshop.analyse(deliveries=2).outcome is ChunkOutcome.ANALYSED
+    assert workshop.analyze(deliveries=2).outcome is ChunkOutcome.ANALYZED
 
 
 def test_throttling_never_becomes_a_line(workshop: Workshop) -> None:
@@ -338,9 +338,9 @@ def test_throttling_never_becomes_a_line(workshop: Workshop) -> None:
     workshop.batch_of(found)
     workshop.answers = {found[1].key: [*[THROTTLED] * 50, an_answer()]}
 
-    run = workshop.analyse()
+    run = workshop.analyze()
 
-    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, analysed=3, throttled=50)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYZED, analyzed=3, throttled=50)
     assert all(line.error is None for line in workshop.results().values())
 
 
@@ -350,10 +350,10 @@ def test_what_is_throttled_until_time_is_up_goes_on_under_a_new_message(workshop
     workshop.starved = frozenset({found[1].key, found[3].key})
     body = workshop.message()
 
-    run = workshop.analyse(body, deliveries=MAX_DELIVERIES, seconds=600.0)
+    run = workshop.analyze(body, deliveries=MAX_DELIVERIES, seconds=600.0)
 
     assert set(workshop.results()) == {0, 2, 4}
-    assert (run.outcome, run.analysed, run.refused, run.known) == (ChunkOutcome.PUT_BACK, 3, 0, 0)
+    assert (run.outcome, run.analyzed, run.refused, run.known) == (ChunkOutcome.PUT_BACK, 3, 0, 0)
     assert run.throttled > 2
     assert workshop.ends == []
     ((again, deliveries),) = workshop.messages()
@@ -362,11 +362,11 @@ def test_what_is_throttled_until_time_is_up_goes_on_under_a_new_message(workshop
 
     workshop.starved = frozenset()
     workshop.asked.clear()
-    run = workshop.analyse(again)
+    run = workshop.analyze(again)
 
     assert workshop.keys_asked() == [found[1].key, found[3].key]
     assert set(workshop.results()) == {0, 1, 2, 3, 4}
-    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, analysed=2, known=3)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYZED, analyzed=2, known=3)
     assert workshop.ends == [SUCCESS]
 
 
@@ -376,7 +376,7 @@ def test_a_run_without_time_makes_no_call_and_loses_nothing(workshop: Workshop) 
     workshop.storage.work.write_results(workshop.chunk, [answer_line(found[0].object, 0, an_answer())])
     written = workshop.storage.calls.made["PutObject"]
 
-    run = workshop.analyse(seconds=-1.0)
+    run = workshop.analyze(seconds=-1.0)
 
     assert run == ChunkRun(workshop.chunk, ChunkOutcome.PUT_BACK, known=1)
     assert workshop.asked == []
@@ -397,10 +397,10 @@ def test_no_call_is_made_after_its_time(workshop: Workshop, monkeypatch: pytest.
 
     workshop.storage.calls.answer_always(DETECT, detect)
 
-    run = workshop.analyse(seconds=2.0)
+    run = workshop.analyze(seconds=2.0)
 
     assert calls == [n / CALLS_PER_SECOND for n in range(9)]
-    assert (run.outcome, run.analysed) == (ChunkOutcome.PUT_BACK, 9)
+    assert (run.outcome, run.analyzed) == (ChunkOutcome.PUT_BACK, 9)
     assert set(workshop.results()) == set(range(9))
 
 
@@ -411,7 +411,7 @@ def test_a_run_ends_in_time_however_long_it_is_throttled(workshop: Workshop, sec
     workshop.answers = {upload.key: [THROTTLED]}
     until = workshop.clock.monotonic() + seconds
 
-    run = workshop.analyse(seconds=seconds)
+    run = workshop.analyze(seconds=seconds)
 
     assert workshop.clock.monotonic() <= until
     assert run == ChunkRun(workshop.chunk, ChunkOutcome.PUT_BACK, throttled=len(workshop.asked))
@@ -428,10 +428,10 @@ def test_an_image_that_only_fails_is_left_for_the_next_pass_after_its_tries(
     workshop.answers = {found[1].key: [failure]}
     tries = image_pass.tries
 
-    run = workshop.analyse()
+    run = workshop.analyze()
 
     assert workshop.keys_asked() == [found[0].key, *[found[1].key] * tries, found[2].key]
-    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, analysed=2, straggling=1, failed=tries)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYZED, analyzed=2, straggling=1, failed=tries)
     assert workshop.results()[1] == ResultLine(found[1].object, None, 1, _error(failure), failed_calls=tries)
     assert workshop.ends == [SUCCESS]
     assert workshop.messages() == []
@@ -443,11 +443,11 @@ def test_a_run_ends_without_delay_once_only_failing_images_are_left(workshop: Wo
     workshop.answers = {found[24].key: [FAILED]}
 
     began = workshop.clock.monotonic()
-    run = workshop.analyse()
+    run = workshop.analyze()
 
     calls = 24 + ImagePass.FIRST.tries
     assert run == ChunkRun(
-        workshop.chunk, ChunkOutcome.ANALYSED, analysed=24, straggling=1, failed=ImagePass.FIRST.tries
+        workshop.chunk, ChunkOutcome.ANALYZED, analyzed=24, straggling=1, failed=ImagePass.FIRST.tries
     )
     assert workshop.clock.monotonic() - began < 2 * calls / CALLS_PER_SECOND  # by the test's own clock
 
@@ -457,9 +457,9 @@ def test_failures_of_all_kinds_count_together_and_throttling_does_not(workshop: 
     workshop.batch_of([upload])
     workshop.answers = {upload.key: [THROTTLED, DENIED, THROTTLED, TIMEOUT, *[THROTTLED] * 20, FAILED, an_answer()]}
 
-    run = workshop.analyse()
+    run = workshop.analyze()
 
-    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, straggling=1, throttled=22, failed=3)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYZED, straggling=1, throttled=22, failed=3)
     assert workshop.results()[0] == ResultLine(upload.object, None, 0, _error(FAILED), failed_calls=3)
 
 
@@ -469,9 +469,9 @@ def test_an_error_that_passes_leaves_no_trace(workshop: Workshop) -> None:
     failed = ImagePass.FIRST.tries - 1
     workshop.answers = {upload.key: [*[FAILED] * failed, an_answer()]}
 
-    run = workshop.analyse()
+    run = workshop.analyze()
 
-    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, analysed=1, failed=failed)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYZED, analyzed=1, failed=failed)
     assert workshop.results() == {0: ResultLine(upload.object, parse_answer(an_answer()), 0)}
 
 
@@ -487,10 +487,10 @@ def test_a_call_that_fails_slowly_uses_up_all_tries(workshop: Workshop, seconds:
 
     workshop.storage.calls.answer_always(DETECT, detect)
 
-    run = workshop.analyse()
+    run = workshop.analyze()
 
     assert len(workshop.asked) == calls
-    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, straggling=1, failed=calls)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYZED, straggling=1, failed=calls)
 
 
 def test_tries_count_across_runs_of_a_chunk(workshop: Workshop) -> None:
@@ -500,10 +500,10 @@ def test_tries_count_across_runs_of_a_chunk(workshop: Workshop) -> None:
     once = error_line(found[1].object, 1, _error(TIMEOUT), failed_calls=ImagePass.FIRST.tries - 1)
     workshop.storage.work.write_results(workshop.chunk, [once])
 
-    run = workshop.analyse(deliveries=2)
+    run = workshop.analyze(deliveries=2)
 
     assert workshop.keys_asked() == [found[0].key, found[1].key]
-    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, analysed=1, straggling=1, failed=1)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYZED, analyzed=1, straggling=1, failed=1)
     assert workshop.results()[1].failed_calls == ImagePass.FIRST.tries
 
 
@@ -513,13 +513,13 @@ def test_an_image_that_used_up_its_tries_is_not_asked_about_again_in_its_pass(wo
     workshop.answers = {found[1].key: [FAILED]}
     workshop.storage.calls.kill(SUCCEED, "before")
     with pytest.raises(Killed):
-        workshop.analyse()
+        workshop.analyze()
     workshop.asked.clear()
 
-    run = workshop.analyse(deliveries=2)
+    run = workshop.analyze(deliveries=2)
 
     assert workshop.asked == []
-    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, known=2)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYZED, known=2)
     assert workshop.results()[1].failed_calls == ImagePass.FIRST.tries
     assert workshop.ends == [SUCCESS]
 
@@ -532,14 +532,14 @@ def test_a_failure_that_time_did_not_allow_to_repeat_is_counted_and_goes_on_unde
     workshop.answers = {upload.key: [FAILED, an_answer()]}
     body = workshop.message()
 
-    run = workshop.analyse(body, seconds=0.0)
+    run = workshop.analyze(body, seconds=0.0)
 
     assert workshop.keys_asked() == [upload.key]
     assert run == ChunkRun(workshop.chunk, ChunkOutcome.PUT_BACK, failed=1)
     assert workshop.results()[0] == ResultLine(upload.object, None, 0, _error(FAILED), failed_calls=1)
     assert workshop.put_back() == [ChunkMessage.parse(body)]
 
-    assert workshop.analyse(body).outcome is ChunkOutcome.ANALYSED
+    assert workshop.analyze(body).outcome is ChunkOutcome.ANALYZED
     assert workshop.results()[0] == ResultLine(upload.object, parse_answer(an_answer()), 0)
 
 
@@ -549,9 +549,9 @@ def test_a_chunk_waits_for_what_is_throttled_and_keeps_what_failed(workshop: Wor
     workshop.answers = {found[1].key: [FAILED]}
     workshop.starved = frozenset({found[0].key})
 
-    run = workshop.analyse(seconds=1000.0)
+    run = workshop.analyze(seconds=1000.0)
 
-    assert (run.outcome, run.analysed, run.straggling) == (ChunkOutcome.PUT_BACK, 1, 1)
+    assert (run.outcome, run.analyzed, run.straggling) == (ChunkOutcome.PUT_BACK, 1, 1)
     assert {n: line.failed_calls for n, line in workshop.results().items()} == {1: 3, 2: 0}
     assert len(workshop.put_back()) == 1
 
@@ -562,7 +562,7 @@ def test_a_count_of_failed_calls_outlives_a_run_that_is_only_throttled(workshop:
     workshop.storage.work.write_results(workshop.chunk, [error_line(upload.object, 0, _error(FAILED), 2)])
     workshop.answers = {upload.key: [THROTTLED]}
 
-    assert workshop.analyse(seconds=60.0).outcome is ChunkOutcome.PUT_BACK
+    assert workshop.analyze(seconds=60.0).outcome is ChunkOutcome.PUT_BACK
 
     assert workshop.results()[0].failed_calls == 2
 
@@ -577,7 +577,7 @@ def test_something_unforeseen_with_one_image_costs_no_other_its_answer(
     workshop.answers = {found[2].key: [unforeseen], found[5].key: [FAILED, an_answer()], found[39].key: [unforeseen]}
 
     with pytest.raises(type(unforeseen), match=str(unforeseen)):
-        workshop.analyse()
+        workshop.analyze()
 
     assert set(workshop.results()) == set(range(40)) - {2, 39}
     assert workshop.ends == []
@@ -585,10 +585,10 @@ def test_something_unforeseen_with_one_image_costs_no_other_its_answer(
 
     workshop.asked.clear()
     workshop.answers.clear()
-    run = workshop.analyse(deliveries=2)
+    run = workshop.analyze(deliveries=2)
 
     assert workshop.keys_asked() == [found[2].key, found[39].key]
-    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, analysed=2, known=38)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYZED, analyzed=2, known=38)
     assert workshop.ends == [SUCCESS]
 
 
@@ -598,7 +598,7 @@ def test_something_unforeseen_with_the_only_image_is_raised(workshop: Workshop) 
     workshop.answers = {upload.key: [RuntimeError("odd")]}
 
     with pytest.raises(RuntimeError, match="odd"):
-        workshop.analyse()
+        workshop.analyze()
 
     assert workshop.results() == {}
     assert workshop.ends == []
@@ -609,7 +609,7 @@ def test_an_error_about_the_image_itself_costs_one_call(workshop: Workshop) -> N
     workshop.batch_of([upload])
     workshop.answers = {upload.key: [BROKEN]}
 
-    workshop.analyse()
+    workshop.analyze()
 
     assert workshop.keys_asked() == [upload.key]
 
@@ -619,7 +619,7 @@ def test_a_chunk_that_came_too_often_is_given_up_with_what_it_has(workshop: Work
     workshop.batch_of(found)
     workshop.storage.work.write_results(workshop.chunk, [answer_line(found[0].object, 0, an_answer())])
 
-    run = workshop.analyse(deliveries=MAX_DELIVERIES + 1)
+    run = workshop.analyze(deliveries=MAX_DELIVERIES + 1)
 
     assert run == ChunkRun(workshop.chunk, ChunkOutcome.GIVEN_UP)
     assert workshop.asked == []
@@ -632,14 +632,14 @@ def test_a_chunk_that_came_too_often_is_given_up_with_what_it_has(workshop: Work
 def test_the_last_delivery_is_still_a_try(workshop: Workshop) -> None:
     workshop.batch_of(uploads(1))
 
-    assert workshop.analyse(deliveries=MAX_DELIVERIES).outcome is ChunkOutcome.ANALYSED
+    assert workshop.analyze(deliveries=MAX_DELIVERIES).outcome is ChunkOutcome.ANALYZED
 
 
 def test_a_chunk_that_came_too_often_and_is_not_awaited_is_dropped(workshop: Workshop) -> None:
     workshop.batch_of(uploads(1))
     workshop.is_waiting = False
 
-    assert workshop.analyse(deliveries=MAX_DELIVERIES + 1).outcome is ChunkOutcome.NOT_AWAITED
+    assert workshop.analyze(deliveries=MAX_DELIVERIES + 1).outcome is ChunkOutcome.NOT_AWAITED
     assert workshop.ends == []
 
 
@@ -653,17 +653,17 @@ def test_a_worker_killed_among_its_calls_costs_the_lines_it_had_not_written(work
     workshop.storage.calls.kill("PutObject", "before")  # a killed process writes nothing down either
 
     with pytest.raises(Killed):
-        workshop.analyse()
+        workshop.analyze()
 
     assert set(workshop.results()) == set(known)
     assert workshop.ends == []
     unknown = sorted(upload.key for n, upload in enumerate(found) if n not in known)
     assert set(workshop.keys_asked()) <= set(unknown)
 
-    run = workshop.analyse(deliveries=2)
+    run = workshop.analyze(deliveries=2)
 
     assert workshop.keys_asked() == unknown
-    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, analysed=30, known=10)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYZED, analyzed=30, known=10)
     assert set(workshop.results()) == set(range(40))
     assert workshop.results()[4].analysis == parse_answer(an_answer({"Violence": 95.0}))
 
@@ -683,13 +683,13 @@ def test_a_worker_killed_anywhere_ends_its_chunk_the_next_time(
     workshop.batch_of(uploads(3))
     workshop.storage.calls.kill(operation, when)
     with pytest.raises(Killed):
-        workshop.analyse()
+        workshop.analyze()
     paid = len(workshop.keys_asked())
     assert workshop.ends == []
 
-    run = workshop.analyse(deliveries=2)
+    run = workshop.analyze(deliveries=2)
 
-    assert run.outcome is ChunkOutcome.ANALYSED
+    assert run.outcome is ChunkOutcome.ANALYZED
     assert paid + len(workshop.keys_asked()) == 3 + paid_again
     assert set(workshop.results()) == {0, 1, 2}
     assert workshop.ends == [SUCCESS]
@@ -699,10 +699,10 @@ def test_a_worker_killed_once_the_workflow_knows_leaves_nothing_to_do(workshop: 
     workshop.batch_of(uploads(3))
     workshop.storage.calls.kill(SUCCEED, "after")
     with pytest.raises(Killed):
-        workshop.analyse()
+        workshop.analyze()
     workshop.asked.clear()
 
-    assert workshop.analyse(deliveries=2).outcome is ChunkOutcome.NOT_AWAITED
+    assert workshop.analyze(deliveries=2).outcome is ChunkOutcome.NOT_AWAITED
     assert workshop.asked == []
     assert workshop.ends == [SUCCESS]
 
@@ -713,13 +713,13 @@ def test_a_worker_killed_between_file_and_message_is_followed_by_its_own_message
     workshop.starved = frozenset({found[1].key})
     workshop.storage.calls.kill("SendMessage", "before")
     with pytest.raises(Killed):
-        workshop.analyse(seconds=60.0)
+        workshop.analyze(seconds=60.0)
     assert set(workshop.results()) == {0, 2}
     assert workshop.messages() == []
     workshop.starved = frozenset()
     workshop.asked.clear()
 
-    workshop.analyse(deliveries=2)
+    workshop.analyze(deliveries=2)
 
     assert workshop.keys_asked() == [found[1].key]
     assert workshop.ends == [SUCCESS]
@@ -731,7 +731,7 @@ def test_the_workflow_hears_of_nothing_that_is_not_written(workshop: Workshop, o
     workshop.storage.calls.kill(operation, "before")
 
     with pytest.raises(Killed):
-        workshop.analyse()
+        workshop.analyze()
 
     assert workshop.ends == []
     assert set(workshop.results()) == (set() if operation == "PutObject" else {0, 1, 2})
@@ -742,7 +742,7 @@ def test_a_file_that_cannot_be_written_brings_the_message_back(workshop: Worksho
     workshop.storage.calls.answer_next("PutObject", an_error("AccessDenied", "no", 403))
 
     with pytest.raises(ClientError, match="AccessDenied"):
-        workshop.analyse()
+        workshop.analyze()
 
     assert workshop.ends == []
     assert workshop.messages() == []
@@ -754,7 +754,7 @@ def test_a_file_that_may_not_be_read_is_not_taken_for_absent(workshop: Workshop)
     workshop.storage.calls.answer_always("GetObject", lambda asked: denied if "analysis" in asked["url"] else None)
 
     with pytest.raises(ClientError, match="AccessDenied"):
-        workshop.analyse()
+        workshop.analyze()
     assert workshop.asked == []
 
 
@@ -763,18 +763,18 @@ def test_a_workflow_that_stops_waiting_during_the_run_finds_the_answers_later(wo
     workshop.batch_of(found)
     workshop.storage.calls.interrupt("PutObject", lambda: setattr(workshop, "is_waiting", False))
 
-    run = workshop.analyse()
+    run = workshop.analyze()
 
-    assert run == ChunkRun(workshop.chunk, ChunkOutcome.NOT_AWAITED, analysed=3)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.NOT_AWAITED, analyzed=3)
     assert workshop.ends == []
     assert workshop.messages() == []
     workshop.asked.clear()
     workshop.is_waiting = True  # the execution was redriven: another message, another token
 
-    run = workshop.analyse(workshop.message(token="token-2"))
+    run = workshop.analyze(workshop.message(token="token-2"))
 
     assert workshop.asked == []
-    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, known=3)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYZED, known=3)
     assert workshop.ends == [(SUCCEED, {"taskToken": "token-2", "output": '{"first": 0}'})]
 
 
@@ -784,18 +784,18 @@ def test_a_rest_nobody_waits_for_any_more_is_not_put_back(workshop: Workshop) ->
     workshop.starved = frozenset({found[1].key})
     workshop.storage.calls.interrupt("PutObject", lambda: setattr(workshop, "is_waiting", False))
 
-    run = workshop.analyse(seconds=60.0)
+    run = workshop.analyze(seconds=60.0)
 
-    assert (run.outcome, run.analysed) == (ChunkOutcome.NOT_AWAITED, 2)
+    assert (run.outcome, run.analyzed) == (ChunkOutcome.NOT_AWAITED, 2)
     assert set(workshop.results()) == {0, 2}
     assert workshop.messages() == []
 
 
 def test_two_workers_with_the_same_chunk_end_it_once(workshop: Workshop) -> None:
     workshop.batch_of(uploads(3))
-    workshop.storage.calls.interrupt("PutObject", lambda: workshop.analyse(deliveries=2))
+    workshop.storage.calls.interrupt("PutObject", lambda: workshop.analyze(deliveries=2))
 
-    run = workshop.analyse()
+    run = workshop.analyze()
 
     assert run.outcome is ChunkOutcome.NOT_AWAITED
     assert workshop.ends == [SUCCESS]
@@ -809,11 +809,11 @@ def test_a_worker_out_of_time_loses_no_line_of_another_one_with_the_same_chunk(w
     line = answer_line(found[1].object, 1, an_answer({"Violence": 95.0}))
     workshop.storage.calls.interrupt(DETECT, lambda: workshop.storage.work.write_results(workshop.chunk, [line]))
 
-    run = workshop.analyse(seconds=60.0)
+    run = workshop.analyze(seconds=60.0)
 
     assert set(workshop.results()) == {0, 1, 2, 4}
     assert workshop.results()[1].analysis == parse_answer(an_answer({"Violence": 95.0}))
-    assert (run.outcome, run.analysed) == (ChunkOutcome.PUT_BACK, 3)
+    assert (run.outcome, run.analyzed) == (ChunkOutcome.PUT_BACK, 3)
     assert len(workshop.messages()) == 1
 
 
@@ -831,12 +831,12 @@ def test_a_workers_failures_replace_no_answer_of_another_one_with_the_same_chunk
     answers = [answer_line(upload.object, n, an_answer({"Violence": 95.0})) for n, upload in enumerate(found)]
     workshop.storage.calls.interrupt(DETECT, lambda: workshop.storage.work.write_results(workshop.chunk, answers))
 
-    run = workshop.analyse()
+    run = workshop.analyze()
 
     assert {n: line.analysis for n, line in workshop.results().items()} == dict.fromkeys(
         range(2), parse_answer(an_answer({"Violence": 95.0}))
     )
-    assert run.outcome is ChunkOutcome.ANALYSED
+    assert run.outcome is ChunkOutcome.ANALYZED
 
 
 def test_of_two_workers_failures_the_one_that_is_charged_with_more_calls_counts(workshop: Workshop) -> None:
@@ -846,7 +846,7 @@ def test_of_two_workers_failures_the_one_that_is_charged_with_more_calls_counts(
     twins = [error_line(found[n].object, n, _error(TIMEOUT), calls) for n, calls in ((0, 2), (1, 1))]
     workshop.storage.calls.interrupt(DETECT, lambda: workshop.storage.work.write_results(workshop.chunk, twins))
 
-    workshop.analyse(seconds=0.0)
+    workshop.analyze(seconds=0.0)
 
     assert {n: line.failed_calls for n, line in workshop.results().items()} == {0: 2, 1: 1}
 
@@ -858,9 +858,9 @@ def test_what_another_worker_has_completed_is_not_put_back(workshop: Workshop) -
     line = answer_line(found[1].object, 1, an_answer())
     workshop.storage.calls.interrupt(DETECT, lambda: workshop.storage.work.write_results(workshop.chunk, [line]))
 
-    run = workshop.analyse(seconds=60.0)
+    run = workshop.analyze(seconds=60.0)
 
-    assert run.outcome is ChunkOutcome.ANALYSED
+    assert run.outcome is ChunkOutcome.ANALYZED
     assert set(workshop.results()) == {0, 1, 2}
     assert workshop.ends == [SUCCESS]
     assert workshop.messages() == []
@@ -869,18 +869,18 @@ def test_what_another_worker_has_completed_is_not_put_back(workshop: Workshop) -
 @pytest.mark.parametrize("body", ["", "{}", '{"token": "token-1"}'])
 def test_a_message_that_is_not_the_workflows_costs_nothing(workshop: Workshop, body: str) -> None:
     with pytest.raises(ChunkMessageError):
-        workshop.analyse(body)
+        workshop.analyze(body)
 
     assert workshop.storage.calls.made == {}
 
 
-def test_a_full_chunk_is_analysed_whole_however_many_of_its_calls_are_throttled(workshop: Workshop) -> None:
+def test_a_full_chunk_is_analyzed_whole_however_many_of_its_calls_are_throttled(workshop: Workshop) -> None:
     found = uploads(100)
     workshop.batch_of(found)
     workshop.answers = {upload.key: [THROTTLED, an_answer()] for upload in found[::3]}
 
-    run = workshop.analyse()
+    run = workshop.analyze()
 
-    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYSED, analysed=100, throttled=34)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYZED, analyzed=100, throttled=34)
     assert workshop.keys_asked() == sorted([upload.key for upload in found] + [upload.key for upload in found[::3]])
     assert len(workshop.results()) == 100 > PARALLEL_CALLS

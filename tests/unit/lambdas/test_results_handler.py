@@ -177,7 +177,7 @@ def test_metrics_tell_how_the_batch_ended(deployed: Deployed, capsys: pytest.Cap
         ResultsMetric.UPLOADS_UNANSWERED: [1],
         ResultsMetric.LEFTOVERS: [1],
         ResultsMetric.STRAGGLERS: [0],
-        ResultsMetric.IMAGES_ANALYSED_IN_BULK: [4],
+        ResultsMetric.IMAGES_ANALYZED_IN_BULK: [4],
         ResultsMetric.BULK_REFUSED: [0],
         ResultsMetric.BULK_FAILED: [0],
     }
@@ -201,7 +201,7 @@ def test_metrics_tell_how_the_leftovers_ended(deployed: Deployed, capsys: pytest
         counts[ResultsMetric.LEFTOVERS],
     ) == ([2], [1], [0])
     assert (counts[ResultsMetric.UPLOADS_FAILED], counts[ResultsMetric.VERDICTS_MISSING]) == ([1], [1])
-    assert counts[ResultsMetric.IMAGES_ANALYSED_IN_BULK] == [0]
+    assert counts[ResultsMetric.IMAGES_ANALYZED_IN_BULK] == [0]
 
 
 def test_a_job_that_failed_is_not_paid_for(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
@@ -209,7 +209,7 @@ def test_a_job_that_failed_is_not_paid_for(deployed: Deployed, capsys: pytest.Ca
 
     deployed.invoke(failure={"code": "INTERNAL_ERROR", "message": "later"})
 
-    assert metrics_in(capsys.readouterr().out)[ResultsMetric.IMAGES_ANALYSED_IN_BULK] == [0]
+    assert metrics_in(capsys.readouterr().out)[ResultsMetric.IMAGES_ANALYZED_IN_BULK] == [0]
 
 
 def warnings_in(log: io.StringIO) -> list[dict[str, Any]]:

@@ -32,7 +32,7 @@ from lambdas.results.bulk_run import BulkRun, Location
 from lambdas.results.image_run import ImageRun
 from lambdas.results.request import Request
 from lambdas.results.settlement import Again, Settled, Settlement
-from tests.unit.aws_calls import Killed, an_error, cancelled
+from tests.unit.aws_calls import Killed, an_error, canceled
 from tests.unit.builders import ADAPTER, a_claim, a_lane, a_policy, a_verdict, an_answer, an_upload, result_line
 from tests.unit.conftest import UPLOADS, WORK, Storage, no_pause
 from tests.unit.pngs import animated, png
@@ -266,7 +266,7 @@ def test_other_statuses_are_published_when_asked_for(court: Court, status: Statu
     assert "PENDING" not in court.statuses().values()
 
 
-def test_a_batch_without_analysable_uploads_needs_no_job(court: Court) -> None:
+def test_a_batch_without_analyzable_uploads_needs_no_job(court: Court) -> None:
     empty = court.upload("empty.jpg", b"")
     court.claim([empty])
 
@@ -665,7 +665,7 @@ def test_a_refused_flag_holds_up_no_other_upload(court: Court) -> None:
 def test_a_conflict_is_settled_by_trying_again(court: Court) -> None:
     upload = court.upload("cat.jpg")
     court.claim([upload])
-    court.storage.calls.answer_next("TransactWriteItems", cancelled("TransactionConflict"), 400)
+    court.storage.calls.answer_next("TransactWriteItems", canceled("TransactionConflict"), 400)
 
     court.settle(court.answer([result_line(upload.object, BLOCKED)]))
 
@@ -677,7 +677,7 @@ def test_endless_conflicts_leave_the_rest_for_a_later_run(court: Court) -> None:
     court.claim([upload])
     request = court.answer([result_line(upload.object, BLOCKED)])
     for _ in range(8):
-        court.storage.calls.answer_next("TransactWriteItems", cancelled("TransactionConflict"), 400)
+        court.storage.calls.answer_next("TransactWriteItems", canceled("TransactionConflict"), 400)
 
     with pytest.raises(VerdictTableBusyError):
         court.settle(request)
@@ -840,7 +840,7 @@ def test_an_animation_is_never_approved_and_needs_no_second_analysis(
     }
 
 
-def test_an_object_that_was_archived_before_its_approval_fails_and_is_not_analysed_again(court: Court) -> None:
+def test_an_object_that_was_archived_before_its_approval_fails_and_is_not_analyzed_again(court: Court) -> None:
     archived, other = court.upload("archived.jpg"), court.upload("other.jpg")
     court.claim([archived, other])
     refusal = an_error("InvalidObjectState", status=403)
@@ -917,7 +917,7 @@ def test_uploads_of_a_chunk_without_a_result_file_fail_alone(court: Court) -> No
     assert settled.missing == 2
 
 
-def test_uploads_of_a_failed_chunk_fail_with_its_words_unless_they_had_been_analysed(court: Court) -> None:
+def test_uploads_of_a_failed_chunk_fail_with_its_words_unless_they_had_been_analyzed(court: Court) -> None:
     found = [court.upload(f"{n}.jpg") for n in range(6)]
     court.claim(found)
     answered = dict.fromkeys(found[:3] + found[5:], CLEAN)

@@ -161,7 +161,7 @@ def test_a_stopped_execution_whose_uploads_all_have_verdicts_is_not_resumed(hous
 
 @pytest.mark.parametrize("progress", [Progress.RUNNING, Progress.STOPPED])
 def test_a_batch_that_was_started_under_another_priority_is_not_started_again(house: House, progress: Progress) -> None:
-    """The lane's priority was changed while the batch was analysed."""
+    """The lane's priority was changed while the batch was analyzed."""
     batch_id = house.admit(uploads(2))
     house.old_priority.progress = {batch_id: progress}
     house.executions.progress.clear()
@@ -419,7 +419,7 @@ def test_what_fails_with_one_batch_holds_up_no_other_one(house: House) -> None:
     assert (swept.redriven, len(swept.outages), set(swept.problems)) == ([sound], 20, set(broken))
 
 
-def test_sweeping_twice_and_admitting_twice_analyses_once(house: House) -> None:
+def test_sweeping_twice_and_admitting_twice_analyzes_once(house: House) -> None:
     batch_id = house.admit(uploads(3))
     house.executions.progress[batch_id] = Progress.SUCCEEDED
     house.sweep()

@@ -69,7 +69,7 @@ def test_an_upload_that_cannot_get_an_analysis_is_refused(size: int, attempt: in
 
 
 @pytest.mark.parametrize("size", [1, MAX_IMAGE_BYTES])
-def test_an_upload_worth_analysing_is_not_refused(size: int) -> None:
+def test_an_upload_worth_analyzing_is_not_refused(size: int) -> None:
     assert refusal_for(an_upload(size=size), MAX_BATCHES_PER_UPLOAD) is None
 
 
@@ -145,7 +145,7 @@ def test_the_workflow_and_results_have_a_file_each_with_what_they_need() -> None
 
     assert json.loads(batch.execution("work")) == {
         "uploads": 2,
-        "analysable": 1,
+        "analyzable": 1,
         "min_confidence": 20.0,
         "engine": "bulk",
         "adapter": ADAPTER,

@@ -63,14 +63,14 @@ def test_other_bytes_under_an_unversioned_key_supersede() -> None:
 @pytest.mark.parametrize(
     ("uploaded_at", "last_modified", "code"),
     [
-        ("2026-11-22T11:59:58.000Z", BEFORE, None),  # stored again, but before anything was analysed
+        ("2026-11-22T11:59:58.000Z", BEFORE, None),  # stored again, but before anything was analyzed
         ("2026-11-22T11:59:59.999Z", SAME_SECOND, "Superseded"),
         ("2026-11-22T12:00:00.000Z", SAME_SECOND, None),  # the upload itself was that quick
         ("2026-11-22T12:00:00.000Z", AFTER, "Superseded"),
         ("2026-11-22T12:00:01.000Z", AFTER, None),  # the batcher's clock is behind S3's
     ],
 )
-def test_equal_bytes_stored_after_the_claim_may_hide_others_that_were_analysed(
+def test_equal_bytes_stored_after_the_claim_may_hide_others_that_were_analyzed(
     uploaded_at: str, last_modified: str, code: str | None
 ) -> None:
     upload = an_upload(uploaded_at=uploaded_at)
@@ -96,7 +96,7 @@ def _last_modified(milliseconds: int) -> str:
 def test_what_is_put_back_after_an_analysis_approves_nothing_but_within_one_second(
     stored: int, uploaded: int, claimed: int, put_back: int
 ) -> None:
-    """An upload is stored, told of, claimed; another one's bytes are analysed; then the first one's come back."""
+    """An upload is stored, told of, claimed; another one's bytes are analyzed; then the first one's come back."""
     stored, uploaded, claimed, put_back = sorted((stored, uploaded, claimed, put_back))
     upload = an_upload(uploaded_at=_at(uploaded))
 
@@ -179,7 +179,7 @@ def test_a_key_without_special_characters_has_no_alias(key: str) -> None:
 
 
 def test_a_multipart_upload_in_an_unversioned_bucket_is_never_confirmed() -> None:
-    """Its time of change is when it was begun: the same bytes may have been put back after others were analysed."""
+    """Its time of change is when it was begun: the same bytes may have been put back after others were analyzed."""
     upload = an_upload("large.jpg", etag="9b2cf535f27731c974343645a3985328-2")
     assert _code(upload, _stored(upload)) == "Unconfirmable"
 

@@ -19,7 +19,7 @@ from tests.unit.builders import ADAPTER
         ("InvalidParameterException", "IMAGE WIDTH is too small"),
     ],
 )
-def test_an_image_nobody_could_analyse_is_unsupported(code: str, message: str, adapter: str | None) -> None:
+def test_an_image_nobody_could_analyze_is_unsupported(code: str, message: str, adapter: str | None) -> None:
     assert is_unsupported(code, message, adapter)
 
 

@@ -113,8 +113,8 @@ def test_a_lane_without_overrides_in_its_document_has_none() -> None:
 
 
 def test_a_field_of_another_version_is_named() -> None:
-    with pytest.raises(TypeError, match="colour"):
-        Lane.from_document({"name": "default", "colour": "red"})
+    with pytest.raises(TypeError, match="color"):
+        Lane.from_document({"name": "default", "color": "red"})
 
 
 @pytest.mark.parametrize("field", ["engine", "priority"])

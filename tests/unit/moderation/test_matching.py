@@ -196,7 +196,7 @@ def test_no_result_file_raises_or_approves_by_accident(lines: list[str | bytes])
     assert {verdict.status for verdict in _verdicts(_answers(*lines)).values()} == {Status.FAILED}
 
 
-def test_a_failed_job_fails_every_upload_it_was_to_analyse() -> None:
+def test_a_failed_job_fails_every_upload_it_was_to_analyze() -> None:
     batch = a_batch([a_claim(CAT), a_claim(an_upload("empty.jpg", size=0))])
     failure = Failure("INTERNAL_ERROR", "try later")
 
@@ -412,7 +412,7 @@ def test_an_invalid_parameter_is_the_images_only_if_no_adapter_was_asked_for(
     assert is_leftover(verdict) is (engine is Engine.BULK and adapter is not None)
 
 
-def test_a_chunk_that_was_given_up_fails_what_it_had_not_analysed() -> None:
+def test_a_chunk_that_was_given_up_fails_what_it_had_not_analyzed() -> None:
     _, index = settings_and_index(a_batch([a_claim(CAT), a_claim(DOG), a_claim(an_upload("bird.jpg"))]))
     answers = _image_answers(
         answer_line(CAT.object, 0, an_answer()),

@@ -107,7 +107,7 @@ class BatchState:
         if failed := uploads.statuses[Status.FAILED]:
             yield (
                 f"FAILED: {failed:,}. Remove the cause (docs/operations.md lists the codes), then "
-                f"{resubmit}: they are analysed again, and paid for. `{COMMAND} retry --status FAILED` does so for "
+                f"{resubmit}: they are analyzed again, and paid for. `{COMMAND} retry --status FAILED` does so for "
                 "all batches at once."
             )
 
@@ -117,7 +117,7 @@ class BatchState:
             return (
                 "Their execution can be redriven. Remove the cause: the sweeper redrives it within three quarters of "
                 "an hour, it resumes where it stopped, and nothing is paid twice. If it can't succeed any more, "
-                f"{resubmit}: another batch takes them over at once, and analyses them anew."
+                f"{resubmit}: another batch takes them over at once, and analyzes them anew."
             )
         execution = (
             "They have no execution"

@@ -68,7 +68,7 @@ def list_batches(
     out.say(f"`{COMMAND} batch show` with one's id says what failed, and what to do.")
     if failed:
         retry = f"`{COMMAND} retry --status FAILED --since {since}`"
-        out.say(f"Once the cause is gone, {retry} has the FAILED uploads of all of them analysed again.")
+        out.say(f"Once the cause is gone, {retry} has the FAILED uploads of all of them analyzed again.")
 
 
 def _documents(listed: Sequence[ListedExecution], failed: Mapping[str, FailedBatch]) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ def resubmit(
 ) -> None:
     """Resubmit a batch whole, once the cause of its failure is gone: its uploads that are PENDING or FAILED under it.
 
-    New batches take them over at once and analyse them anew, which is paid for where it had been analysed already. To
+    New batches take them over at once and analyze them anew, which is paid for where it had been analyzed already. To
     have an execution go on where it stopped, leave it to the sweeper. Other verdicts are never touched. It may be run
     again at any time. Exits with 1 if no lane takes some of the uploads any more.
     """
@@ -74,4 +74,4 @@ def resubmit(
 def _intention(going: Resubmission[OpenUpload], statuses: Mapping[str, int]) -> str:
     lanes = ", ".join(f"{lane} ({len(uploads):,})" for lane, uploads in going.by_lane.items())
     counts = ", ".join(f"{count:,} {status}" for status, count in statuses.items())
-    return f"{counts}, into the queues of: {lanes}. They are analysed anew, and paid for."
+    return f"{counts}, into the queues of: {lanes}. They are analyzed anew, and paid for."

@@ -1,4 +1,4 @@
-"""`retry`: have FAILED uploads analysed again, whatever batches they were in."""
+"""`retry`: have FAILED uploads analyzed again, whatever batches they were in."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -50,7 +50,7 @@ def retry(
 ) -> None:
     """Put the uploads that FAILED back into their lanes' queues, once the cause is gone, whatever batches they were in.
 
-    New batches analyse them anew, which is paid for. What a person decided is left alone, and so is what no other try
+    New batches analyze them anew, which is paid for. What a person decided is left alone, and so is what no other try
     would help (Superseded, Unconfirmable), unless --code names it. It may be run again at any time: an upload that is
     on its way is recognized. Exits with 1 if SQS refused some, or no lane takes some any more.
     """
@@ -86,7 +86,7 @@ def retry(
 
 def _intention(plan: RetryPlan) -> str:
     lanes = ", ".join(f"{lane} ({len(uploads):,})" for lane, uploads in sorted(plan.going.by_lane.items()))
-    return f"{plan.going.count:,} FAILED uploads, into the queues of: {lanes}. They are analysed anew, and paid for."
+    return f"{plan.going.count:,} FAILED uploads, into the queues of: {lanes}. They are analyzed anew, and paid for."
 
 
 def _where(selection: FailedSelection) -> str:

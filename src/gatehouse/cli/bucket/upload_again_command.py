@@ -54,7 +54,7 @@ def upload_again(
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
-    """Copy objects onto themselves: each copy is a new upload, with an event of its own, analysed and paid for.
+    """Copy objects onto themselves: each copy is a new upload, with an event of its own, analyzed and paid for.
 
     Bytes, metadata, tags, storage class and encryption stay; an ACL does not. With versioning it is a new version. An
     object of a file that has changed since is left alone, so the same file may be given again; a key given by itself is
@@ -68,7 +68,7 @@ def upload_again(
     wanted: list[_Wanted] = [(key.removeprefix(f"s3://{found.upload_bucket}/"), None) for key in keys or ()]
     wanted += reported
     if not dry_run:
-        out.tell(f"To be copied onto themselves in {found.upload_bucket}, analysed and paid for: {len(wanted):,}.")
+        out.tell(f"To be copied onto themselves in {found.upload_bucket}, analyzed and paid for: {len(wanted):,}.")
     if wanted and not (yes or dry_run):
         out.confirm()
     done = _Done()
@@ -109,7 +109,7 @@ def _copy(
 
 def _show(out: Output, done: _Done, *, dry_run: bool) -> None:
     if copied := done.counts[Copied.COPIED]:
-        what = "Would be copied onto themselves, analysed and paid for" if dry_run else "Copied onto themselves"
+        what = "Would be copied onto themselves, analyzed and paid for" if dry_run else "Copied onto themselves"
         out.say(f"{what}: {copied:,}.", style="green")
     if changed := done.counts[Copied.CHANGED]:
         out.say(f"Left alone, as they are gone or were written meanwhile: {changed:,}.")

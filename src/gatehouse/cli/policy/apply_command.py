@@ -48,8 +48,8 @@ def apply(
 ) -> None:
     """Make a policy active within a minute, and judge stored uploads again by their labels.
 
-    No image is analysed again. Decisions of people are never touched. It may be run again at any time: what is done is
-    done. Exits with 3 if uploads are still being analysed at the end of the wait; then run it again later.
+    No image is analyzed again. Decisions of people are never touched. It may be run again at any time: what is done is
+    done. Exits with 3 if uploads are still being analyzed at the end of the wait; then run it again later.
     """
     from gatehouse.configuration.policies import compile_policy
 
@@ -100,8 +100,8 @@ def _rows(report: Report) -> Iterator[tuple[str, int]]:
         "left alone: not readable": report.unreadable,
         "flags published": report.published,
         "changed, not published: the flag was refused": report.unpublished,
-        "awaited: were being analysed": report.awaited,
-        "still being analysed": report.still_pending,
+        "awaited: were being analyzed": report.awaited,
+        "still being analyzed": report.still_pending,
         "looked at again, as somebody else decided meanwhile": report.lost_races,
     }
     yield from ((outcome, count) for outcome, count in rest.items() if count)
@@ -127,6 +127,6 @@ def _advice(policy: Policy, deployment: str, report: Report) -> Iterator[str]:
         )
     if report.still_pending:
         yield (
-            f"Uploads still being analysed: {report.still_pending:,}. They may end under the old version; run the "
+            f"Uploads still being analyzed: {report.still_pending:,}. They may end under the old version; run the "
             "same command again later."
         )

@@ -40,7 +40,7 @@ def diff(
 ) -> None:
     """Show which uploads would change their status under another policy.
 
-    Judges the stored labels of uploads that OLD governs by both; the stored statuses play no part. No image is analysed
+    Judges the stored labels of uploads that OLD governs by both; the stored statuses play no part. No image is analyzed
     again and nothing is written.
     """
     out = invocation.out
@@ -95,7 +95,7 @@ def _asides(comparison: Comparison) -> Iterator[str]:
         lowest = f"{new.lowest_threshold:g}"
         yield (
             f"Unknowable: {comparison.unknowable.total():,}. {new.name} {new.version} asks about labels from {lowest}; "
-            f"these uploads were analysed with min_confidence {found}. Their status stays. For later uploads to be "
+            f"these uploads were analyzed with min_confidence {found}. Their status stays. For later uploads to be "
             f"judged by all of the policy, set min_confidence to {lowest} or less in gatehouse.yaml, where it is "
             "higher, and deploy."
         )

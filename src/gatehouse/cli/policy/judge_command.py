@@ -62,5 +62,5 @@ def _analysis(source: str) -> Analysis:
     except (ValueError, RecursionError) as error:
         raise CommandError(f"{where} is not one JSON document: {error}; of a result file take one line.") from error
     if analysis is None:
-        raise CommandError(f"{where} says that the image could not be analysed; there is nothing to judge.")
+        raise CommandError(f"{where} says that the image could not be analyzed; there is nothing to judge.")
     return analysis

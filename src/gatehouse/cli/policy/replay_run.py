@@ -64,7 +64,7 @@ class Report:
         unchanged: items whose status the policy confirms; they keep the record of the policy that decided them.
         current: items the policy had decided already.
         unknowable: items that keep a status because the policy asks below their stored min_confidence.
-        unconfirmed: items that are not approved because their object is not surely the one that was analysed.
+        unconfirmed: items that are not approved because their object is not surely the one that was analyzed.
         adapter_ignored: items that are not approved because the adapter that was asked for did not answer.
         left_alone: items under another policy, decided by a person, or without labels.
         unreadable: items of another make.
@@ -224,7 +224,7 @@ class ReplayRun:
             left = deadline - self._clock.monotonic()
             if not self._awaited or left <= 0:
                 return
-            self._tell(f"Waiting for uploads that were being analysed: {len(self._awaited):,}, up to {left:.0f} s more")
+            self._tell(f"Waiting for uploads that were being analyzed: {len(self._awaited):,}, up to {left:.0f} s more")
             self._clock.pause(min(AWAIT_SECONDS, left))
             self._look()
 
@@ -277,7 +277,7 @@ class ReplayRun:
         return None
 
     def _confirmed(self, changes: Sequence[Replayed]) -> list[Replayed]:
-        """All but the approvals whose object is not surely the one that was analysed."""
+        """All but the approvals whose object is not surely the one that was analyzed."""
         approvals = [replayed.before for replayed in changes if replayed.status is Status.APPROVED]
         doubts = zip(approvals, self._uploads.doubts(approvals), strict=True)
         doubtful = {verdict.upload.identity for verdict, doubt in doubts if doubt}

@@ -32,7 +32,7 @@ def redrive(
     """Put the messages of the dead-letter queues back, once the cause is gone. `queue show` says what is in them.
 
     Each message is sent to the lane that takes its upload now, and then deleted where it was. It may be run again at
-    any time: an upload that has a verdict or is being analysed is recognized. Exits with 1 if SQS refused some, or
+    any time: an upload that has a verdict or is being analyzed is recognized. Exits with 1 if SQS refused some, or
     somebody else holds those there are.
     """
     out, connection, found = invocation.out, invocation.connection, invocation.deployment

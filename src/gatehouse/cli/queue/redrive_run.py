@@ -1,7 +1,7 @@
 """Putting dead letters back into the queue of the lane that takes them now: first sent, then deleted.
 
 Whoever is killed in between leaves a message in both queues. That is harmless, and so is running it again: a batcher
-recognizes an upload that has a verdict or is being analysed.
+recognizes an upload that has a verdict or is being analyzed.
 """
 
 from collections import Counter, defaultdict

@@ -25,7 +25,7 @@ _DO = {
     Reason.NEVER_CLAIMED: "mend what the batcher fails on (its log says it), then put them back",
     Reason.RUNNING: "their batches go on by themselves; putting them back is harmless",
     Reason.STALLED: f"`{COMMAND} batch show` says what failed; then put them back",
-    Reason.DECIDED: "they have their verdicts: putting them back clears them away, and analyses nothing again",
+    Reason.DECIDED: "they have their verdicts: putting them back clears them away, and analyzes nothing again",
 }
 
 

@@ -91,7 +91,7 @@ def explain(analysis: Analysis, policy: Policy) -> Explanation:
 
 
 def apply_changes(policy: Policy, analysis: Analysis, *changes: RuleChange) -> Policy:
-    """The policy with these changes, for images of the same kind as the analysed one."""
+    """The policy with these changes, for images of the same kind as the analyzed one."""
     kinds = kinds_of(analysis)
     for change in changes:
         value = change.at_most if change.at_most is not None else _just_above(change.above)

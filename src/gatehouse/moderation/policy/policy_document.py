@@ -35,7 +35,7 @@ MAX_REFINEMENTS = 10
 DEFAULT = "default"
 
 #: How alike (1 is equal) a content type is to a known one that it misspells. With less, "Anime" could not be used.
-_MISSPELT = 0.8
+_MISSPELLED = 0.8
 
 _NAME = re.compile(NAME_PATTERN)
 _ALLOW = Outcome.ALLOW.value
@@ -242,7 +242,7 @@ def _check_content_type(name: object, path: Path) -> None:
         raise PolicyError(
             path[:-1], f"{shown(name)} is not the name of a content type; write, for example, Illustrated"
         )
-    if name not in CONTENT_TYPES and (close := _closest(name, CONTENT_TYPES, _MISSPELT)):
+    if name not in CONTENT_TYPES and (close := _closest(name, CONTENT_TYPES, _MISSPELLED)):
         raise PolicyError(path, f"not a content type that Rekognition's guide names; did you mean {close}?")
 
 

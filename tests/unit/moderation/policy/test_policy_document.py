@@ -56,7 +56,7 @@ def test_a_policy_is_a_mapping(document: object) -> None:
 @pytest.mark.parametrize(
     ("change", "path", "problem"),
     [
-        ({"colour": "red"}, ("colour",), f"unknown key; {POLICY_KEYS}"),
+        ({"color": "red"}, ("color",), f"unknown key; {POLICY_KEYS}"),
         ({"rule": {}}, ("rule",), "unknown key; did you mean rules?"),
         ({"Default": {}}, ("Default",), "unknown key; did you mean default?"),
         (

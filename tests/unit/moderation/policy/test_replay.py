@@ -15,7 +15,7 @@ DECIDED = (Status.APPROVED, Status.REVIEW, Status.BLOCKED)
 SEVERITY = {status: severity for severity, status in enumerate(DECIDED)}
 
 
-def _towards(status: Status) -> Policy:
+def _toward(status: Status) -> Policy:
     """A policy that gives Violence this status and looks at nothing below 50."""
     rules: dict[Status, Any] = {
         Status.APPROVED: "allow",
@@ -32,7 +32,7 @@ def _judged(status: Status, **fields: Any) -> Verdict:
 @pytest.mark.parametrize("after", DECIDED)
 @pytest.mark.parametrize("before", DECIDED)
 def test_a_verdict_changes_where_another_policy_decides_otherwise(before: Status, after: Status) -> None:
-    replayed = replay(_judged(before), _towards(after))
+    replayed = replay(_judged(before), _toward(after))
 
     assert replayed.status is after
     assert replayed.changes is (before is not after)
@@ -42,7 +42,7 @@ def test_a_verdict_changes_where_another_policy_decides_otherwise(before: Status
 
 def test_only_the_decision_of_a_replayed_verdict_is_new() -> None:
     before = _judged(Status.BLOCKED, adapter_asked=ADAPTER, min_confidence=20.0)
-    policy = _towards(Status.REVIEW)
+    policy = _toward(Status.REVIEW)
 
     after = replay(before, policy).verdict(LATER)
 
@@ -128,7 +128,7 @@ def test_an_answer_without_the_adapter_that_was_asked_for_is_never_approved(
 ) -> None:
     verdict = _judged(Status.BLOCKED, adapter_asked=asked, analysis=an_analysis({"Violence": 80}, adapter=answered))
 
-    approved, reviewed = replay(verdict, _towards(Status.APPROVED)), replay(verdict, _towards(Status.REVIEW))
+    approved, reviewed = replay(verdict, _toward(Status.APPROVED)), replay(verdict, _toward(Status.REVIEW))
 
     assert approved.adapter_ignored is reviewed.adapter_ignored is ignored
     assert approved.changes is not ignored
