@@ -17,7 +17,7 @@ from typing import Any
 
 from rich.console import Console
 
-from demo.pipeline import DeployedPipeline, Upload
+from demo.pipeline import DemoUpload, DeployedPipeline
 from demo.report import flag_table, verdict_table
 from demo.samples import sample_images
 from demo.synthesis import SynthesisError, synthesize
@@ -84,13 +84,13 @@ def run(console: Console, images: Path | None) -> None:
     console.print("The local cloud has stopped; nothing is left running.")
 
 
-def _samples(console: Console) -> Iterator[Upload]:
+def _samples(console: Console) -> Iterator[DemoUpload]:
     for sample in sample_images():
         console.print(f"     {sample.key}: {sample.about}", style="dim", markup=False)
-        yield Upload(sample.key, sample.body)
+        yield DemoUpload(sample.key, sample.body)
 
 
-def _files(images: Path) -> Iterator[Upload]:
+def _files(images: Path) -> Iterator[DemoUpload]:
     """A file, or those under a folder, hidden ones left out; each read when its turn comes.
 
     Raises:
@@ -111,7 +111,7 @@ def _files(images: Path) -> Iterator[Upload]:
             raise DemoError(f"{spelled_out(str(name))} has a name that is not UTF-8, and keys are; rename it")
         with _readable(folder / name), (folder / name).open("rb"):
             pass  # said now, and not once everything has been deployed
-    return (Upload(name.as_posix(), _content(folder / name)) for name in visible)
+    return (DemoUpload(name.as_posix(), _content(folder / name)) for name in visible)
 
 
 def _visible_files(folder: Path) -> list[Path]:
@@ -146,7 +146,7 @@ def _readable(file: Path) -> Iterator[None]:
         raise DemoError(f"{which} can't be read: {error.strerror}; leave it out, or make it readable") from error
 
 
-def _upload(pipeline: DeployedPipeline, uploads: Iterable[Upload]) -> dict[str, str]:
+def _upload(pipeline: DeployedPipeline, uploads: Iterable[DemoUpload]) -> dict[str, str]:
     """Upload them, some at a time so that a large folder is never in memory whole; returns key -> version id."""
     version_ids: dict[str, str] = {}
     remaining = iter(uploads)

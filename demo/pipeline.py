@@ -20,7 +20,7 @@ _UPLOAD_THREADS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
+class DemoUpload:
     """What is put into the bucket: the object's key and bytes, and its user metadata without `x-amz-meta-`."""
 
     key: str
@@ -82,11 +82,11 @@ class DeployedPipeline:
         return version_id
 
     def upload_many(
-        self, uploads: Iterable[Upload], on_uploaded: Callable[[Upload], None] | None = None
+        self, uploads: Iterable[DemoUpload], on_uploaded: Callable[[DemoUpload], None] | None = None
     ) -> dict[str, str]:
         """Put many objects, several at a time; returns key -> version id. `on_uploaded` is called after each."""
 
-        def put(upload: Upload) -> tuple[str, str]:
+        def put(upload: DemoUpload) -> tuple[str, str]:
             version_id = self.upload(upload.key, upload.body, upload.metadata)
             if on_uploaded is not None:
                 on_uploaded(upload)

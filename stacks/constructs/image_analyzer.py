@@ -180,7 +180,7 @@ class ImageAnalyzer(Construct):
         if knows_bulk:
             storage.work.grant_read_leftovers(self.function)
             accept_finding(self, "IAM5", reason, ending="/batches/*/leftovers.jsonl")
-        storage.work.grant_tell_missing(self.function)
+        storage.work.grant_list(self.function)
         iam.Grant.add_to_principal(
             grantee=self.function, actions=["rekognition:DetectModerationLabels"], resource_arns=["*"]
         )

@@ -124,7 +124,7 @@ class IngestLane(Construct):
         storage.work.grant_read_settings(batcher)
         storage.work.grant_register(batcher, self.name)
         storage.work.grant_follow_policies(batcher)
-        storage.work.grant_tell_missing(batcher)
+        storage.work.grant_list(batcher)
         for policy in policies:
             policy.grant_read(batcher)
         self.workflow.grant_run(batcher)

@@ -89,12 +89,12 @@ class ResultsWriter(Construct):
         storage.work.grant_read_batches(self.function)
         storage.work.grant_write_later_passes(self.function)
         storage.work.grant_close(self.function)
-        storage.work.grant_tell_missing(self.function)
+        storage.work.grant_list(self.function)
         if animation_check:
             storage.uploads.grant_read_versions(self.function)
         else:
             storage.uploads.grant_read_uploads(self.function)
-        storage.uploads.grant_tell_missing(self.function)
+        storage.uploads.grant_list(self.function)
         storage.flags.grant_publish(self.function)
         accept_finding(
             self,

@@ -114,7 +114,7 @@ class Sweeper(Construct):
                 "UploadsStuck",
                 self.metric(SweeperMetric.UPLOADS_STUCK),
                 section="Uploads stuck",
-                meaning="Uploads are PENDING, nobody works on them, and sweeping does not get them going.",
+                meaning="Uploads are PENDING, nobody works on them, and sweeping did not restart them.",
                 periods=_PERIODS,
             ),
             create_alarm(

@@ -38,7 +38,7 @@ class UploadBucket(Construct):
         """Allow reading the very version that was uploaded, and in a bucket without versioning what is there."""
         self._grant_read(grantee, "s3:GetObject", "s3:GetObjectVersion")
 
-    def grant_tell_missing(self, grantee: iam.IGrantable) -> None:
+    def grant_list(self, grantee: iam.IGrantable) -> None:
         """Let S3 answer 404 for an upload that is gone; without ListBucket it says 403 (API reference, GetObject)."""
         iam.Grant.add_to_principal(grantee=grantee, actions=["s3:ListBucket"], resource_arns=[self.bucket.bucket_arn])
 

@@ -111,7 +111,7 @@ class WorkBucket(Construct):
 
     def grant_sweep(self, grantee: iam.IGrantable) -> None:
         """Allow reading the register of open batches, keeping it, and tidying it."""
-        self.grant_tell_missing(grantee)  # the same permission lists
+        self.grant_list(grantee)  # the same permission lists
         self._grant_read(grantee, open_key("*", "*"))
         self._grant_write(grantee, open_key("*", "*"))
         self.grant_close(grantee)
@@ -121,7 +121,7 @@ class WorkBucket(Construct):
         self._grant_read(grantee, f"{POLICIES_PREFIX}*")
         self._grant_write(grantee, f"{POLICIES_PREFIX}*")
 
-    def grant_tell_missing(self, grantee: iam.IGrantable) -> None:
+    def grant_list(self, grantee: iam.IGrantable) -> None:
         """Let S3 answer 404 for a missing file; without ListBucket it says 403 (API reference, GetObject)."""
         iam.Grant.add_to_principal(grantee=grantee, actions=["s3:ListBucket"], resource_arns=[self.bucket.bucket_arn])
 

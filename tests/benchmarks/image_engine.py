@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from demo.pipeline import Upload
+from demo.pipeline import DemoUpload
 from demo.synthesis import synthesize
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.status import Status
@@ -80,7 +80,7 @@ def rate(uploads: int, calls_per_second: float, batch_size: int) -> None:
     )
     with deployed(settings, calls_per_second) as pipeline:
         with pipeline.gathered():
-            pipeline.upload_many(Upload(f"{n:05}.jpg", BLOCKED if n % 10 == 0 else CLEAN) for n in range(uploads))
+            pipeline.upload_many(DemoUpload(f"{n:05}.jpg", BLOCKED if n % 10 == 0 else CLEAN) for n in range(uploads))
         answered: list[tuple[float, int]] = []
         while not answered or answered[-1][1] < uploads:
             time.sleep(_LOOK_SECONDS)
@@ -110,7 +110,7 @@ def auto(uploads: int, calls_per_second: float, seed: int) -> None:
         )
         with deployed(settings, calls_per_second, refuse_bulk=refusal) as pipeline:
             with pipeline.gathered():
-                pipeline.upload_many(Upload(key, body) for key, body in bodies.items())
+                pipeline.upload_many(DemoUpload(key, body) for key, body in bodies.items())
             pipeline.wait_until(partial(has_settled, pipeline), 1200, "all verdicts")
             verdicts = pipeline.verdicts()
             jobs = pipeline.cloud.rekognition_counters()["jobs_started"]
@@ -135,7 +135,7 @@ def kill(uploads: int, calls_per_second: float, kills: int, seed: int) -> None:
     points = ("rekognition:DetectModerationLabels", "s3:PutObject", "states:SendTaskSuccess", "s3:GetObject")
     with deployed(settings, calls_per_second) as pipeline:
         with pipeline.gathered():
-            pipeline.upload_many(Upload(f"{n:05}.jpg", BLOCKED if n % 10 == 0 else CLEAN) for n in range(uploads))
+            pipeline.upload_many(DemoUpload(f"{n:05}.jpg", BLOCKED if n % 10 == 0 else CLEAN) for n in range(uploads))
         died: Counter[str] = Counter()
         while not has_settled(pipeline):
             if not pipeline.cloud.armed_faults() and died.total() < kills:
@@ -174,7 +174,7 @@ def fast(uploads: int, calls_per_second: float, rounds: int) -> None:
         _latency(pipeline, "fast/first.jpg")  # starts the functions
         idle = [_latency(pipeline, f"fast/idle-{n}.jpg") for n in range(rounds)]
         with pipeline.gathered():
-            pipeline.upload_many(Upload(f"backfill/{n:05}.jpg", CLEAN) for n in range(uploads))
+            pipeline.upload_many(DemoUpload(f"backfill/{n:05}.jpg", CLEAN) for n in range(uploads))
         pipeline.wait_until(lambda: len(pipeline.analyzed("backfill/")) > uploads // 100, 300, "the backfill to run")
         began = len(pipeline.analyzed("backfill/"))
         busy = [_latency(pipeline, f"fast/busy-{n}.jpg") for n in range(rounds)]
@@ -201,7 +201,7 @@ def flood(uploads: int, calls_per_second: float, rounds: int) -> None:
         idle = [_latency(pipeline, f"users/{n}/idle.jpg") for n in range(rounds)]
         with pipeline.gathered():
             for n, key in enumerate(quiet):
-                pipeline.upload_many(Upload(f"flood/{n}/{m:04}.jpg", CLEAN) for m in range(uploads // rounds))
+                pipeline.upload_many(DemoUpload(f"flood/{n}/{m:04}.jpg", CLEAN) for m in range(uploads // rounds))
                 pipeline.upload(key, CLEAN)
         began = time.monotonic()
         busy: dict[str, float] = {}
@@ -245,7 +245,7 @@ def _batch_latency(pipeline: Pipeline, name: str, uploads: int, *beside: str) ->
     wanted = {f"{name}/{n:03}.jpg" for n in range(uploads)}
     began = time.monotonic()
     with pipeline.gathered():
-        pipeline.upload_many(Upload(key, CLEAN) for key in (*wanted, *beside))
+        pipeline.upload_many(DemoUpload(key, CLEAN) for key in (*wanted, *beside))
     while wanted - {item["key"] for item in pipeline.verdicts() if item[STATUS] != Status.PENDING}:
         time.sleep(0.02)
     return time.monotonic() - began

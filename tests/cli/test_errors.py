@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from gatehouse.aws.ingest_queue import MessageNotSentError
 from gatehouse.aws.verdict_table import VerdictTableBusyError
 from gatehouse.cli.__main__ import app
-from gatehouse.cli.errors import CommandError, told
+from gatehouse.cli.errors import CommandError, user_message
 from gatehouse.moderation.flag_publisher import FlagNotPublishedError
 from tests.cli.conftest import Deployed, Run
 
@@ -92,7 +92,7 @@ UNREACHABLE: list[Callable[[], exceptions.BotoCoreError]] = [
 
 @pytest.mark.parametrize("error", UNREACHABLE)
 def test_an_endpoint_that_does_not_answer_is_told(error: Callable[[], exceptions.BotoCoreError]) -> None:
-    sentence = told(error())
+    sentence = user_message(error())
 
     assert sentence is not None
     assert sentence.startswith("AWS can't be reached (")
@@ -109,7 +109,7 @@ SIGNED_OUT: list[exceptions.BotoCoreError] = [
 
 @pytest.mark.parametrize("error", SIGNED_OUT)
 def test_a_session_that_ended_is_told(error: exceptions.BotoCoreError) -> None:
-    sentence = told(error)
+    sentence = user_message(error)
 
     assert sentence is not None
     assert sentence.startswith("The AWS credentials could not be read (")
@@ -125,7 +125,7 @@ def test_a_session_that_ended_is_told(error: exceptions.BotoCoreError) -> None:
     ],
 )
 def test_what_passes_by_itself_is_told_to_be_run_again(error: Exception) -> None:
-    assert told(error) == f"{error}; run the same command again later"
+    assert user_message(error) == f"{error}; run the same command again later"
 
 
 def test_a_mistake_of_ours_is_not_dressed_up(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +133,7 @@ def test_a_mistake_of_ours_is_not_dressed_up(run: Run, monkeypatch: pytest.Monke
 
     with pytest.raises(ZeroDivisionError):
         run("status")
-    assert told(CommandError("It\nfailed.")) == "It failed."
+    assert user_message(CommandError("It\nfailed.")) == "It failed."
 
 
 def test_wrong_usage_exits_with_2(run: Run) -> None:

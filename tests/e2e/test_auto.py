@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from demo.pipeline import Upload
+from demo.pipeline import DemoUpload
 from gatehouse.contracts.function_metrics import ResultsMetric
 from gatehouse.moderation.status import Status
 from localcloud.rekognition.refusal import BulkRefusal
@@ -40,7 +40,7 @@ def upload(pipeline: Pipeline, prefix: str, uploads: int = LARGE) -> dict[str, S
     statuses = list(BODIES)
     expected = {f"{prefix}{n:02}.jpg": statuses[n % len(statuses)] for n in range(uploads)}
     with pipeline.gathered():
-        pipeline.upload_many(Upload(key, BODIES[status]) for key, status in expected.items())
+        pipeline.upload_many(DemoUpload(key, BODIES[status]) for key, status in expected.items())
     return expected
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from demo.pipeline import Upload
+from demo.pipeline import DemoUpload
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import MAX_IMAGE_BYTES
 from tests.e2e.conftest import Deploy
@@ -22,7 +22,7 @@ def pipeline(deployed: Deploy) -> Iterator[Pipeline]:
 
 def test_one_bad_image_among_good_ones_fails_alone(pipeline: Pipeline, prefix: str) -> None:
     bodies = {"good.jpg": CLEAN, "flagged.jpg": BLOCKED, "text.jpg": b"not an image", "cut.jpg": CLEAN[:40]}
-    pipeline.upload_many(Upload(prefix + name, body) for name, body in bodies.items())
+    pipeline.upload_many(DemoUpload(prefix + name, body) for name, body in bodies.items())
 
     statuses = {item["key"].removeprefix(prefix): item["status"] for item in pipeline.wait_for_verdicts(4, prefix)}
 

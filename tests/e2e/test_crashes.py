@@ -2,7 +2,7 @@
 
 import pytest
 
-from demo.pipeline import Upload
+from demo.pipeline import DemoUpload
 from gatehouse.moderation.status import Status
 from tests.e2e.conftest import BULK
 from tests.e2e.images import BLOCKED, CLEAN
@@ -40,7 +40,7 @@ def crash(caller: str, call: str, nth: int, when: str) -> dict[str, object]:
 
 def upload(pipeline: Pipeline, prefix: str) -> None:
     """Half the uploads are flagged: two PublishBatch calls' worth."""
-    pipeline.upload_many(Upload(f"{prefix}{n}.jpg", BLOCKED if n % 2 else CLEAN) for n in range(UPLOADS))
+    pipeline.upload_many(DemoUpload(f"{prefix}{n}.jpg", BLOCKED if n % 2 else CLEAN) for n in range(UPLOADS))
 
 
 def assert_settled(pipeline: Pipeline, prefix: str, deadline: float) -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from demo.pipeline import Upload
+from demo.pipeline import DemoUpload
 from demo.samples import sample_images
 from gatehouse.moderation.status import FLAGGED, Status
 from gatehouse.moderation.verdict_item import STATUS
@@ -31,7 +31,7 @@ SAMPLES = {sample.key: sample.body for sample in sample_images()}
 @pytest.fixture
 def samples_uploaded(pipeline: Pipeline, prefix: str) -> dict[str, str]:
     """The samples under the test's own prefix; key -> version id."""
-    return pipeline.upload_many(Upload(prefix + key, body) for key, body in SAMPLES.items())
+    return pipeline.upload_many(DemoUpload(prefix + key, body) for key, body in SAMPLES.items())
 
 
 def test_every_sample_gets_the_verdict_the_shipped_policy_gives_it(
@@ -139,7 +139,9 @@ def test_a_thousand_uploads_become_a_thousand_verdicts_and_a_flag_for_each_flagg
     clean = SAMPLES["sunset.jpg"]
     flagged = plant(clean, {"ModerationLabels": [{"Name": "Smoking", "Confidence": 91.5}]})
 
-    pipeline.upload_many(Upload(f"{prefix}{number:04}.jpg", clean if number % 5 else flagged) for number in range(1000))
+    pipeline.upload_many(
+        DemoUpload(f"{prefix}{number:04}.jpg", clean if number % 5 else flagged) for number in range(1000)
+    )
     items = pipeline.wait_for_verdicts(1000, prefix, deadline=180)
     flags = pipeline.wait_for_flags(200, prefix)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 from PIL import Image
 
-from demo.pipeline import Upload
+from demo.pipeline import DemoUpload
 from gatehouse.moderation.batch import uploads_key
 from gatehouse.moderation.chunk import CHUNK_FAILED
 from gatehouse.moderation.status import Status
@@ -62,7 +62,7 @@ def upload(pipeline: Pipeline, prefix: str, uploads: int = CHUNK) -> None:
     """Put the uploads into one batch."""
     with pipeline.gathered():
         pipeline.upload_many(
-            Upload(key, BLOCKED if status is Status.BLOCKED else CLEAN)
+            DemoUpload(key, BLOCKED if status is Status.BLOCKED else CLEAN)
             for key, status in expected(prefix, uploads).items()
         )
 
@@ -116,7 +116,7 @@ def test_an_image_that_cannot_be_analyzed_ends_by_itself_with_what_rekognition_s
 ) -> None:
     bodies = {"good": CLEAN, "flagged": BLOCKED, "text": b"not an image", "small": picture(79), "least": picture(80)}
     with pipeline.gathered():
-        pipeline.upload_many(Upload(prefix + name, body) for name, body in bodies.items())
+        pipeline.upload_many(DemoUpload(prefix + name, body) for name, body in bodies.items())
         gone = pipeline.upload(f"{prefix}gone", CLEAN)
         pipeline.cloud.client("s3").delete_object(Bucket=pipeline.upload_bucket, Key=f"{prefix}gone", VersionId=gone)
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from demo.pipeline import Upload
+from demo.pipeline import DemoUpload
 from gatehouse.moderation.status import Status
 from tests.e2e.conftest import BULK
 from tests.e2e.events import created_event
@@ -44,7 +44,7 @@ def test_a_job_that_failed_for_a_passing_reason_is_tried_again(pipeline: Pipelin
 
 def test_a_job_that_fails_three_times_ends_failed_with_its_code_and_message(pipeline: Pipeline, prefix: str) -> None:
     pipeline.cloud.rekognition(fail_next_jobs=[{"code": "THROTTLED", "message": "too much at once"}] * 3)
-    pipeline.upload_many(Upload(f"{prefix}{n}.jpg", CLEAN) for n in range(3))
+    pipeline.upload_many(DemoUpload(f"{prefix}{n}.jpg", CLEAN) for n in range(3))
 
     verdicts = pipeline.wait_for_verdicts(3, prefix)
 
@@ -80,7 +80,7 @@ def test_a_redriven_execution_resumes_without_a_second_job(pipeline: Pipeline, p
     pipeline.cloud.faults(
         {"caller": "Results", "call": "sns:Publish", "when": "before", "nth": 1, "times": 1000, "action": "kill"}
     )
-    pipeline.upload_many(Upload(f"{prefix}{n}.jpg", BLOCKED) for n in range(12))
+    pipeline.upload_many(DemoUpload(f"{prefix}{n}.jpg", BLOCKED) for n in range(12))
     pipeline.wait_until(lambda: len(pipeline.pending(prefix)) == 12, why="the claims")
     items = pipeline.pending(prefix)
     pipeline.wait_until(lambda: pipeline.cloud.armed_faults()[0]["fired"] > 0, why="Results to die")

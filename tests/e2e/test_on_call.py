@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.pipeline import Upload
+from demo.pipeline import DemoUpload
 from gatehouse.moderation.status import Status
 from tests.e2e.conftest import BULK
 from tests.e2e.images import BLOCKED, CLEAN
@@ -26,7 +26,7 @@ def terminal(pipeline: Pipeline, tmp_path: Path) -> Terminal:
 
 
 def upload(pipeline: Pipeline, prefix: str) -> None:
-    pipeline.upload_many(Upload(f"{prefix}{n}.jpg", BLOCKED if n % 2 else CLEAN) for n in range(UPLOADS))
+    pipeline.upload_many(DemoUpload(f"{prefix}{n}.jpg", BLOCKED if n % 2 else CLEAN) for n in range(UPLOADS))
 
 
 def give_up(pipeline: Pipeline, count: int) -> None:

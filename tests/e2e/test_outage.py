@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.pipeline import Upload
+from demo.pipeline import DemoUpload
 from gatehouse.moderation.status import Status
 from tests.e2e.conftest import Deploy
 from tests.e2e.images import BLOCKED, CLEAN
@@ -47,7 +47,7 @@ def test_after_an_hour_of_refusals_one_command_has_every_verdict_right(
     for batch in range(BATCHES):
         with pipeline.gathered():
             pipeline.upload_many(
-                Upload(key, BLOCKED if status is Status.BLOCKED else CLEAN)
+                DemoUpload(key, BLOCKED if status is Status.BLOCKED else CLEAN)
                 for key, status in expected.items()
                 if key.startswith(f"{prefix}{batch}-")
             )

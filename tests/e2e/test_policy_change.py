@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from demo.pipeline import Upload
+from demo.pipeline import DemoUpload
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.verdict_item import STATUS
 from tests.e2e.conftest import QUICK
@@ -64,9 +64,9 @@ def team(pipeline: Pipeline, tmp_path: Path) -> Team:
     return Team(Terminal(pipeline, tmp_path), tmp_path)
 
 
-def uploads(prefix: str, count: int) -> list[Upload]:
+def uploads(prefix: str, count: int) -> list[DemoUpload]:
     """Images of every kind, in turns."""
-    return [Upload(f"{prefix}{n:04}.jpg", image(*(KINDS[n % len(KINDS)] or ()))) for n in range(count)]
+    return [DemoUpload(f"{prefix}{n:04}.jpg", image(*(KINDS[n % len(KINDS)] or ()))) for n in range(count)]
 
 
 def fates(items: list[dict[str, Any]], prefix: str, position: int) -> dict[str, Status]:

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from demo.pipeline import Upload
+from demo.pipeline import DemoUpload
 from gatehouse.moderation.status import Status
 from tests.e2e.images import BLOCKED, CLEAN
 from tests.e2e.pipeline import Pipeline
@@ -59,7 +59,7 @@ def time_under_way(pipeline: Pipeline, execution: str) -> tuple[datetime, dateti
 
 def upload_batch(pipeline: Pipeline, prefix: str) -> None:
     """Two uploads, which are a batch of the lane for jobs."""
-    pipeline.upload_many(Upload(f"{prefix}{n}.jpg", CLEAN) for n in range(2))
+    pipeline.upload_many(DemoUpload(f"{prefix}{n}.jpg", CLEAN) for n in range(2))
 
 
 def stop_backfill(pipeline: Pipeline) -> None:
@@ -75,7 +75,7 @@ def most_at_a_time(times: Sequence[tuple[datetime, datetime]]) -> int:
 
 def test_a_fast_upload_is_judged_while_a_backfill_runs(pipeline: Pipeline) -> None:
     with pipeline.gathered():
-        pipeline.upload_many(Upload(f"images/{n:03}.jpg", CLEAN) for n in range(300))
+        pipeline.upload_many(DemoUpload(f"images/{n:03}.jpg", CLEAN) for n in range(300))
     pipeline.wait_until(lambda: len(pipeline.analyzed("images/")) > 4, why="the backfill to run")
 
     pipeline.upload("fast/picture.jpg", BLOCKED)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from demo.pipeline import Upload
+from demo.pipeline import DemoUpload
 from gatehouse.moderation.status import Status
 from tests.e2e.conftest import QUICK
 from tests.e2e.events import created_event, queue_event
@@ -34,7 +34,7 @@ def invoke_batcher(pipeline: Pipeline, events: list[dict[str, Any]]) -> dict[str
 
 def test_redelivered_events_change_nothing_and_are_not_analyzed_again(pipeline: Pipeline, prefix: str) -> None:
     keys = [f"{prefix}{n}.jpg" for n in range(20)]
-    pipeline.upload_many(Upload(key, BLOCKED if n % 2 else CLEAN) for n, key in enumerate(keys))
+    pipeline.upload_many(DemoUpload(key, BLOCKED if n % 2 else CLEAN) for n, key in enumerate(keys))
     before = pipeline.wait_for_verdicts(20, prefix)
     executions = len(pipeline.executions())
 
@@ -64,7 +64,7 @@ def test_an_older_uploads_late_event_never_hides_the_newer_verdict(pipeline: Pip
 def test_two_batchers_racing_for_the_same_uploads_analyze_each_once(pipeline: Pipeline, prefix: str) -> None:
     """The uploads' own events are moved to a prefix that no lane matches, so that only the race brings them in."""
     keys = [f"{prefix}{n}.jpg" for n in range(60)]
-    pipeline.upload_many(Upload(key, CLEAN) for key in keys)
+    pipeline.upload_many(DemoUpload(key, CLEAN) for key in keys)
     items = pipeline.wait_for_verdicts(60, prefix)
     table, executions = pipeline.outputs["VerdictTableName"], len(pipeline.executions())
     for item in items:  # as if they had just been uploaded, and the events had come to two batchers in opposite order

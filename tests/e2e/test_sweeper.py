@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from demo.pipeline import Upload
+from demo.pipeline import DemoUpload
 from gatehouse.moderation.open_batch import OPEN_PREFIX
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.verdict_item import BATCH_ID, STATUS
@@ -27,7 +27,7 @@ def _short_timeout(pipeline: Pipeline) -> None:
 
 
 def upload(pipeline: Pipeline, prefix: str) -> None:
-    pipeline.upload_many(Upload(f"{prefix}{n}.jpg", BLOCKED if n % 2 else CLEAN) for n in range(UPLOADS))
+    pipeline.upload_many(DemoUpload(f"{prefix}{n}.jpg", BLOCKED if n % 2 else CLEAN) for n in range(UPLOADS))
 
 
 def sweep(pipeline: Pipeline) -> None:

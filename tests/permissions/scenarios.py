@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from demo.pipeline import Upload
+from demo.pipeline import DemoUpload
 from gatehouse.configuration.policies import compile_policies
 from gatehouse.moderation.analysis import answer_line
 from gatehouse.moderation.chunk import CHUNK_FAILED, Chunk
@@ -63,7 +63,7 @@ def bulk_with_a_leftover(bench: Bench) -> None:
     with bench.pipeline.paused(bench.lane.batcher):
         overwritten = bench.pipeline.upload(f"{bench.prefix}000.jpg", BLOCKED)
         versions = bench.pipeline.upload_many(
-            Upload(f"{bench.prefix}{n:03}.jpg", BLOCKED if n == 1 else CLEAN) for n in range(BULK_UPLOADS)
+            DemoUpload(f"{bench.prefix}{n:03}.jpg", BLOCKED if n == 1 else CLEAN) for n in range(BULK_UPLOADS)
         )
     flagged = versions[f"{bench.prefix}001.jpg"]
     expected = dict.fromkeys(versions.values(), APPROVED_BY_BULK)

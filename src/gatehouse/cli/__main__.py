@@ -14,7 +14,7 @@ from gatehouse.cli.batch.show_command import show as show_batch
 from gatehouse.cli.bucket.reconcile_command import reconcile
 from gatehouse.cli.bucket.upload_again_command import upload_again
 from gatehouse.cli.completion_command import answer_shells, completion
-from gatehouse.cli.errors import told
+from gatehouse.cli.errors import user_message
 from gatehouse.cli.output import say
 from gatehouse.cli.policy.apply_command import apply
 from gatehouse.cli.policy.diff_command import diff
@@ -39,7 +39,7 @@ class _TellingGroup(TyperGroup):
         except (typer.Exit, typer.Abort, typer.TyperException):
             raise
         except Exception as error:
-            sentence = told(error)
+            sentence = user_message(error)
             if sentence is None:
                 raise
             say(console_for(sys.stderr), sentence, style="red")

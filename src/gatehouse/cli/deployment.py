@@ -144,7 +144,7 @@ class Deployment:
             )
         return self
 
-    def still(self, connection: "Connection") -> "Deployment":
+    def ensure_unchanged(self, connection: "Connection") -> "Deployment":
         """This deployment, looked up again.
 
         Raises:

@@ -48,7 +48,7 @@ class CommandError(Exception):
     """Why a command can't do what was asked: one sentence for the user, with what to do about it."""
 
 
-def told(error: Exception) -> str | None:
+def user_message(error: Exception) -> str | None:
     """What to tell the user about an error that may happen to anyone; None for one that is a mistake of ours."""
     # Imported late: a command that works offline need not load the AWS SDK, and one that works needs none of this.
     from botocore.exceptions import BotoCoreError, ClientError

@@ -13,7 +13,14 @@ from gatehouse.aws.flag_topic import FlagTopic
 from gatehouse.aws.upload_bucket import UploadBucket
 from gatehouse.cli.aws.verdict_table import OperatorsVerdictTable, Selection
 from gatehouse.cli.clock import Clock
-from gatehouse.cli.policy.replay_run import AWAIT_SECONDS, LOOK_SECONDS, PARALLEL_WRITES, Ending, ReplayRun, Report
+from gatehouse.cli.policy.replay_run import (
+    AWAIT_SECONDS,
+    LOOK_SECONDS,
+    PARALLEL_WRITES,
+    ReplayEnding,
+    ReplayRun,
+    Report,
+)
 from gatehouse.moderation.claim import Claim
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.flag import flag_id
@@ -171,7 +178,7 @@ def test_what_the_new_policy_sees_otherwise_is_rewritten(bench: Bench) -> None:
         looked_at=4,
         changed=Counter({(APPROVED, REVIEW): 1, (REVIEW, APPROVED): 1, (REVIEW, BLOCKED): 1}),
         unchanged=1,
-        ending=Ending.COMPLETE,
+        ending=ReplayEnding.COMPLETE,
     )
 
 
@@ -386,7 +393,7 @@ def test_a_claim_of_another_make_is_not_awaited(bench: Bench) -> None:
 
     report = bench.run()
 
-    assert (report.unreadable, report.awaited, report.ending) == (1, 0, Ending.COMPLETE)
+    assert (report.unreadable, report.awaited, report.ending) == (1, 0, ReplayEnding.COMPLETE)
 
 
 def test_the_table_is_read_consistently(bench: Bench) -> None:
@@ -415,7 +422,7 @@ def test_a_decision_made_between_read_and_write_stands(bench: Bench) -> None:
 
     assert verdict_from_item(bench.item("wine.jpg")) == by_a_person
     assert (report.lost_races, report.left_alone, report.changed) == (1, 1, Counter())
-    assert report.ending is Ending.COMPLETE
+    assert report.ending is ReplayEnding.COMPLETE
 
 
 def test_a_later_decision_of_the_old_policy_is_judged_again(bench: Bench) -> None:
@@ -450,7 +457,7 @@ def test_an_item_deleted_between_read_and_write_stays_deleted(bench: Bench) -> N
     report = bench.run()
 
     assert bench.deployed.items() == {}
-    assert (report.lost_races, report.ending) == (1, Ending.COMPLETE)
+    assert (report.lost_races, report.ending) == (1, ReplayEnding.COMPLETE)
 
 
 # Flags
@@ -494,7 +501,7 @@ def test_what_the_policy_rejects_is_rejected_even_if_nobody_can_be_told(bench: B
 
     assert Counter(bench.statuses().values()) == {REVIEW: 12, BLOCKED: 1}
     assert (report.unpublished, report.published, report.refused) == (3, 10, 0)
-    assert report.ending is Ending.FLAGS_REFUSED
+    assert report.ending is ReplayEnding.FLAGS_REFUSED
 
 
 def test_a_milder_verdict_waits_until_its_flag_is_taken(bench: Bench) -> None:
@@ -504,13 +511,13 @@ def test_a_milder_verdict_waits_until_its_flag_is_taken(bench: Bench) -> None:
     refused = bench.run(publish=True)
 
     assert bench.statuses() == {"dice.jpg": BLOCKED, "wine.jpg": REVIEW}
-    assert (refused.refused, refused.unpublished, refused.ending) == (1, 0, Ending.FLAGS_REFUSED)
+    assert (refused.refused, refused.unpublished, refused.ending) == (1, 0, ReplayEnding.FLAGS_REFUSED)
 
     bench.refuse_flags_of()
     taken = bench.run(publish=True)
 
     assert bench.statuses() == {"dice.jpg": REVIEW, "wine.jpg": REVIEW}
-    assert (taken.published, taken.current, taken.ending) == (1, 1, Ending.COMPLETE)
+    assert (taken.published, taken.current, taken.ending) == (1, 1, ReplayEnding.COMPLETE)
 
 
 def test_a_topic_that_takes_nothing_is_given_up(bench: Bench) -> None:
@@ -528,7 +535,7 @@ def test_a_topic_that_takes_nothing_is_given_up(bench: Bench) -> None:
     assert (statuses.pop("fight.jpg"), statuses.pop("dice.jpg")) == (APPROVED, BLOCKED)
     assert Counter(statuses.values()) == {REVIEW: 35}
     assert (report.unpublished, report.refused, report.published) == (35, 1, 0)
-    assert (report.ending, bench.done.count("PublishBatch")) == (Ending.FLAGS_REFUSED, 1)
+    assert (report.ending, bench.done.count("PublishBatch")) == (ReplayEnding.FLAGS_REFUSED, 1)
 
 
 # The pointer
@@ -541,7 +548,7 @@ def test_a_policy_that_is_no_longer_active_is_not_written(bench: Bench) -> None:
     report = bench.run()
 
     assert bench.statuses() == {"wine.jpg": APPROVED}
-    assert report.ending is Ending.OVERTAKEN
+    assert report.ending is ReplayEnding.OVERTAKEN
 
 
 def test_a_pointer_moved_at_the_very_end_is_noticed(bench: Bench) -> None:
@@ -551,13 +558,13 @@ def test_a_pointer_moved_at_the_very_end_is_noticed(bench: Bench) -> None:
     report = bench.run()
 
     assert bench.statuses() == {"wine.jpg": REVIEW}
-    assert report.ending is Ending.OVERTAKEN
+    assert report.ending is ReplayEnding.OVERTAKEN
 
 
 def test_a_run_with_nothing_to_write_looks_at_the_pointer_too(bench: Bench) -> None:
     bench.active = False
 
-    assert bench.run().ending is Ending.OVERTAKEN
+    assert bench.run().ending is ReplayEnding.OVERTAKEN
 
 
 def test_the_pointer_is_looked_at_again_now_and_then(bench: Bench) -> None:
@@ -587,7 +594,7 @@ def test_a_run_falls_silent_when_the_pointer_moves_on(bench: Bench) -> None:
     report = bench.run(segments=1)
 
     assert Counter(bench.statuses().values()) == {REVIEW: 1, APPROVED: 3}
-    assert report.ending is Ending.OVERTAKEN
+    assert report.ending is ReplayEnding.OVERTAKEN
 
 
 def test_a_run_on_a_machine_that_slept_falls_silent_too(bench: Bench) -> None:
@@ -604,7 +611,7 @@ def test_a_run_on_a_machine_that_slept_falls_silent_too(bench: Bench) -> None:
     report = bench.run(segments=1)
 
     assert Counter(bench.statuses().values()) == {REVIEW: 1, APPROVED: 3}
-    assert report.ending is Ending.OVERTAKEN
+    assert report.ending is ReplayEnding.OVERTAKEN
 
 
 def test_a_slow_table_does_not_keep_a_run_from_looking(bench: Bench) -> None:
@@ -620,7 +627,7 @@ def test_a_slow_table_does_not_keep_a_run_from_looking(bench: Bench) -> None:
 
     assert Counter(bench.statuses().values()) == {REVIEW: PARALLEL_WRITES, APPROVED: 8}
     assert report.changed == Counter({(APPROVED, REVIEW): PARALLEL_WRITES})
-    assert report.ending is Ending.OVERTAKEN
+    assert report.ending is ReplayEnding.OVERTAKEN
 
 
 def test_no_flag_tells_of_a_policy_that_is_no_longer_active(bench: Bench) -> None:
@@ -630,7 +637,7 @@ def test_no_flag_tells_of_a_policy_that_is_no_longer_active(bench: Bench) -> Non
     report = bench.run(publish=True)
 
     assert (bench.done, bench.statuses()) == ([], {"wine.jpg": APPROVED})
-    assert (report.published, report.ending) == (0, Ending.OVERTAKEN)
+    assert (report.published, report.ending) == (0, ReplayEnding.OVERTAKEN)
 
 
 def test_flags_stop_when_the_pointer_moves_on(bench: Bench) -> None:
@@ -672,7 +679,7 @@ def test_what_is_pending_is_judged_again_once_the_old_policy_has_decided_it(benc
     assert bench.statuses() == {"wine.jpg": REVIEW}
     assert bench.item("wine.jpg")["policy"]["hash"] == NEW.hash
     assert bench.patience.pauses == [AWAIT_SECONDS, AWAIT_SECONDS]
-    assert (report.awaited, report.still_pending, report.ending) == (1, 0, Ending.COMPLETE)
+    assert (report.awaited, report.still_pending, report.ending) == (1, 0, ReplayEnding.COMPLETE)
 
 
 def test_what_is_pending_and_then_decided_by_the_new_policy_is_done(bench: Bench) -> None:
@@ -682,7 +689,7 @@ def test_what_is_pending_and_then_decided_by_the_new_policy_is_done(bench: Bench
 
     report = bench.run()
 
-    assert (bench.done, report.current, report.ending) == ([], 1, Ending.COMPLETE)
+    assert (bench.done, report.current, report.ending) == ([], 1, ReplayEnding.COMPLETE)
 
 
 def test_a_later_claim_is_not_awaited(bench: Bench) -> None:
@@ -693,7 +700,7 @@ def test_a_later_claim_is_not_awaited(bench: Bench) -> None:
     report = bench.run()
 
     assert bench.statuses() == {"wine.jpg": Status.PENDING}
-    assert (len(bench.patience.pauses), report.ending) == (1, Ending.COMPLETE)
+    assert (len(bench.patience.pauses), report.ending) == (1, ReplayEnding.COMPLETE)
 
 
 def test_the_same_batch_claiming_anew_is_a_later_claim(bench: Bench) -> None:
@@ -701,7 +708,7 @@ def test_the_same_batch_claiming_anew_is_a_later_claim(bench: Bench) -> None:
     bench.put(claim)
     bench.patience.meanwhile = [lambda: bench.put(replace(claim, claimed_at="2199-01-01T00:00:00.000Z"))]
 
-    assert bench.run().ending is Ending.COMPLETE
+    assert bench.run().ending is ReplayEnding.COMPLETE
 
 
 def test_a_pending_upload_that_is_gone_is_not_awaited(bench: Bench) -> None:
@@ -710,7 +717,7 @@ def test_a_pending_upload_that_is_gone_is_not_awaited(bench: Bench) -> None:
     key = {"object": {"S": claim.upload.object}, "version": {"S": claim.upload.version}}
     bench.patience.meanwhile = [lambda: bench.deployed.dynamodb.delete_item(TableName=TABLE, Key=key)]
 
-    assert bench.run().ending is Ending.COMPLETE
+    assert bench.run().ending is ReplayEnding.COMPLETE
 
 
 def test_the_wait_has_an_end(bench: Bench) -> None:
@@ -720,13 +727,13 @@ def test_the_wait_has_an_end(bench: Bench) -> None:
 
     assert bench.patience.pauses == [AWAIT_SECONDS, AWAIT_SECONDS, 40 - 2 * AWAIT_SECONDS]
     assert bench.statuses() == {"wine.jpg": Status.PENDING, "beer.jpg": REVIEW}
-    assert (report.still_pending, report.ending) == (1, Ending.STILL_PENDING)
+    assert (report.still_pending, report.ending) == (1, ReplayEnding.STILL_PENDING)
 
 
 def test_no_wait_is_no_wait(bench: Bench) -> None:
     bench.put(a_claim(an_upload("wine.jpg")))
 
-    assert bench.run(wait=0).ending is Ending.STILL_PENDING
+    assert bench.run(wait=0).ending is ReplayEnding.STILL_PENDING
     assert bench.patience.pauses == []
 
 
@@ -743,7 +750,7 @@ def test_uploads_under_another_policy_are_not_awaited(bench: Bench) -> None:
 
     report = bench.run()
 
-    assert (report.awaited, report.left_alone, report.ending) == (0, 1, Ending.COMPLETE)
+    assert (report.awaited, report.left_alone, report.ending) == (0, 1, ReplayEnding.COMPLETE)
 
 
 def test_where_the_lane_is_gone_the_verdict_tells_whose_a_pending_upload_was(bench: Bench) -> None:
@@ -755,7 +762,7 @@ def test_where_the_lane_is_gone_the_verdict_tells_whose_a_pending_upload_was(ben
     report = bench.run()
 
     assert bench.statuses() == {"wine.jpg": REVIEW, "fight.jpg": BLOCKED}
-    assert (report.awaited, report.ending) == (2, Ending.COMPLETE)
+    assert (report.awaited, report.ending) == (2, ReplayEnding.COMPLETE)
 
 
 def test_a_pointer_moved_during_the_wait_ends_it(bench: Bench) -> None:
@@ -764,7 +771,7 @@ def test_a_pointer_moved_during_the_wait_ends_it(bench: Bench) -> None:
 
     report = bench.run()
 
-    assert (len(bench.patience.pauses), report.ending) == (1, Ending.OVERTAKEN)
+    assert (len(bench.patience.pauses), report.ending) == (1, ReplayEnding.OVERTAKEN)
 
 
 def test_nothing_is_left_that_the_old_policy_alone_decided(bench: Bench) -> None:
@@ -787,7 +794,7 @@ def test_nothing_is_left_that_the_old_policy_alone_decided(bench: Bench) -> None
     report = bench.run(segments=4)
 
     judged = {item["key"]: verdict_from_item(item) for item in bench.deployed.items().values()}
-    assert report.ending is Ending.COMPLETE
+    assert report.ending is ReplayEnding.COMPLETE
     assert all(
         verdict.analysis is not None and verdict.status is NEW.judge(verdict.analysis).status
         for verdict in judged.values()

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from gatehouse.aws.executions import Executions
-from gatehouse.cli.batch.batch_execution import BatchExecution, Ending, ListedExecution
+from gatehouse.cli.batch.batch_execution import BatchExecution, ExecutionEnding, ListedExecution
 from gatehouse.cli.batch.execution_history import ExecutionHistory
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class OperatorsExecutions(Executions):
         except self._client.exceptions.ExecutionDoesNotExist:
             return None
 
-    def listed(self, endings: Iterable[Ending]) -> Iterator[ListedExecution]:
+    def listed(self, endings: Iterable[ExecutionEnding]) -> Iterator[ListedExecution]:
         """Those that ended so: a ListExecutions for each status and each hundred."""
         for status in (status for ending in endings for status in ending.statuses):
             yield from map(ListedExecution.of, self._listed(status))
@@ -52,7 +52,7 @@ class DeployedExecutions:
             self._found[batch_id] = next((execution for execution in found if execution is not None), None)
         return self._found[batch_id]
 
-    def listed(self, endings: Sequence[Ending]) -> Iterator[ListedExecution]:
+    def listed(self, endings: Sequence[ExecutionEnding]) -> Iterator[ListedExecution]:
         """Executions of all state machines that ended so, or run."""
         for machine in self._machines:
             yield from machine.listed(endings)

@@ -80,7 +80,7 @@ class BatchExecution:
         }
 
 
-class Ending(StrEnum):
+class ExecutionEnding(StrEnum):
     """How far a batch is, in the words of whoever looks for it."""
 
     FAILED = "failed"
@@ -92,16 +92,16 @@ class Ending(StrEnum):
     def statuses(self) -> tuple["ExecutionStatusType", ...]:
         """What Step Functions calls such executions: one that timed out was stopped, too. FAILED uploads leave none."""
         return {
-            Ending.FAILED: ("FAILED",),
-            Ending.ABORTED: ("ABORTED", "TIMED_OUT"),
-            Ending.RUNNING: ("RUNNING",),
-            Ending.FAILED_UPLOADS: (),
+            ExecutionEnding.FAILED: ("FAILED",),
+            ExecutionEnding.ABORTED: ("ABORTED", "TIMED_OUT"),
+            ExecutionEnding.RUNNING: ("RUNNING",),
+            ExecutionEnding.FAILED_UPLOADS: (),
         }[self]  # type: ignore[return-value]
 
     @property
     def words(self) -> str:
         """What there is none of, in a sentence."""
-        return "left with FAILED uploads" if self is Ending.FAILED_UPLOADS else self.value
+        return "left with FAILED uploads" if self is ExecutionEnding.FAILED_UPLOADS else self.value
 
 
 @dataclass(frozen=True, slots=True)

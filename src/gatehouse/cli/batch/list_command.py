@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from gatehouse.cli.aws.executions import DeployedExecutions
-from gatehouse.cli.batch.batch_execution import Ending, ListedExecution
+from gatehouse.cli.batch.batch_execution import ExecutionEnding, ListedExecution
 from gatehouse.cli.batch.failed_uploads import FailedBatch, FailedSelection, FailedUploads, by_batch, code_words
 from gatehouse.cli.clock import Clock
 from gatehouse.cli.command_name import COMMAND
@@ -25,7 +25,7 @@ CLOCK = Clock()
 def list_batches(
     invocation: Invocation,
     status: Annotated[
-        list[Ending] | None,
+        list[ExecutionEnding] | None,
         typer.Option(help="Only these; may be given more than once.", show_default="all but running"),
     ] = None,
     since: Annotated[
@@ -44,7 +44,9 @@ def list_batches(
     now = CLOCK.now()
     oldest = parse_since(since, now)
     found = invocation.deployment
-    endings = list(dict.fromkeys(status or [Ending.FAILED, Ending.ABORTED, Ending.FAILED_UPLOADS]))
+    endings = list(
+        dict.fromkeys(status or [ExecutionEnding.FAILED, ExecutionEnding.ABORTED, ExecutionEnding.FAILED_UPLOADS])
+    )
     executions = DeployedExecutions(connection.client("stepfunctions"), found.state_machines)
     listed = sorted(
         (execution for execution in executions.listed(endings) if execution.changed_at >= oldest),
@@ -52,7 +54,7 @@ def list_batches(
         reverse=True,
     )
     failed: dict[str, FailedBatch] = {}
-    if Ending.FAILED_UPLOADS in endings:
+    if ExecutionEnding.FAILED_UPLOADS in endings:
         with progress(out.progress) as tell:
             uploads = FailedUploads.of(connection, found, CLOCK)
             failed = by_batch(uploads.find(FailedSelection(oldest), now.date(), tell))

@@ -46,7 +46,7 @@ def resubmit(
         out.tell(_intention(going, statuses))
         if not yes:
             out.confirm()
-        found.still(connection)
+        found.ensure_unchanged(connection)
     try:
         if not dry_run:
             going.send(ingest_queues(connection.client("sqs"), found))

@@ -68,7 +68,7 @@ def retry(
         out.tell(_intention(plan))
         if not yes:
             out.confirm()
-        found.still(connection)
+        found.ensure_unchanged(connection)
     try:
         if not dry_run:
             with progress(out.progress) as tell:

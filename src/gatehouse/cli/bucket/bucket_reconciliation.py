@@ -22,7 +22,7 @@ from gatehouse.moderation.verdict_item import BATCH_ID, CLAIMED_AT, STATUS
 _AT_A_TIME = 50 * PARALLEL_QUERIES
 
 
-class Standing(StrEnum):
+class ObjectStanding(StrEnum):
     """What the table has for an object's current version.
 
     EXPIRED has nothing, either, but is so old that its verdict would have been deleted by now.
@@ -36,7 +36,7 @@ class Standing(StrEnum):
 
 
 #: Nothing is under way for these, and nothing will be by itself.
-UNJUDGED = (Standing.UNKNOWN, Standing.OTHER_VERSION)
+UNJUDGED = (ObjectStanding.UNKNOWN, ObjectStanding.OTHER_VERSION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Finding:
 
     listed: ListedObject
     lane: str
-    standing: Standing
+    standing: ObjectStanding
     batch_id: str | None = None
     claimed_at: str | None = None
 
@@ -80,7 +80,7 @@ class ReconciliationReport:
         pending_since: the oldest claim of the PENDING ones; ISO 8601, UTC.
     """
 
-    standings: Counter[tuple[str, Standing]] = field(default_factory=Counter)
+    standings: Counter[tuple[str, ObjectStanding]] = field(default_factory=Counter)
     outside: int = 0
     young: int = 0
     old: int = 0
@@ -92,14 +92,14 @@ class ReconciliationReport:
         """All objects that were listed."""
         return self.standings.total() + self.outside + self.young + self.old
 
-    def of(self, standing: Standing) -> int:
+    def of(self, standing: ObjectStanding) -> int:
         """How many objects there are of this standing, in all lanes."""
         return sum(count for (_, found), count in self.standings.items() if found is standing)
 
     @property
     def without_verdict(self) -> int:
         """Objects that should have a verdict on their current version, and have none."""
-        return self.unjudged + self.of(Standing.PENDING)
+        return self.unjudged + self.of(ObjectStanding.PENDING)
 
     @property
     def unjudged(self) -> int:
@@ -185,18 +185,18 @@ class BucketReconciliation:
             known = True
             if _speaks_of(item, listed):
                 if item[STATUS] != Status.PENDING:
-                    return Finding(listed, lane, Standing.DECIDED)
-                return Finding(listed, lane, Standing.PENDING, item.get(BATCH_ID), item.get(CLAIMED_AT))
+                    return Finding(listed, lane, ObjectStanding.DECIDED)
+                return Finding(listed, lane, ObjectStanding.PENDING, item.get(BATCH_ID), item.get(CLAIMED_AT))
         if self.verdicts_since and listed.modified_at < self.verdicts_since:
-            return Finding(listed, lane, Standing.EXPIRED)
-        return Finding(listed, lane, Standing.OTHER_VERSION if known else Standing.UNKNOWN)
+            return Finding(listed, lane, ObjectStanding.EXPIRED)
+        return Finding(listed, lane, ObjectStanding.OTHER_VERSION if known else ObjectStanding.UNKNOWN)
 
     def _add(self, finding: Finding, report: ReconciliationReport) -> None:
         report.standings[finding.lane, finding.standing] += 1
-        if finding.standing is Standing.DECIDED:
+        if finding.standing is ObjectStanding.DECIDED:
             return
         self.record(finding)
-        if finding.standing is Standing.EXPIRED:
+        if finding.standing is ObjectStanding.EXPIRED:
             return
         if finding.claimed_at:
             report.pending_since = min(report.pending_since or finding.claimed_at, finding.claimed_at)

@@ -10,7 +10,12 @@ from typing import Annotated
 import typer
 
 from gatehouse.cli.aws.verdict_table import PARALLEL_QUERIES, OperatorsVerdictTable
-from gatehouse.cli.bucket.bucket_reconciliation import BucketReconciliation, Finding, ReconciliationReport, Standing
+from gatehouse.cli.bucket.bucket_reconciliation import (
+    BucketReconciliation,
+    Finding,
+    ObjectStanding,
+    ReconciliationReport,
+)
 from gatehouse.cli.bucket.listed_objects import Inventory, ListedObject, list_objects, outermost
 from gatehouse.cli.clock import Clock
 from gatehouse.cli.command_name import COMMAND
@@ -30,19 +35,19 @@ CLOCK = Clock()
 
 _SOMETHING_FOUND = 3
 
-_DO = {
-    Standing.PENDING: (
+_ADVICE = {
+    ObjectStanding.PENDING: (
         "their batches are under way, wait for their turn, or have stopped and are got going by the sweeper; "
         f"`{COMMAND} batch show` of one that is hours old says which, and what to do"
     ),
-    Standing.UNKNOWN: (
+    ObjectStanding.UNKNOWN: (
         f"their events wait in a lane's queue or a dead-letter queue (`{COMMAND} queue list`), or never came: were "
         "EventBridge notifications of the bucket on (they take about five minutes to start), and this lane deployed, "
         "when they were uploaded? "
         f"`{COMMAND} upload-again` has them moderated, each by its key, or all by `--report`"
     ),
-    Standing.OTHER_VERSION: "the verdicts there are speak of other bytes under the same key; do as for unknown ones",
-    Standing.EXPIRED: (
+    ObjectStanding.OTHER_VERSION: "their verdicts are about other bytes under the same key; do as for unknown ones",
+    ObjectStanding.EXPIRED: (
         f"older than `verdict_retention_days`: their verdicts have expired, if they had one. `{COMMAND} upload-again` "
         "has them moderated again, and paid for again"
     ),
@@ -141,9 +146,9 @@ def _listed(
 
 
 def _show(out: Output, report: ReconciliationReport, bucket: str) -> None:
-    table = out.table(f"Current objects of {bucket}", "Lane", "Standing", "Objects")
+    table = out.table(f"Current objects of {bucket}", "Lane", "ObjectStanding", "Objects")
     for (lane, standing), count in sorted(report.standings.items()):
-        style = "" if standing in (Standing.DECIDED, Standing.EXPIRED) else "yellow"
+        style = "" if standing in (ObjectStanding.DECIDED, ObjectStanding.EXPIRED) else "yellow"
         table.add_row(printable(lane), standing.value, f"{count:,}", style=style)
     if report.standings:
         out.show(table)
@@ -152,13 +157,13 @@ def _show(out: Output, report: ReconciliationReport, bucket: str) -> None:
     out.say(f"{report.listed:,} listed{', of them ' + ', '.join(told) + ' and not looked up' if told else ''}.")
     if report.standings and not report.without_verdict:
         who = "Every other one has its verdict" if told else "Every one has its verdict"
-        out.say(f"{who}{', or its verdict has expired' if report.of(Standing.EXPIRED) else ''}.", style="green")
+        out.say(f"{who}{', or its verdict has expired' if report.of(ObjectStanding.EXPIRED) else ''}.", style="green")
     for finding in report.examples:
         claimed = f" in batch {finding.batch_id} since {finding.claimed_at}" if finding.batch_id else ""
         out.say(f"  {finding.listed.key}, of {finding.listed.modified_at}: {finding.standing}{claimed}")
     if report.without_verdict > len(report.examples):
         out.say(f"  ... and {report.without_verdict - len(report.examples):,} more (all: --report)")
-    for standing, advice in _DO.items():
+    for standing, advice in _ADVICE.items():
         if count := report.of(standing):
-            since = f" (since {report.pending_since})" if standing is Standing.PENDING else ""
+            since = f" (since {report.pending_since})" if standing is ObjectStanding.PENDING else ""
             out.say(f"- {count:,} {standing}{since}: {advice}.", style="yellow")

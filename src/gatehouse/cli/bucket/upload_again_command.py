@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gatehouse.cli.bucket.bucket_reconciliation import UNJUDGED, Standing
+from gatehouse.cli.bucket.bucket_reconciliation import UNJUDGED, ObjectStanding
 from gatehouse.cli.bucket.object_copy import Copied, copy_onto_itself
 from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.connection import Connection
@@ -63,7 +63,7 @@ def upload_again(
     out, connection = invocation.out, invocation.connection
     if not keys and report is None:
         raise CommandError("Nothing is named; write keys, or --report with a file that `reconcile --report` wrote.")
-    reported = _reported(report, (*UNJUDGED, Standing.EXPIRED) if expired else UNJUDGED) if report else []
+    reported = _reported(report, (*UNJUDGED, ObjectStanding.EXPIRED) if expired else UNJUDGED) if report else []
     found = invocation.deployment.at_rest()
     wanted: list[_Wanted] = [(key.removeprefix(f"s3://{found.upload_bucket}/"), None) for key in keys or ()]
     wanted += reported
@@ -80,14 +80,14 @@ def upload_again(
     raise typer.Exit(1 if done.failed else 0)
 
 
-def _reported(path: Path, standings: Sequence[Standing]) -> list[_Wanted]:
+def _reported(path: Path, standings: Sequence[ObjectStanding]) -> list[_Wanted]:
     """The objects of a report with one of these standings."""
     try:
         findings = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
         return [
             (str(finding["key"]), str(finding["modified_at"]))
             for finding in findings
-            if Standing(finding["standing"]) in standings
+            if ObjectStanding(finding["standing"]) in standings
         ]
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise CommandError(f"{path} is no report of `{COMMAND} reconcile --report` ({error!r}).") from error

@@ -13,7 +13,7 @@ from gatehouse.cli.invocation import Invocation, Yes, about_deployment
 from gatehouse.cli.output import Output
 from gatehouse.cli.policy.apply_run import ApplyRun
 from gatehouse.cli.policy.policy_source import short
-from gatehouse.cli.policy.replay_run import Ending, Report
+from gatehouse.cli.policy.replay_run import ReplayEnding, Report
 from gatehouse.cli.progress import progress
 from gatehouse.cli.since import parse_since
 from gatehouse.moderation.policy.policy import Policy
@@ -21,7 +21,12 @@ from gatehouse.moderation.policy.policy import Policy
 CLOCK = Clock()
 
 _INTERRUPTED = 130  # as a shell reports a command that Ctrl-C ended
-_EXIT = {Ending.COMPLETE: 0, Ending.FLAGS_REFUSED: 1, Ending.OVERTAKEN: 1, Ending.STILL_PENDING: 3}
+_EXIT = {
+    ReplayEnding.COMPLETE: 0,
+    ReplayEnding.FLAGS_REFUSED: 1,
+    ReplayEnding.OVERTAKEN: 1,
+    ReplayEnding.STILL_PENDING: 3,
+}
 
 
 @about_deployment
@@ -108,7 +113,7 @@ def _rows(report: Report) -> Iterator[tuple[str, int]]:
 
 
 def _advice(policy: Policy, deployment: str, report: Report) -> Iterator[str]:
-    if report.ending is Ending.OVERTAKEN:
+    if report.ending is ReplayEnding.OVERTAKEN:
         yield (
             f"The pointer of {policy.name} was moved, or {deployment} deployed, while this ran, so another version "
             f"may be active by now: see `{COMMAND} policy status`, and run the command again if this is the "

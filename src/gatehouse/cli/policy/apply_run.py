@@ -89,7 +89,7 @@ class ApplyRun:
         Raises:
             CommandError: the pointer was moved, or something deployed.
         """
-        self.deployment.still(self.connection)
+        self.deployment.ensure_unchanged(self.connection)
         shown, self.stored = self.stored, self._look()
         if self.stored.version != shown.version:
             raise CommandError(

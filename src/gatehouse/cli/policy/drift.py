@@ -39,7 +39,7 @@ class PolicyInUse:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PolicyStanding:
     """Verdicts of one policy, held against the policy that is active for them.
 
     Attributes:
@@ -82,7 +82,7 @@ def drifts(
     policies: Sequence[PolicyInUse],
     unreadable: Sequence[UnreadablePointer],
     recent: RecentVerdicts,
-    standings: Sequence[Standing],
+    standings: Sequence[PolicyStanding],
 ) -> Iterator[Drift]:
     """Everything that differs, what stops uploads first."""
     yield from _pointers(policies, unreadable)
@@ -151,7 +151,7 @@ def _file(policy: PolicyInUse) -> Iterator[Drift]:
         )
 
 
-def _verdicts(standing: Standing, looked_at: int, apply: Mapping[str, str]) -> Iterator[Drift]:
+def _verdicts(standing: PolicyStanding, looked_at: int, apply: Mapping[str, str]) -> Iterator[Drift]:
     group, active = standing.group, standing.active
     if active is None or standing.is_active:
         return

@@ -42,7 +42,7 @@ LOOK_SECONDS = 15.0
 AWAIT_SECONDS = 15.0
 
 
-class Ending(Enum):
+class ReplayEnding(Enum):
     """How a run ended. A complete one has judged all that was selected, and its counts say what it kept all the same.
 
     Any other may be run again.
@@ -91,7 +91,7 @@ class Report:
     awaited: int = 0
     still_pending: int = 0
     lost_races: int = 0
-    ending: Ending = Ending.COMPLETE
+    ending: ReplayEnding = ReplayEnding.COMPLETE
 
     def to_document(self) -> dict[str, Any]:
         """The report for scripts."""
@@ -196,12 +196,12 @@ class ReplayRun:
             if not self._is_active():
                 raise _OvertakenError
         except _OvertakenError:
-            report.ending = Ending.OVERTAKEN
+            report.ending = ReplayEnding.OVERTAKEN
         else:
             if report.refused or report.unpublished:
-                report.ending = Ending.FLAGS_REFUSED
+                report.ending = ReplayEnding.FLAGS_REFUSED
             elif self._awaited:
-                report.ending = Ending.STILL_PENDING
+                report.ending = ReplayEnding.STILL_PENDING
         report.still_pending = len(self._awaited)
         return report
 

@@ -13,7 +13,7 @@ from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
 from gatehouse.cli.invocation import Invocation, about_deployment
 from gatehouse.cli.output import Output
-from gatehouse.cli.policy.drift import Drift, PolicyInUse, Standing, drifts
+from gatehouse.cli.policy.drift import Drift, PolicyInUse, PolicyStanding, drifts
 from gatehouse.cli.policy.policy_source import POLICIES_FOLDER, short, sources_of
 from gatehouse.cli.policy.recent_verdicts import RecentVerdicts, VerdictGroup
 from gatehouse.console import printable
@@ -79,18 +79,18 @@ def _recent(connection: Connection, deployment: Deployment, now: datetime) -> Re
 
 def _standing(
     group: VerdictGroup, stored: StoredPointer | None, active: Callable[[StoredPointer], Policy], uploads: UploadBucket
-) -> Standing:
+) -> PolicyStanding:
     if stored is None:
-        return Standing(group, None, None)
+        return PolicyStanding(group, None, None)
     if stored.pointer.hash == group.policy.hash:
-        return Standing(group, stored.pointer, 0)
+        return PolicyStanding(group, stored.pointer, 0)
     from botocore.exceptions import ClientError
 
     try:
         would_change = group.changed_by(active(stored), uploads)
     except (CommandError, ClientError) as error:  # what is known of the rest is shown all the same
-        return Standing(group, stored.pointer, None, str(error))
-    return Standing(group, stored.pointer, would_change)
+        return PolicyStanding(group, stored.pointer, None, str(error))
+    return PolicyStanding(group, stored.pointer, would_change)
 
 
 def _show_policies(out: Output, policies: list[PolicyInUse], deployment: Deployment) -> None:
@@ -140,7 +140,7 @@ def _agreement(policies: Sequence[PolicyInUse], recent: RecentVerdicts) -> str:
     return f"No drift: {others} agree with the pointers." if others else "No drift: only the pointers could be read."
 
 
-def _show_recent(out: Output, recent: RecentVerdicts, standings: list[Standing]) -> None:
+def _show_recent(out: Output, recent: RecentVerdicts, standings: list[PolicyStanding]) -> None:
     out.say()
     if not recent.looked_at:
         out.say(f"No upload was flagged in the last {DAYS} days. {_NOT_COUNTED}")
@@ -166,7 +166,7 @@ def _document(
     deployment: Deployment,
     policies: list[PolicyInUse],
     recent: RecentVerdicts,
-    standings: list[Standing],
+    standings: list[PolicyStanding],
     differences: list[Drift],
 ) -> dict[str, Any]:
     return {

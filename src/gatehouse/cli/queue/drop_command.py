@@ -45,7 +45,7 @@ def drop(
                 reason=reason,
                 limit=limit,
                 dry_run=dry_run,
-                before_deleting=lambda: found.still(connection),
+                before_deleting=lambda: found.ensure_unchanged(connection),
                 tell=tell,
                 report=report,
             )

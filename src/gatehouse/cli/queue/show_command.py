@@ -9,23 +9,29 @@ import typer
 from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.invocation import Invocation, about_deployment
 from gatehouse.cli.output import Output
-from gatehouse.cli.queue.dead_letters import DeadLetter, DeadLetterInspection, QueueKind, Reason, chosen_queues
+from gatehouse.cli.queue.dead_letters import (
+    Cause,
+    DeadLetter,
+    DeadLetterInspection,
+    QueueKind,
+    chosen_queues,
+)
 from gatehouse.cli.queue.message_queue import PARALLEL_COUNTS, MessageQueue, counted
 from gatehouse.console import printable
 
-_DO = {
-    Reason.UNDELIVERED: "mend what EventBridge was refused for (the queue's policy or its key), then put them back",
-    Reason.MALFORMED: "they are no events about uploads: find out who sends them, or `queue drop --reason malformed`",
-    Reason.UNREADABLE: (
+_ADVICE = {
+    Cause.UNDELIVERED: "mend what EventBridge was refused for (the queue's policy or its key), then put them back",
+    Cause.MALFORMED: "they are no events about uploads: find out who sends them, or `queue drop --reason malformed`",
+    Cause.UNREADABLE: (
         "they are about uploads, in a form this version can't read. Older notifications: remove the one that is sent "
         f"here, turn on EventBridge for the bucket; others: upgrade Gatehouse, put them back. `{COMMAND} reconcile` "
         "finds the uploads that have no verdict, `upload-again` moderates them"
     ),
-    Reason.NO_LANE: "no lane takes them now: widen one, or `queue drop --reason no-lane`",
-    Reason.NEVER_CLAIMED: "mend what the batcher fails on (its log says it), then put them back",
-    Reason.RUNNING: "their batches go on by themselves; putting them back is harmless",
-    Reason.STALLED: f"`{COMMAND} batch show` says what failed; then put them back",
-    Reason.DECIDED: "they have their verdicts: putting them back clears them away, and analyzes nothing again",
+    Cause.NO_LANE: "no lane takes them now: widen one, or `queue drop --reason no-lane`",
+    Cause.NEVER_CLAIMED: "mend what the batcher fails on (its log says it), then put them back",
+    Cause.RUNNING: "their batches go on by themselves; putting them back is harmless",
+    Cause.STALLED: f"`{COMMAND} batch show` says what failed; then put them back",
+    Cause.DECIDED: "they have their verdicts: putting them back clears them away, and analyzes nothing again",
 }
 
 
@@ -55,12 +61,12 @@ def show(
             for name, kind, count, shown in looks
         ]
     )
-    reasons: Counter[Reason] = Counter()
+    reasons: Counter[Cause] = Counter()
     for name, kind, count, shown in looks:
         reasons += Counter(letter.reason for letter in shown)
         _show(out, name, kind, count, shown)
     for reason in sorted(reasons):
-        out.say(f"- {reasons[reason]:,} {reason}: {_DO[reason]}.")
+        out.say(f"- {reasons[reason]:,} {reason}: {_ADVICE[reason]}.")
 
 
 def _look(queue: MessageQueue, kind: QueueKind, inspection: DeadLetterInspection, limit: int) -> list[DeadLetter]:
