@@ -93,7 +93,7 @@ def _last_modified(milliseconds: int) -> str:
 
 @given(stored=MOMENTS, uploaded=MOMENTS, claimed=MOMENTS, put_back=MOMENTS)
 @example(stored=0, uploaded=0, claimed=1_050, put_back=1_800)
-def test_what_is_put_back_after_an_analysis_approves_nothing_but_within_one_second(
+def test_what_is_put_back_after_an_analysis_approves_only_within_a_second(
     stored: int, uploaded: int, claimed: int, put_back: int
 ) -> None:
     """An upload is stored, told of, claimed; another one's bytes are analyzed; then the first one's come back."""
