@@ -28,7 +28,7 @@ local: ## the same pipeline, left running for you to try (PORT=4566)
 	$(SET_UP) runtime aws-cli
 	@$(IN_VENV) exec .venv/bin/python -m demo --port $(PORT)
 
-test: lint ## every check and every test
+test: lint ## style, types, and every test that does not take long (docs/testing.md)
 	$(SET_UP) test aws-cli
 	@$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
@@ -85,5 +85,5 @@ diff: ## compare what is deployed with what would be
 	@$(CDK) diff $(ARGS)
 
 clean: ## remove everything make has installed or written
-	rm -rf .venv .venv-aws .venv-checkov .venv-second-engine .cache node_modules cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-aws .venv-checkov .venv-second-engine .cache dist node_modules cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

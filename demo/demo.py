@@ -184,7 +184,7 @@ def _wait_for_verdicts(
 
 
 def _wait_for_flags(pipeline: DeployedPipeline, items: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One flag for every flagged item, in the order of `items`. Raises DemoError if one does not arrive."""
+    """One flag forevery flagged item, in the order of `items`. Raises DemoError if one does not arrive."""
     flagged = [item["key"] for item in items if item[STATUS] in FLAGGED]
     patience_ends = time.monotonic() + _PATIENCE_SECONDS
     while True:

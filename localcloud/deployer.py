@@ -44,7 +44,7 @@ def deploy(
     """Publish the files of the assembly in folder `assembly`, create or update its stacks, return their outputs.
 
     Stacks are deployed one after the other, each after those it depends on; one that is already as its template
-    says is left alone. `on_progress` is given a line of text for every step.
+    says is left alone. `on_progress` is given a line of text forevery step.
     Raises NotLoopbackError before any request, AssemblyError if the folder can't be deployed, DeployError if a
     stack fails (it is then rolled back as CloudFormation does).
     """

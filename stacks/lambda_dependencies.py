@@ -3,7 +3,7 @@
     python -m stacks.lambda_dependencies
 
 fetches it into .cache/lambda-dependencies/<hash of lambdas/requirements.txt>/. Synthesis takes it from there and needs
-no network. Pure Python makes one asset for every processor and every Python; no container is needed to build it.
+no network. Pure Python makes one asset forevery processor and every Python; no container is needed to build it.
 """
 
 import hashlib

@@ -87,7 +87,8 @@ def _install_runtime(root: Path) -> None:
 def _make_package_importable(root: Path, environment: Path) -> None:
     # What an editable installation does, without building a distribution.
     (site_packages,) = environment.glob("lib/python3*/site-packages")
-    (site_packages / "gatehouse.pth").write_text(f"{root / 'src'}\n", encoding="utf-8")
+    source = os.path.relpath(root / "src", site_packages)  # so that the checkout may be moved, or copied
+    (site_packages / "gatehouse.pth").write_text(f"{source}\n", encoding="utf-8")
 
 
 def _install_lambda_dependencies(root: Path) -> None:

@@ -121,7 +121,7 @@ class Settlement:
 
     Attributes:
         notify: the final statuses that are published.
-        retention: how long a final verdict is kept, or None for ever.
+        retention: how long a final verdict is kept, or None forever.
         now: the current time, with a zone.
     """
 

@@ -6,7 +6,7 @@ stop; likewise for a Parallel state's branches (Developer Guide, state-map-inlin
 states see the outer variables and leave no variables behind. Their events are in the execution's history. A redrive
 runs only the iterations and branches that did not succeed (API reference, RedriveExecution). `ToleratedFailure*` is a
 distributed Map's.
-ministack 1.5.33: runs any number at a time, waits for all of them before it fails (for ever, if one waits for a task
+ministack 1.5.33: runs any number at a time, waits for all of them before it fails (forever, if one waits for a task
 token), takes what is not an array for an array of one, runs a Map again as a whole, lets branches write each other's
 variables, knows no `Output`, `Assign` and `Arguments` of a Parallel state in JSONata, and keeps no events.
 

@@ -3,7 +3,7 @@
 AWS: how much a service answers is its own affair, and may change. What comes of too much: see `task_results`.
 ministack 1.5.33: answers with what it has.
 
-Wraps `stepfunctions._invoke_resource`, inside of `task_results`: the limit that holds for every result has to see it.
+Wraps `stepfunctions._invoke_resource`, inside of `task_results`: the limit that holds forevery result has to see it.
 """
 
 import contextlib

@@ -155,7 +155,7 @@ class _Task:
                 self._changed.wait(min(left) / self._pace() if left else None)
             if self._failure is not None:
                 raise self._failure
-            result, self._result = self._result, None  # the task stays known by its token for ever
+            result, self._result = self._result, None  # the task stays known by its token forever
             return result
 
     def _close(self, result: Any, failure: Exception | None) -> bool:

@@ -9,7 +9,7 @@ from localcloud.rekognition.caller import Caller
 
 
 class JobStatus(StrEnum):
-    """A job's life. There is no cancelling and no partial success."""
+    """A job's life. There is no canceling and no partial success."""
 
     CREATED = "CREATED"
     QUEUED = "QUEUED"

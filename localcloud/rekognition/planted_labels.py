@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from gatehouse.moderation.document import is_confidence, shown
+from gatehouse.moderation.document import shown
 from gatehouse.moderation.policy.taxonomy import PARENTS
 from localcloud.rekognition import jpeg, png
 from localcloud.rekognition.findings import Finding, Findings
@@ -123,6 +123,6 @@ def _finding(member: str, entry: object) -> Finding:
     name, confidence = entry["Name"], entry["Confidence"]
     if not isinstance(name, str) or not name or not is_encodable(name):
         raise MalformedPlantError(f"a Name in {member} is not a text")
-    if not is_confidence(confidence):
+    if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 <= confidence <= 100:
         raise MalformedPlantError(f"the Confidence of {name!r} is {shown(confidence)}, not a number from 0 to 100")
     return Finding(name, float(confidence))

@@ -44,7 +44,7 @@ class Sweeper(Construct):
     """The function, its schedule and what it may touch.
 
     The schedule's event names the lanes: it may have 8,192 characters (EventBridge API reference, Target), while a
-    function's environment has 4 KB for everything.
+    function's environment has 4 KB foreverything.
 
     Args:
         lanes: of the deployment.
@@ -130,7 +130,7 @@ class Sweeper(Construct):
                 "SweeperKeepsFailing",
                 self.service.metric_errors(),
                 section="The sweeper keeps failing",
-                meaning="The function that gets stuck uploads going has failed again and again.",
+                meaning="The function that restarts stuck uploads has failed again and again.",
                 periods=9,
                 breaching=2,
             ),

@@ -72,7 +72,7 @@ class UploadBucket(Construct):
         )
         reason = (
             "Who must be able to tell who read an upload turns on CloudTrail data events for the bucket, which unlike "
-            "access logs are complete; a log bucket that few read is not made for everyone."
+            "access logs are complete; a log bucket that few read is not made foreveryone."
         )
         accept_finding(bucket, "S1", reason)
         accept_finding(bucket, "CKV_AWS_18", reason)

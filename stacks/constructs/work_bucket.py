@@ -1,4 +1,4 @@
-"""The work bucket: manifests, batch settings and result files, for as long as they are of use; policies for ever."""
+"""The work bucket: manifests, batch settings and result files, for as long as they are of use; policies forever."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam

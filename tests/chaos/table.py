@@ -67,7 +67,7 @@ class Step:
     switches: tuple[tuple[str, object], ...] = ()
 
     def rows(self) -> Iterator[Row]:
-        """One for everything that can go wrong."""
+        """One foreverything that can go wrong."""
         for strike in strikes_at(self.call):
             again, why = _again(self.call, strike)
             yield Row(

@@ -20,7 +20,7 @@ def _raises(case: Case) -> bool:
 
 
 def _hangs(case: Case) -> bool:
-    return re.fullmatch("(a+)+b", "a" * 60) is None if str(case).startswith("ab") else False  # within C, for ever
+    return re.fullmatch("(a+)+b", "a" * 60) is None if str(case).startswith("ab") else False  # within C, forever
 
 
 def _dies(case: Case) -> bool:

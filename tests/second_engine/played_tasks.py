@@ -3,7 +3,7 @@
 Scenarios and runs are JSON documents, since each engine has a process and an environment of its own:
 
     scenario  {name, definition, input, answers, chunks}
-      answers {action: [answer, ...]}; the last one is given for ever
+      answers {action: [answer, ...]}; the last one is given forever
       chunks  {first upload: what becomes of the token}; every other chunk succeeds
     answer    {result: any}
               {refused: code, status: number}  the service refuses the call with an error of its API

@@ -59,7 +59,7 @@ class Scenario:
 
     Attributes:
         workflow: its name among those that the engines are given.
-        read: what "Read batch" finds, in order; the last for ever, as with all answers.
+        read: what "Read batch" finds, in order; the last forever, as with all answers.
         chunks: first upload -> what becomes of the chunk's token; the others succeed.
     """
 

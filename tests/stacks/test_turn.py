@@ -21,7 +21,7 @@ OLDER = [f"older-{n}" for n in range(1000)]
 
 
 def listing(*lists: Sequence[str]) -> Task:
-    """ListExecutions as it answers for these running executions, newest first, page by page; the last list for ever.
+    """ListExecutions as it answers for these running executions, newest first, page by page; the last list forever.
 
     A page token belongs to its list: when a new one is asked for, the next list is begun.
     """

@@ -94,7 +94,7 @@ def batch_document(engine: str, uploads: int = 3, **changes: Any) -> dict[str, A
 
 
 def answering(*answers: Any) -> Task:
-    """A task that gives these answers one after the other, and then the last one for ever."""
+    """A task that gives these answers one after the other, and then the last one forever."""
     remaining = list(answers)
 
     def answer(_: Mapping[str, Any]) -> Any:

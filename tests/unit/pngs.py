@@ -14,7 +14,7 @@ def chunk(kind: bytes, data: bytes = b"") -> bytes:
 HEADER = chunk(b"IHDR", struct.pack(">IIBBBBB", 90, 90, 8, 0, 0, 0, 0))
 PIXELS = chunk(b"IDAT", zlib.compress((b"\0" + bytes(90)) * 90))
 END = chunk(b"IEND")
-#: Two frames, played for ever.
+#: Two frames, played forever.
 ANIMATION = chunk(b"acTL", struct.pack(">II", 2, 0))
 
 

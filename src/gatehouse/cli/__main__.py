@@ -49,7 +49,7 @@ class _TellingGroup(TyperGroup):
 app = typer.Typer(
     name="gatehouse",
     cls=_TellingGroup,
-    help="Gatehouse: a verdict for every image uploaded to an S3 bucket.",
+    help="Gatehouse: a verdict forevery image uploaded to an S3 bucket.",
     add_completion=False,  # there is a command for it
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -110,7 +110,7 @@ def gatehouse(
         bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_tell_version)
     ] = False,
 ) -> None:
-    """Gatehouse: a verdict for every image uploaded to an S3 bucket."""
+    """Gatehouse: a verdict forevery image uploaded to an S3 bucket."""
 
 
 def main() -> None:

@@ -134,7 +134,7 @@ class Settings:
         notify: final statuses a flag is sent for.
         log_retention_days: one of LOG_RETENTION_DAYS.
         work_retention_days: days that manifests and result files are kept, 30 or more.
-        verdict_retention_days: days that final verdicts are kept, or None for ever.
+        verdict_retention_days: days that final verdicts are kept, or None forever.
         alarm_topic_arn: SNS topic that alarms are sent to, or None.
         encryption_key: `create` to have a key made, the ARN of one that exists, or None for AWS's own keys.
         backfill_batches: batches of backfill lanes that are analyzed at the same time; the others wait their turn.
@@ -460,7 +460,7 @@ def _check_overrides_hold(lane: Lane, owners: Mapping[str, str], section: Sectio
 def _prefixes(section: Section) -> tuple[str, ...]:
     prefixes = _key_parts(section, "prefixes", ("",))
     if not prefixes:
-        raise section.error("prefixes", "an empty list takes no upload", 'write [""] for every key, or drop the lane')
+        raise section.error("prefixes", "an empty list takes no upload", 'write [""] forevery key, or drop the lane')
     for prefix in prefixes:
         outer = next((other for other in prefixes if other != prefix and prefix.startswith(other)), None)
         if outer is not None:

@@ -100,7 +100,7 @@ class ResultsMetric(StrEnum):
     #: Uploads that only failed calls came back for, when they are first asked about again.
     STRAGGLERS = "Stragglers"
     #: Images that a bulk job is paid for, at most: it does not say which of the leftovers it looked at.
-    IMAGES_ANALYZED_IN_BULK = "ImagesAnalysedInBulk"
+    IMAGES_ANALYZED_IN_BULK = "ImagesAnalyzedInBulk"
     #: Batches that Rekognition would start no job for, and the image engine took over.
     BULK_REFUSED = "BulkRefused"
     #: Batches whose jobs failed, and the image engine took over.

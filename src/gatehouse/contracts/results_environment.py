@@ -13,7 +13,7 @@ class ResultsEnvironment:
 
     Attributes:
         notify: the final statuses that are published.
-        retention_days: how long a final verdict is kept, or None for ever.
+        retention_days: how long a final verdict is kept, or None forever.
         model_version: of Rekognition's moderation model that the policies were written for.
         animation_check: whether an approval needs that an image has no frames that nobody looked at.
     """

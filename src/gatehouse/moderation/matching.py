@@ -1,4 +1,4 @@
-"""Reconcile a batch: match result lines with uploads, so that verdicts add up to the uploads whatever came back."""
+"""Match a batch: match result lines with uploads, so that verdicts add up to the uploads whatever came back."""
 
 import json
 from collections.abc import Iterable, Iterator

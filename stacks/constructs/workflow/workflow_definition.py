@@ -77,7 +77,7 @@ class WorkflowDefinition(Construct):
         super().__init__(scope, id)
         write = self._write_verdicts(results)
         images = ImageEngineStates(self, "ImageEngine", analyzer=analyzer)
-        # One state for both questions: each costs a transition for every batch.
+        # One state for both questions: each costs a transition forevery batch.
         engine = sfn.Choice.jsonata(self, "Which engine?").when(condition("$batch.analyzable = 0"), write)
         attempt: sfn.IChainable | None = None
         if knows_bulk:

@@ -99,7 +99,10 @@ def test_a_batch_is_shown_with_its_failure_its_files_and_what_became_of_each_upl
             "can't be redriven (it ended well). Remove the cause",
         ),
         (("ABORTED", REDRIVABLE), "it resumes where it stopped"),
-        (("FAILED", {**REDRIVABLE, "redriveCount": 10}), "can't be redriven (it was redriven 10 times in vain)"),
+        (
+            ("FAILED", {**REDRIVABLE, "redriveCount": 10}),
+            "can't be redriven (it was redriven 10 times without success)",
+        ),
         (None, "They have no execution. Remove the cause"),
     ],
 )

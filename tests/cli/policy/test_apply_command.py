@@ -575,7 +575,9 @@ def test_refused_flags_make_exit_status_1(apply: Callable[..., Any], deployed: D
     result = apply("--publish")
 
     assert (result.exit_code, statuses(deployed)) == (1, {"wine.jpg": "REVIEW"})
-    assert "as their new status is stricter: 1. Subscribers were not told of them" in one_line(result.stderr)
+    assert "as their new status is stricter, were refused: 1. Subscribers have not heard of them" in one_line(
+        result.stderr
+    )
     assert "milder" not in result.stderr
     assert "| changed, not published: the flag was refused | 1 |" in one_line(result.stdout)
 
@@ -589,7 +591,7 @@ def test_a_milder_status_waits_for_its_flag(apply: Callable[..., Any], deployed:
     result = apply("--publish")
 
     assert (result.exit_code, statuses(deployed)) == (1, {"fight.jpg": "REVIEW"})
-    assert "as their new status would be milder: 1; run the same command again" in one_line(result.stderr)
+    assert "as their new status would be milder, were refused: 1; run the same command again" in one_line(result.stderr)
     assert "stricter" not in result.stderr
 
 
@@ -685,7 +687,7 @@ def test_a_pointer_moved_away_and_back_does_not_pass_for_untouched(
 def test_whether_to_publish_is_to_be_decided_before_the_first_run(run: Run) -> None:
     said = one_line(run("apply", "--help", env={"COLUMNS": "200"}).stdout.replace("│", ""))
 
-    assert "Decide before the first run: what is changed already is not told by a later one." in said
+    assert "Decide before the first run: what is changed already is not announced by a later one." in said
 
 
 def test_scripts_read_one_document(apply: Callable[..., Any], deployed: Deployed) -> None:

@@ -355,7 +355,7 @@ def test_all_mistakes_of_a_file_are_found_in_the_order_of_its_lines(tmp_path: Pa
         "1: name: 'Bad Name' is n",
         "1: default: missing; say",
         "2: version: 1 is not one",
-        "3: color: unknown key; ",
+        "3: color: unknown key; t",
         "5: rules: Violense: 'Vio",
         "6: rules: Violence: revi",
         "7: rules: Nudity: 'Nudit",

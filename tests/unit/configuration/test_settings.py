@@ -436,7 +436,7 @@ MISTAKES = {
     "lanes.one.policy_overrides.a/b/: uploads under it belong to lane two; write it there, or drop it",
     # which uploads a lane takes
     lane("prefixes: []"): "gatehouse.yaml:3: lanes.default.prefixes: an empty list takes no upload; write "
-    '[""] for every key, or drop the lane',
+    '[""] forevery key, or drop the lane',
     lane("prefixes: [a, ab]"): 'gatehouse.yaml:3: lanes.default.prefixes: "ab" lies inside "a", which the lane takes '
     "whole; drop it, or give it a lane of its own",
     lane('prefixes: [a, ""]'): 'gatehouse.yaml:3: lanes.default.prefixes: "a" lies inside "", which the lane takes '

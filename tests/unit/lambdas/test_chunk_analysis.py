@@ -42,7 +42,7 @@ DETECT, HEARTBEAT, SUCCEED, FAIL = "DetectModerationLabels", "SendTaskHeartbeat"
 
 CALLS_PER_SECOND = 4.0  # whose interval floating point can add up exactly
 
-#: Enough for everything that does not wait for ever.
+#: Enough foreverything that does not wait forever.
 HOURS = 36_000.0
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from gatehouse.aws.executions import Executions
-from gatehouse.cli.batch.batch_execution import BatchExecution, ExecutionEnding, ListedExecution
-from gatehouse.cli.batch.execution_history import ExecutionHistory
+from gatehouse.cli.aws.batch_execution import BatchExecution, ExecutionEnding, ListedExecution
+from gatehouse.cli.aws.execution_history import ExecutionHistory
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gatehouse.cli.aws.batch_execution import BatchExecution
 from gatehouse.cli.aws.executions import DeployedExecutions
 from gatehouse.cli.aws.verdict_table import OperatorsVerdictTable
 from gatehouse.cli.aws.work_bucket import OperatorsWorkBucket
-from gatehouse.cli.batch.batch_execution import BatchExecution
 from gatehouse.cli.batch.batch_uploads import BatchUploads
 from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.deployment import Deployment

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from gatehouse.cli.aws.batch_execution import ExecutionEnding, ListedExecution
 from gatehouse.cli.aws.executions import DeployedExecutions
-from gatehouse.cli.batch.batch_execution import ExecutionEnding, ListedExecution
 from gatehouse.cli.batch.failed_uploads import FailedBatch, FailedSelection, FailedUploads, by_batch, code_words
 from gatehouse.cli.clock import Clock
 from gatehouse.cli.command_name import COMMAND

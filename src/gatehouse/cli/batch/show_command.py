@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
+from gatehouse.cli.aws.batch_execution import BatchExecution, failure_words
+from gatehouse.cli.aws.execution_history import ExecutionHistory
 from gatehouse.cli.aws.executions import DeployedExecutions
-from gatehouse.cli.batch.batch_execution import BatchExecution, failure_words
 from gatehouse.cli.batch.batch_state import BatchState
 from gatehouse.cli.batch.batch_uploads import BatchUploads
-from gatehouse.cli.batch.execution_history import ExecutionHistory
 from gatehouse.cli.invocation import Invocation, about_deployment
 from gatehouse.cli.output import Output
 

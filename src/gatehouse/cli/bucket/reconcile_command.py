@@ -146,7 +146,7 @@ def _listed(
 
 
 def _show(out: Output, report: ReconciliationReport, bucket: str) -> None:
-    table = out.table(f"Current objects of {bucket}", "Lane", "ObjectStanding", "Objects")
+    table = out.table(f"Current objects of {bucket}", "Lane", "Standing", "Objects")
     for (lane, standing), count in sorted(report.standings.items()):
         style = "" if standing in (ObjectStanding.DECIDED, ObjectStanding.EXPIRED) else "yellow"
         table.add_row(printable(lane), standing.value, f"{count:,}", style=style)

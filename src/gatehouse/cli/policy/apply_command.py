@@ -44,7 +44,7 @@ def apply(
         typer.Option(
             "--publish",
             help="Send flags for what changes, before it changes. Decide before the first run: what is changed already "
-            "is not told by a later one.",
+            "is not announced by a later one.",
         ),
     ] = False,
     yes: Yes = False,
@@ -121,14 +121,14 @@ def _advice(policy: Policy, deployment: str, report: Report) -> Iterator[str]:
         )
     if report.unpublished:
         yield (
-            f"SNS refused the flags of uploads that were changed all the same, as their new status is stricter: "
-            f"{report.unpublished:,}. Subscribers were not told of them, and no later run tells them: do so by other "
-            "means."
+            f"The flags of uploads that were changed all the same, as their new status is stricter, were refused: "
+            f"{report.unpublished:,}. Subscribers have not heard of them and no later run sends them: inform them "
+            "by other means."
         )
     if report.refused:
         yield (
-            f"SNS refused the flags of uploads that stay as they are, as their new status would be milder: "
-            f"{report.refused:,}; run the same command again when the topic takes flags."
+            f"The flags of uploads that stay as they are, as their new status would be milder, were refused: "
+            f"{report.refused:,}; run the same command again when flags are taken."
         )
     if report.still_pending:
         yield (

@@ -287,7 +287,7 @@ class ReplayRun:
     def _published(self, changes: Sequence[Replayed]) -> list[_Change]:
         """The changes that may be written, their flags sent: all but milder ones whose flag was refused.
 
-        A flag can be refused for ever. What the policy rejects must not stay approved for that, even if nobody hears.
+        A flag can be refused forever. What the policy rejects must not stay approved for that, even if nobody hears.
         """
         decided_at = iso(self._clock.now())
         decided = [_Change(replayed.before, replayed.verdict(decided_at), replayed.milder) for replayed in changes]

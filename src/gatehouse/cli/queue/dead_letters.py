@@ -37,7 +37,7 @@ class QueueKind(StrEnum):
         return queues.dead_letter if self is QueueKind.DEAD_LETTER else queues.undelivered
 
 
-class Cause(StrEnum):
+class StuckReason(StrEnum):
     """Why a message is there, by what is known now."""
 
     UNDELIVERED = "undelivered"
@@ -51,7 +51,7 @@ class Cause(StrEnum):
 
 
 #: Putting such a message back does not help: a batcher can't read it, or drops it as none of its own.
-_STAYS = frozenset({Cause.MALFORMED, Cause.UNREADABLE, Cause.NO_LANE})
+_STAYS = frozenset({StuckReason.MALFORMED, StuckReason.UNREADABLE, StuckReason.NO_LANE})
 
 #: Of the body of a message that can't be read, so much is shown.
 _BODY_SHOWN = 200
@@ -68,7 +68,7 @@ class DeadLetter:
     """
 
     message: QueuedMessage
-    reason: Cause
+    reason: StuckReason
     explanation: str
     upload: Upload | None = None
     owner: str = ""
@@ -135,41 +135,41 @@ class DeadLetterInspection:
         try:
             event = parse_event(message.body)
         except UnreadableUploadError as error:
-            return DeadLetter(message, Cause.UNREADABLE, str(error))
+            return DeadLetter(message, StuckReason.UNREADABLE, str(error))
         except MalformedMessageError as error:
-            return DeadLetter(message, Cause.MALFORMED, str(error))
+            return DeadLetter(message, StuckReason.MALFORMED, str(error))
         if event is None:
-            return DeadLetter(message, Cause.MALFORMED, "the event is not about an upload")
+            return DeadLetter(message, StuckReason.MALFORMED, "the event is not about an upload")
         upload = event.upload
         owner = self.lanes.owner(upload.key, upload.size)
         if owner is None:
-            return DeadLetter(message, Cause.NO_LANE, "no lane takes this key and size any more", upload)
+            return DeadLetter(message, StuckReason.NO_LANE, "no lane takes this key and size any more", upload)
         if kind is QueueKind.UNDELIVERED:
-            return DeadLetter(message, Cause.UNDELIVERED, _delivery_problem(message), upload, owner)
+            return DeadLetter(message, StuckReason.UNDELIVERED, _delivery_problem(message), upload, owner)
         return _Addressed(message, event, owner)
 
     def _known(self, entry: "_Addressed", item: Item | None) -> DeadLetter:
         reason, explanation = self._by_item(item, entry.event.resubmit_of)
         return DeadLetter(entry.message, reason, explanation, entry.event.upload, entry.owner)
 
-    def _by_item(self, item: Item | None, resubmitted: str | None) -> tuple[Cause, str]:
+    def _by_item(self, item: Item | None, resubmitted: str | None) -> tuple[StuckReason, str]:
         if item is None:
-            return Cause.NEVER_CLAIMED, "not in the verdict table: no batcher got as far as claiming it"
+            return StuckReason.NEVER_CLAIMED, "not in the verdict table: no batcher got as far as claiming it"
         status = item.get(STATUS)
         if status == Status.FAILED and item[BATCH_ID] == resubmitted:
             return (
-                Cause.STALLED,
+                StuckReason.STALLED,
                 f"FAILED in batch {resubmitted}, and no batcher got as far as resubmitting it",
             )
         if status != Status.PENDING:
             error = f" ({item['error']['code']})" if item.get("error") else ""
-            return Cause.DECIDED, f"{status}{error} since {item.get('decided_at')}"
+            return StuckReason.DECIDED, f"{status}{error} since {item.get('decided_at')}"
         batch_id = item[BATCH_ID]
         claim = f"PENDING in batch {batch_id} since {item[CLAIMED_AT]}"
         execution = self.executions.find(batch_id)
         if execution is None:
-            return Cause.STALLED, f"{claim}, which has no execution (any more)"
-        reason = Cause.RUNNING if execution.is_running else Cause.STALLED
+            return StuckReason.STALLED, f"{claim}, which has no execution (any more)"
+        reason = StuckReason.RUNNING if execution.is_running else StuckReason.STALLED
         return reason, f"{claim}, whose execution is {execution.outcome}"
 
 

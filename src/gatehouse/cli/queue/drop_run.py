@@ -6,15 +6,15 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from gatehouse.cli.queue.dead_letters import Cause, DeadLetter, DeadLetterInspection, QueueKind, go_through
+from gatehouse.cli.queue.dead_letters import DeadLetter, DeadLetterInspection, QueueKind, StuckReason, go_through
 from gatehouse.cli.queue.message_queue import Look, MessageQueue
 
 
 class Droppable(StrEnum):
     """Reasons for which a message may be dropped. An unreadable one may not: it says that it tells of an upload."""
 
-    MALFORMED = Cause.MALFORMED.value
-    NO_LANE = Cause.NO_LANE.value
+    MALFORMED = StuckReason.MALFORMED.value
+    NO_LANE = StuckReason.NO_LANE.value
 
 
 @dataclass(slots=True)

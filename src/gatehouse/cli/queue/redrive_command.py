@@ -9,7 +9,7 @@ from gatehouse.cli.invocation import DryRun, Invocation, about_deployment
 from gatehouse.cli.key_prefix import KeyPrefix
 from gatehouse.cli.output import Output
 from gatehouse.cli.progress import progress
-from gatehouse.cli.queue.dead_letters import Cause, DeadLetterInspection, QueueKind, chosen_queues, filled
+from gatehouse.cli.queue.dead_letters import DeadLetterInspection, QueueKind, StuckReason, chosen_queues, filled
 from gatehouse.cli.queue.message_queue import IN_FLIGHT_ADVICE, PARALLEL_COUNTS
 from gatehouse.cli.queue.redrive_run import DeadLetterSelection, RedriveReport, RedriveRun
 
@@ -20,8 +20,8 @@ def redrive(
     lane: Annotated[str | None, typer.Option(metavar="NAME", help="Only from this lane's queues.")] = None,
     queue: Annotated[QueueKind | None, typer.Option(help="Only from these queues.")] = None,
     reason: Annotated[
-        list[Cause] | None,
-        typer.Option(metavar="REASON", help=f"Only for this: {', '.join(Cause)}. May be given more than once."),
+        list[StuckReason] | None,
+        typer.Option(metavar="REASON", help=f"Only for this: {', '.join(StuckReason)}. May be given more than once."),
     ] = None,
     prefix: KeyPrefix = "",
     limit: Annotated[

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from gatehouse.aws.ingest_queue import IngestQueue, MessageNotSentError
-from gatehouse.cli.queue.dead_letters import Cause, DeadLetter, DeadLetterInspection, QueueKind, go_through
+from gatehouse.cli.queue.dead_letters import DeadLetter, DeadLetterInspection, QueueKind, StuckReason, go_through
 from gatehouse.cli.queue.message_queue import Look, MessageQueue
 
 
@@ -24,7 +24,7 @@ class DeadLetterSelection:
         prefix: about keys that start with this.
     """
 
-    reasons: frozenset[Cause] = frozenset()
+    reasons: frozenset[StuckReason] = frozenset()
     prefix: str = ""
 
     def takes(self, letter: DeadLetter) -> bool:
@@ -48,11 +48,11 @@ class RedriveReport:
     """
 
     looked_at: int = 0
-    put_back: Counter[tuple[str, Cause]] = field(default_factory=Counter)
+    put_back: Counter[tuple[str, StuckReason]] = field(default_factory=Counter)
     refused: int = 0
     undeleted: int = 0
     in_flight: int = 0
-    kept: Counter[Cause] = field(default_factory=Counter)
+    kept: Counter[StuckReason] = field(default_factory=Counter)
 
     def to_document(self) -> dict[str, Any]:
         """The report for scripts."""

@@ -10,28 +10,28 @@ from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.invocation import Invocation, about_deployment
 from gatehouse.cli.output import Output
 from gatehouse.cli.queue.dead_letters import (
-    Cause,
     DeadLetter,
     DeadLetterInspection,
     QueueKind,
+    StuckReason,
     chosen_queues,
 )
 from gatehouse.cli.queue.message_queue import PARALLEL_COUNTS, MessageQueue, counted
 from gatehouse.console import printable
 
 _ADVICE = {
-    Cause.UNDELIVERED: "mend what EventBridge was refused for (the queue's policy or its key), then put them back",
-    Cause.MALFORMED: "they are no events about uploads: find out who sends them, or `queue drop --reason malformed`",
-    Cause.UNREADABLE: (
+    StuckReason.UNDELIVERED: "mend what EventBridge was refused for (the queue's policy or key), then put them back",
+    StuckReason.MALFORMED: "they are no events about uploads: find out who sends them; `queue drop --reason malformed`",
+    StuckReason.UNREADABLE: (
         "they are about uploads, in a form this version can't read. Older notifications: remove the one that is sent "
         f"here, turn on EventBridge for the bucket; others: upgrade Gatehouse, put them back. `{COMMAND} reconcile` "
         "finds the uploads that have no verdict, `upload-again` moderates them"
     ),
-    Cause.NO_LANE: "no lane takes them now: widen one, or `queue drop --reason no-lane`",
-    Cause.NEVER_CLAIMED: "mend what the batcher fails on (its log says it), then put them back",
-    Cause.RUNNING: "their batches go on by themselves; putting them back is harmless",
-    Cause.STALLED: f"`{COMMAND} batch show` says what failed; then put them back",
-    Cause.DECIDED: "they have their verdicts: putting them back clears them away, and analyzes nothing again",
+    StuckReason.NO_LANE: "no lane takes them now: widen one, or `queue drop --reason no-lane`",
+    StuckReason.NEVER_CLAIMED: "mend what the batcher fails on (its log says it), then put them back",
+    StuckReason.RUNNING: "their batches go on by themselves; putting them back is harmless",
+    StuckReason.STALLED: f"`{COMMAND} batch show` says what failed; then put them back",
+    StuckReason.DECIDED: "they have their verdicts: putting them back clears them away, and analyzes nothing again",
 }
 
 
@@ -61,7 +61,7 @@ def show(
             for name, kind, count, shown in looks
         ]
     )
-    reasons: Counter[Cause] = Counter()
+    reasons: Counter[StuckReason] = Counter()
     for name, kind, count, shown in looks:
         reasons += Counter(letter.reason for letter in shown)
         _show(out, name, kind, count, shown)

@@ -73,7 +73,7 @@ class _Ruling(NamedTuple):
 
 
 class _Judged(NamedTuple):
-    """A label, and what became of it; a named tuple, because one is made for every label of every image.
+    """A label, and what became of it; a named tuple, because one is made forevery label of every image.
 
     Attributes:
         severity: how severe the outcome is, as in `Thresholds.severity`.

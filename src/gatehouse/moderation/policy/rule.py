@@ -32,7 +32,7 @@ class Thresholds:
     block: float | None = None
 
     def severity(self, confidence: float) -> int:
-        """How severe the outcome is at this confidence, as in `Outcome.severity`; asked for every label."""
+        """How severe the outcome is at this confidence, as in `Outcome.severity`; asked forevery label."""
         if self.block is not None and confidence >= self.block:
             return 2
         return 1 if self.review is not None and confidence >= self.review else 0

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gatehouse.cli.batch.execution_history import ExecutionHistory, Retrying
+from gatehouse.cli.aws.execution_history import ExecutionHistory, Retrying
 from tests.unit.builders import NOON
 
 FAILED = {"error": "Lambda.TooManyRequestsException", "cause": "busy"}

@@ -152,4 +152,4 @@ def _obstacle(answer: "DescribeExecutionOutputTypeDef") -> str | None:
     if answer.get("redriveStatus") != "REDRIVABLE":
         return answer.get("redriveStatusReason", "Step Functions does not say why")
     redrives = answer.get("redriveCount", 0)
-    return f"it was redriven {redrives} times in vain" if redrives >= MAX_REDRIVES else None
+    return f"it was redriven {redrives} times without success" if redrives >= MAX_REDRIVES else None
