@@ -28,7 +28,7 @@ class Command:
 def environment_line(endpoint: str) -> str:
     """One shell line that points a terminal at the local cloud, and at this repository's folder.
 
-    `aws` is our AWS CLI from then on, told the endpoint each time: its version 1 does not take that of SQS from the
+    `aws` is our AWS CLI from then on, with the endpoint each time: its version 1 does not take that of SQS from the
     environment, and would call AWS.
     """
     exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in command_line_environment(endpoint).items())

@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(console: Console, images: Path | None) -> None:
-    """The whole demo, told on `console`. Raises DemoError, or what synthesis, start and deployment raise."""
+    """The whole demo, shown on `console`. Raises DemoError, or what synthesis, start and deployment raise."""
     uploads = _samples(console) if images is None else _files(images)
     with tempfile.TemporaryDirectory(prefix="gatehouse-demo-") as folder:
         assembly = Path(folder) / "cdk.out"

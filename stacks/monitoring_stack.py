@@ -1,4 +1,4 @@
-"""What an operator is told, and what they look at first: alarms and dashboards."""
+"""Alarms, and the dashboards that an operator looks at first."""
 
 from collections.abc import Sequence
 

@@ -67,7 +67,7 @@ def _analysis() -> ChunkAnalysis:
 def handler(event: Mapping[str, Any], context: LambdaContext) -> None:
     """Analyze the chunk of the one message there is (the mapping's batch size).
 
-    A message that is not the workflow's is dropped: it names no step that could be told.
+    A message that is not the workflow's is dropped: it names no step that waits for it.
 
     Raises:
         ClientError: an outage; the message comes back.

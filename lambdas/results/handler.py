@@ -30,7 +30,7 @@ logger = Logger()
 metrics = Metrics()
 tracer = Tracer(auto_patch=False)  # a segment for each of thousands of calls would drown the trace
 
-#: AWS does not document what an account is told that Bulk Analysis is closed to.
+#: AWS does not document the error that an account gets where Bulk Analysis is closed.
 _BULK_REFUSED = (
     "the media analysis job could not be started: either the state machine's role lacks a permission, or Bulk Analysis "
     "is closed to this account (as to all that had not used it before 30 April 2026) or absent from this Region; the "

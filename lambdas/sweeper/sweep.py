@@ -2,7 +2,7 @@
 
 It decides nothing about an upload. A stopped execution is redriven where it stopped. Where that is refused, or there is
 none, the events of the uploads that are still PENDING are put back into their lane's queue, and the batcher takes over
-what may be taken over, by the same conditions as ever. So a sweep can't touch a final verdict or a newer upload, pays
+what may be taken over, by the usual conditions. So a sweep can't touch a final verdict or a newer upload, pays
 for nothing that a running execution still works on, and may be repeated or run beside another one.
 """
 

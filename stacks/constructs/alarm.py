@@ -9,7 +9,7 @@ from constructs import Construct
 #: Metrics are looked at over this time.
 PERIOD = cdk.Duration.minutes(5)
 
-#: Periods for what lasts until somebody acts: the alarm stays up until six hours went by without it, and is told once
+#: Periods for what lasts until somebody acts: the alarm stays up until six hours went by without it, and notifies once
 #: then, not with each batch.
 STANDING = 72
 

@@ -24,7 +24,7 @@ class LaneAlarms:
     def __init__(self, scope: Construct, lane: Lane, metrics: LaneMetrics, batcher: ServiceFunction) -> None:
         self._scope = scope
         self._lane = lane
-        self._told = f"Lane {lane.name}"
+        self._subject = f"Lane {lane.name}"
         self._metrics = metrics
         self._batcher = batcher
         is_fast = lane.priority is Priority.FAST
@@ -43,28 +43,28 @@ class LaneAlarms:
                 "DeadLetters",
                 self._metrics.dead_letters(),
                 section="Uploads in a dead-letter queue",
-                meaning=f"{self._told}: uploads could not be put into a batch and have no verdict.",
+                meaning=f"{self._subject}: uploads could not be put into a batch and have no verdict.",
             ),
             create_alarm(
                 self._scope,
                 "Undelivered",
                 self._metrics.undelivered(),
                 section="Undelivered events",
-                meaning=f"{self._told}: EventBridge could not deliver uploads to the lane's queue.",
+                meaning=f"{self._subject}: EventBridge could not deliver uploads to the lane's queue.",
             ),
             create_alarm(
                 self._scope,
                 "Lost",
                 self._metrics.lost(),
                 section="Events lost",
-                meaning=f"{self._told}: EventBridge could keep uploads nowhere, and nobody knows of them.",
+                meaning=f"{self._subject}: EventBridge could keep uploads nowhere, and nobody knows of them.",
             ),
             create_alarm(
                 self._scope,
                 "NotBatched",
                 self._metrics.oldest_upload(),
                 section="Uploads wait too long",
-                meaning=f"{self._told}: an upload has waited for far too long to be put into a batch.",
+                meaning=f"{self._subject}: an upload has waited for far too long to be put into a batch.",
                 threshold=self._too_long.to_seconds(),
             ),
             create_alarm(
@@ -72,7 +72,7 @@ class LaneAlarms:
                 "Stalled",
                 self._metrics.stalled(),
                 section="Work stands still",
-                meaning=f"{self._told}: uploads wait and none is put into a batch.",
+                meaning=f"{self._subject}: uploads wait and none is put into a batch.",
                 periods=self._stalled_after,
                 breaching=self._stalled_after,
             ),
@@ -81,7 +81,7 @@ class LaneAlarms:
                 "BatcherKeepsFailing",
                 self._batcher.metric_errors(),
                 section="The batcher keeps failing",
-                meaning=f"{self._told}: the function that makes batches has failed again and again.",
+                meaning=f"{self._subject}: the function that makes batches has failed again and again.",
                 periods=9,
                 breaching=3,
             ),
@@ -95,7 +95,7 @@ class LaneAlarms:
                 "PolicyUnknown",
                 self._metrics.batcher(BatcherMetric.POLICIES_UNKNOWN),
                 section="Active policy unknown",
-                meaning=f"{self._told}: uploads are judged by an older policy than the one that was deployed.",
+                meaning=f"{self._subject}: uploads are judged by an older policy than the one that was deployed.",
                 periods=6,
                 breaching=3,
             ),
@@ -104,14 +104,14 @@ class LaneAlarms:
                 "UploadsFailed",
                 self._metrics.failed(),
                 section="Uploads failed",
-                meaning=f"{self._told}: many uploads could not be analyzed and are FAILED.",
+                meaning=f"{self._subject}: many uploads could not be analyzed and are FAILED.",
             ),
             create_alarm(
                 self._scope,
                 "CallsFail",
                 self._metrics.straggling(),
                 section="Rekognition's calls fail",
-                meaning=f"{self._told}: only failed calls came back for many uploads; they are asked about again "
+                meaning=f"{self._subject}: only failed calls came back for many uploads; they are asked about again "
                 "for about an hour, and end FAILED after that.",
             ),
             create_alarm(
@@ -119,7 +119,7 @@ class LaneAlarms:
                 "VerdictsMissing",
                 self._metrics.results(ResultsMetric.VERDICTS_MISSING),
                 section="Verdicts missing",
-                meaning=f"{self._told}: a batch has fewer verdicts than uploads.",
+                meaning=f"{self._subject}: a batch has fewer verdicts than uploads.",
             ),
         ]
         if self._lane.engine.reads_manifest:
@@ -129,7 +129,7 @@ class LaneAlarms:
                     "LinesUnmatched",
                     self._metrics.results(ResultsMetric.UNMATCHED_RESULT_LINES),
                     section="Result lines unmatched",
-                    meaning=f"{self._told}: a bulk job's result lines and its batch's uploads do not add up.",
+                    meaning=f"{self._subject}: a bulk job's result lines and its batch's uploads do not add up.",
                     periods=STANDING,
                 )
             )
@@ -140,7 +140,7 @@ class LaneAlarms:
                     "LinesMissing",
                     self._metrics.results(ResultsMetric.UPLOADS_UNANSWERED),
                     section="Result lines unmatched",
-                    meaning=f"{self._told}: bulk jobs say nothing of many of their uploads, which are paid twice.",
+                    meaning=f"{self._subject}: bulk jobs say nothing of many of their uploads, which are paid twice.",
                     threshold=LEAST_FAILED,
                     periods=STANDING,
                 )
@@ -152,7 +152,7 @@ class LaneAlarms:
                     "BulkRefused",
                     self._metrics.results(ResultsMetric.BULK_REFUSED),
                     section="Bulk Analysis refused",
-                    meaning=f"{self._told}: Rekognition refused a bulk job; the image engine took over.",
+                    meaning=f"{self._subject}: Rekognition refused a bulk job; the image engine took over.",
                     periods=STANDING,
                 )
             )
@@ -163,7 +163,7 @@ class LaneAlarms:
                     "AdapterIgnored",
                     self._metrics.results(ResultsMetric.ADAPTER_IGNORED),
                     section="Adapter ignored",
-                    meaning=f"{self._told}: Rekognition answered without the lane's adapter; has it expired?",
+                    meaning=f"{self._subject}: Rekognition answered without the lane's adapter; has it expired?",
                     periods=STANDING,
                 )
             )
@@ -177,7 +177,7 @@ class LaneAlarms:
                 "ModelChanged",
                 self._metrics.results(ResultsMetric.OTHER_MODEL_ANSWERS),
                 section="Model version changed",
-                meaning=f"{self._told}: Rekognition answers with another model than the policies are for.",
+                meaning=f"{self._subject}: Rekognition answers with another model than the policies are for.",
                 periods=STANDING,
             ),
             create_alarm(
@@ -185,7 +185,7 @@ class LaneAlarms:
                 "UnknownLabels",
                 self._metrics.results(ResultsMetric.UNKNOWN_LABELS),
                 section="Unknown label seen",
-                meaning=f"{self._told}: Rekognition found something that the taxonomy has no name for.",
+                meaning=f"{self._subject}: Rekognition found something that the taxonomy has no name for.",
                 periods=STANDING,
             ),
             create_band_alarm(
@@ -193,7 +193,7 @@ class LaneAlarms:
                 "FlaggedShare",
                 self._metrics.flagged_share(),
                 section="Flagged share unusual",
-                meaning=f"{self._told}: a far larger or smaller share of the uploads is flagged than usual.",
+                meaning=f"{self._subject}: a far larger or smaller share of the uploads is flagged than usual.",
                 periods=4,
                 breaching=3,
             ),

@@ -13,7 +13,7 @@ from stacks.constructs.queue_metrics import metric_oldest, metric_stalled, metri
 #: Verdicts in an hour from which on their flagged share says something: two flags of three uploads do not.
 LEAST_JUDGED = 100
 
-#: Uploads an hour that something is wrong with before it is told: one now and then is in order. And which part of the
+#: Uploads an hour that something is wrong with before the alarm: one now and then is in order. And which part of the
 #: hour's verdicts they have to be, where there are many: one in twenty.
 LEAST_FAILED = 10
 _FAILED_OF_JUDGED = 20

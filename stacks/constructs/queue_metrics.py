@@ -1,4 +1,4 @@
-"""What a queue tells of itself (SQS Developer Guide, sqs-available-cloudwatch-metrics.html)."""
+"""A queue's own metrics (SQS Developer Guide, sqs-available-cloudwatch-metrics.html)."""
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_sqs as sqs
@@ -20,7 +20,7 @@ def metric_stalled(queue: sqs.IQueue) -> cloudwatch.MathExpression:
     """1 where messages were in the queue, received or not, and none was done with; else 0.
 
     The age of the oldest message does not tell this alone: it rises where work merely piles up, and SQS leaves messages
-    out of it that were received several times in vain, which is how they stand when every attempt fails.
+    out of it that were received several times without success, which is how they stand when every attempt fails.
     """
     return cloudwatch.MathExpression(
         expression="IF((waiting + FILL(received, 0) > 0) AND (FILL(done, 0) == 0), 1, 0)",

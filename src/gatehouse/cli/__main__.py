@@ -29,7 +29,7 @@ from gatehouse.cli.queue.show_command import show as show_queue
 from gatehouse.console import console_for
 
 
-class _TellingGroup(TyperGroup):
+class _CommandGroup(TyperGroup):
     """Commands whose expected errors end in one line on stderr and exit status 1; wrong usage has 2, as everywhere."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -48,7 +48,7 @@ class _TellingGroup(TyperGroup):
 
 app = typer.Typer(
     name="gatehouse",
-    cls=_TellingGroup,
+    cls=_CommandGroup,
     help="Gatehouse: a verdict forevery image uploaded to an S3 bucket.",
     add_completion=False,  # there is a command for it
     no_args_is_help=True,

@@ -1,4 +1,4 @@
-"""What went wrong, told in one sentence that says what to do next."""
+"""What went wrong, in one sentence that says what to do next."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""What functions are told in their environment, and how much of it Lambda takes."""
+"""The environment of functions, and how much of it Lambda takes."""
 
 import json
 from collections.abc import Mapping

@@ -32,7 +32,7 @@ _NUMBER = re.compile(r"\s*0*(\d+(?:\.\d+)?)\s*%?\s*")
 
 
 class PolicyFileError(SettingsError):
-    """A file that can't be read at all, told without a line: `file: what is wrong; what to do instead`."""
+    """A file that can't be read at all, reported without a line: `file: what is wrong; what to do instead`."""
 
     def __init__(self, file: Path, problem: str) -> None:
         ValueError.__init__(self, f"{file}: {problem}")
@@ -113,11 +113,11 @@ def find_mistakes(path: Path, *, as_deployed: bool = False) -> tuple[SettingsErr
     mistakes: list[SettingsError] = []
     name, is_named = _look_up(document, ("name",))
     for mistake in every_mistake(lambda: _mistake(plain), lambda mistake: _mend(plain, mistake.path)):
-        mistakes.append(_told(path, document, mistake))
+        mistakes.append(_located(path, document, mistake))
         is_named = is_named and mistake.path != ("name",)
     if as_deployed and is_named and name.value != path.stem:
         mistakes.append(_misnamed(path, name.value, name.line))
-    return tuple(sorted(mistakes, key=lambda told: told.line))
+    return tuple(sorted(mistakes, key=lambda mistake: mistake.line))
 
 
 def find_notes(policy: Policy) -> tuple[str, ...]:
@@ -188,7 +188,7 @@ def _compile(path: Path) -> PolicySource:
     try:
         return PolicySource(path, document, Policy.from_document(document.plain()))
     except PolicyError as error:
-        raise _told(path, document, error) from error
+        raise _located(path, document, error) from error
 
 
 def _read(path: Path) -> Entry:
@@ -208,7 +208,7 @@ def _misnamed(file: Path, name: str, line: int) -> SettingsError:
     )
 
 
-def _told(path: Path, document: Entry, error: PolicyError) -> SettingsError:
+def _located(path: Path, document: Entry, error: PolicyError) -> SettingsError:
     entry, whole = _look_up(document, error.path)
     hint = _hint(error.path, entry.value) if whole else ""
     return SettingsError(path, entry.line, f"{error}{hint}")

@@ -46,7 +46,7 @@ MAX_JOB_DEADLINE_HOURS = 24
 #: Developer Guide, with-sqs.html), which is what a fast lane is there to avoid. Longer ones make no sense in it.
 MAX_FAST_WINDOW_SECONDS = 5
 
-#: A rule's target is told at most 8,192 characters (EventBridge API reference, Target): the sweeper's, of its lanes.
+#: A rule's target has at most 8,192 characters of input (EventBridge API reference, Target): the sweeper's lanes.
 MAX_LANES = 20
 
 _SHARES = (5, 100)

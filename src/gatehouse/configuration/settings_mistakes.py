@@ -15,8 +15,8 @@ _MOST = 100
 def find_settings_mistakes(path: Path, policies: PolicyCatalog) -> tuple[SettingsError, ...]:
     """The mistakes of a settings file in the order of its lines; none if it can be deployed.
 
-    A value that does not go with others is told only where all of its lane, or of its section, could be read: what was
-    put there to look further is nobody's mistake.
+    A value that does not go with others is reported only where all of its lane, or of its section, could be read: what
+    was put there to look further is nobody's mistake.
     """
     try:
         document = read_settings(path)
@@ -24,7 +24,7 @@ def find_settings_mistakes(path: Path, policies: PolicyCatalog) -> tuple[Setting
         return (error,)
     mending = _Mending(path, document, policies)
     found = islice(every_mistake(mending.look, mending.mend), _MOST)
-    return tuple(sorted((error for error in found if mending.is_to_be_told(error)), key=lambda error: error.line))
+    return tuple(sorted((error for error in found if mending.is_worth_reporting(error)), key=lambda error: error.line))
 
 
 class _Mending:
@@ -46,7 +46,7 @@ class _Mending:
             return error
         return None
 
-    def is_to_be_told(self, error: SettingsError) -> bool:
+    def is_worth_reporting(self, error: SettingsError) -> bool:
         """Whether a mistake is the file's own. To be asked before it is mended."""
         where = _part(error.place)
         if error.place in self._absent:

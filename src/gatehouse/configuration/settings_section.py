@@ -12,7 +12,7 @@ from gatehouse.configuration.yaml_source import Entry
 
 
 class SettingsError(ValueError):
-    """A mistake in a file a user edits, told in one line: `file:line: key: what is wrong; what to write instead`.
+    """A mistake in a file that a user edits, in one line: `file:line: key: what is wrong; what to write instead`.
 
     Attributes:
         place: keys and positions that lead to what is wrong; empty where that is the file.

@@ -47,5 +47,5 @@ class AnalyzerEnvironment:
             priority=variables["PRIORITY"],
             work_bucket=variables["WORK_BUCKET"],
         )
-        float(environment.rate)  # a malformed one is told here, not with the first chunk
+        float(environment.rate)  # a malformed one fails here, not with the first chunk
         return environment

@@ -65,7 +65,7 @@ class AnalyzerMetric(StrEnum):
     CALLS_FAILED = "CallsFailed"
     #: Chunks that were sent into the queue again, for a later run to finish.
     CHUNKS_PUT_BACK = "ChunksPutBack"
-    #: Chunks that the workflow was told to go on without.
+    #: Chunks that the workflow goes on without.
     CHUNKS_GIVEN_UP = "ChunksGivenUp"
     #: Messages that are no chunk of the workflow, and were dropped.
     MESSAGES_MALFORMED = "MessagesMalformed"

@@ -1,4 +1,4 @@
-"""An upload: one version of one S3 object, as EventBridge told us of it."""
+"""An upload: one version of one S3 object, as EventBridge reports it."""
 
 import re
 from collections.abc import Mapping
@@ -114,13 +114,13 @@ class Upload:
         )
 
 
-def version_named(told: str | None) -> str | None:
-    """The version id that somebody told, or None if it names no version.
+def version_named(version_id: str | None) -> str | None:
+    """A version id, or None if it names no version.
 
     Where a version id comes in, from S3, an event, an item or a person, it goes through here: beyond, None is the only
     way to have no version.
     """
-    return None if told in _NO_VERSION else told
+    return None if version_id in _NO_VERSION else version_id
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:

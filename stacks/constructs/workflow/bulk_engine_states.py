@@ -91,7 +91,7 @@ class BulkEngineStates(Construct):
     ) -> None:
         """
         Args:
-            key: what jobs are told to encrypt with, or None for Rekognition's own key.
+            key: what jobs encrypt with, or None for Rekognition's own key.
             done: where a job that ended well, or a failure, is handed on.
             otherwise: the image engine.
         """

@@ -13,7 +13,7 @@ from stacks.constructs.workflow.workflow_states import NULL, condition, retry
 _PAGE = 300
 
 #: Variables: batches of the same workflow that were started before and still run, -1 while our own entry was not found;
-#: where their list goes on, or null; how often it was read in vain.
+#: where their list goes on, or null; how often it was read without finding our entry.
 VARIABLES: Mapping[str, Any] = {"ahead": -1, "more": NULL, "looks": 0}
 
 

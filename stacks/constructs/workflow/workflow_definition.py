@@ -59,7 +59,7 @@ class WorkflowDefinition(Construct):
         analyzer: the image engine of the same priority.
         knows_bulk: whether a lane of the priority may use bulk.
         backfill_batches: batches that are analyzed at the same time, where the priority is backfill.
-        key: what jobs are told to encrypt with, or None for Rekognition's own key.
+        key: what jobs encrypt with, or None for Rekognition's own key.
     """
 
     def __init__(

@@ -40,7 +40,7 @@ class Retrying:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionHistory:
-    """What is told of an execution.
+    """What operators see of an execution.
 
     Attributes:
         last_state: the name of the state that was entered last; None before the first.

@@ -1,4 +1,4 @@
-"""Executions as operators need them: with all that is told of each, and whichever state machine ran it."""
+"""Executions as operators need them: with all their details, and whichever state machine ran them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING

@@ -50,7 +50,7 @@ def resubmit(
     try:
         if not dry_run:
             going.send(ingest_queues(connection.client("sqs"), found))
-    finally:  # what was done is told, whatever ended it
+    finally:  # report what was done, whatever ended it
         resubmitted = {lane: len(uploads) for lane, uploads in (going.by_lane if dry_run else going.sent).items()}
         out.document(
             {

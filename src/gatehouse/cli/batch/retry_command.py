@@ -73,7 +73,7 @@ def retry(
         if not dry_run:
             with progress(out.progress) as tell:
                 plan.going.send(ingest_queues(connection.client("sqs"), found), tell)
-    finally:  # what was done is told, whatever ended it
+    finally:  # report what was done, whatever ended it
         document = {"status": status.value, "since": selection.since, "dry_run": dry_run, "found": len(uploads)}
         out.document(document | plan.to_document(dry_run=dry_run))
         _show(out, plan, dry_run=dry_run)

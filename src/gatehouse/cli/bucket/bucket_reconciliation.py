@@ -210,6 +210,6 @@ def _speaks_of(item: Item, listed: ListedObject) -> bool:
         upload = Upload.from_document(item)
     except MISSHAPEN:
         return False
-    if not listed.is_version_told:
+    if not listed.has_version:
         upload = replace(upload, version_id=None)
     return speaks_of(upload, StoredObject(listed.version_id, listed.etag, listed.modified_at))

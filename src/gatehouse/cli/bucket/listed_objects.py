@@ -31,7 +31,7 @@ class ListedObject:
         version_id: None where the object is overwritten in place, and where the inventory does not tell.
         etag: without quotes.
         modified_at: ISO 8601, UTC.
-        is_version_told: False for an inventory without version ids.
+        has_version: False for an inventory without version ids.
     """
 
     key: str
@@ -39,7 +39,7 @@ class ListedObject:
     etag: str
     size: int
     modified_at: str
-    is_version_told: bool = True
+    has_version: bool = True
 
 
 def list_objects(client: "S3Client", bucket: str, prefixes: Iterable[str]) -> Iterator[ListedObject]:
@@ -134,7 +134,7 @@ class Inventory:
             etag=fields["ETag"].strip('"'),
             size=int(fields["Size"]),
             modified_at=iso(modified if modified.tzinfo else modified.replace(tzinfo=UTC)),
-            is_version_told="VersionId" in fields,
+            has_version="VersionId" in fields,
         )
 
 

@@ -1,4 +1,4 @@
-"""Copying an object onto itself, so that S3 tells of it once more: the only way to a verdict where an event is lost."""
+"""Copying an object onto itself, so that S3 sends its event again: the only way to a verdict where an event is lost."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -50,7 +50,7 @@ def copy_onto_itself(
         dry_run: only say what would become of it.
 
     Returns:
-        COPIED; CHANGED where it is gone or another one, and S3 has told of that; IMPOSSIBLE where S3 would not copy it.
+        COPIED; CHANGED where it is gone or another one, whose event S3 has sent; IMPOSSIBLE where S3 would not copy it.
 
     Raises:
         ClientError: S3 refused for another reason.

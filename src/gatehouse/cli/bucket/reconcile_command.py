@@ -153,10 +153,10 @@ def _show(out: Output, report: ReconciliationReport, bucket: str) -> None:
     if report.standings:
         out.show(table)
     left_out = {"outside every lane": report.outside, "too young": report.young, "before --since": report.old}
-    told = [f"{count:,} {why}" for why, count in left_out.items() if count]
-    out.say(f"{report.listed:,} listed{', of them ' + ', '.join(told) + ' and not looked up' if told else ''}.")
+    skipped = [f"{count:,} {why}" for why, count in left_out.items() if count]
+    out.say(f"{report.listed:,} listed{', of them ' + ', '.join(skipped) + ' and not looked up' if skipped else ''}.")
     if report.standings and not report.without_verdict:
-        who = "Every other one has its verdict" if told else "Every one has its verdict"
+        who = "Every other one has its verdict" if skipped else "Every one has its verdict"
         out.say(f"{who}{', or its verdict has expired' if report.of(ObjectStanding.EXPIRED) else ''}.", style="green")
     for finding in report.examples:
         claimed = f" in batch {finding.batch_id} since {finding.claimed_at}" if finding.batch_id else ""

@@ -74,7 +74,7 @@ def upload_again(
     done = _Done()
     try:
         _copy(out, connection, found.upload_bucket, wanted, done, dry_run=dry_run)
-    finally:  # what was done is told, whatever ended it
+    finally:  # report what was done, whatever ended it
         out.document({"dry_run": dry_run, "objects": len(wanted), **done.to_document()})
         _show(out, done, dry_run=dry_run)
     raise typer.Exit(1 if done.failed else 0)

@@ -34,7 +34,7 @@ def status(invocation: Invocation) -> None:
     out, connection, found = invocation.out, invocation.connection, invocation.deployment
     pointers, unreadable = OperatorsPolicyParameters(connection.client("ssm"), found.policy_parameters).look()
     policies = [_in_use(name, found, pointers.get(name)) for name in found.policies]
-    # By AWS's clock, where it told the time.
+    # By AWS's clock, where it gave the time.
     now = next((stored.now for stored in pointers.values()), datetime.now(UTC))
     recent = _recent(connection, found, now)
     active = cache(sources_of(invocation).active)

@@ -52,10 +52,10 @@ class _CheckedSettings:
         """For scripts."""
         return {"file": str(self.file), "ok": not self.errors, "errors": list(self.errors)}
 
-    def show(self, out: Output, told: Collection[str]) -> None:
-        """For people. `told` are mistakes that they have read already."""
+    def show(self, out: Output, already_shown: Collection[str]) -> None:
+        """For people. `already_shown` are mistakes that they have read."""
         for error in self.errors:
-            if error not in told:
+            if error not in already_shown:
                 out.say(error, style="red")
         if not self.errors:
             out.say(f"{self.file}: ok, its lanes can use the policies in {POLICIES_FOLDER}", style="green")

@@ -242,6 +242,6 @@ def filled(chosen: Sequence[tuple[str, QueueKind, MessageQueue]]) -> Iterator[tu
 
 def _delivery_problem(message: QueuedMessage) -> str:
     """What EventBridge says about it (EventBridge User Guide, eb-rule-dlq.html)."""
-    told = message.attributes
-    problem = f"{told.get('ERROR_CODE', 'no error code')}: {told.get('ERROR_MESSAGE', 'no message')}"
-    return f"{problem} (tried again {retries} times)" if (retries := told.get("RETRY_ATTEMPTS")) else problem
+    sent = message.attributes
+    problem = f"{sent.get('ERROR_CODE', 'no error code')}: {sent.get('ERROR_MESSAGE', 'no message')}"
+    return f"{problem} (tried again {retries} times)" if (retries := sent.get("RETRY_ATTEMPTS")) else problem

@@ -51,7 +51,7 @@ def drop(
             )
             for kind, messages in filled(chosen):
                 run.drain(messages, kind)
-    finally:  # what was done is told, whatever ended it
+    finally:  # report what was done, whatever ended it
         out.document({"dry_run": dry_run, "reason": reason.value, **report.to_document()})
         _show(out, report, reason, dry_run)
     raise typer.Exit(1 if report.undeleted or report.in_flight else 0)

@@ -11,7 +11,7 @@ from gatehouse.cli.queue.message_queue import Look, MessageQueue
 
 
 class Droppable(StrEnum):
-    """Reasons for which a message may be dropped. An unreadable one may not: it says that it tells of an upload."""
+    """Reasons for which a message may be dropped. An unreadable one may not: it is about an upload."""
 
     MALFORMED = StuckReason.MALFORMED.value
     NO_LANE = StuckReason.NO_LANE.value

@@ -56,7 +56,7 @@ def redrive(
             )
             for kind, messages in filled(chosen):
                 run.drain(messages, kind)
-    finally:  # what was done is told, whatever ended it
+    finally:  # report what was done, whatever ended it
         out.document({"dry_run": dry_run, **report.to_document()})
         _show(out, report, dry_run)
     if not report.looked_at and not report.in_flight:

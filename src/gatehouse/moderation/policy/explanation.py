@@ -12,7 +12,7 @@ from gatehouse.moderation.policy.policy_document import DEFAULT
 from gatehouse.moderation.policy.rule import Rule, Thresholds
 from gatehouse.moderation.status import JUDGED, Status
 
-#: Ways to a stricter outcome that are told, the smallest change first.
+#: Ways to a stricter outcome that are shown, the smallest change first.
 MAX_OPTIONS = 3
 
 _KEYS = {Status.REVIEW: "review", Status.BLOCKED: "block"}

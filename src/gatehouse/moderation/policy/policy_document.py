@@ -261,7 +261,7 @@ def _unknown_label(name: str) -> str:
 
 def _closest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """The known name that was probably meant; capitals make no difference."""
-    from difflib import get_close_matches  # only when a person has to be told; not worth its import in a function
+    from difflib import get_close_matches  # only for an error message; not worth its import in a function
 
     by_lower_case = {entry.casefold(): entry for entry in known}
     close = get_close_matches(name.casefold(), by_lower_case, n=1, cutoff=cutoff)
