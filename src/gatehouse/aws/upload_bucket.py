@@ -1,11 +1,13 @@
 """The uploads bucket, ours or an existing one: only ever asked what is stored now, never written to."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from gatehouse.moderation.back_off import pause_seconds
 from gatehouse.moderation.confirmation import ARCHIVED, FORBIDDEN, GONE, REPLACED, StoredObject, aliases_of, doubt
 from gatehouse.moderation.moment import iso
 from gatehouse.moderation.png_animation import PIECE_BYTES, unseen_frames
@@ -27,6 +29,10 @@ _ABSENT = 404
 _WITHOUT_BYTES = frozenset({_ABSENT, 405, 416})
 _UNREADABLE = 400
 _REFUSED = 403
+
+#: Times that an object that was refused while others were given is asked for again: a permission that was just granted is
+#: not known everywhere at once.
+_TRIES_OF_REFUSED = 3
 #: Error of an object that has to be restored before it can be read (API reference, GetObject).
 _ARCHIVED = "InvalidObjectState"
 
@@ -41,10 +47,14 @@ class UploadBucket:
     Args:
         client: an S3 client with `PARALLEL_LOOKS` connections.
         finds_animations: whether an approval also needs that the image has no frames that nobody looked at.
+        pause: waits the given number of seconds before an object that was refused is asked for again.
     """
 
-    def __init__(self, client: "S3Client", *, finds_animations: bool) -> None:
+    def __init__(
+        self, client: "S3Client", *, finds_animations: bool, pause: "Callable[[float], None]" = time.sleep
+    ) -> None:
         self._client = client
+        self._pause = pause
         self._finds_animations = finds_animations
 
     def doubts(self, verdicts: "Sequence[Verdict]") -> "list[Failure | None]":
@@ -65,15 +75,33 @@ class UploadBucket:
         look = self._doubt_about_image if self._finds_animations else self._doubt_about_current
         with ThreadPoolExecutor(PARALLEL_LOOKS) as threads:
             looks = list(threads.map(partial(_tried, look), asked))
-        errors = [one for one in looks if isinstance(one, ClientError)]
-        for error in errors:
-            if _status(error) != _REFUSED or len(errors) == len(looks):
-                raise error
+            for attempt in range(_TRIES_OF_REFUSED):
+                refused = self._refused(looks)
+                if not refused:
+                    break
+                self._pause(pause_seconds(attempt, first=2.0))
+                for n, one in zip(
+                    refused, threads.map(partial(_tried, look), [asked[n] for n in refused]), strict=True
+                ):
+                    looks[n] = one
+        self._refused(looks)
         found = {
             id(verdict): FORBIDDEN if isinstance(one, ClientError) else one
             for verdict, one in zip(asked, looks, strict=True)
         }
         return [found.get(id(verdict)) for verdict in verdicts]
+
+    def _refused(self, looks: "Sequence[Failure | ClientError | None]") -> list[int]:
+        """Positions of the objects that S3 refuses while it gives others.
+
+        Raises:
+            ClientError: it gives none, or failed.
+        """
+        errors = {n: one for n, one in enumerate(looks) if isinstance(one, ClientError)}
+        for error in errors.values():
+            if _status(error) != _REFUSED or len(errors) == len(looks):
+                raise error
+        return list(errors)
 
     def _doubt_about_current(self, verdict: "Verdict") -> "Failure | None":
         """Why what is current may not be what was analyzed."""

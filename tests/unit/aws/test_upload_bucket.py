@@ -12,7 +12,7 @@ from gatehouse.moderation.upload import Upload
 from gatehouse.moderation.verdict import Verdict
 from tests.unit.aws_calls import an_error
 from tests.unit.builders import a_claim, a_verdict, an_upload
-from tests.unit.conftest import UPLOADS, Storage
+from tests.unit.conftest import UPLOADS, Storage, no_pause
 from tests.unit.pngs import animated, chunk, png
 
 BULK, IMAGE = Engine.BULK, Engine.IMAGE
@@ -44,7 +44,7 @@ def _approval(upload: Upload, engine: Engine = BULK) -> Verdict:
 def _codes(storage: Storage, *approvals: Verdict, finds_animations: bool = True) -> list[str | None]:
     """Why each can't be given. What was called before is forgotten."""
     storage.calls.made.clear()
-    doubts = UploadBucket(storage.s3, finds_animations=finds_animations).doubts(approvals)
+    doubts = UploadBucket(storage.s3, finds_animations=finds_animations, pause=no_pause).doubts(approvals)
     return [failure.code if failure else None for failure in doubts]
 
 
@@ -314,6 +314,19 @@ def test_an_object_that_is_refused_while_others_are_given_holds_up_nobody(
     found = _codes(versioned, _approval(refused), _approval(other), finds_animations=finds_animations)
 
     assert found == ["Forbidden", None]
+
+
+def test_an_object_that_is_refused_once_and_then_given_is_approved(versioned: Storage, finds_animations: bool) -> None:
+    refused, other = _put(versioned, "refused.jpg"), _put(versioned, "other.jpg")
+    refusals = iter([an_error("AccessDenied", status=403)] * 2)
+    for operation in ("GetObject", "HeadObject"):
+        versioned.calls.answer_always(
+            operation, lambda request: next(refusals, None) if "refused" in request["url"] else None
+        )
+
+    found = _codes(versioned, _approval(refused), _approval(other), finds_animations=finds_animations)
+
+    assert found == [None, None]
 
 
 def test_an_error_that_passes_is_raised_whatever_else_was_given(storage: Storage, finds_animations: bool) -> None:
