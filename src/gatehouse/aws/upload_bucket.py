@@ -30,8 +30,8 @@ _WITHOUT_BYTES = frozenset({_ABSENT, 405, 416})
 _UNREADABLE = 400
 _REFUSED = 403
 
-#: Times that an object that was refused while others were given is asked for again: a permission that was just granted is
-#: not known everywhere at once.
+#: Times that an object that was refused while others were given is asked for again: a permission that was just granted
+#: is not known everywhere at once.
 _TRIES_OF_REFUSED = 3
 #: Error of an object that has to be restored before it can be read (API reference, GetObject).
 _ARCHIVED = "InvalidObjectState"
