@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
+from math import inf
 from typing import Any
 
 from gatehouse.aws.chunk_queue import ChunkQueue
@@ -227,23 +228,23 @@ class ChunkAnalysis:
 
 def _is_settled(line: ChunkLine | None, tries: int) -> bool:
     """Whether an image is not asked about any more in this pass: it has an answer, or failed often enough."""
-    return line is not None and (line.failed_calls == 0 or line.failed_calls >= tries)
+    return _progress(line) >= tries
 
 
 def _is_answer(line: ChunkLine | None) -> bool:
-    return line is not None and line.failed_calls == 0
+    return _progress(line) == inf
+
+
+def _progress(line: ChunkLine | None) -> float:
+    """How far an image has come: an answer, which is paid, counts more than any number of failed calls."""
+    if line is None:
+        return 0
+    return line.failed_calls or inf
 
 
 def _furthest(theirs: Mapping[int, ChunkLine], ours: Mapping[int, ChunkLine]) -> Mapping[int, ChunkLine]:
-    """The lines of two workers: an answer, which is paid, before a failure; of two failures, the one that is charged
-    with more calls."""
-    return {**ours, **{n: line for n, line in theirs.items() if _is_further(line, ours.get(n))}}
-
-
-def _is_further(line: ChunkLine, than: ChunkLine | None) -> bool:
-    if than is None or _is_answer(line):
-        return than is None or not _is_answer(than)
-    return not _is_answer(than) and line.failed_calls > than.failed_calls
+    """Of the lines of two workers, for each image the one that has come further."""
+    return {**ours, **{n: line for n, line in theirs.items() if _progress(line) > _progress(ours.get(n))}}
 
 
 def _failed_calls(line: ChunkLine | None) -> int:
