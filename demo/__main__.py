@@ -1,4 +1,4 @@
-"""`make local`: the pipeline on this machine, left running, with what is needed to try it by hand.
+"""`make local`: runs the pipeline on this machine until you stop it, and prints commands to try.
 
 python -m demo [--port 4566]
 """
@@ -8,11 +8,12 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
 
-from demo.commands import SAMPLES_FOLDER, aws_commands, bulk_commands, environment_line
+from demo.commands import SAMPLES_FOLDER, aws_commands, bulk_commands, environment_line, gatehouse_commands
 from demo.samples import write_samples
 from demo.synthesis import ROOT, SynthesisError, synthesize
 from gatehouse.console import console_for
@@ -20,23 +21,24 @@ from localcloud.assembly import AssemblyError
 from localcloud.cloud import CloudError, LocalCloud, PortTakenError
 from localcloud.deployer import DeployError, Outputs
 from localcloud.launcher import DEFAULT_PORT
+from localcloud.rekognition.analyzer_choice import PLANTED, SMALL_MODEL, VARIABLE, has_small_model
 from localcloud.rekognition.settings import PREFIX, switches
 
-# Outputs that the CDK adds so that one stack can refer to another; nobody needs to read them.
+# Outputs that the CDK adds for references between stacks; they are not shown.
 _EXPORT_PREFIXES = ("ExportsOutput", "PublishOutput")
 _LAST_PORT = 65_535
 _SAMPLE = "illustrated-explosion.jpg"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line; returns the exit status once the cloud was stopped: 0 by the user, 1 if it failed."""
+    """Command line; returns the exit status after the cloud has stopped: 0 if the user stopped it, 1 if it failed."""
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
-    parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="default %(default)s; 0 takes a free one")
+    parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="default %(default)s; 0 picks a free one")
     options = parser.parse_args(arguments)
     console = console_for(sys.stdout)
-    # Being ended is an ordinary way to end: whatever was started is ended too.
+    # Signals are a normal way to end: child processes are ended too.
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
-    # A shell starts a job in the background with SIGINT ignored; whoever sends it means it.
+    # A shell starts background jobs with SIGINT ignored; handle it anyway, because it is sent on purpose.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return _serve(console, options.port)
@@ -52,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and int(text) <= _LAST_PORT):
-        raise argparse.ArgumentTypeError(f"{text!r} is no port; use 1 to {_LAST_PORT}, or 0 for a free one")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; use 1 to {_LAST_PORT}, or 0 for a free one")
     return int(text)
 
 
@@ -60,8 +62,8 @@ def _serve(console: Console, port: int) -> int:
     with tempfile.TemporaryDirectory(prefix="gatehouse-local-") as folder:
         assembly = Path(folder) / "cdk.out"
         console.print("Starting the local cloud, with IAM enforced ...")
-        with LocalCloud.start(port=port, environment=switches(os.environ)) as cloud:
-            console.print("Synthesizing the stacks, the same ones `make deploy` deploys ...")
+        with LocalCloud.start(port=port, environment=switches(os.environ) | _analyzer(os.environ)) as cloud:
+            console.print("Synthesizing the same stacks that `make deploy` deploys ...")
             synthesize(assembly)
             console.print("Deploying ...")
             outputs = cloud.deploy(assembly, lambda line: console.print(f"  {line}", style="dim", markup=False))
@@ -71,25 +73,34 @@ def _serve(console: Console, port: int) -> int:
             raise CloudError(f"the local cloud ended by itself, with status {status}")
 
 
+def _analyzer(environment: Mapping[str, str]) -> dict[str, str]:
+    """Planted labels count in any case; your own pictures are looked at, unless you want it otherwise."""
+    return {VARIABLE: environment.get(VARIABLE) or (SMALL_MODEL if has_small_model() else PLANTED)}
+
+
 def _explain(console: Console, endpoint: str, outputs: Outputs) -> None:
     flat = {name: value for stack in outputs.values() for name, value in stack.items()}
 
     def say(line: str = "", style: str = "") -> None:
-        # Lines to paste stay one line each, however narrow the terminal is.
+        # Lines to paste are not wrapped, however narrow the terminal is.
         console.print(line, style=style, markup=False, soft_wrap=True)
 
-    say()
-    for name in sorted(name for name in flat if not name.startswith(_EXPORT_PREFIXES)):
-        say(f"  {name} = {flat[name]}")
-    say(f"\nThe local cloud is {endpoint}. In another terminal, first point it there:\n")
+    say(f"\nThe local cloud runs at {endpoint}. In another terminal, first point it there:\n")
     say(environment_line(endpoint), style="cyan")
-    say("\nThen try, in this order:")
+    say("\nThen try, in this order (-h behind any of them ends with more examples):")
+    for command in gatehouse_commands(_SAMPLE):
+        say(f"\n# {command.about}", style="dim")
+        say(command.line, style="cyan")
+    say("\nOr with the AWS CLI:")
     is_bulk_refused = bool(os.environ.get(f"{PREFIX}REFUSE_BULK"))
     for command in (*aws_commands(flat, _SAMPLE), *(() if is_bulk_refused else bulk_commands(flat, _SAMPLE))):
         say(f"\n# {command.about}", style="dim")
         say(command.line, style="cyan")
     if is_bulk_refused:
         say("\nBulk Analysis is refused here, as you asked, so there are no lines about jobs.")
+    say("\nWhat was deployed:\n")
+    for name in sorted(name for name in flat if not name.startswith(_EXPORT_PREFIXES)):
+        say(f"  {name} = {flat[name]}")
     say("\nIn that terminal `make diff` and `make deploy` run the stock CDK CLI against the local cloud, too.")
     say(f"More images to upload are in {SAMPLES_FOLDER}. Everything is gone when this ends. Ctrl-C ends it.")
 

@@ -13,33 +13,44 @@ from localcloud.endpoint import command_line_environment
 AWS_CLI = ".venv-aws/bin/aws"
 SAMPLES_FOLDER = Path(".cache/samples")
 
-# A key, a profile or a session of the user's would otherwise travel along.
+# Otherwise the user's keys, profile or session would be used.
 _FOREIGN_VARIABLES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One thing to try: what it does, and the shell line that does it."""
+    """A shell command to try, and what it does."""
 
     about: str
     line: str
 
 
 def environment_line(endpoint: str) -> str:
-    """One shell line that points a terminal at the local cloud, and at this repository's folder.
+    """A shell line that sets a terminal's endpoint to the local cloud, and changes to this repository's folder.
 
-    `aws` is our AWS CLI from then on, with the endpoint each time: its version 1 does not take that of SQS from the
-    environment, and would call AWS.
+    After it, `aws` runs our AWS CLI with the endpoint as an option: version 1 ignores the environment's endpoint for
+    SQS, and would call AWS.
     """
     exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in command_line_environment(endpoint).items())
     aws = f'aws() {{ {shlex.quote(str(ROOT / AWS_CLI))} --endpoint-url {shlex.quote(endpoint)} "$@"; }}'
     return f"cd {shlex.quote(str(ROOT))} && unset {' '.join(_FOREIGN_VARIABLES)}; export {exports}; {aws}"
 
 
-def aws_commands(outputs: Mapping[str, str], sample: str) -> tuple[Command, ...]:
-    """AWS CLI lines, to be run in this order, for the pipeline with these stack outputs (output key -> value).
+def gatehouse_commands(sample: str) -> tuple[Command, ...]:
+    """Lines of the `gatehouse` command, to be run in this order; `sample` is the name of a file in SAMPLES_FOLDER."""
+    return (
+        Command("upload an image, and wait for its verdict", f"./gatehouse upload {SAMPLES_FOLDER / sample}"),
+        Command("is it through, and why not?", f"./gatehouse verdict {sample}"),
+        Command("what would have led to another verdict?", f"./gatehouse policy explain {sample}"),
+        Command("what waits for a person?", "./gatehouse review list"),
+        Command("how does the deployment do?", "./gatehouse status"),
+    )
 
-    `sample` is the name of a file in SAMPLES_FOLDER. The calls are the ones of Amazon's documentation.
+
+def aws_commands(outputs: Mapping[str, str], sample: str) -> tuple[Command, ...]:
+    """AWS CLI commands, to run in this order, for the pipeline with these stack outputs (output key -> value).
+
+    `sample` is the name of a file in SAMPLES_FOLDER. The calls are from Amazon's documentation.
     """
     uploads, table = outputs[StorageOutput.UPLOAD_BUCKET_NAME], outputs[StorageOutput.VERDICT_TABLE_NAME]
     object_uri = f"s3://{uploads}/{sample}"
@@ -55,21 +66,21 @@ def aws_commands(outputs: Mapping[str, str], sample: str) -> tuple[Command, ...]
             " --no-scan-index-forward --limit 1",
         ),
         Command(
-            "list what people should look at today",
+            "list today's uploads for review",
             f"for digit in 0 1 2 3 4 5 6 7 8 9; do {AWS_CLI} dynamodb query --table-name {table} --index-name {INDEX}"
             f" --key-condition-expression '{INDEX_PARTITION} = :day'"
             f' --expression-attribute-values "{partition_value}"'
             " --query 'Items[].[object.S, decided_at.S]' --output text; done",
         ),
         Command(
-            "ask Rekognition about one image",
+            "analyze one image with Rekognition",
             f"{AWS_CLI} rekognition detect-moderation-labels --image '{image}' --min-confidence 50",
         ),
     )
 
 
 def bulk_commands(outputs: Mapping[str, str], sample: str) -> tuple[Command, ...]:
-    """Lines to go on with, about a media analysis job of one's own; of use where Bulk Analysis is not refused."""
+    """Further commands, for your own media analysis job; useful if Bulk Analysis is not refused."""
     work, object_uri = (
         outputs[StorageOutput.WORK_BUCKET_NAME],
         f"s3://{outputs[StorageOutput.UPLOAD_BUCKET_NAME]}/{sample}",
@@ -86,13 +97,13 @@ def bulk_commands(outputs: Mapping[str, str], sample: str) -> tuple[Command, ...
             f" --input 'S3Object={{Bucket={work},Name=by-hand/manifest.jsonl}}'"
             f" --output-config 'S3Bucket={work},S3KeyPrefix=by-hand/results' --query JobId --output text)",
         ),
-        Command("look at it", f"{AWS_CLI} rekognition get-media-analysis-job --job-id $JOB_ID"),
+        Command("show it", f"{AWS_CLI} rekognition get-media-analysis-job --job-id $JOB_ID"),
         Command(
             "list the jobs: yours, and the pipeline's if a batch was large enough for one",
             f"{AWS_CLI} rekognition list-media-analysis-jobs",
         ),
         Command(
-            "read the job's results, once it has SUCCEEDED",
+            "read the job's results after it has SUCCEEDED",
             f"{AWS_CLI} s3 cp s3://{work}/by-hand/results/$JOB_ID-results.jsonl -",
         ),
     )

@@ -1,4 +1,4 @@
-"""A deployed pipeline as someone who uses it sees it: put an upload in, read verdicts and flags out."""
+"""A deployed pipeline from a user's point of view: uploads objects, and reads verdicts and flags."""
 
 import json
 import uuid
@@ -15,13 +15,13 @@ from gatehouse.moderation.verdict_item import OBJECT, STATUS, VERSION
 from localcloud.cloud import LocalCloud
 from localcloud.deployer import Outputs
 
-# The emulator is one event loop: more threads than this only wait for each other.
+# The emulator has a single event loop, so more threads would only wait for each other.
 _UPLOAD_THREADS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class DemoUpload:
-    """What is put into the bucket: the object's key and bytes, and its user metadata without `x-amz-meta-`."""
+    """An object to upload: its key and bytes, and its user metadata without `x-amz-meta-`."""
 
     key: str
     body: bytes
@@ -29,10 +29,10 @@ class DemoUpload:
 
 
 class DeployedPipeline:
-    """The resources named by the stacks' outputs, and a queue of our own that receives the flags."""
+    """The resources named by the stacks' outputs, and a queue that receives the flags."""
 
     def __init__(self, cloud: LocalCloud, outputs: Outputs) -> None:
-        """`outputs`: what `LocalCloud.deploy` returned. Subscribes a new queue to the flag topic."""
+        """Subscribe a new queue to the flag topic. `outputs` are the ones that `LocalCloud.deploy` returned."""
         self.cloud = cloud
         self.outputs = {name: value for stack in outputs.values() for name, value in stack.items()}
         self._flag_queue_url = self.new_flag_queue({"status": sorted(FLAGGED)})
@@ -40,11 +40,11 @@ class DeployedPipeline:
 
     @property
     def upload_bucket(self) -> str:
-        """Name of the bucket that is watched."""
+        """Name of the watched bucket."""
         return self.outputs[StorageOutput.UPLOAD_BUCKET_NAME]
 
     def new_flag_queue(self, filter_policy: Mapping[str, list[str]]) -> str:
-        """A new queue that receives, raw, the flags whose attributes match; returns its URL.
+        """Create a queue that receives the matching flags in raw form; returns its URL.
 
         `filter_policy` is an SNS filter policy, e.g. `{"status": ["BLOCKED"]}`.
         """
@@ -96,7 +96,7 @@ class DeployedPipeline:
             return dict(threads.map(put, uploads))
 
     def verdict(self, key: str) -> dict[str, Any] | None:
-        """The newest verdict item of `key`, read as the reader contract says (one Query, newest first), or None."""
+        """The newest verdict item of `key`, or None; read as the reader contract requires (one Query, newest first)."""
         answer = self.cloud.client("dynamodb").query(
             TableName=self.outputs[StorageOutput.VERDICT_TABLE_NAME],
             KeyConditionExpression="#object = :object",
@@ -109,35 +109,44 @@ class DeployedPipeline:
         return next((_plain_item(item) for item in answer["Items"]), None)
 
     def verdicts(self, prefix: str = "") -> list[dict[str, Any]]:
-        """Every verdict item, of any status and version, whose key starts with `prefix`; by object, then version."""
+        """All verdict items whose key starts with `prefix`, of any status, sorted by object and version."""
         pages = (
             self.cloud.client("dynamodb")
             .get_paginator("scan")
-            .paginate(TableName=self.outputs[StorageOutput.VERDICT_TABLE_NAME], ConsistentRead=True)
+            .paginate(
+                TableName=self.outputs[StorageOutput.VERDICT_TABLE_NAME],
+                ConsistentRead=True,
+                FilterExpression="begins_with(#key, :prefix)",
+                ExpressionAttributeNames={"#key": "key"},
+                ExpressionAttributeValues={":prefix": {"S": prefix}},
+            )
         )
         items = [_plain_item(item) for page in pages for item in page["Items"]]
-        return sorted(
-            (item for item in items if item["key"].startswith(prefix)),
-            key=lambda item: (item[OBJECT], item[VERSION]),
-        )
+        return sorted(items, key=lambda item: (item[OBJECT], item[VERSION]))
 
     def pending(self, prefix: str = "") -> list[dict[str, Any]]:
         """The items under `prefix` that have no final status yet."""
         return [item for item in self.verdicts(prefix) if item[STATUS] == Status.PENDING]
 
     def flags(self, prefix: str = "") -> list[dict[str, Any]]:
-        """Every flag received so far (duplicates included) about keys starting with `prefix`, in order of arrival."""
+        """All flags received so far, including duplicates, for keys that start with `prefix`, in order of arrival."""
+        self._flags += self.take_flags(self._flag_queue_url)
+        return [flag for flag in self._flags if flag["object"]["key"].startswith(prefix)]
+
+    def take_flags(self, queue_url: str) -> list[dict[str, Any]]:
+        """Receive and delete the flags in a queue from `new_flag_queue`; returns them in order of arrival."""
         queues = self.cloud.client("sqs")
-        while messages := queues.receive_message(QueueUrl=self._flag_queue_url, MaxNumberOfMessages=10).get("Messages"):
-            self._flags.extend(json.loads(message["Body"]) for message in messages)
+        found: list[dict[str, Any]] = []
+        while messages := queues.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages"):
+            found += [json.loads(message["Body"]) for message in messages]
             queues.delete_message_batch(
-                QueueUrl=self._flag_queue_url,
+                QueueUrl=queue_url,
                 Entries=[
                     {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]}
                     for number, message in enumerate(messages)
                 ],
             )
-        return [flag for flag in self._flags if flag["object"]["key"].startswith(prefix)]
+        return found
 
 
 def _plain_item(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Verdicts and flags as tables for people: in color on a terminal, plain text anywhere else."""
+"""Shows verdicts and flags as tables: in color on a terminal, as plain text elsewhere."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -31,14 +31,14 @@ def verdict_table(items: Sequence[Mapping[str, Any]], *, plain: bool) -> Table:
     for item in items:
         status = Status(item[STATUS])
         table.add_row(
-            printable(item["key"]), Text(status, _STYLES[status]), Text(_why(item)), Text(_content_types(item))
+            printable(item["key"]), Text(status, _STYLES[status]), Text(why(item)), Text(_content_types(item))
         )
     return table
 
 
 def flag_table(flags: Sequence[Mapping[str, Any]], *, plain: bool) -> Table:
-    """Flags as a table: the upload, its status, the labels that came with it."""
-    table = _table("Flags, received from the topic by a queue that filters on status REVIEW and BLOCKED", plain=plain)
+    """Flags as a table: upload, status, labels."""
+    table = _table("Flags, received by a queue that is subscribed to statuses REVIEW and BLOCKED", plain=plain)
     table.add_column("Upload", overflow="fold", ratio=3)
     table.add_column("Status", no_wrap=True)
     table.add_column("Labels", overflow="fold", ratio=7)
@@ -52,7 +52,8 @@ def _table(title: str, *, plain: bool) -> Table:
     return Table(title=title, title_justify="left", box=box.ASCII2 if plain else box.ROUNDED, expand=True)
 
 
-def _why(item: Mapping[str, Any]) -> str:
+def why(item: Mapping[str, Any]) -> str:
+    """What decided: the rule that fired, the error, or that nothing was found."""
     if error := item.get("error"):
         return spelled_out(f"{error['code']}: {error['message']}")
     if reasons := item.get("reasons"):
@@ -63,7 +64,7 @@ def _why(item: Mapping[str, Any]) -> str:
 
 
 def _reason(reason: Mapping[str, Any]) -> str:
-    confidence, threshold = _number(reason["confidence"]), _number(reason["threshold"])
+    confidence, threshold = number(reason["confidence"]), number(reason["threshold"])
     return spelled_out(f"{reason['label']} {confidence} ≥ {threshold} (rule {reason['rule']})")
 
 
@@ -76,8 +77,9 @@ def _content_types(item: Mapping[str, Any]) -> str:
 
 
 def _found(entries: Sequence[Mapping[str, Any]]) -> str:
-    return ", ".join(f"{spelled_out(entry['name'])} {_number(entry['confidence'])}" for entry in entries)
+    return ", ".join(f"{spelled_out(entry['name'])} {number(entry['confidence'])}" for entry in entries)
 
 
-def _number(value: Any) -> str:
+def number(value: Any) -> str:
+    """A confidence with one decimal place at most."""
     return f"{float(value):.1f}".removesuffix(".0")

@@ -1,8 +1,8 @@
-"""The sample images of `make demo`: drawn by program, tiny, harmless, and the same every time.
+"""The sample images of `make demo`: drawn by code, tiny, harmless, and always the same.
 
-What the local Rekognition reports about an image is planted in it. So a picture of a beach umbrella can stand for a
-photograph of swimwear, and a gray card for something nobody should have to look at. The comparison of plant and
-picture ends there: the local Rekognition never looks at pixels.
+The labels that the local Rekognition reports are planted in the images, because it does not analyze pixels. So a
+picture of a beach umbrella represents a photograph of swimwear, and a gray card represents content that nobody should
+have to see.
 """
 
 import io
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageColor, ImageDraw
 
 from localcloud.rekognition.planted_labels import plant
 
@@ -22,7 +22,7 @@ _Draw = ImageDraw.ImageDraw
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One file to upload. `about` says in a few words why it is here."""
+    """One file to upload. `about` says in a few words why it is included."""
 
     key: str
     body: bytes
@@ -41,20 +41,39 @@ def sample_images() -> tuple[Sample, ...]:
         Sample(
             "beach-umbrella.jpg",
             _jpeg(_umbrella, {"Female Swimwear or Underwear": 94.2}),
-            "for people to look at",
+            "an image for review",
         ),
         Sample("wine-still-life.jpg", _jpeg(_wine, {"Alcoholic Beverages": 97.8}), "a label the policy allows"),
         Sample("cigarette.png", _png(_cigarette, {"Smoking": 96.4}, {"Illustrated": 88.0}), "a PNG that is flagged"),
-        Sample("gray-card.png", _png(_card, {"Weapon Violence": 98.1}), "stands for something to be blocked"),
+        Sample("gray-card.png", _png(_card, {"Weapon Violence": 98.1}), "represents blocked content"),
         Sample("party/50% off + 🎉 for you.png", _png(_balloons), "a key with spaces, + and an emoji"),
-        Sample("notes.jpg", b"Shopping list: apples, bread, paint.\n", "a text that calls itself a JPEG"),
+        Sample("notes.jpg", b"Shopping list: apples, bread, paint.\n", "a text file with a JPEG suffix"),
         Sample("empty.jpg", b"", "no bytes at all"),
-        Sample("sunset.gif", _encoded(_sunset, "GIF"), "a format Rekognition does not read"),
+        Sample("sunset.gif", _encoded(_sunset, "GIF"), "a GIF, which is rendered for Rekognition"),
     )
 
 
+def landscape(number: int, labels: Mapping[str, float]) -> bytes:
+    """One of many pictures of hills, another one for each number, with these labels planted."""
+
+    def draw(canvas: _Draw) -> None:
+        hue = number * 37 % 360
+        top, bottom = (
+            ImageColor.getrgb(f"hsl({(hue + turn) % 360},{45}%,{light}%)") for turn, light in ((0, 38), (40, 78))
+        )
+        _sky(canvas, top[:3], bottom[:3])
+        left, height = 30 + number * 53 % 220, 30 + number * 29 % 70
+        canvas.ellipse([left, height, left + 52, height + 52], fill=(255, 240, 205))
+        for layer in range(3):
+            base, step = 130 + 32 * layer, 60 + 17 * ((number + layer) % 4)
+            tops = [(x, base + 22 * math.sin((x + number * 41) / step + layer)) for x in range(0, 321, 8)]
+            canvas.polygon([(0, 240), *tops, (320, 240)], fill=_hue(hue + 180, 22, 34 - 9 * layer))
+
+    return _jpeg(draw, labels)
+
+
 def write_samples(folder: Path) -> None:
-    """Write the samples as files below `folder`; one that is there already is not touched."""
+    """Write the samples as files under `folder`; existing files are not changed."""
     for sample in sample_images():
         path = folder / sample.key
         if not path.is_file() or path.read_bytes() != sample.body:
@@ -109,6 +128,12 @@ def _sunset(canvas: _Draw) -> None:
     _sky(canvas, (36, 44, 98), (250, 160, 90))
     canvas.ellipse([120, 110, 200, 190], fill=(255, 226, 140))
     canvas.polygon([(0, 200), (90, 130), (190, 205), (260, 150), (320, 200), (320, 240), (0, 240)], fill=(48, 36, 60))
+
+
+def _hue(degrees: int, saturation: int, lightness: int) -> tuple[int, int, int]:
+    """A color; saturation and lightness in percent."""
+    red, green, blue = ImageColor.getrgb(f"hsl({degrees % 360},{saturation}%,{lightness}%)")[:3]
+    return red, green, blue
 
 
 def _star(center: tuple[int, int], outer: float, inner: float, points: int) -> list[tuple[float, float]]:

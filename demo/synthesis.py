@@ -1,4 +1,4 @@
-"""Synthesis of the unmodified app into a folder, without the CDK CLI and without a network."""
+"""Synthesizes the unmodified app into a folder, without the CDK CLI and without a network."""
 
 import os
 import subprocess
@@ -9,11 +9,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class SynthesisError(Exception):
-    """The app could not be synthesized; the message is what it said, for instance which setting to mend."""
+    """The app could not be synthesized; the message is its output, for example which setting to fix."""
 
 
 def synthesize(folder: Path, *, settings: Path | None = None) -> None:
-    """Write the cloud assembly of `app.py` into `folder`, by another settings file than gatehouse.yaml if one is given.
+    """Write the cloud assembly of `app.py` into `folder`, with `settings` instead of gatehouse.yaml if it is given.
 
     Raises SynthesisError.
     """
@@ -22,7 +22,7 @@ def synthesize(folder: Path, *, settings: Path | None = None) -> None:
     synthesis = subprocess.run(
         [sys.executable, "app.py"],
         cwd=ROOT,
-        # The virtual environment's own Node comes first; an assembly goes where CDK_OUTDIR says.
+        # The virtual environment's own Node comes first on the PATH; CDK_OUTDIR is the assembly's folder.
         env=os.environ | {"CDK_OUTDIR": str(folder), "PATH": search_path} | other_settings,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

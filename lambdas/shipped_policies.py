@@ -1,4 +1,4 @@
-"""The compiled policies that travel in the functions' asset."""
+"""The compiled policies in the functions' asset."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Admin paths of the local cloud: plain JSON over HTTP, beside the AWS APIs."""
+"""Admin paths of the local cloud: plain JSON over HTTP, in addition to the AWS APIs."""
 
 from collections.abc import Callable, Mapping
 

@@ -1,4 +1,4 @@
-"""A synthesized cloud assembly (`cdk.out`): its stacks in dependency order, and the files they need published."""
+"""Reads a synthesized cloud assembly (`cdk.out`): its stacks in dependency order, and the files to publish."""
 
 import graphlib
 import io
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# The earliest time a ZIP entry can have; any fixed one would do, the same bytes must come out each time.
+# The earliest time that a ZIP entry can have. Any fixed time would do: the bytes must always be the same.
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -19,7 +19,7 @@ class AssemblyError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class FileAsset:
-    """A file, or a folder to be zipped, that goes to `bucket`/`key` before its stack is deployed."""
+    """A file, or a folder to zip, that is published to `bucket`/`key` before its stack is deployed."""
 
     path: Path
     zipped: bool
@@ -27,13 +27,13 @@ class FileAsset:
     key: str
 
     def body(self) -> bytes:
-        """The bytes to publish; a folder always gives the same ZIP for the same content."""
+        """The bytes to publish. A folder with the same content always produces the same ZIP."""
         return zip_folder(self.path) if self.zipped else self.path.read_bytes()
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """One stack: its template's published place, and the bootstrap version parameter that template reads."""
+    """One stack: the location of its published template, and the bootstrap version parameter that it reads."""
 
     name: str
     template_bucket: str
@@ -49,12 +49,12 @@ def read_assembly(folder: Path, account: str, region: str) -> tuple[Stack, ...]:
     """The stacks of the assembly in `folder`, each after the stacks it depends on.
 
     `account` and `region` replace the placeholders in bucket names and keys. The layout is the one
-    aws-cdk-lib writes (cloud assembly schema 55). Raises AssemblyError if there is none, if it holds
-    something the local cloud can't take (container images, stages) or if stacks depend on each other in a ring.
+    aws-cdk-lib writes (cloud assembly schema 55). Raises AssemblyError if there is none, if it contains
+    something unsupported (container images, stages) or if stacks depend on each other in a cycle.
     """
     manifest_file = folder / "manifest.json"
     if not manifest_file.is_file():
-        raise AssemblyError(f"{folder} holds no manifest.json; run `make synth` first")
+        raise AssemblyError(f"{folder} contains no manifest.json; run `make synth` first")
     artifacts: dict[str, Any] = json.loads(manifest_file.read_text(encoding="utf-8")).get("artifacts", {})
 
     def fill(text: str) -> str:
@@ -75,7 +75,7 @@ def read_assembly(folder: Path, account: str, region: str) -> tuple[Stack, ...]:
     try:
         names = list(order.static_order())
     except graphlib.CycleError as error:
-        raise AssemblyError(f"stacks depend on each other in a ring: {' -> '.join(error.args[1])}") from None
+        raise AssemblyError(f"stacks depend on each other in a cycle: {' -> '.join(error.args[1])}") from None
 
     return tuple(_stack(folder, name, artifacts, fill) for name in names)
 
@@ -107,12 +107,12 @@ def _stack(folder: Path, name: str, artifacts: Mapping[str, Any], fill: Callable
 def _file_assets(folder: Path, asset_manifest: Path, fill: Callable[[str], str]) -> list[FileAsset]:
     document = json.loads(asset_manifest.read_text(encoding="utf-8"))
     if document.get("dockerImages"):
-        raise AssemblyError(f"{asset_manifest.name} lists container images; the local cloud runs none")
+        raise AssemblyError(f"{asset_manifest.name} lists container images; the local cloud does not support them")
     assets: list[FileAsset] = []
     for asset in document.get("files", {}).values():
         source = asset["source"]
         if "path" not in source:
-            raise AssemblyError(f"{asset_manifest.name} lists a file that a command must make first: {source}")
+            raise AssemblyError(f"{asset_manifest.name} lists a file that a command must create first: {source}")
         assets.extend(
             FileAsset(
                 path=folder / source["path"],
@@ -126,13 +126,13 @@ def _file_assets(folder: Path, asset_manifest: Path, fill: Callable[[str], str])
 
 
 def zip_folder(folder: Path) -> bytes:
-    """`folder`'s files as one ZIP, the same byte for byte whenever names, contents and execute bits are the same."""
+    """A folder's files as a ZIP. The same names, contents and execute bits always produce the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), date_time=_ZIP_EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.create_system = 3  # Unix, so that the permissions below mean the same everywhere
+            entry.create_system = 3  # Unix, so that the permissions below have the same meaning everywhere
             entry.external_attr = (0o755 if path.stat().st_mode & 0o100 else 0o644) << 16
             archive.writestr(entry, path.read_bytes())
     return buffer.getvalue()

@@ -1,15 +1,15 @@
 """Keeps web pages out of the local cloud.
 
-ministack answers every origin (`Access-Control-Allow-Origin: *`) and takes any 12 digits for a root key, so any page
-open in a browser could create and invoke a Lambda function through the loopback interface. A page is known by
+ministack answers every origin (`Access-Control-Allow-Origin: *`) and accepts any 12 digits as a root key, so any page
+open in a browser could create and invoke a Lambda function through the loopback interface. A page's request has
 
-- `Origin`, which browsers send with what a script asks across origins, and with all but plain GETs (Fetch standard);
-- `Sec-Fetch-Site`, which they send with every request to loopback, an image's or a link's too (Fetch Metadata Request
-  Headers). `none` is what a person typed into the address bar. An uploaded HTML file that is opened from a bucket is
-  of the same origin, and is refused all it asks for;
-- `Host`, where a page rebinds its own name to 127.0.0.1.
+- `Origin`, which browsers send with cross-origin requests of scripts, and with all except plain GETs (Fetch standard);
+- `Sec-Fetch-Site`, which they send with every request to loopback, including images and links (Fetch Metadata Request
+  Headers). `none` means that a person typed the address. An uploaded HTML file that is opened from a bucket has the
+  same origin, and all its requests are refused;
+- another `Host`, if a page rebinds its own name to 127.0.0.1.
 
-No SDK and no command line tool sends the first two.
+SDKs and command line tools do not send the first two.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -24,7 +24,7 @@ _REFUSAL = b"The local cloud refuses requests of browsers and requests for other
 
 
 def guarded(application: Application, port: int) -> Application:
-    """Wrap an ASGI application so that requests of a page, or for a host that is not ours, get 403."""
+    """Wrap an ASGI application so that requests from a page, or for another host, get 403."""
     own_hosts = frozenset(f"{host}:{port}".encode() for host in ("127.0.0.1", "localhost"))
     # Virtual-hosted buckets (bucket.s3.localhost:port). A browser resolves names under .localhost to loopback
     # itself, so no page can be served from one unless we serve it.

@@ -1,4 +1,4 @@
-"""The local cloud as a context manager: start it, deploy to it, talk to it, and be sure it is gone afterwards."""
+"""The local cloud as a context manager: starts it, deploys to it, calls it, and always stops it."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ from typing import Any
 from localcloud.deployer import Outputs, deploy
 from localcloud.endpoint import local_client
 
-# A fiftieth of AWS's waits: a verdict takes seconds, and its minutes would say nothing about AWS's anyway.
+# A fiftieth of AWS's waits, so that a verdict takes seconds. Real waits would say nothing about AWS either.
 TIME_SCALE = 0.02
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -27,7 +27,7 @@ _POLL_SECONDS = 0.02
 _LOG_TAIL_LINES = 30
 _STATUS_PORT_TAKEN = 2  # the launcher's exit status
 
-# All that the launcher sees of the caller's environment: nothing that could carry credentials or settings of AWS.
+# The launcher sees only these variables of the caller's environment: none with AWS credentials or settings.
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE")
 
 
@@ -36,14 +36,14 @@ class CloudError(Exception):
 
 
 class PortTakenError(CloudError):
-    """Another program listens on the port."""
+    """Another program uses the port."""
 
     def __init__(self, port: int) -> None:
         super().__init__(f"port {port} is taken by another program")
 
 
 class LocalCloud:
-    """A running local cloud. Get one from `LocalCloud.start`; clients it hands out may be shared by threads."""
+    """A running local cloud, from `LocalCloud.start`. Threads can share the clients that it returns."""
 
     def __init__(self, endpoint: str, log: Path, process: subprocess.Popen[bytes]) -> None:
         self.endpoint = endpoint
@@ -56,9 +56,9 @@ class LocalCloud:
     def start(
         cls, port: int = 0, time_scale: float = TIME_SCALE, environment: Mapping[str, str] | None = None
     ) -> Iterator["LocalCloud"]:
-        """Run the launcher (IAM enforced, this machine only) until the block ends; everything it wrote goes with it.
+        """Run the launcher (IAM enforced, this machine only) until the block ends, and then delete all its files.
 
-        `port` 0 takes a free one. `time_scale` multiplies all waiting (`localcloud.launcher.LauncherOptions`), and no
+        `port` 0 picks a free one. `time_scale` multiplies all waiting (`localcloud.launcher.LauncherOptions`), but not
         work. `environment` adds variables for the launcher, such as GATEHOUSE_REKOGNITION_*.
         Raises PortTakenError, or CloudError with the end of its log if it is not ready within a minute.
         """
@@ -75,7 +75,7 @@ class LocalCloud:
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
-                    start_new_session=True,  # Ctrl-C is ours to answer; and its Lambdas can be ended as one group
+                    start_new_session=True,  # we handle Ctrl-C, and can end its Lambdas as one group
                 )
             try:
                 yield cls(_wait_until_ready(process, port, ready_file, log), log, process)
@@ -87,7 +87,7 @@ class LocalCloud:
         return self._process.wait()
 
     def client(self, service: str, connections: int = 10) -> Any:
-        """A boto3 client of `service` as the cloud's administrator; the same one each time it is asked for."""
+        """A boto3 client of `service` as the cloud's administrator; always the same one."""
         key = f"{service}/{connections}"
         if key not in self._clients:
             self._clients[key] = local_client(service, self.endpoint, connections=connections)
@@ -103,11 +103,11 @@ class LocalCloud:
             self._administer("POST", "/_gatehouse/faults", fault)
 
     def armed_faults(self) -> list[dict[str, Any]]:
-        """The faults that have not struck as often as they were to, with how often they have (`fired`)."""
+        """The faults that are still armed, with how many times they have struck (`fired`)."""
         return [fault for fault in self.all_faults() if fault["fired"] < fault["times"]]
 
     def all_faults(self) -> list[dict[str, Any]]:
-        """The faults that were armed since they were last cleared, with how often each has struck (`fired`)."""
+        """All faults armed since they were last cleared, with how many times each has struck (`fired`)."""
         faults: list[dict[str, Any]] = self._administer("GET", "/_gatehouse/faults")["faults"]
         return faults
 
@@ -116,7 +116,7 @@ class LocalCloud:
         self._administer("DELETE", "/_gatehouse/faults")
 
     def record_permissions(self) -> None:
-        """Begin to record what IAM is asked and what it decides; what was recorded before is forgotten."""
+        """Begin to record IAM's decisions; earlier records are deleted."""
         self._administer("POST", "/_gatehouse/permissions", {})
 
     def permission_decisions(self) -> list[dict[str, Any]]:
@@ -128,7 +128,7 @@ class LocalCloud:
         return decisions
 
     def stop_recording_permissions(self) -> None:
-        """Record no more, and forget what was recorded."""
+        """Stop recording, and delete the records."""
         self._administer("DELETE", "/_gatehouse/permissions")
 
     def rekognition(self, **settings: object) -> None:
@@ -136,11 +136,11 @@ class LocalCloud:
         self._administer("POST", "/_gatehouse/rekognition", settings)
 
     def reset_rekognition(self) -> None:
-        """Let the local Rekognition behave as it was started."""
+        """Reset the local Rekognition's settings to those at its start."""
         self._administer("DELETE", "/_gatehouse/rekognition")
 
     def rekognition_counters(self) -> dict[str, Any]:
-        """What the local Rekognition counted: jobs started, and images analyzed by source reference."""
+        """The local Rekognition's counters: jobs started, and images analyzed by source reference."""
         counters: dict[str, Any] = self._administer("GET", "/_gatehouse/rekognition")
         return counters
 
@@ -186,7 +186,7 @@ def _tail(log: Path) -> str:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the launcher, and whatever it started that outlived it."""
+    """End the launcher, and any of its processes that are still running."""
     process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(timeout=_STOP_DEADLINE_SECONDS)

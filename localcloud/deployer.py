@@ -1,8 +1,8 @@
-"""Deploys a synthesized cloud assembly to the local cloud: publish its files, create or update its stacks.
+"""Deploys a synthesized cloud assembly to the local cloud: publishes its files, creates or updates its stacks.
 
     python -m localcloud.deployer cdk.out --endpoint http://127.0.0.1:4566
 
-It does what `cdk deploy` does, over boto3 and without Node, and refuses every endpoint that is not this machine.
+It does the same as `cdk deploy`, with boto3 and without Node, and refuses every endpoint that is not this machine.
 """
 
 import argparse
@@ -35,18 +35,18 @@ _POLL_SECONDS = 0.05
 
 
 class DeployError(Exception):
-    """A stack did not reach the asked state; the message lists the resources that failed and why."""
+    """A stack's deployment failed; the message lists the failed resources and the reasons."""
 
 
 def deploy(
     assembly: Path, endpoint: str, region: str = REGION, on_progress: Callable[[str], None] | None = None
 ) -> Outputs:
-    """Publish the files of the assembly in folder `assembly`, create or update its stacks, return their outputs.
+    """Publish the files of the assembly in folder `assembly`, create or update its stacks, and return their outputs.
 
-    Stacks are deployed one after the other, each after those it depends on; one that is already as its template
-    says is left alone. `on_progress` is given a line of text forevery step.
-    Raises NotLoopbackError before any request, AssemblyError if the folder can't be deployed, DeployError if a
-    stack fails (it is then rolled back as CloudFormation does).
+    Stacks are deployed one after the other, each after those it depends on. An up-to-date stack is not changed.
+    `on_progress` is called with a line of text for every step.
+    Raises NotLoopbackError before any request, AssemblyError if the folder can't be deployed, and DeployError if a
+    stack fails (it is then rolled back as in CloudFormation).
     """
     endpoint = require_loopback(endpoint)
     stacks = read_assembly(assembly, ACCOUNT, region)
@@ -78,10 +78,10 @@ class _Deployment:
         return outputs
 
     def _bootstrap(self, stacks: tuple[Stack, ...]) -> None:
-        """Make what every stack expects of `cdk bootstrap`: the bucket for files, and the version parameter.
+        """Create what every stack expects from `cdk bootstrap`: the bucket for files, and the version parameter.
 
-        It is a stack with the names and logical ids of the real one, so `cdk bootstrap` may update it later; and
-        if that has run, its stack is left as it is.
+        It is a stack with the names and logical ids of the real one, so `cdk bootstrap` can update it later. If
+        `cdk bootstrap` has run, its stack is not changed.
         """
         buckets = sorted({asset.bucket for stack in stacks for asset in stack.assets})
         parameters = sorted({stack.bootstrap_parameter for stack in stacks if stack.bootstrap_parameter})
@@ -135,8 +135,8 @@ class _Deployment:
         }
         status = self._status(name)
         if status == "ROLLBACK_COMPLETE":
-            # What a failed creation leaves behind can only be deleted.
-            self._say(f"{name}: removing what a failed creation left")
+            # A stack whose creation failed can only be deleted.
+            self._say(f"{name}: removing the remains of a failed creation")
             self._cloudformation.delete_stack(StackName=name)
             status = self._settled(name)
         try:
@@ -166,7 +166,7 @@ class _Deployment:
             raise
 
     def _settled(self, name: str) -> str | None:
-        """The stack's status once nothing is in progress; raises DeployError if that takes too long."""
+        """The stack's status after its operation has ended; raises DeployError if that takes too long."""
         deadline = time.monotonic() + _STACK_DEADLINE_SECONDS
         while True:
             status = self._status(name)

@@ -11,7 +11,7 @@ from botocore.config import Config
 
 from localcloud.process_environment import ACCESS_KEY, REGION, SECRET_KEY
 
-# A profile, a configuration file or a credentials file of the user's must never take part in a local call.
+# The user's profile, configuration file and credentials file must never be used for a local call.
 _ISOLATED = {
     "profile": (None, None, None, None),
     "config_file": (None, None, os.devnull, None),
@@ -20,12 +20,12 @@ _ISOLATED = {
 
 
 class NotLoopbackError(ValueError):
-    """An endpoint that is not this machine was given to something that only ever works locally."""
+    """An endpoint that is not this machine was passed to code that only works locally."""
 
     def __init__(self, endpoint: str) -> None:
         super().__init__(
             f"{endpoint!r} is not a loopback endpoint: only http(s)://127.0.0.0/8, [::1] and localhost are accepted. "
-            "To deploy to AWS use `make deploy`."
+            "To deploy to AWS, use `make deploy`."
         )
 
 
@@ -58,10 +58,10 @@ def _is_loopback(host: str) -> bool:
 
 
 def local_client(service: str, endpoint: str, region: str = REGION, *, connections: int = 10) -> Any:
-    """A boto3 client of `service` that talks to `endpoint` as the local cloud's administrator.
+    """A boto3 client of `service` that calls `endpoint` as the local cloud's administrator.
 
-    `connections` is the size of its connection pool: give it the number of threads that share the client.
-    Proxies of the environment are not used: they would carry a local request to another machine.
+    `connections` is the size of its connection pool: pass the number of threads that share the client.
+    The environment's proxies are not used: they would send a local request to another machine.
     Raises NotLoopbackError as `require_loopback` does.
     """
     session = boto3.Session(botocore_session=botocore.session.Session(session_vars=_ISOLATED))
@@ -81,9 +81,9 @@ def local_client(service: str, endpoint: str, region: str = REGION, *, connectio
 
 
 def command_line_environment(endpoint: str) -> dict[str, str]:
-    """Environment variables that point the AWS CLI and the CDK CLI at the local cloud, and at nothing else.
+    """Environment variables that make the AWS CLI and the CDK CLI use the local cloud, and nothing else.
 
-    A start from this mapping, rather than from the caller's environment, keeps the user's credentials out.
+    Pass this mapping instead of the caller's environment, so that the user's credentials are not used.
     """
     return {
         "AWS_ENDPOINT_URL": require_loopback(endpoint),

@@ -1,12 +1,11 @@
-"""`python -m localcloud.launcher`: the local cloud, one process on 127.0.0.1.
+"""`python -m localcloud.launcher`: runs the local cloud, one process on 127.0.0.1.
 
-It is ministack run as a library, with the patches of `localcloud.patches` and, beside it, our own Rekognition. IAM is
-enforced. When it is ready it writes one JSON line, `{"endpoint": "http://127.0.0.1:PORT", "pid": ...}`, to standard
-output. It stops on SIGTERM and SIGINT and when the process that started it ends; its Lambda workers and its files end
-with it.
+It runs ministack as a library, with the patches in `localcloud.patches` and our own Rekognition. IAM is enforced. When
+it is ready, it writes one JSON line, `{"endpoint": "http://127.0.0.1:PORT", "pid": ...}`, to standard output. It stops
+on SIGTERM, on SIGINT and when the process that started it ends. Its Lambda workers and its files are removed with it.
 
-Nothing here may import ministack, boto3 or a patch at module level: they read the environment when imported, and it is
-replaced first.
+Do not import ministack, boto3 or a patch here at module level: they read the environment when they are imported, and it
+has to be replaced first.
 """
 
 import argparse
@@ -39,17 +38,18 @@ _WORKER_THREADS = 64
 
 @dataclass(frozen=True, slots=True)
 class LauncherOptions:
-    """What the command line asked for.
+    """The command line's options.
 
     Attributes:
         port: 0 picks a free one.
-        time_scale: what waiting is multiplied with: the waits and retry pauses of Step Functions, its tasks' waits for
-            their tokens, the pauses before asynchronous invocations are retried, the batching windows of event source
-            mappings and the visibility timeouts of their queues. 1.0 is AWS's own time.
+        time_scale: the factor for all waiting: the waits and retry pauses of Step Functions, its tasks' waits for their
+            tokens, the pauses before asynchronous invocations and streams' batches are retried, the batching windows
+            of event source mappings, the visibility timeouts of their queues and the maximum age of their streams'
+            records. 1.0 is AWS's own time.
         auth: enforce IAM.
         parent_pid: the local cloud ends when this process ends.
-        ready_file: gets the readiness line too.
-        log_file: gets the log; without it only errors are logged, to standard error.
+        ready_file: a file for the readiness line, in addition to standard output.
+        log_file: a file for the log; without it, only errors are logged, to standard error.
     """
 
     port: int
@@ -72,11 +72,11 @@ def parse_options(arguments: Sequence[str] | None = None) -> LauncherOptions:
         default=1.0,
         metavar="FACTOR",
         help="multiplies waiting, not work: the waits, retry pauses and task tokens' timeouts of Step Functions, "
-        "batching windows, and the visibility timeouts of queues that feed a Lambda function; 0.02 turns a minute into "
-        "1.2 s (default: %(default)s)",
+        "batching windows, the visibility timeouts of queues that feed a Lambda function, and the retry pauses and "
+        "maximum ages of streams that do; 0.02 turns a minute into 1.2 s (default: %(default)s)",
     )
     parser.add_argument("--no-auth", dest="auth", action="store_false", help="allow everything to everybody")
-    parser.add_argument("--ready-file", type=Path, metavar="PATH", help="write the readiness line here too")
+    parser.add_argument("--ready-file", type=Path, metavar="PATH", help="also write the readiness line here")
     parser.add_argument("--log-file", type=Path, metavar="PATH", help="log here; otherwise only errors are logged")
     parser.add_argument(
         "--parent-pid", type=int, metavar="PID", help="stop when this process ends (default: the one that started it)"
@@ -100,13 +100,13 @@ def _time_scale(text: str) -> float:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until told to stop. Returns the exit status; 2 if the port is taken."""
+    """Run until the process is stopped. Returns the exit status; 2 if the port is in use."""
     options = parse_options(arguments)
     try:
         listener = socket.create_server((HOST, options.port), backlog=1024)
     except OSError as error:
         print(
-            f"Can't listen on {HOST}:{options.port} ({error.strerror}). Stop what uses it, or choose --port 0.",
+            f"Can't listen on {HOST}:{options.port} ({error.strerror}). Stop the program using it, or use --port 0.",
             file=sys.stderr,
         )
         return 2
@@ -124,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         _end_workers()
         shutil.rmtree(data, ignore_errors=True)
-    # Threads of ministack may still wait for a Lambda function or a task token; nothing they hold matters any more.
+    # ministack's threads may still wait for a Lambda function or a task token; they no longer matter.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
@@ -165,7 +165,7 @@ async def _serve(listener: socket.socket, parent_pid: int, announce: Callable[[]
 
     async def stopped() -> None:
         await stop.wait()
-        # Invocations in flight would hold their requests, and with them the server, until they end.
+        # Running invocations would keep their requests, and so the server, open until they end.
         await asyncio.to_thread(_end_workers)
 
     await serve(cast(Any, application), config, shutdown_trigger=stopped)
@@ -184,7 +184,7 @@ def _exists(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # another user's
+    except PermissionError:  # a process of another user
         return True
     return True
 
@@ -207,10 +207,10 @@ def _application(port: int) -> Application:
 
 
 def _with_lifespan(application: Application, announce: Callable[[], None]) -> Application:
-    """Answer the server's lifespan events in ministack's place.
+    """Handle the server's lifespan events instead of ministack.
 
     ministack's own start-up also runs scripts found in `/docker-entrypoint-initaws.d` and `/etc/localstack`, removes
-    Docker containers and opens an MQTT port, none of which a user of this repository asked for.
+    Docker containers and opens an MQTT port, which users of this repository do not expect.
     """
 
     async def with_lifespan(scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,7 +1,7 @@
-"""The environment the local cloud runs in: built from nothing, so that no setting of the user's reaches it.
+"""The environment of the local cloud's process, built from scratch so that no user settings reach it.
 
 The emulator and the Lambda workers read many environment variables, and boto3 reads a profile, files under `HOME` and
-the instance metadata service. None of it may lead to a real account: the launcher therefore replaces its environment
+the instance metadata service. None of these must lead to a real account. So the launcher replaces its environment
 before it imports anything that reads it.
 """
 
@@ -18,7 +18,7 @@ SECRET_KEY = "test"  # noqa: S105 - the emulator's well-known key, not a secret
 _KEPT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH")
 _KEPT_PREFIX = "GATEHOUSE_"
 
-# What a Lambda worker may see of the launcher's environment besides the function's own variables.
+# The launcher's variables that a Lambda worker sees in addition to the function's own.
 WORKER_VARIABLES = frozenset(
     {
         *_KEPT,
@@ -26,7 +26,6 @@ WORKER_VARIABLES = frozenset(
         "TMPDIR",
         "NO_PROXY",
         "PYTHONUTF8",
-        "PYTHONDONTWRITEBYTECODE",
         "AWS_CONFIG_FILE",
         "AWS_EC2_METADATA_DISABLED",
         "AWS_ENDPOINT_URL",
@@ -39,13 +38,13 @@ WORKER_VARIABLES = frozenset(
 def local_cloud_environment(
     user: Mapping[str, str], *, port: int, data: Path, time_scale: float, auth: bool
 ) -> dict[str, str]:
-    """The launcher's whole environment.
+    """The launcher's complete environment.
 
     Args:
         user: the environment the launcher was started with. `PATH`, the locale and `GATEHOUSE_*` are taken from it.
         port: the port of the local cloud on 127.0.0.1.
-        data: a directory of the launcher's own; also `HOME` and `TMPDIR`, so that nothing is read or left elsewhere.
-        time_scale: what waiting is multiplied with, of Step Functions and what follows it.
+        data: the launcher's own directory; also `HOME` and `TMPDIR`, so that nothing is read or left elsewhere.
+        time_scale: the factor for the waits of Step Functions and everything else that is scaled.
         auth: whether IAM is enforced.
     """
     kept = {name: value for name, value in user.items() if name in _KEPT or name.startswith(_KEPT_PREFIX)}
@@ -54,8 +53,10 @@ def local_cloud_environment(
         "HOME": str(data),
         "TMPDIR": str(data),
         "PYTHONUTF8": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
         "NO_PROXY": "*",
+        # numpy's libraries, for the small model: on a busy machine, more threads are slower.
+        "OPENBLAS_NUM_THREADS": "1",
+        "VECLIB_MAXIMUM_THREADS": "1",
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,
         "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         "AWS_DEFAULT_REGION": REGION,
@@ -63,7 +64,7 @@ def local_cloud_environment(
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
-        # Traces go to a UDP port nobody listens on, never to a daemon the user may run for a real account.
+        # Traces go to an unused UDP port, never to a daemon that the user may run for a real account.
         "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{port}",
         # ministack's settings. A Docker socket that does not exist keeps it from touching the user's containers.
         "AUTH": "true" if auth else "false",
@@ -79,6 +80,6 @@ def local_cloud_environment(
 
 
 def replace_environment(environment: Mapping[str, str]) -> None:
-    """Make `environment` this process's whole environment."""
+    """Replace this process's environment by `environment`."""
     os.environ.clear()
     os.environ.update(environment)

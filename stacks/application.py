@@ -1,4 +1,4 @@
-"""The CDK application: settings and policies in, three stacks out."""
+"""The CDK application: builds three stacks from the settings and policies."""
 
 import json
 from pathlib import Path
@@ -17,15 +17,15 @@ _CDK_JSON = Path(__file__).resolve().parent.parent / "cdk.json"
 def build_application(settings: Settings, policies: PolicyCatalog, outdir: Path | None = None) -> cdk.App:
     """Build the stacks; `synth()` of the result writes them.
 
-    The same settings give the same templates, byte for byte, on any machine: no account or Region is looked up (they
-    are CloudFormation's to fill in), and neither paths nor usage data are written into them. The feature flags come
-    from cdk.json whether or not the CDK's command line hands them over.
+    The same settings produce the same templates, byte for byte, on any machine: no account or Region is looked up
+    (CloudFormation fills them in), and the templates contain no paths or usage data. The feature flags are read from
+    cdk.json, with or without the CDK's command line.
 
     Args:
         outdir: where to write, or None for where the command line or CDK_OUTDIR says.
 
     Raises:
-        DependenciesError: the functions' dependencies were not fetched yet.
+        DependenciesError: the functions' dependencies have not been fetched.
     """
     app = cdk.App(
         outdir=str(outdir) if outdir else None,

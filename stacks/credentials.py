@@ -1,4 +1,4 @@
-"""Whether this shell has AWS credentials: asked before a synthesis that would be of no use without them.
+"""Checks that this shell has AWS credentials, before a synthesis that would be useless without them.
 
 python -m stacks.credentials
 """
@@ -12,7 +12,7 @@ _FIX = "set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (aws conf
 
 
 def problem() -> str | None:
-    """Why there are none, in one line with what to do; None if there are some."""
+    """Why there are no credentials and what to do about it, in one line; None if there are some."""
     try:
         found = boto3.Session().get_credentials()
     except BotoCoreError as error:

@@ -1,4 +1,4 @@
-"""Alarms, and the dashboards that an operator looks at first."""
+"""Alarms and dashboards."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ from stacks.pipeline_stack import PipelineStack
 
 
 class MonitoringStack(cdk.Stack):
-    """The alarms that the pipeline's constructs define, where they are sent, and the dashboards."""
+    """The alarms that the pipeline's constructs define, their notifications, and the dashboards."""
 
     def __init__(self, scope: Construct, *, settings: Settings, flags: FlagTopic, pipeline: PipelineStack) -> None:
         super().__init__(scope, f"{settings.name}-monitoring", description="Gatehouse: alarms and dashboards")
@@ -35,7 +35,10 @@ class MonitoringStack(cdk.Stack):
             analyzers=analyzers,
             results=pipeline.results,
             sweeper=pipeline.sweeper,
+            outcomes=pipeline.outcomes,
+            renderer=pipeline.renderer,
             flags=flags,
+            events=pipeline.events,
             alarms=alarms,
         )
 

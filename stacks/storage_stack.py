@@ -1,4 +1,4 @@
-"""What must survive: the watched bucket, the work bucket, the verdict table, the flag topic, the policies' pointers."""
+"""The stateful part: the watched bucket, the work bucket, the verdict table, the flag topic and the policy pointers."""
 
 import aws_cdk as cdk
 from constructs import Construct
@@ -17,10 +17,10 @@ from stacks.constructs.work_bucket import WorkBucket
 
 
 class StorageStack(cdk.Stack):
-    """Everything that is kept when the stack is deleted."""
+    """Everything that stores data; it is kept when the stack is deleted."""
 
     def __init__(self, scope: Construct, *, settings: Settings, policies: PolicyCatalog) -> None:
-        # The other stacks took over this one's outputs when they were deployed: it must not go from under them.
+        # The other stacks use this one's outputs, so it must not be deleted while they exist.
         super().__init__(
             scope,
             f"{settings.name}-storage",
@@ -61,7 +61,7 @@ class StorageStack(cdk.Stack):
                 self,
                 StorageOutput.UPLOAD_BUCKET_NOTICE.value,
                 value=f"Turn on Amazon EventBridge for {settings.upload_bucket}: S3 console, Properties, Event "
-                "notifications, Amazon EventBridge, On. Until then no upload is seen.",
+                "notifications, Amazon EventBridge, On. Until then, uploads are not noticed.",
             )
 
     def _encryption_key(self, settings: Settings) -> EncryptionKey | None:

@@ -7,7 +7,14 @@ that alarms and dashboards watch no others.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gatehouse.contracts.function_metrics import AnalyzerMetric, BatcherMetric, ResultsMetric, SweeperMetric
+from gatehouse.contracts.function_metrics import (
+    AnalyzerMetric,
+    BatcherMetric,
+    OutcomesMetric,
+    RendererMetric,
+    ResultsMetric,
+    SweeperMetric,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +29,14 @@ class Emitted:
     names: frozenset[str]
 
 
+#: What the batcher writes only where objects from before are moderated.
+OF_LISTED_OBJECTS = frozenset({BatcherMetric.UPLOADS_KNOWN, BatcherMetric.UPLOADS_WITHOUT_PLACE})
+
 EMITTED: Mapping[str, Emitted] = {
-    "batcher": Emitted(("lane", "service"), frozenset(BatcherMetric)),
+    "batcher": Emitted(("lane", "service"), frozenset(BatcherMetric) - OF_LISTED_OBJECTS),
     "analyzer": Emitted(("priority", "service"), frozenset(AnalyzerMetric) - {AnalyzerMetric.MESSAGES_MALFORMED}),
+    "outcomes": Emitted(("service",), frozenset(OutcomesMetric)),
+    "renderer": Emitted(("service",), frozenset(RendererMetric)),
     "sweeper": Emitted(("service",), frozenset(SweeperMetric)),
     "results": Emitted(("lane", "service"), frozenset(ResultsMetric)),
 }

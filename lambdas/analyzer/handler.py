@@ -14,31 +14,43 @@ from botocore.config import Config
 
 from gatehouse.aws.chunk_queue import ChunkQueue
 from gatehouse.aws.image_moderation import ImageModeration
+from gatehouse.aws.presigned_uploads import PresignedUploads
+from gatehouse.aws.renderer_function import RendererFunction
 from gatehouse.aws.task_tokens import TaskTokens
+from gatehouse.aws.upload_head import UploadHeads
 from gatehouse.aws.work_bucket import WorkBucket
 from gatehouse.contracts.analyzer_environment import AnalyzerEnvironment
 from gatehouse.contracts.function_metrics import AnalyzerMetric, Dimension
 from gatehouse.moderation.chunk import ChunkMessageError
-from lambdas.analyzer.chunk_analysis import (
-    ANSWER_SECONDS,
-    CLOSING_SECONDS,
-    PARALLEL_CALLS,
-    ChunkAnalysis,
-    ChunkOutcome,
-    ChunkRun,
-)
+from lambdas.analyzer.chunk_analysis import CLOSING_SECONDS, PARALLEL_CALLS, ChunkAnalysis, ChunkOutcome, ChunkRun
+from lambdas.analyzer.image_analysis import ANSWER_SECONDS, PARALLEL_RENDERINGS, RENDER_SECONDS, ImageAnalysis
 from lambdas.analyzer.pace import Pace
 
 logger = Logger()
 metrics = Metrics()
-tracer = Tracer(auto_patch=False)  # a segment for each of a hundred calls would drown the trace
+tracer = Tracer(auto_patch=False)  # segments for a hundred calls would swamp the trace
 
 _CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=2, read_timeout=5)
 _REKOGNITION_CONFIG = Config(
-    retries={"mode": "standard", "total_max_attempts": 1},  # a retry that botocore makes would run past the pace
+    retries={"mode": "standard", "total_max_attempts": 1},  # botocore's own retries would bypass the pace
     connect_timeout=3,
     read_timeout=ANSWER_SECONDS,
     max_pool_connections=PARALLEL_CALLS,
+)
+_UPLOADS_CONFIG = Config(
+    retries={"mode": "standard", "total_max_attempts": 2},
+    connect_timeout=2,
+    read_timeout=5,
+    max_pool_connections=PARALLEL_CALLS,
+    # With both, presigned URLs name the Region's own endpoint, which never redirects.
+    signature_version="s3v4",
+    s3={"addressing_style": "virtual"},
+)
+_RENDERER_CONFIG = Config(
+    retries={"mode": "standard", "total_max_attempts": 1},
+    connect_timeout=3,
+    read_timeout=RENDER_SECONDS,
+    max_pool_connections=PARALLEL_RENDERINGS,
 )
 
 
@@ -50,12 +62,21 @@ def _environment() -> AnalyzerEnvironment:
 @cache
 def _analysis() -> ChunkAnalysis:
     environment = _environment()
+    uploads = boto3.client("s3", config=_UPLOADS_CONFIG)
+    renderer = boto3.client("lambda", config=_RENDERER_CONFIG)
+    images = ImageAnalysis(
+        moderation=ImageModeration(boto3.client("rekognition", config=_REKOGNITION_CONFIG)),
+        heads=UploadHeads(uploads),
+        uploads=PresignedUploads(uploads),
+        renderer=RendererFunction(renderer, environment.renderer),
+        pace=Pace(environment.calls_per_second, time.monotonic, time.sleep),
+        clock=time.monotonic,
+    )
     return ChunkAnalysis(
         work=WorkBucket(boto3.client("s3", config=_CONFIG), environment.work_bucket),
         tokens=TaskTokens(boto3.client("stepfunctions", config=_CONFIG)),
         queue=ChunkQueue(boto3.client("sqs", config=_CONFIG), environment.chunk_queue_url),
-        moderation=ImageModeration(boto3.client("rekognition", config=_REKOGNITION_CONFIG)),
-        pace=Pace(environment.calls_per_second, time.monotonic, time.sleep),
+        images=images,
         clock=time.monotonic,
         pause=time.sleep,
     )
@@ -65,12 +86,12 @@ def _analysis() -> ChunkAnalysis:
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics
 def handler(event: Mapping[str, Any], context: LambdaContext) -> None:
-    """Analyze the chunk of the one message there is (the mapping's batch size).
+    """Analyze the chunk of the single message (the mapping's batch size is 1).
 
-    A message that is not the workflow's is dropped: it names no step that waits for it.
+    A message that the workflow did not send is dropped: no step waits for it.
 
     Raises:
-        ClientError: an outage; the message comes back.
+        ClientError: an outage; the message is delivered again.
     """
     (record,) = event["Records"]
     until = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - CLOSING_SECONDS
@@ -86,7 +107,9 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> None:
 
 def _report(run: ChunkRun) -> None:
     counts = {
-        AnalyzerMetric.IMAGES_ANALYZED: run.analyzed,
+        AnalyzerMetric.IMAGES_ANALYZED: run.analyzed - run.rendered,
+        AnalyzerMetric.IMAGES_RENDERED: run.rendered,
+        AnalyzerMetric.FRAMES_ANALYZED: run.frames,
         AnalyzerMetric.IMAGES_REFUSED: run.refused,
         AnalyzerMetric.CALLS_THROTTLED: run.throttled,
         AnalyzerMetric.CALLS_FAILED: run.failed,

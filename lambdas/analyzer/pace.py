@@ -1,4 +1,4 @@
-"""Pace: calls evenly spread over time, however many threads make them."""
+"""Pace: spreads calls evenly over time, however many threads make them."""
 
 import threading
 from collections.abc import Callable
@@ -7,9 +7,9 @@ from collections.abc import Callable
 class Pace:
     """Hands out turns, `calls_per_second` of them. Thread safe; lives as long as the function instance.
 
-    With N instances at N-th parts of a rate, the rate is kept without anybody counting: how many instances run at once
-    is the event source mapping's business (MaximumConcurrency). A turn that nobody took is not saved up, so there are
-    no bursts, which Rekognition throttles even below the quota (Developer Guide, limits.html).
+    With N instances that each have an N-th of a rate, the rate is kept without a shared counter; the event source
+    mapping limits the number of instances (MaximumConcurrency). An unused turn is not saved, so there are no bursts,
+    which Rekognition throttles even below the quota (Developer Guide, limits.html).
 
     Args:
         clock: seconds, monotonic.
@@ -24,7 +24,7 @@ class Pace:
         self._next = float("-inf")
 
     def take_turn(self, until: float) -> bool:
-        """Wait for the next turn. Returns False, and takes none, if it comes after `until` (by the same clock)."""
+        """Wait for the next turn. Returns False, without waiting, if it is after `until` (by the same clock)."""
         with self._lock:
             now = self._clock()
             turn = max(now, self._next)

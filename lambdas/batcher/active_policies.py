@@ -1,4 +1,4 @@
-"""The policies that hold now: what a lane's parameters point to."""
+"""The active policies: what a lane's parameters point to."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,8 +8,8 @@ from gatehouse.aws.work_bucket import WorkBucket
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer, PolicyPointerError, policy_key
 
-#: Seconds that what was read counts as current. A live change is promised to hold within a minute; this leaves the
-#: other half to Systems Manager and to a batch that is being made.
+#: Seconds for which the pointers are cached. A live change takes effect within a minute; this leaves the other half to
+#: Systems Manager and to a batch in progress.
 MAX_AGE = 30.0
 
 
@@ -17,15 +17,15 @@ MAX_AGE = 30.0
 class ActivePolicies:
     """Follows the pointers of one lane's policies for as long as the function instance lives.
 
-    A pointer names a version by its hash: the one that travels with this function, or a document in the work bucket.
-    What can't be read is an error, never a reason to judge by something milder. One case is none: a deployment moved
-    the pointer and has not come to this function yet, and what it brings never judged before. Until it comes, the
-    function runs with what it has.
+    A pointer names a version by its hash: the one shipped with this function, or a document in the work bucket. An
+    unreadable policy is an error, never a reason to judge by a milder one. The one exception: a deployment has moved
+    the pointer to a version that was never used before, and has not updated this function yet. Until it does, the
+    function uses the version it was shipped with.
 
     Attributes:
-        shipped: the policy of a name that travels with the function.
-        clock: the time in seconds. The wall's, which Lambda keeps right: AWS does not say whether any other one runs
-            on while an instance is frozen between two invocations.
+        shipped: returns the policy of this name that is shipped with the function.
+        clock: the wall-clock time in seconds, which Lambda keeps right. AWS does not document whether a monotonic
+            clock advances while an instance is frozen between two invocations.
     """
 
     parameters: PolicyParameters
@@ -40,7 +40,7 @@ class ActivePolicies:
 
     @property
     def unknown(self) -> Mapping[str, str]:
-        """Policies that run as shipped because nobody knows the version their pointer names: name -> its hash."""
+        """Policies used as shipped because the version that their pointer names can't be found: name -> its hash."""
         return self._unknown
 
     def current(self) -> Mapping[str, Policy]:
@@ -48,8 +48,8 @@ class ActivePolicies:
 
         Raises:
             PolicyParameterMissingError, PolicyPointerError: a pointer, or what it points to, can't be used.
-            FileNotFoundError: the function travels without a policy of that name.
-            ClientError: AWS did not answer, or not us.
+            FileNotFoundError: no policy of that name is shipped with the function.
+            ClientError: a call to AWS failed.
         """
         now = self.clock()
         if self._read_at is None or not 0 <= now - self._read_at < MAX_AGE:  # also if the clock was set back

@@ -1,8 +1,8 @@
 """Admission: register a batch as open, claim its uploads, write them down, start its execution.
 
-Register, claim, write, start: a crash between any two of these leaves something the next delivery of the same messages
-finds and finishes. No upload is lost by it, and none is analyzed twice. Should there be no next delivery, the register
-tells the sweeper.
+Register, claim, write, start: after a crash between any two of these, the next delivery of the same messages finds what
+was left and finishes it. No upload is lost, and none is analyzed twice. If there is no next delivery, the sweeper finds
+the batch in the register.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,21 +24,21 @@ from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import Upload
 from gatehouse.moderation.verdict_item import BATCH_ID, STATUS, claim_from_item
 
-#: Clocks differ, and a function is not stopped to the millisecond.
+#: Allows for clock differences, and for functions that are not stopped to the millisecond.
 _GRACE = timedelta(seconds=5)
 
 
 @dataclass(slots=True)
 class Admitted:
-    """What became of the uploads.
+    """The outcome for the uploads.
 
     Attributes:
         batches: those that were started; none if there was nothing new.
-        come_back: identities of uploads another batcher is busy with: their messages must be delivered again.
+        come_back: identities of uploads that another batcher is processing: their messages must be delivered again.
         redriven: executions of earlier batches that had stopped and were resumed.
         reclaimed: uploads taken over from batches that will never finish.
-        stuck_after_success: those of them whose batch had ended well and left them without a verdict.
-        resubmitted: uploads whose FAILED verdict gave way to this batch, because somebody asked for it.
+        stuck_after_success: those of them whose batch had succeeded but left them without a verdict.
+        resubmitted: uploads whose FAILED verdict this batch replaces, on request.
     """
 
     batches: list[Batch] = field(default_factory=list)
@@ -48,17 +48,26 @@ class Admitted:
     stuck_after_success: int = 0
     resubmitted: int = 0
 
+    def add(self, other: "Admitted") -> None:
+        """Add the outcome for other uploads."""
+        self.batches += other.batches
+        self.come_back |= other.come_back
+        self.redriven += other.redriven
+        self.reclaimed += other.reclaimed
+        self.stuck_after_success += other.stuck_after_success
+        self.resubmitted += other.resubmitted
+
 
 @dataclass(frozen=True, slots=True)
 class Admission:
     """Admits uploads of one lane.
 
     Attributes:
-        policies: the lane's policies by name, as they hold at the moment of the call. Asked once uploads are held, so
-            that whatever is claimed after a policy was changed is judged by the change.
+        policies: returns the lane's active policies by name. Called after uploads are claimed, so that uploads claimed
+            after a policy change are judged by the new version.
         executions: of the lane's priority.
-        other_executions: of the other priorities. A batch is started under one priority, which may change while it
-            runs; it must not be started under another one then.
+        other_executions: of the other priorities. A lane's priority may change while a batch runs, and the batch must
+            not be started again under the new one.
         now: the current time, with a zone.
     """
 
@@ -76,18 +85,18 @@ class Admission:
         timeout: timedelta,
         resubmitted: Mapping[tuple[str, str], str] = MappingProxyType({}),
     ) -> Admitted:
-        """Admit uploads, in more than one batch if there is a flood; duplicates among them count once.
+        """Admit uploads, in more than one batch if there is a flood; duplicates are ignored.
 
         Args:
             uploads: of this lane.
-            timeout: how long a batcher may run. A claim older than this whose batch has no files belongs to a batcher
-                that is dead.
+            timeout: how long a batcher may run. If a claim is older than this and its batch has no files, its batcher
+                has died.
             resubmitted: identity of an upload -> the batch it is to be taken from, FAILED or PENDING, to be analyzed
                 anew. One that is still being analyzed is left where it is.
 
         Raises:
-            VerdictTableBusyError, ClientError, and whatever `policies` raises: deliver the messages again; what was
-                done so far is found then.
+            VerdictTableBusyError, ClientError, and whatever `policies` raises: deliver the messages again; the next
+                run continues from what was done.
         """
         unique = {upload.identity: upload for upload in uploads}
         admitted = Admitted()
@@ -121,7 +130,7 @@ class Admission:
     def _resubmit(
         self, taken: Sequence[Taken], resubmitted: Mapping[tuple[str, str], str], admitted: Admitted
     ) -> list[Claim]:
-        """Claim uploads whose analysis failed, and whose verdict says so still, for another try from the start."""
+        """Claim uploads whose verdict is still FAILED, to analyze them again from the start."""
         failed = [
             (claim_from_item(entry.item), entry.claim)
             for entry in taken
@@ -135,7 +144,7 @@ class Admission:
     def _take_over(
         self, taken: Sequence[Taken], dead_before: str, resubmitted: Mapping[tuple[str, str], str], admitted: Admitted
     ) -> list[Claim]:
-        """See to uploads that are known already; return those this batch holds now in another one's place."""
+        """Handle uploads that are already known; return those that this batch took over."""
         by_batch: dict[str, list[tuple[Claim, Claim]]] = {}
         for entry in taken:
             if entry.item[STATUS] == Status.PENDING.value:
@@ -164,10 +173,10 @@ class Admission:
         return reclaimed
 
     def _resume(self, batch_id: str, admitted: Admitted, *, is_resubmitted: bool) -> Progress:
-        """Where an older batch's execution stands once it was started or redriven, as far as that helps."""
+        """Start or redrive an older batch's execution if possible; return its state."""
         for machine in self.other_executions:
             progress = machine.look(batch_id)
-            if progress is not Progress.ABSENT:  # the lane had another priority then
+            if progress is not Progress.ABSENT:  # the lane had another priority
                 return progress
         progress = self.executions.ensure_started(batch_id)
         if progress is Progress.STOPPED and not is_resubmitted:
@@ -177,7 +186,7 @@ class Admission:
 
 
 def _abandoned(pairs: Sequence[tuple[Claim, Claim]], dead_before: str, admitted: Admitted) -> list[tuple[Claim, Claim]]:
-    """Claims whose batcher died before it wrote their batch; a younger one may still be alive and is left alone."""
+    """Claims whose batcher died before it wrote their batch; for younger claims it may still be running."""
     admitted.come_back |= {new.upload.identity for old, new in pairs if old.claimed_at >= dead_before}
     return [(old, _next_attempt(new, old.attempt)) for old, new in pairs if old.claimed_at < dead_before]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gatehouse.moderation.lane import Lane
+from gatehouse.moderation.listed_version import ListedVersion
 from gatehouse.moderation.upload import UnreadableUploadError, Upload
 from gatehouse.moderation.upload_event import MalformedMessageError, parse_event
 
@@ -15,12 +16,14 @@ class Messages:
 
     Attributes:
         uploads: message id -> upload.
-        ignored: how many speak of nothing to moderate here: test events, deletes, another lane's uploads.
+        listed: message id -> object from a listing, which has no place among the uploads of its key yet.
+        ignored: number of messages with nothing to moderate: test events, deletes, another lane's uploads.
         malformed: message id -> what is wrong with it.
-        resubmitted: identity of an upload -> the batch that somebody wants it taken from.
+        resubmitted: identity of an upload -> the batch to take it from.
     """
 
     uploads: dict[str, Upload] = field(default_factory=dict)
+    listed: dict[str, ListedVersion] = field(default_factory=dict)
     ignored: int = 0
     malformed: dict[str, str] = field(default_factory=dict)
     resubmitted: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -36,7 +39,13 @@ class Messages:
             except (MalformedMessageError, UnreadableUploadError) as error:
                 messages.malformed[identity] = str(error)
                 continue
-            # What we put back is pending: if the lane has changed since, nobody else would take it.
+            if isinstance(event, ListedVersion):
+                if lane.matches(event.key, event.size):
+                    messages.listed[identity] = event
+                else:
+                    messages.ignored += 1
+                continue
+            # An upload that we put back is PENDING: if the lane has changed since, no other lane would take it.
             if event is None or not (event.is_readmitted or lane.matches(event.upload.key, event.upload.size)):
                 messages.ignored += 1
                 continue
@@ -46,7 +55,7 @@ class Messages:
         return messages
 
     def response(self, come_back: set[tuple[str, str]]) -> dict[str, Any]:
-        """The partial batch response: these messages are delivered again, all others are done.
+        """The partial batch response: these messages are delivered again, all others are deleted.
 
         Args:
             come_back: identities of uploads whose messages must be delivered again.

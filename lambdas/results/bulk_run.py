@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gatehouse.aws.work_bucket import WorkBucket
-from gatehouse.moderation.batch import BatchSettings, BatchUpload
+from gatehouse.moderation.batch import BatchTerms, BatchUpload
 from gatehouse.moderation.document import optional_text, text
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.failure import Failure
@@ -23,13 +23,13 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class BulkRun:
-    """A media analysis job that has ended, well or not.
+    """A media analysis job that has succeeded or failed.
 
     Attributes:
         job_id: None if none was started.
         results: the result file, as GetMediaAnalysisJob named it.
         summary: the manifest summary, as GetMediaAnalysisJob named it.
-        failure: why the job as a whole gave nothing, or None.
+        failure: why the job as a whole failed, or None.
     """
 
     job_id: str | None = None
@@ -39,10 +39,10 @@ class BulkRun:
 
     @classmethod
     def parse(cls, document: Mapping[str, Any]) -> "BulkRun":
-        """Read what the workflow says of the job.
+        """Read the workflow's description of the job.
 
         Raises:
-            KeyError, TypeError, ValueError: it is not the workflow's.
+            KeyError, TypeError, ValueError: the workflow did not write it.
         """
         failure = document["failure"]
         return cls(
@@ -62,25 +62,25 @@ class BulkRun:
         """All uploads."""
         return ImagePass.FIRST
 
-    def size(self, settings: BatchSettings) -> int:
+    def size(self, terms: BatchTerms) -> int:
         """The whole batch."""
-        return settings.uploads
+        return terms.uploads
 
     def answers(self, work: WorkBucket, index: Sequence[BatchUpload]) -> BulkAnswers:  # noqa: ARG002 - the file says all
-        """What the job's files say.
+        """The job's answers.
 
         Raises:
-            ClientError: S3 does not let us read one.
+            ClientError: a file can't be read.
         """
         answers = BulkAnswers(self.job_id, self.failure)
         if self.results and not self.failure:
-            # A file that is gone leaves every upload without an answer: the image engine gives them one.
+            # If a file is missing, no upload has an answer, and the image engine analyzes them.
             answers.add_results(work.optional_lines(self.results.bucket, self.results.key))
         if self.summary:
             answers.add_summary(work.read_optional(self.summary.bucket, self.summary.key) or b"")
         return answers
 
-    def next_pass(self, settings: BatchSettings) -> ImagePass:  # noqa: ARG002 - in every lane
+    def next_pass(self, terms: BatchTerms) -> ImagePass:  # noqa: ARG002 - in every lane
         """The leftovers'."""
         return ImagePass.LEFTOVERS
 

@@ -1,10 +1,10 @@
-"""A run of an engine over a batch that has ended, well or not: what a settlement asks it."""
+"""A completed or failed run of an engine over a batch, as settlement needs it."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
 from gatehouse.aws.work_bucket import WorkBucket
-from gatehouse.moderation.batch import BatchSettings, BatchUpload
+from gatehouse.moderation.batch import BatchTerms, BatchUpload
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.failure import Failure
 from gatehouse.moderation.image_pass import ImagePass
@@ -16,12 +16,12 @@ class EngineRun(Protocol):
 
     @property
     def engine(self) -> Engine:
-        """Which one it was."""
+        """The engine that ran."""
         ...
 
     @property
     def failure(self) -> Failure | None:
-        """Why the run as a whole gave nothing, or None."""
+        """Why the run as a whole failed, or None."""
         ...
 
     @property
@@ -29,18 +29,18 @@ class EngineRun(Protocol):
         """The pass whose index lists the run's uploads."""
         ...
 
-    def size(self, settings: BatchSettings) -> int:
-        """How many uploads that index has to have."""
+    def size(self, terms: BatchTerms) -> int:
+        """The number of uploads that the index must have."""
         ...
 
     def answers(self, work: WorkBucket, index: Sequence[BatchUpload]) -> Answers:
-        """What it said, read from where it wrote it.
+        """The engine's answers, read from its result files.
 
         Raises:
-            ClientError: it can't be read now.
+            ClientError: a file can't be read.
         """
         ...
 
-    def next_pass(self, settings: BatchSettings) -> ImagePass | None:
-        """The image engine's pass over what may get an answer later; None if what this run said is final."""
+    def next_pass(self, terms: BatchTerms) -> ImagePass | None:
+        """The image engine's pass over uploads that may still get an answer; None if this run's answers are final."""
         ...

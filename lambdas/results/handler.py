@@ -23,20 +23,21 @@ from gatehouse.moderation.flag_publisher import FlagPublisher
 from gatehouse.moderation.policy.model_drift import MAX_NAMES, loggable, other_versions, unknown_labels
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.verdict import Verdict
+from lambdas.event_sender import event_sender, log_events_kept
 from lambdas.results.request import Request
 from lambdas.results.settlement import Settled, Settlement
 
 logger = Logger()
 metrics = Metrics()
-tracer = Tracer(auto_patch=False)  # a segment for each of thousands of calls would drown the trace
+tracer = Tracer(auto_patch=False)  # segments for thousands of calls would swamp the trace
 
-#: AWS does not document the error that an account gets where Bulk Analysis is closed.
+#: AWS does not document the error for an account to which Bulk Analysis is closed.
 _BULK_REFUSED = (
     "the media analysis job could not be started: either the state machine's role lacks a permission, or Bulk Analysis "
     "is closed to this account (as to all that had not used it before 30 April 2026) or absent from this Region; the "
     "image engine analyzed the batch"
 )
-_BULK_FAILED = "no media analysis job came to a good end, or to a start; the image engine analyzed the batch"
+_BULK_FAILED = "no media analysis job could be started or succeeded; the image engine analyzed the batch"
 
 _OTHER = "Rekognition's model is not the policies' one; docs/operations.md#model-version-changed says what to do"
 _UNKNOWN = "the taxonomy lacks these labels; docs/operations.md#unknown-label-seen says how to write a rule for one"
@@ -64,6 +65,7 @@ def _settlement() -> Settlement:
         notify=frozenset(environment.notify),
         retention=timedelta(days=days) if days is not None else None,
         now=lambda: datetime.now(UTC),
+        events=event_sender(environment.events, _CONFIG),
     )
 
 
@@ -74,12 +76,12 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Settle a batch. Returns its id and how many uploads ended in each status.
 
     Raises:
-        FlagNotPublishedError: everything else is final; a retry tries the refused flags again.
+        FlagNotPublishedError: everything else is final; a retry sends the refused flags again.
     """
     request = Request.parse(event)
     try:
         settled = _settlement().settle(request)
-        _report(request, settled)  # before anything else can fail: a retry finds what is final no more
+        _report(request, settled)  # before anything else can fail: a retry no longer sees what is final
         if settled.refusals:
             raise settled.refusals[0]
         _settlement().close(request.batch_id, settled)
@@ -96,7 +98,7 @@ def _report(request: Request, settled: Settled) -> None:
     analyses = [verdict.analysis for verdict in settled.verdicts if verdict.analysis]
     other_models = other_versions(analyses, ResultsEnvironment.read(os.environ).model_version)
     strange = unknown_labels(analyses)
-    # What a retry finds again is counted by the run that needs none.
+    # These uploads are found again by a retry, so only the run that succeeds counts them.
     once = 0 if settled.refusals else 1
     leftovers = once * settled.leftovers
     is_late = request.analysis.image_pass.is_of_stragglers
@@ -119,14 +121,23 @@ def _report(request: Request, settled: Settled) -> None:
         ResultsMetric.BULK_REFUSED: int(fallback is not None and fallback.is_refusal),
         ResultsMetric.BULK_FAILED: int(fallback is not None and not fallback.is_refusal),
     }
+    if settled.announcement:
+        judged |= {
+            ResultsMetric.EVENTS_SENT: settled.announcement.sent,
+            ResultsMetric.EVENTS_KEPT: settled.announcement.kept,
+        }
     for name, count in judged.items():
         metrics.add_metric(name, MetricUnit.Count, count)
     for verdict in settled.verdicts:
+        if verdict.upload.is_listed:  # it was uploaded long before anybody waited for its verdict
+            continue
         waited = datetime.fromisoformat(verdict.decided_at) - datetime.fromisoformat(verdict.upload.uploaded_at)
         metrics.add_metric(ResultsMetric.UPLOAD_TO_VERDICT, MetricUnit.Milliseconds, waited.total_seconds() * 1000)
     logger.info("settled", extra={"batch_id": batch_id, "lane": settled.lane, "counts": judged})
+    if settled.announcement and settled.announcement.kept:
+        log_events_kept(logger, settled.announcement, batch_id=batch_id)
     if settled.adapter_ignored:
-        logger.warning("answers lack the adapter that was asked for; has it expired?", extra={"batch_id": batch_id})
+        logger.warning("answers do not come from the requested adapter; has it expired?", extra={"batch_id": batch_id})
     if other_models:
         answers = {loggable(version): count for version, count in other_models.most_common(MAX_NAMES)}
         logger.warning("another model answered", extra={"batch_id": batch_id, "answers": answers, "problem": _OTHER})
@@ -142,7 +153,7 @@ def _report(request: Request, settled: Settled) -> None:
 
 
 def _analyzed_in_bulk(request: Request, verdicts: Sequence[Verdict], leftovers: int) -> int:
-    """Images a manifest's reader is paid for, at most: it does not say which of the leftovers it looked at."""
+    """Images that a bulk job charges for, at most: it does not report which of the leftovers it analyzed."""
     run = request.analysis
     if not run.engine.reads_manifest or run.failure:
         return 0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gatehouse.aws.work_bucket import WorkBucket
-from gatehouse.moderation.batch import MAX_UPLOADS, BatchSettings, BatchUpload
+from gatehouse.moderation.batch import MAX_UPLOADS, BatchTerms, BatchUpload
 from gatehouse.moderation.chunk import Chunk
 from gatehouse.moderation.document import whole
 from gatehouse.moderation.engine import Engine
@@ -22,7 +22,7 @@ class ImageRun:
     """A pass of the image engine that has ended.
 
     Attributes:
-        uploads: how many the pass was to go through.
+        uploads: number of uploads in the pass.
         chunks: of the pass, in order.
         failures: chunk's first line -> why the chunk was given up.
     """
@@ -34,14 +34,14 @@ class ImageRun:
 
     @classmethod
     def parse(cls, batch_id: str, document: Mapping[str, Any]) -> "ImageRun":
-        """Read what the workflow says of the pass.
+        """Read the workflow's description of the pass.
 
         Raises:
-            KeyError, TypeError, ValueError: it is not the workflow's.
+            KeyError, TypeError, ValueError: the workflow did not write it.
         """
         image_pass, size, uploads = ImagePass(document["pass"]), whole(document["size"]), whole(document["uploads"])
         if uploads > MAX_UPLOADS:
-            raise ValueError(f"{uploads} uploads, where a batch has {MAX_UPLOADS} at most")
+            raise ValueError(f"{uploads} uploads; a batch has at most {MAX_UPLOADS}")
         return cls(
             image_pass,
             uploads,
@@ -59,18 +59,18 @@ class ImageRun:
 
     @property
     def failure(self) -> None:
-        """A chunk may be given up, and never the pass as a whole."""
+        """None: chunks can fail, but not the pass as a whole."""
         return
 
-    def size(self, settings: BatchSettings) -> int:
-        """The whole batch, or what was written down for a later pass."""
-        return settings.uploads if self.image_pass is ImagePass.FIRST else self.uploads
+    def size(self, terms: BatchTerms) -> int:
+        """The whole batch, or the recorded size of a later pass."""
+        return terms.uploads if self.image_pass is ImagePass.FIRST else self.uploads
 
     def answers(self, work: WorkBucket, index: Sequence[BatchUpload]) -> ImageAnswers:
-        """What the chunks' result files say, and for what they don't, why the chunk was given up.
+        """The answers in the chunks' result files; for other uploads, why their chunk was given up.
 
         Raises:
-            ClientError: S3 does not let us read one.
+            ClientError: a file can't be read.
         """
         answers = ImageAnswers()
         with ThreadPoolExecutor(_PARALLEL_READS) as threads:
@@ -80,6 +80,6 @@ class ImageRun:
                     answers.add_failure(index[chunk.first : chunk.first + chunk.size], failure)
         return answers
 
-    def next_pass(self, settings: BatchSettings) -> ImagePass | None:
-        """The stragglers' next one; None after the last."""
-        return self.image_pass.next_for_stragglers(settings.priority)
+    def next_pass(self, terms: BatchTerms) -> ImagePass | None:
+        """The next pass over stragglers; None after the last."""
+        return self.image_pass.next_for_stragglers(terms.priority)

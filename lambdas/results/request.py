@@ -1,4 +1,4 @@
-"""What the workflow hands to Results."""
+"""The payload that the workflow sends to Results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Fallback:
     """Why the image engine took over from Bulk Analysis.
 
     Attributes:
-        is_refusal: the job could not even be started; else it failed.
+        is_refusal: whether the job could not be started; otherwise it failed.
     """
 
     failure: Failure
@@ -25,7 +25,7 @@ class Fallback:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A batch whose analysis has ended, by one engine or the other, well or not."""
+    """A batch whose analysis has ended, successfully or not, by either engine."""
 
     batch_id: str
     analysis: EngineRun
@@ -36,7 +36,7 @@ class Request:
         """Read the workflow's payload.
 
         Raises:
-            ValueError: the payload is not the workflow's.
+            ValueError: the workflow did not send this payload.
         """
         try:
             batch_id, images, fallback = text(payload["batch_id"]), payload["images"], payload["fallback"]

@@ -1,11 +1,12 @@
 """Settlement: turn a batch's answers into final verdicts and flags.
 
-Publish, then finalize. An upload is PENDING until its flag is out, so a final and flagged verdict is a published one
-whatever happens in between; a re-run finds what is left and sends the same ids.
+Publish, then finalize. An upload stays PENDING until its flag is published, so every final flagged verdict has been
+published, whatever happens in between; a re-run processes the rest and sends the same flag ids. Events are sent in
+between and delay no verdict: those that the bus does not accept are kept in a queue.
 
-Uploads that the image engine is to be asked about again (those that a media analysis job gave no definite answer for,
-and those that only failed calls came back for) stay PENDING and are written down for its next pass. They hold up no
-other upload, and there is a last pass.
+Uploads that the image engine has to analyze again (leftovers, for which a media analysis job had no definite answer,
+and stragglers, whose every call failed) stay PENDING and are recorded for its next pass. They do not delay other
+uploads, and the number of passes is limited.
 """
 
 from collections import Counter
@@ -18,32 +19,35 @@ from typing import Any
 from gatehouse.aws.upload_bucket import UploadBucket
 from gatehouse.aws.verdict_table import ITEMS_A_CALL, VerdictTable
 from gatehouse.aws.work_bucket import WorkBucket
-from gatehouse.moderation.batch import BatchSettings, BatchUpload
+from gatehouse.moderation.batch import BatchTerms, BatchUpload
 from gatehouse.moderation.flag import Flag
 from gatehouse.moderation.flag_publisher import FlagNotPublishedError, FlagPublisher
 from gatehouse.moderation.image_pass import ImagePass
-from gatehouse.moderation.matching import ADAPTER_IGNORED, NOT_ANALYZED, judge, withdraw
+from gatehouse.moderation.matching import ADAPTER_IGNORED, NOT_ANALYZED, Answers, judge, withdraw
 from gatehouse.moderation.moment import iso
 from gatehouse.moderation.open_batch import open_key
+from gatehouse.moderation.sample import draw
 from gatehouse.moderation.status import FLAGGED, Status
 from gatehouse.moderation.verdict import Verdict
+from gatehouse.moderation.verdict_events import Announcement, VerdictEvents
+from gatehouse.moderation.verdict_item import expiry
 from lambdas.results.engine_run import EngineRun
 from lambdas.results.request import Request
 
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """The pass that the image engine is to make next.
+    """The image engine's next pass.
 
     Attributes:
-        uploads: that it has; they stay PENDING until then.
+        uploads: number of uploads in the pass; they stay PENDING until then.
     """
 
     image_pass: ImagePass
     uploads: int
 
     def to_document(self) -> dict[str, Any]:
-        """What the workflow needs to know of it."""
+        """The pass as the workflow reads it."""
         return {
             "pass": self.image_pass.value,
             "uploads": self.uploads,
@@ -53,16 +57,17 @@ class Again:
 
 @dataclass(slots=True)
 class Settled:
-    """What a run wrote.
+    """The result of a run.
 
     Attributes:
         uploads: of the batch, or of the later pass that ended.
-        skipped: uploads that were final or in other hands already.
-        again: what is to be asked about again, or None if the batch is done.
-        verdicts: those that stand by this run.
-        unmatched_lines: analyses of images that are not in the batch, and lines that name none.
-        unanswered: uploads that an engine which leaves leftovers was to analyze and said nothing about.
-        refusals: what was said to flags that were refused; their uploads are still PENDING.
+        skipped: uploads that were already final or claimed by another batch.
+        again: the next pass, or None if the batch is done.
+        verdicts: those that this run wrote.
+        unmatched_lines: analyses of images that are not in the batch, and lines that name no image.
+        unanswered: uploads for which an engine that may leave leftovers returned nothing.
+        refusals: errors of flags that were refused; their uploads are still PENDING.
+        announcement: the events of the verdicts; None if no events are sent.
     """
 
     lane: str
@@ -73,6 +78,7 @@ class Settled:
     unmatched_lines: int = 0
     unanswered: int = 0
     refusals: list[FlagNotPublishedError] = field(default_factory=list)
+    announcement: Announcement | None = None
 
     def counts(self) -> Counter[Status]:
         """Verdicts by status."""
@@ -85,12 +91,12 @@ class Settled:
 
     @property
     def missing(self) -> int:
-        """Uploads the engine gave neither a result nor an error for."""
+        """Uploads for which the engine returned neither a result nor an error."""
         return sum(verdict.failure == NOT_ANALYZED for verdict in self.verdicts)
 
     @property
     def adapter_ignored(self) -> int:
-        """Uploads whose answer does not name the adapter the lane asked for."""
+        """Uploads whose answer does not name the lane's adapter."""
         return sum(
             verdict.failure == ADAPTER_IGNORED
             or (verdict.analysis is not None and verdict.adapter_asked not in (None, verdict.analysis.adapter))
@@ -104,11 +110,11 @@ class Settled:
 
     @property
     def leftovers(self) -> int:
-        """Those of them that another engine gave no definite answer for."""
+        """Those of them for which another engine had no definite answer."""
         return self.left if self.again and self.again.image_pass is ImagePass.LEFTOVERS else 0
 
     def to_document(self) -> dict[str, Any]:
-        """What the workflow goes on with, and the execution's output."""
+        """The result for the workflow, which is also the execution's output."""
         counts = self.counts()
         by_status = {status.lower(): counts[status] for status in Status if status is not Status.PENDING}
         again = self.again.to_document() if self.again else None
@@ -123,6 +129,7 @@ class Settlement:
         notify: the final statuses that are published.
         retention: how long a final verdict is kept, or None forever.
         now: the current time, with a zone.
+        events: sends verdicts' events; None where none are sent.
     """
 
     table: VerdictTable
@@ -132,42 +139,40 @@ class Settlement:
     notify: frozenset[Status]
     retention: timedelta | None
     now: Callable[[], datetime]
+    events: VerdictEvents | None = None
 
     def settle(self, request: Request) -> Settled:
-        """Judge, publish and finalize what a batch still holds. Safe to repeat.
+        """Judge, publish and finalize a batch's PENDING uploads. Safe to repeat.
 
-        A flag that is refused leaves its own upload PENDING and holds up no other one.
+        If a flag is refused, only its own upload stays PENDING.
 
         Raises:
-            ClientError, VerdictTableBusyError: what is final stays so; call again for the rest.
+            ClientError, VerdictTableBusyError, MessageNotSentError: final verdicts stay final; call again for the rest.
             ValueError: the batch's files can't be read, or lack some of its uploads. Nothing is decided then.
         """
-        run, settings = request.analysis, self.work.read_settings(request.batch_id)
-        index = self._index(settings, run)
+        run, terms = request.analysis, self.work.read_terms(request.batch_id)
+        index = self._index(terms, run)
         pending = self.table.pending(entry.claim for entry in index)
         held = [entry for entry in index if entry.claim.upload.identity in pending]
-        settled = Settled(settings.lane, uploads=len(index), skipped=len(index) - len(held))
+        settled = Settled(terms.lane, uploads=len(index), skipped=len(index) - len(held))
+        settled.announcement = self.events.begin() if self.events else None
         if held:
             answers = run.answers(self.work, index)
             settled.unmatched_lines = answers.unmatched(index) + answers.unreadable_lines
-            judged = list(judge(settings, held, answers, iso(self.now())))
-            verdicts = self._confirm(judged)
+            judged = list(judge(terms, held, answers, iso(self.now())))
+            verdicts = [draw(verdict, terms.samples) for verdict in self._confirm(judged)]
             if run.engine.leaves_leftovers and not run.failure:
                 settled.unanswered = sum(verdict.failure == NOT_ANALYZED for verdict in judged)
-            if next_pass := run.next_pass(settings):
-                later = {
-                    entry.n: entry
-                    for entry, verdict in zip(held, verdicts, strict=True)
-                    if answers.may_come_later(entry, verdict)
-                }
+            if next_pass := run.next_pass(terms):
+                later = self._later(terms, answers, list(zip(held, verdicts, strict=True)))
                 settled.again = self._set_aside(request.batch_id, next_pass, list(later.values()))
                 verdicts = [verdict for entry, verdict in zip(held, verdicts, strict=True) if entry.n not in later]
-            settled.verdicts = self._publish_and_finalize(verdicts, settled.refusals)
+            settled.verdicts = self._publish_and_finalize(verdicts, settled)
             settled.skipped = len(index) - len(settled.verdicts) - settled.left
         return settled
 
     def close(self, batch_id: str, settled: Settled) -> None:
-        """Take a batch that holds nothing more out of the register of open ones.
+        """Remove a batch without PENDING uploads from the register of open batches.
 
         Raises:
             ClientError: call again, or leave it to the sweeper.
@@ -175,17 +180,33 @@ class Settlement:
         if not settled.again and not settled.refusals:
             self.work.close(open_key(settled.lane, batch_id))
 
-    def _index(self, settings: BatchSettings, run: EngineRun) -> list[BatchUpload]:
-        index, expected = list(self.work.read_index(settings, run.image_pass)), run.size(settings)
+    def _index(self, terms: BatchTerms, run: EngineRun) -> list[BatchUpload]:
+        index, expected = list(self.work.read_index(terms, run.image_pass)), run.size(terms)
         if len(index) != expected:
-            file = run.image_pass.index_key(settings.batch_id)
-            raise ValueError(f"{file} has {len(index)} uploads, where {expected} are expected; resubmit the batch")
+            file = run.image_pass.index_key(terms.batch_id)
+            raise ValueError(f"{file} has {len(index)} uploads instead of {expected}; resubmit the batch")
         return index
 
-    def _set_aside(self, batch_id: str, image_pass: ImagePass, uploads: Sequence[BatchUpload]) -> Again | None:
-        """Write down what the image engine is to look at in its next pass.
+    def _later(
+        self, terms: BatchTerms, answers: Answers, judged: Sequence[tuple[BatchUpload, Verdict]]
+    ) -> dict[int, BatchUpload]:
+        """Uploads, by number, that the image engine's next pass may have an answer for.
 
-        These uploads are PENDING until then, so a retry finds them again, and possibly more.
+        A media analysis job does not say what format a file has that it refused; its first bytes do. A file of a format
+        that is not rendered would be refused again.
+        """
+        later = {entry.n: entry for entry, verdict in judged if answers.may_come_later(entry, verdict, terms)}
+        refused = [entry for entry, verdict in judged if entry.n in later and verdict.status is Status.UNSUPPORTED]
+        may_be_rendered = self.uploads.may_be_of(terms.formats, [entry.claim.upload for entry in refused])
+        for entry, may_be in zip(refused, may_be_rendered, strict=True):
+            if not may_be:
+                del later[entry.n]
+        return later
+
+    def _set_aside(self, batch_id: str, image_pass: ImagePass, uploads: Sequence[BatchUpload]) -> Again | None:
+        """Record the uploads of the image engine's next pass.
+
+        They stay PENDING until then, so a retry finds them again, and possibly more.
         """
         if not uploads:
             return None
@@ -193,26 +214,24 @@ class Settlement:
         return Again(image_pass, len(uploads))
 
     def _confirm(self, verdicts: Sequence[Verdict]) -> list[Verdict]:
-        """Withdraw the approvals whose object is no longer, or not surely, the one that was analyzed."""
+        """Withdraw approvals whose object is not, or may not be, the one that was analyzed."""
         approvals = [verdict for verdict in verdicts if verdict.status is Status.APPROVED]
         identities = [verdict.upload.identity for verdict in approvals]
         doubts = dict(zip(identities, self.uploads.doubts(approvals), strict=True))
         return [withdraw(verdict, doubts.get(verdict.upload.identity)) for verdict in verdicts]
 
-    def _publish_and_finalize(
-        self, verdicts: Sequence[Verdict], refusals: list[FlagNotPublishedError]
-    ) -> list[Verdict]:
+    def _publish_and_finalize(self, verdicts: Sequence[Verdict], settled: Settled) -> list[Verdict]:
         standing: list[Verdict] = []
         waiting: list[Verdict] = []
-        for published in self._published(verdicts, refusals):
+        for published in self._published(verdicts, settled.refusals):
             waiting += published
             while len(waiting) >= ITEMS_A_CALL:
-                standing += self._finalize(waiting[:ITEMS_A_CALL])
+                standing += self._finalize(waiting[:ITEMS_A_CALL], settled.announcement)
                 del waiting[:ITEMS_A_CALL]
-        return standing + self._finalize(waiting)
+        return standing + self._finalize(waiting, settled.announcement)
 
     def _published(self, verdicts: Sequence[Verdict], refusals: list[FlagNotPublishedError]) -> Iterator[list[Verdict]]:
-        """Hand on verdicts that may be finalized: at once if nobody is to hear of them, else once published."""
+        """Yield verdicts that may be finalized: at once if they are not notified, else after publishing."""
         silent = [verdict for verdict in verdicts if verdict.status not in self.notify]
         notified = [verdict for verdict in verdicts if verdict.status in self.notify]
         yield silent
@@ -221,8 +240,10 @@ class Settlement:
             if sent.error:
                 refusals.append(sent.error)
             yield [verdict for n, verdict in enumerate(islice(queue, sent.flags)) if n not in sent.refused]
-        # Where nothing at all is taken now, the retry goes on from here.
+        # If the topic accepts nothing at all, the retry continues from here.
 
-    def _finalize(self, verdicts: Sequence[Verdict]) -> list[Verdict]:
-        expires = int((self.now() + self.retention).timestamp()) if self.retention else None
-        return self.table.finalize(verdicts, expires) if verdicts else []
+    def _finalize(self, verdicts: Sequence[Verdict], announcement: Announcement | None) -> list[Verdict]:
+        if self.events and announcement:
+            announced = [verdict for verdict in verdicts if verdict.status in self.events.statuses]
+            announcement.announce([Flag.of(verdict) for verdict in announced])
+        return self.table.finalize(verdicts, expiry(self.now(), self.retention)) if verdicts else []

@@ -1,4 +1,4 @@
-"""The sweeper: on a schedule, gets uploads going again that are stuck."""
+"""The sweeper: restarts stuck uploads on a schedule."""
 
 import os
 import time
@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
 from gatehouse.aws.executions import Executions
-from gatehouse.aws.ingest_queue import IngestQueue
+from gatehouse.aws.queue_sender import QueueSender
 from gatehouse.aws.verdict_table import VerdictTable
 from gatehouse.aws.work_bucket import WorkBucket
 from gatehouse.contracts.function_metrics import SweeperMetric
@@ -26,10 +26,10 @@ logger = Logger()
 metrics = Metrics()
 tracer = Tracer(auto_patch=False)
 
-#: Seconds that the last batch of a run may take: 10,000 uploads are 100 reads and 1,000 sends.
+#: Seconds reserved for the last batch of a run: 10,000 uploads need 100 reads and 1,000 sends.
 _LAST_BATCH_SECONDS = 240
 
-_TO_NO_AVAIL = "its uploads were put back into their lane's queue before, and are still PENDING"
+_TO_NO_AVAIL = "its uploads were put back into their lane's queue before and are still PENDING"
 
 _CONFIG = Config(retries={"mode": "standard", "max_attempts": 8}, connect_timeout=3, read_timeout=10)
 
@@ -46,7 +46,7 @@ def _sweep(schedule: Schedule, until: float) -> Sweep:
         table=VerdictTable(_client("dynamodb"), environment.verdict_table),
         work=WorkBucket(_client("s3"), environment.work_bucket),
         machines=[Executions(_client("stepfunctions"), arn) for arn in schedule.state_machine_arns],
-        queue=partial(IngestQueue, _client("sqs")),
+        queue=partial(QueueSender, _client("sqs")),
         now=lambda: datetime.now(UTC),
         has_time=lambda: time.monotonic() < until,
     )
@@ -59,8 +59,8 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> None:
     """Sweep the lanes that the schedule names.
 
     Raises:
-        MessageNotSentError, VerdictTableBusyError, ClientError: an outage kept it from seeing to some batch. The others
-            were seen to, and the next sweep starts over.
+        MessageNotSentError, VerdictTableBusyError, ClientError: some batch could not be processed because of an outage.
+            The others were processed, and the next sweep starts over.
     """
     until = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - _LAST_BATCH_SECONDS
     swept = _sweep(Schedule.parse(event), until).sweep()
@@ -90,4 +90,4 @@ def _report(swept: Swept) -> None:
         problem = swept.problems.get(batch_id, _TO_NO_AVAIL)
         logger.error("batch stuck", extra={"batch_id": batch_id, "uploads": uploads, "problem": problem})
     for batch_id in swept.problems.keys() - swept.stuck.keys():
-        logger.error("batch not seen to", extra={"batch_id": batch_id, "problem": swept.problems[batch_id]})
+        logger.error("batch not swept", extra={"batch_id": batch_id, "problem": swept.problems[batch_id]})

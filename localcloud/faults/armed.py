@@ -1,7 +1,7 @@
-"""The armed faults: `POST /_gatehouse/faults` arms one, `GET` lists them with what they have seen and done, `DELETE`
-clears them all. `call_fault` and `delivery_fault` have the fields.
+"""The armed faults: `POST /_gatehouse/faults` arms one, `GET` lists them with their counts, and `DELETE` clears them
+all. `call_fault` and `delivery_fault` describe the fields.
 
-While no fault is armed a call costs one look at an empty list.
+While no fault is armed, a call costs one check of an empty list.
 """
 
 import json
@@ -11,7 +11,7 @@ from threading import Lock
 
 from localcloud.faults import deliveries
 from localcloud.faults.call_fault import Action, CallFault
-from localcloud.faults.delivery_fault import DeliveryFault
+from localcloud.faults.delivery_fault import DeliveryFault, Origin
 from localcloud.faults.document import Document, FaultError
 
 ADMIN_PATH = "/_gatehouse/faults"
@@ -28,12 +28,12 @@ def are_there() -> bool:
 
 
 def may_strike(caller: str) -> bool:
-    """Whether some fault is aimed at a function or state machine of this name."""
+    """Whether any fault is for a function or state machine of this name."""
     return any(isinstance(fault, CallFault) and fault.may_strike(caller) for fault in tuple(_faults))
 
 
 def at_call(caller: str, names: frozenset[str], request: str, actions: Collection[Action]) -> CallFault | None:
-    """The fault that strikes at a call, with one of these actions; see `CallFault.strikes`."""
+    """The fault that strikes a call, with one of these actions; see `CallFault.strikes`."""
     with _lock:
         for fault in _faults:
             if isinstance(fault, CallFault) and fault.strikes(caller, names, request, actions):
@@ -41,11 +41,11 @@ def at_call(caller: str, names: frozenset[str], request: str, actions: Collectio
     return None
 
 
-def at_delivery(event: Callable[[], str]) -> DeliveryFault | None:
-    """The fault that strikes at the delivery of an event."""
+def at_delivery(event: Callable[[], str], origin: Origin) -> DeliveryFault | None:
+    """The fault that strikes the delivery of an event, or of a stream's batch."""
     with _lock:
         for fault in _faults:
-            if isinstance(fault, DeliveryFault) and fault.strikes(event()):
+            if isinstance(fault, DeliveryFault) and fault.strikes(event(), origin):
                 return fault
     return None
 
@@ -75,13 +75,13 @@ def administer(method: str, body: bytes) -> tuple[int, Mapping[str, str], bytes]
 
 
 def read(document: Document) -> CallFault | DeliveryFault:
-    """The fault that a document asks for.
+    """Read a fault from a document.
 
     Raises:
         FaultError: it can't be armed.
     """
     if not isinstance(document, dict):
-        raise FaultError("A fault is a JSON object.")
+        raise FaultError("A fault must be a JSON object.")
     if "delivery" in document:
         return DeliveryFault.from_document(document)
     return CallFault.from_document(document)

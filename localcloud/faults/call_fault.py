@@ -1,34 +1,34 @@
-"""A fault that strikes at a call of the AWS API.
+"""A fault that strikes a call of the AWS API.
 
     {"caller": "Batcher", "call": "s3:PutObject", "when": "after", "nth": 2, "times": 1, "action": "kill"}
     {"caller": "StateMachine", "call": "rekognition:StartMediaAnalysisJob", "when": "before", "action": "error",
      "code": "ThrottlingException", "status": 400}
 
 - `caller`: part of the name of the Lambda function, or of the state machine, that makes the call.
-- `call`: the call as its IAM action (`dynamodb:TransactWriteItems`, `states:StartExecution`), or as its operation where
-  that has no action of its own: `s3:HeadObject` is one of the calls under `s3:GetObject`, `sns:PublishBatch` of
-  `sns:Publish`. A name that no call can have is refused. Each attempt of an SDK is a call.
-- `when`: `before` the call takes effect (which, a delay apart, it never will), or `after` it took effect and before the
-  caller is answered.
-- `nth` (default 1): the n-th such call since the fault was armed; the following ones too, `times` (default 1) in all. A
-  call that one fault strikes at is not seen by those armed after it.
-- `matching` (optional): a text that the request's path or body must have, so as to aim at one object or batch. It is
-  compared with decoded paths and forms; a JSON text inside of JSON has its quotes escaped.
-- `action` (default `kill`), with what belongs to it:
+- `call`: the IAM action of the call (`dynamodb:TransactWriteItems`, `states:StartExecution`), or its operation if that
+  has no action of its own: `s3:HeadObject` is allowed by `s3:GetObject`, `sns:PublishBatch` by `sns:Publish`. A name
+  that no call can have is refused. Each attempt of an SDK is a call.
+- `when`: `before` the call takes effect (except with a delay, it then never does), or `after` it took effect and before
+  the caller gets the answer.
+- `nth` (default 1): the n-th such call since the fault was armed, and the following ones, `times` (default 1) in all. A
+  call that one fault strikes is not seen by faults armed after it.
+- `matching` (optional): a text that the request's path or body must contain, to select one object or batch. It is
+  compared with decoded paths and forms; a JSON text inside JSON has its quotes escaped.
+- `action` (default `kill`), with its fields:
 
-  - `kill`: SIGKILL to the worker process that makes the call. Functions only: a task's call is seen and not struck.
+  - `kill`: SIGKILL to the worker process that makes the call. Functions only: a task's call is counted but not struck.
   - `error`: answer with `code` and HTTP `status`, optionally with a `message`, in the service's own format. A task
-    gets it under the name Step Functions gives it.
+    gets it under the name that Step Functions uses.
   - `disconnect`: close the connection without an answer, which looks like a timeout. A task gets
     `<Service>.SdkClientException`.
-  - `delay`: `seconds` (real ones) pass before the call, or between it and its answer.
-  - `cancel`: of `dynamodb:TransactWriteItems` by a function. The transaction is canceled and nothing is written; its
-    items have `reasons`, from the first again where there are more items: `["TransactionConflict", "None"]`. No `when`.
-  - `partial`: of `sns:PublishBatch`, `sqs:SendMessageBatch` or `dynamodb:BatchGetItem` (also as `sns:Publish`,
+  - `delay`: `seconds` (real ones) pass before the call, or between the call and its answer.
+  - `cancel`: for `dynamodb:TransactWriteItems` by a function. The transaction is canceled and nothing is written; its
+    items have these `reasons`, repeated if there are more items: `["TransactionConflict", "None"]`. No `when`.
+  - `partial`: for `sns:PublishBatch`, `sqs:SendMessageBatch` or `dynamodb:BatchGetItem` (also as `sns:Publish`,
     `sqs:SendMessage`) by a function. The `entries` at these positions, from 0, fail with `code` (default
-    `InternalError`), or come back as unprocessed keys; the others are done. No `when`.
-  - `enlarge`: the call takes effect, and what it answers is padded to `size` bytes of JSON (default: one more than a
-    task's result may have). Tasks only: a function's call is seen and not struck. No `when`.
+    `InternalError`), or are returned as unprocessed keys; the others succeed. No `when`.
+  - `enlarge`: the call takes effect, and its answer is padded to `size` bytes of JSON (default: one more than the limit
+    of a task's result). Tasks only: a function's call is counted but not struck. No `when`.
 """
 
 import json
@@ -42,14 +42,14 @@ from localcloud.faults.document import Check, Document, FaultError, count, list_
 
 
 class When(StrEnum):
-    """The side of a call's effect a fault strikes on."""
+    """Whether a fault strikes before or after a call's effect."""
 
     BEFORE = "before"
     AFTER = "after"
 
 
 class Action(StrEnum):
-    """What a fault does."""
+    """The effect of a fault."""
 
     KILL = "kill"
     ERROR = "error"
@@ -62,10 +62,10 @@ class Action(StrEnum):
 
 TRANSACTION = "dynamodb:TransactWriteItems"
 #: The calls that can fail in part.
-BATCHES = frozenset({"sns:PublishBatch", "sqs:SendMessageBatch", "dynamodb:BatchGetItem"})
-#: What a task of a state machine can meet: it has no process, and makes no such batches.
+BATCHES = frozenset({"sns:PublishBatch", "sqs:SendMessageBatch", "events:PutEvents", "dynamodb:BatchGetItem"})
+#: Actions for a state machine's task, which has no process and makes no such batches.
 OF_TASKS = frozenset({Action.ERROR, Action.DISCONNECT, Action.DELAY, Action.ENLARGE})
-#: What a function can meet: how much it is answered is its own affair.
+#: Actions for a function. Its answers have no size limit to exceed.
 OF_FUNCTIONS = frozenset(Action) - {Action.ENLARGE}
 #: Bytes: one more than Step Functions' "Maximum input or output size for a task, state, or execution" (quotas).
 TOO_LARGE = 262_145
@@ -81,7 +81,7 @@ _REASONS = (
     "ValidationError",
 )
 _COMMON = frozenset({"caller", "call", "when", "nth", "times", "matching", "action"})
-# Action -> (the fields it needs, those it may have), beside the common ones.
+# Action -> (required fields, optional fields), in addition to the common ones.
 _FIELDS: dict[Action, tuple[frozenset[str], frozenset[str]]] = {
     Action.KILL: (frozenset({"when"}), frozenset()),
     Action.ERROR: (frozenset({"when", "code", "status"}), frozenset({"message"})),
@@ -122,11 +122,11 @@ _CHECKS: dict[str, Check] = {
 
 @dataclass(slots=True)
 class CallFault:
-    """An armed fault; see the module for the fields.
+    """An armed fault; the module describes the fields.
 
     Attributes:
-        seen: matching calls since it was armed.
-        fired: how often it struck.
+        seen: the number of matching calls since it was armed.
+        fired: the number of times it struck.
     """
 
     caller: str
@@ -138,7 +138,7 @@ class CallFault:
     action: Action = Action.KILL
     code: str = "InternalError"
     status: int = 500
-    message: str = "Told to fail."
+    message: str = "Injected fault."
     seconds: float = 0.0
     reasons: tuple[str, ...] = ()
     entries: tuple[int, ...] = ()
@@ -151,7 +151,7 @@ class CallFault:
         """Read a fault.
 
         Raises:
-            FaultError: a field is missing, unknown, of the wrong kind, or does not go with the action.
+            FaultError: a field is missing, unknown, has the wrong type, or does not fit the action.
         """
         one_of(Action)("action", document.get("action", Action.KILL))
         action = Action(document.get("action", Action.KILL))
@@ -165,24 +165,24 @@ class CallFault:
 
     def _check_call(self) -> None:
         if self.action in (Action.CANCEL, Action.PARTIAL, Action.ENLARGE) and self.when is not When.BEFORE:
-            raise FaultError(f"{self.action.value} has no when: leave it out.")
+            raise FaultError(f"{self.action.value} has no when; omit it.")
         if self.action is Action.CANCEL and self.call != TRANSACTION:
             raise FaultError(f"cancel is for {TRANSACTION}, not {self.call}.")
         if self.action is Action.PARTIAL and self.call not in {*BATCHES, "sns:Publish", "sqs:SendMessage"}:
             raise FaultError(f"partial is for {', '.join(sorted(BATCHES))}, not {self.call}.")
 
     def may_strike(self, caller: str) -> bool:
-        """Whether it is aimed at a function or state machine of this name."""
+        """Whether it is for a function or state machine of this name."""
         return self.caller in caller
 
     def strikes(self, caller: str, names: frozenset[str], request: str, actions: Collection[Action]) -> bool:
-        """Count a call if it matches. Whether the fault strikes at it.
+        """Count a call if it matches; returns whether the fault strikes it.
 
         Args:
-            caller: the name of who makes it.
-            names: what it is called, as action and as operation.
+            caller: the name of the function or state machine that makes it.
+            names: its names, as action and as operation.
             request: its path and body as text.
-            actions: what can happen to this call; a fault that does anything else only sees it.
+            actions: the actions that this call supports; a fault with another action only counts it.
         """
         if not self.may_strike(caller) or self.call not in names or self.matching not in request:
             return False
@@ -195,7 +195,7 @@ class CallFault:
         return True
 
     def cancellation(self, items: int) -> dict[str, object]:
-        """The body of the error that cancels a transaction of so many items."""
+        """The body of the error that cancels a transaction with this number of items."""
         codes = [self.reasons[number % len(self.reasons)] for number in range(items)]
         return {
             "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
@@ -208,6 +208,6 @@ class CallFault:
 
 
 def item_count(body: bytes) -> int:
-    """How many items a TransactWriteItems request has."""
+    """The number of items in a TransactWriteItems request."""
     items = json.loads(body).get("TransactItems", [])
     return len(items)

@@ -1,7 +1,7 @@
-"""What a call of the AWS API may be called in a fault: nothing else would ever be struck.
+"""The names that a fault can use for a call of the AWS API. A fault with another name would never strike.
 
-A call has the name of its IAM action. Where its request also says the operation, that does as well: `sns:PublishBatch`
-is allowed by `sns:Publish`. Requests of REST APIs do not say it, `s3:HeadObject` apart.
+A call has the name of its IAM action. If its request also names the operation, that is allowed too: `sns:PublishBatch`
+has the action `sns:Publish`. Requests of REST APIs do not name it, except `s3:HeadObject`.
 """
 
 import difflib
@@ -15,15 +15,15 @@ from ministack.core import iam_actions
 from gatehouse.moderation.document import shown
 from localcloud.faults.document import FaultError, text
 
-#: IAM's prefix of a service -> botocore's name of it, where that is another one.
+#: IAM's prefix of a service -> botocore's name, if it differs.
 _SERVICES = {"states": "stepfunctions"}
 
 
 def call_name(name: str, value: object) -> None:
-    """A name that a call can have.
+    """Check that a call can have this name.
 
     Raises:
-        FaultError: no call has it; the message says which one was probably meant.
+        FaultError: no call has it; the message suggests a similar one.
     """
     text(name, value)
     call = str(value)
@@ -45,7 +45,7 @@ def _session() -> botocore.session.Session:
 
 @cache
 def _names(prefix: str, service: str) -> Mapping[str, str]:
-    """Operation -> what `injection` will call a request for it."""
+    """Operation -> the name that `injection` gives a request for it."""
     model = _session().get_service_model(service)
     if not model.protocol.startswith("rest"):
         return {operation: f"{prefix}:{operation}" for operation in model.operation_names}

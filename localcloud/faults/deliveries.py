@@ -1,4 +1,4 @@
-"""What a fault does to deliveries: they come again, in another order, or late; they never fail to come."""
+"""The effects of faults on deliveries: they are repeated, reordered or delayed, but never lost."""
 
 import logging
 import random
@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 from localcloud.faults.delivery_fault import Delivery, DeliveryFault
 
-#: Makes one delivery. May be called several times, from any thread, not at once.
+#: Makes one delivery. Can be called several times, from any thread, but not concurrently.
 Deliver = Callable[[], None]
 
 _log = logging.getLogger("gatehouse.deliveries")
 
 
 class _Held:
-    """Deliveries that are held back together: until they are so many, or for some seconds."""
+    """Deliveries that are held back together, up to a number or for some seconds."""
 
     def __init__(self, seconds: float, most: int | None, seed: int) -> None:
         self._most = most
@@ -27,7 +27,7 @@ class _Held:
         self._timer.start()
 
     def add(self, *deliveries: Deliver) -> None:
-        """Hold deliveries back; make them at once if these complete the number, or come too late to be held."""
+        """Hold deliveries back. Make them immediately if these complete the number, or are too late to be held."""
         with self._lock:
             self._deliveries += deliveries
             is_due = self._is_over or len(self._deliveries) == self._most
@@ -51,13 +51,13 @@ class _Held:
 
 
 _held: set[_Held] = set()
-# What each fault that reorders holds.
+# The deliveries held by each reordering fault.
 _reordered: dict[DeliveryFault, _Held] = {}
 _lock = threading.Lock()
 
 
 def strike(fault: DeliveryFault, deliver: Deliver, is_armed: Callable[[DeliveryFault], bool]) -> None:
-    """Make a delivery as the fault says; of a fault that has been cleared meanwhile without holding anything back."""
+    """Make a delivery as the fault specifies; if the fault has been cleared since, without holding it back."""
     deliveries = [deliver]
     if fault.delivery is Delivery.DUPLICATE:
         deliver()
@@ -71,7 +71,7 @@ def strike(fault: DeliveryFault, deliver: Deliver, is_armed: Callable[[DeliveryF
 
 
 def release() -> None:
-    """Make all deliveries that are held back, in the background. Call it after the faults have been cleared."""
+    """Make all held deliveries, in the background. Call this after the faults have been cleared."""
     with _lock:
         held = tuple(_held)
         _reordered.clear()
@@ -80,7 +80,7 @@ def release() -> None:
 
 
 def _held_back(fault: DeliveryFault, is_armed: Callable[[DeliveryFault], bool]) -> _Held | None:
-    """Where a fault's delivery waits, on its own or with the fault's others; None if it does not wait."""
+    """The group that a fault's delivery waits in; None if it does not wait."""
     with _lock:
         if not fault.seconds or not is_armed(fault):
             return None

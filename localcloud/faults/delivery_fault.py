@@ -1,17 +1,24 @@
-"""A fault in EventBridge's deliveries to queues and functions.
+"""A fault in EventBridge's deliveries to queues and functions, or in those of streams' batches to functions.
 
     {"delivery": "duplicate", "times": 5, "copies": 2, "seconds": 1.5}
     {"delivery": "reorder", "times": 20, "seed": 7, "seconds": 5}
     {"delivery": "delay", "times": 3, "seconds": 2}
+    {"delivery": "duplicate", "of": "stream", "matching": "Outcomes"}
 
-- `times` (default 1): so many of the next deliveries. `seconds` are real ones.
-- `matching` (optional): a text that the event must have, as the target gets it.
-- `duplicate`: each is delivered `copies` (default 1) times more, at once or `seconds` (default 0) later.
-- `reorder`: they are held until all are there, at most `seconds` (default 5) after the first, and then delivered in an
-  order shuffled by `seed` (default 0).
-- `delay`: each comes `seconds` later.
+- `of` (default `events`): `events` of EventBridge, or batches of a `stream`.
+- `times` (default 1): the number of next deliveries that it strikes. `seconds` are real ones.
+- `matching` (optional): a text that the event must contain, as the target gets it; for a stream, the function's name or
+  the batch's records must contain it.
+- `duplicate`: each is delivered `copies` (default 1) more times, immediately or `seconds` (default 0) later.
+- `reorder`: they are held until all have arrived, at most `seconds` (default 5) after the first, and then delivered in
+  an order shuffled by `seed` (default 0).
+- `delay`: each is delivered `seconds` later.
 
-Nothing is ever lost: what is held or late when faults are cleared is delivered then.
+A batch of a stream keeps its position: it can't be reordered, and while it is delayed, the records behind it wait. Its
+copies are delivered before those if `seconds` is 0; otherwise when they are due, whatever was delivered since. The
+function's answer to a copy is ignored, as for a poller that has lost its shard. A retry is also a delivery.
+
+Nothing is lost: deliveries that are held or delayed when faults are cleared are made then.
 """
 
 from dataclasses import dataclass
@@ -29,8 +36,15 @@ class Delivery(StrEnum):
     DELAY = "delay"
 
 
-_COMMON = frozenset({"delivery", "times", "matching", "seconds"})
-# Delivery -> (the fields it needs, those it may have), beside the common ones.
+class Origin(StrEnum):
+    """Whose deliveries."""
+
+    EVENTS = "events"
+    STREAM = "stream"
+
+
+_COMMON = frozenset({"delivery", "of", "times", "matching", "seconds"})
+# Delivery -> (required fields, optional fields), in addition to the common ones.
 _FIELDS: dict[Delivery, tuple[frozenset[str], frozenset[str]]] = {
     Delivery.DUPLICATE: (frozenset(), frozenset({"copies"})),
     Delivery.REORDER: (frozenset({"times"}), frozenset({"seed"})),
@@ -46,6 +60,7 @@ def _seed(name: str, value: object) -> None:
 
 _CHECKS: dict[str, Check] = {
     "delivery": one_of(Delivery),
+    "of": one_of(Origin),
     "times": count,
     "matching": text,
     "copies": count,
@@ -56,15 +71,16 @@ _CHECKS: dict[str, Check] = {
 
 @dataclass(slots=True, eq=False)
 class DeliveryFault:
-    """An armed fault; see the module for the fields.
+    """An armed fault; the module describes the fields.
 
     Attributes:
-        seen: matching deliveries since it was armed.
-        fired: how many it struck.
+        seen: the number of matching deliveries since it was armed.
+        fired: the number of deliveries that it struck.
     """
 
     delivery: Delivery
     seconds: float
+    of: Origin = Origin.EVENTS
     times: int = 1
     matching: str = ""
     copies: int = 1
@@ -77,19 +93,21 @@ class DeliveryFault:
         """Read a fault.
 
         Raises:
-            FaultError: a field is missing, unknown, of the wrong kind, or does not go with this delivery.
+            FaultError: a field is missing, unknown, has the wrong type, or does not fit this delivery.
         """
         _CHECKS["delivery"]("delivery", document.get("delivery"))
         delivery = Delivery(document["delivery"])
         needed, optional = _FIELDS[delivery]
         what = f"A fault with delivery {delivery.value}"
         fields = read(document, _CHECKS, _COMMON | needed | optional, needed, what)
+        if delivery is Delivery.REORDER and fields.get("of") == Origin.STREAM:
+            raise FaultError("A stream's batches keep their order: make delivery duplicate or delay.")
         defaults = {"seconds": _DEFAULT_SECONDS[delivery]} if delivery in _DEFAULT_SECONDS else {}
         return cls(**defaults | fields | {"delivery": delivery})
 
-    def strikes(self, event: str) -> bool:
-        """Count a delivery if it matches. Whether the fault strikes at it."""
-        if self.matching not in event:
+    def strikes(self, event: str, origin: Origin) -> bool:
+        """Count a delivery if it matches; returns whether the fault strikes it."""
+        if self.of != origin or self.matching not in event:
             return False
         self.seen += 1
         if self.seen > self.times:

@@ -1,6 +1,6 @@
-"""Armed faults strike at EventBridge's deliveries (`localcloud.faults.delivery_fault`).
+"""Makes armed faults strike EventBridge's deliveries (`localcloud.faults.delivery_fault`).
 
-Wraps `eventbridge._invoke_target`, outside of the patch `event_delivery`: a delivery that comes twice is checked twice.
+Wraps `eventbridge._invoke_target`, outside of the patch `event_delivery`: a repeated delivery is checked twice.
 """
 
 import contextvars
@@ -12,6 +12,7 @@ from typing import Any
 from ministack.services import eventbridge
 
 from localcloud.faults import armed, deliveries
+from localcloud.faults.delivery_fault import Origin
 from localcloud.patches.seam import Seam, check
 
 SEAMS = (
@@ -21,12 +22,12 @@ SEAMS = (
 
 
 def install() -> None:
-    """Let faults decide when, how often and in which order an event is delivered."""
+    """Let faults decide when, how many times and in which order an event is delivered."""
     check(SEAMS)
     deliver = eventbridge._invoke_target
 
     def invoke_target(target: Mapping[str, Any], event: Mapping[str, Any], rule: Mapping[str, Any], view: Any) -> None:
-        fault = armed.at_delivery(partial(_text, event, view)) if armed.are_there() else None
+        fault = armed.at_delivery(partial(_text, event, view), Origin.EVENTS) if armed.are_there() else None
         if fault is None:
             deliver(target, event, rule, view)
         else:

@@ -1,4 +1,4 @@
-"""Reading a fault's JSON document, field by field."""
+"""Reads a fault's JSON document, field by field."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ Check = Callable[[str, object], None]
 
 
 class FaultError(ValueError):
-    """A fault that can't be armed as asked. The message says what to send instead."""
+    """A fault can't be armed. The message says what to send instead."""
 
 
 def read(
@@ -20,10 +20,10 @@ def read(
     """The fields of a document, with lists as tuples.
 
     Args:
-        checks: a field's check, by its name; all `known` fields have one.
-        known: the fields it may have.
-        required: those it must have.
-        what: what an error is to call the document.
+        checks: the fields' checks, by name; all `known` fields have one.
+        known: the allowed fields.
+        required: the required fields.
+        what: the document's name in errors.
 
     Raises:
         FaultError: a field is unknown, missing, or can't have its value.
@@ -38,7 +38,7 @@ def read(
 
 
 def text(name: str, value: object) -> None:
-    """A string with something in it."""
+    """A string that is not empty."""
     if not isinstance(value, str) or not value:
         raise FaultError(f"{name} must be a string that is not empty, not {shown(value)}.")
 
@@ -67,7 +67,7 @@ def one_of(choices: Iterable[str]) -> Check:
 
 
 def list_of(check_element: Check) -> Check:
-    """A list with something in it."""
+    """A list that is not empty."""
 
     def check(name: str, value: object) -> None:
         if not isinstance(value, list) or not value:

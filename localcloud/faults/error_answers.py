@@ -1,4 +1,4 @@
-"""An error in the format of the service that is asked, so that SDKs read its code."""
+"""Formats an error as the called service does, so that SDKs can read its code."""
 
 import json
 import uuid
@@ -12,7 +12,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """An error answer; `status` is HTTP's."""
+    """An error; `status` is the HTTP status."""
 
     code: str
     message: str
@@ -23,11 +23,11 @@ def error_answer(error: Error, service: str, headers: Mapping[str, str]) -> Answ
     """The answer to a request.
 
     JSON 1.0 and 1.1 (DynamoDB, Step Functions, Rekognition, Systems Manager, SQS), the query protocol (SNS), S3's XML,
-    and JSON with the code in a header (Lambda). To a HEAD request the server sends no body: clients read the status.
+    and JSON with the code in a header (Lambda). A HEAD request gets no body: clients read the status.
 
     Args:
-        service: ministack's name of it.
-        headers: of the request, with names in lower case.
+        service: ministack's name for the service.
+        headers: the request's headers, with names in lowercase.
     """
     request_id = str(uuid.uuid4())
     answered = {"x-amzn-RequestId": request_id}

@@ -1,4 +1,4 @@
-"""Faults strike at the requests of Lambda functions, between the server and ministack."""
+"""Makes faults strike the requests of Lambda functions, between the server and ministack."""
 
 import asyncio
 import json
@@ -37,12 +37,12 @@ _DEATH_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A request of a Lambda function.
+    """A request from a Lambda function.
 
     Attributes:
-        names: what it is called, as action and as operation.
-        text: its path and body, as a fault's `matching` sees them.
-        receive: hands the body out again.
+        names: its names, as action and as operation.
+        text: its path and body, as compared with a fault's `matching`.
+        receive: returns the body again.
     """
 
     scope: Scope
@@ -59,7 +59,7 @@ def injected(application: Application) -> Application:
     """Wrap an ASGI application so that armed faults strike, and can be armed.
 
     Raises:
-        SeamMovedError: ministack or the server is another than the one this was written for.
+        SeamMovedError: ministack or the server is not the version that this was written for.
     """
     check(SEAMS)
 
@@ -94,7 +94,7 @@ async def _error(fault: CallFault, request: _Request, application: Application, 
 
 async def _disconnect(fault: CallFault, request: _Request, application: Application, send: Send) -> None:
     await _effect(fault, request, application)
-    # ASGI has no word for it. Of a stream that counts as answered the server only closes the connection.
+    # ASGI has no message for this. If a response counts as complete, the server only closes the connection.
     stream: Any = send.__self__  # type: ignore[attr-defined]
     stream.state = ASGIHTTPState.CLOSED
 
@@ -133,7 +133,7 @@ _STRIKES: Mapping[Action, Callable[[CallFault, _Request, Application, Send], Awa
 
 
 async def _effect(fault: CallFault, request: _Request, application: Application) -> None:
-    """Let the call take effect, if the fault comes after that; nobody gets its answer."""
+    """Make the call if the fault strikes after its effect; the answer is discarded."""
     if fault.when is When.AFTER:
         await application(request.scope, request.receive, partial(_keep, []))
 
@@ -165,7 +165,7 @@ def _request(scope: Scope, worker: LambdaWorker, body: bytes, receive: Receive) 
 
 
 def _plain(body: bytes) -> str:
-    """A body as text; of JSON without the escapes of other letters than English ones."""
+    """A body as text; in JSON, non-ASCII characters are not escaped."""
     try:
         return json.dumps(json.loads(body), ensure_ascii=False)
     except ValueError:
@@ -173,7 +173,7 @@ def _plain(body: bytes) -> str:
 
 
 def _names(action: str, method: str, headers: Mapping[str, str], form: str) -> frozenset[str]:
-    """A request's action, and its operation if the request names that."""
+    """A request's action, and its operation if the request names it."""
     operation = headers.get("x-amz-target", "").rpartition(".")[2] or parse_qs(form).get("Action", [""])[0]
     if method == "HEAD" and action.startswith("s3:GetObject"):
         operation = "HeadObject"

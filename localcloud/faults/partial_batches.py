@@ -1,10 +1,10 @@
-"""Batch calls can be done in part.
+"""Batch calls can fail in part.
 
-AWS: PublishBatch, SendMessageBatch and BatchGetItem answer 200 and name the entries that failed.
+AWS: PublishBatch, SendMessageBatch, PutEvents and BatchGetItem answer 200 and name the entries that failed.
 ministack 1.5.33: does all or nothing, unless an entry is malformed.
 
-Wraps the entries of SNS, SQS and DynamoDB in `app.SERVICE_HANDLERS`: there a request that an armed fault lets fail in
-part has passed the checks of its signature and permissions, and can be changed.
+Wraps the entries of SNS, SQS, EventBridge and DynamoDB in `app.SERVICE_HANDLERS`: there, a request that an armed fault
+strikes has passed the checks of its signature and permissions, and can be changed.
 """
 
 from collections.abc import Awaitable, Callable
@@ -24,7 +24,7 @@ _Handler = Callable[[str, str, dict[str, str], Any, Any], Awaitable[tuple[int, d
 def install() -> None:
     """Let batch calls fail in part."""
     check(SEAMS)
-    for service in ("sns", "sqs", "dynamodb"):
+    for service in ("sns", "sqs", "events", "dynamodb"):
         app.SERVICE_HANDLERS[service] = partial(_handle, app.SERVICE_HANDLERS[service])
 
 

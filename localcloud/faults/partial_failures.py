@@ -1,8 +1,8 @@
-"""Batch calls that are done in part.
+"""Batch calls that fail in part.
 
-The service gets the request without some of its entries. Its answer then says of those that they failed (SNS API
-reference, PublishBatch; SQS API reference, SendMessageBatch) or are still to be asked for (DynamoDB API reference,
-BatchGetItem, `UnprocessedKeys`).
+The service gets the request without some of its entries. The answer is changed to report those as failed (SNS API
+reference, PublishBatch; SQS API reference, SendMessageBatch; EventBridge API reference, PutEvents) or unprocessed
+(DynamoDB API reference, BatchGetItem, `UnprocessedKeys`).
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-_MESSAGE = "Told to fail."
+_MESSAGE = "Injected fault."
 _SNS = "http://sns.amazonaws.com/doc/2010-03-31/"
 _PUBLISH_ENTRY = "PublishBatchRequestEntries.member."
 _NOTHING_PUBLISHED = (
@@ -26,12 +26,12 @@ _NOTHING_PUBLISHED = (
 
 @dataclass(frozen=True, slots=True)
 class PartialFailure:
-    """A batch call of which some entries fail.
+    """A batch call with some failing entries.
 
     Attributes:
-        request: the body without them; None if nothing is left to be done.
-        nothing_done: the body of an answer, where nothing is left.
-        with_failures: makes of the body of a successful answer one that names them.
+        request: the body without them; None if no entries are left.
+        nothing_done: the body of the answer if no entries are left.
+        with_failures: adds the failures to the body of a successful answer.
     """
 
     request: bytes | None
@@ -46,7 +46,7 @@ _current: contextvars.ContextVar[PartialFailure | None] = contextvars.ContextVar
 
 @contextlib.contextmanager
 def failing_in_part(failure: PartialFailure) -> Iterator[None]:
-    """While the block runs, the request that is served fails in part."""
+    """While the block runs, the current request fails in part."""
     token = _current.set(failure)
     try:
         yield
@@ -55,16 +55,18 @@ def failing_in_part(failure: PartialFailure) -> Iterator[None]:
 
 
 def current_failure() -> PartialFailure | None:
-    """How the request that is served fails in part; None if it does not."""
+    """How the current request fails in part; None if it does not."""
     return _current.get()
 
 
 def partial_failure(names: Collection[str], body: bytes, positions: Collection[int], code: str) -> PartialFailure:
-    """Split a batch call; the entries at `positions` (from 0) fail with `code`. Those it doesn't have are ignored."""
+    """Split a batch call; the entries at `positions` (from 0) fail with `code`. Positions out of range are ignored."""
     if "sns:PublishBatch" in names:
         return _of_publish_batch(body, positions, code)
     if "sqs:SendMessageBatch" in names:
         return _of_send_message_batch(body, positions, code)
+    if "events:PutEvents" in names:
+        return _of_put_events(body, positions, code)
     return _of_batch_get_item(body, positions)
 
 
@@ -113,8 +115,25 @@ def _of_send_message_batch(body: bytes, positions: Collection[int], code: str) -
     return PartialFailure(request, b'{"Successful": []}', with_failures)
 
 
+def _of_put_events(body: bytes, positions: Collection[int], code: str) -> PartialFailure:
+    """The answer has an entry for each entry of the request, in the same order."""
+    document = json.loads(body)
+    count = len(document["Entries"])
+    kept, _ = _split(document["Entries"], positions)
+
+    def with_failures(answer: bytes) -> bytes:
+        made = iter(json.loads(answer)["Entries"])
+        failure = {"ErrorCode": code, "ErrorMessage": _MESSAGE}
+        entries = [failure if position in positions else next(made) for position in range(count)]
+        failed = sum("ErrorCode" in entry for entry in entries)
+        return json.dumps({"FailedEntryCount": failed, "Entries": entries}).encode()
+
+    request = json.dumps({**document, "Entries": kept}).encode() if kept else None
+    return PartialFailure(request, b'{"FailedEntryCount": 0, "Entries": []}', with_failures)
+
+
 def _of_batch_get_item(body: bytes, positions: Collection[int]) -> PartialFailure:
-    """Positions count through the tables in the order of the request."""
+    """Positions are counted through all tables in the order of the request."""
     document = json.loads(body)
     kept: dict[str, Any] = {}
     unprocessed: dict[str, Any] = {}

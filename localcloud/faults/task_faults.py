@@ -1,13 +1,13 @@
-"""Armed faults strike at the calls of tasks, too.
+"""Makes armed faults strike the calls of tasks.
 
-AWS: a task's call can be throttled, fail or get no answer, and the error has a name of its service's SDK: of `aws-sdk`
-tasks see `task_errors`; a call without an answer is `<Prefix>.SdkClientException` (in public reports for S3 and Systems
-Manager). Of the optimized Lambda integration `Lambda.TooManyRequestsException`, `Lambda.ServiceException`,
-`Lambda.AWSLambdaException` and `Lambda.SdkClientException` are documented (Developer Guide,
+AWS: a task's call can be throttled, fail or get no answer, and the error has a name from its service's SDK: for
+`aws-sdk` tasks see `task_errors`; a call without an answer is `<Prefix>.SdkClientException` (in public reports for S3
+and Systems Manager). For the optimized Lambda integration, `Lambda.TooManyRequestsException`,
+`Lambda.ServiceException`, `Lambda.AWSLambdaException` and `Lambda.SdkClientException` are documented (Developer Guide,
 bp-lambda-serviceexception.html). Inferred: a code without the suffix `Exception` has the name of the SDK's base class.
-ministack 1.5.33: calls services inside the process, where nothing goes wrong.
+ministack 1.5.33: calls services inside the process, where nothing fails.
 
-Wraps `stepfunctions._invoke_resource`, outside of `task_identity`: what is throttled is not authorized first. An answer
+Wraps `stepfunctions._invoke_resource`, outside of `task_identity`: a throttled call is not authorized first. An answer
 is enlarged further inside, by `task_padding`.
 """
 
@@ -84,7 +84,7 @@ def _strike(fault: CallFault, resource: str) -> None:
 
 
 def _error_name(resource: str, code: str) -> str:
-    """What Step Functions calls an error of a task's service."""
+    """Step Functions' name for an error of a task's service."""
     if resource.startswith(_SDK):
         service = resource.removeprefix(_SDK).partition(":")[0].lower()
         if code == "SdkClientException":

@@ -1,7 +1,7 @@
-"""What we change in ministack, one module per change, in the order of installation.
+"""Our changes to ministack, one module per change, in the order of installation.
 
-A patch names the places it holds on to (`SEAMS`) and checks them before it replaces anything, so another version of
-ministack is refused instead of half patched. Every patch has a contract test in `tests/localcloud`.
+A patch lists the places that it depends on (`SEAMS`) and checks them before it replaces anything, so an unknown version
+of ministack is refused instead of half patched. Every patch has a contract test in `tests/localcloud`.
 """
 
 from collections.abc import Sequence
@@ -12,12 +12,15 @@ from localcloud.patches import (
     async_invocations,
     batch_actions,
     event_delivery,
+    event_entries,
     execution_branches,
     execution_loop,
     execution_redrive,
     execution_start,
+    function_code,
     function_environment,
     global_tables,
+    item_attributes,
     lambda_errors,
     lambda_workers,
     parameter_names,
@@ -27,6 +30,7 @@ from localcloud.patches import (
     queue_batching,
     recursive_loops,
     rekognition_service,
+    rendered_plants,
     s3_events,
     s3_managed_keys,
     s3_missing_keys,
@@ -34,6 +38,10 @@ from localcloud.patches import (
     s3_versions,
     secure_transport,
     state_assign,
+    stream_batching,
+    stream_mappings,
+    stream_permissions,
+    stream_records,
     task_calls,
     task_errors,
     task_get_object,
@@ -54,14 +62,14 @@ class Patch(Protocol):
 
     @property
     def SEAMS(self) -> tuple[Seam, ...]:  # noqa: N802 - a constant of the module
-        """The places in ministack it holds on to."""
+        """The places in ministack that it depends on."""
         ...
 
     def install(self) -> None:
-        """Change it.
+        """Install the patch.
 
         Raises:
-            SeamMovedError: this ministack is another than the one the patch was written for.
+            SeamMovedError: this is not the version of ministack that the patch was written for.
         """
         ...
 
@@ -80,15 +88,23 @@ PATCHES: Sequence[Patch] = (
     s3_events,
     topic_subscriptions,
     event_delivery,
+    event_entries,
     async_invocations,
     global_tables,
+    item_attributes,
     alarm_metrics,
     parameter_names,
     parameter_reads,
     lambda_workers,
+    function_code,
     lambda_errors,
+    rendered_plants,
     function_environment,
     queue_batching,
+    stream_records,
+    stream_permissions,
+    stream_mappings,
+    stream_batching,
     recursive_loops,
     rekognition_service,
     execution_loop,
@@ -108,6 +124,6 @@ PATCHES: Sequence[Patch] = (
 
 
 def install() -> None:
-    """Install every patch. The process environment must be the local cloud's own already."""
+    """Install every patch. The process environment must already be the local cloud's own."""
     for patch in PATCHES:
         patch.install()

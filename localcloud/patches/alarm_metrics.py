@@ -1,11 +1,11 @@
-"""Alarms of a template may look at an expression over several metrics, or at a band of usual values.
+"""Alarms in a template can use an expression over several metrics, or a band of usual values.
 
-AWS: `AWS::CloudWatch::Alarm` takes `Metrics` in place of `MetricName`, `Namespace`, `Statistic`, `Period`, `Dimensions`
-and `Unit`, and `ThresholdMetricId` in place of `Threshold` where an ANOMALY_DETECTION_BAND is what is compared with
-(CloudFormation Template Reference, aws-resource-cloudwatch-alarm.html). DescribeAlarms gives them back.
+AWS: `AWS::CloudWatch::Alarm` accepts `Metrics` instead of `MetricName`, `Namespace`, `Statistic`, `Period`,
+`Dimensions` and `Unit`, and `ThresholdMetricId` instead of `Threshold` for a comparison with an ANOMALY_DETECTION_BAND
+(CloudFormation Template Reference, aws-resource-cloudwatch-alarm.html). DescribeAlarms returns them.
 ministack 1.5.33: refuses `Metrics`, so a stack with such an alarm can't be deployed.
 
-Such an alarm is stored and described here, and stays without data: nothing evaluates it. SetAlarmState still moves it.
+Here, such an alarm is stored and described, but not evaluated, so it has no data. SetAlarmState works.
 
 Wraps `provisioners._cw_metric_alarm_record`.
 """
@@ -20,7 +20,7 @@ from localcloud.patches.seam import Seam, check
 _PROVISIONERS = "ministack.services.cloudformation.provisioners"
 SEAMS = (Seam(_PROVISIONERS, "_cw_metric_alarm_record", ("name", "props")),)
 
-#: What an alarm has of a single metric.
+#: The properties of an alarm on a single metric.
 _OF_ONE_METRIC = ("MetricName", "Namespace", "Statistic", "ExtendedStatistic", "Period", "Dimensions", "Unit")
 
 
@@ -33,7 +33,7 @@ def install() -> None:
         if not props.get("Metrics"):
             return dict(record_of_one_metric(name, props))
         if given := [key for key in _OF_ONE_METRIC if props.get(key)]:
-            raise ValueError(f"AWS::CloudWatch::Alarm has Metrics, and {', '.join(given)} beside them")
+            raise ValueError(f"AWS::CloudWatch::Alarm can't have both Metrics and {', '.join(given)}")
         if (props.get("Threshold") is None) == (props.get("ThresholdMetricId") is None):
             raise ValueError("AWS::CloudWatch::Alarm needs either Threshold or ThresholdMetricId")
         others = {key: value for key, value in props.items() if key != "Metrics"}
@@ -52,7 +52,7 @@ def install() -> None:
 
 
 def _typed(query: Mapping[str, Any]) -> dict[str, Any]:
-    """A query with its numbers and truth values as such: a template may write them as text."""
+    """A query with typed numbers and booleans: a template may contain them as text."""
     typed = dict(query)
     if "ReturnData" in typed:
         typed["ReturnData"] = str(typed["ReturnData"]).lower() == "true"

@@ -1,14 +1,14 @@
-"""Asynchronous invocations are retried, and what fails for good is kept.
+"""Asynchronous invocations are retried, and events that fail permanently are kept.
 
 AWS: EventBridge, S3, SNS and `InvocationType: Event` invoke a function asynchronously. An event whose invocation
-fails is tried twice more (`MaximumRetryAttempts`), after a minute and then after two, while it is younger than
-`MaximumEventAgeInSeconds`; a throttled one comes back for that long, 1 s to 5 minutes apart. Then it goes to the
-function's on-failure destination, or as it is to its dead-letter queue with the attributes RequestID, ErrorCode and
-ErrorMessage, if the function's role may send there; else it is lost (Lambda Developer Guide,
+fails is retried twice (`MaximumRetryAttempts`), after one minute and then two, while it is younger than
+`MaximumEventAgeInSeconds`; a throttled one is retried for that long, 1 s to 5 minutes apart. Then it goes to the
+function's on-failure destination, or unchanged to its dead-letter queue with the attributes RequestID, ErrorCode and
+ErrorMessage, if the function's role can send there; otherwise it is lost (Lambda Developer Guide,
 invocation-async-error-handling.html, invocation-async-retain-records.html).
-ministack 1.5.33: EventBridge invokes once and forgets a failure. Elsewhere the pauses are 1 s and 2 s, a throttled
-event uses up its attempts, the dead-letter queue gets a destination's record instead of the event, and the role is not
-asked.
+ministack 1.5.33: EventBridge invokes once and ignores a failure. Elsewhere, the pauses are 1 s and 2 s, a throttled
+event uses up its attempts, the dead-letter queue gets a destination's record instead of the event, and the role's
+permissions are not checked.
 
 Replaces `lambda_svc.invoke_async_with_retry` and `eventbridge._dispatch_to_lambda`. The pauses are in the local cloud's
 time. Whether a rule may invoke its function is checked in `event_delivery`.
@@ -64,7 +64,7 @@ def _deliver(arn: str, payload: str) -> None:
 
 
 def _invoke_later(func: dict[str, Any], event: Any) -> None:
-    """Invoke a function in a thread of its own, and again if that fails."""
+    """Invoke a function in a new thread, and retry if it fails."""
     context = contextvars.copy_context()
     threading.Thread(target=context.run, args=(_invoke, func, event), daemon=True, name="gatehouse-async").start()
 
@@ -95,7 +95,7 @@ def _invoke(function: dict[str, Any], event: Any) -> None:
 
 
 def _keep(configuration: Mapping[str, Any], options: Mapping[str, Any], event: Any, result: dict[str, Any]) -> None:
-    """Send an event that failed for good where the function says, if its role may."""
+    """Send an event that failed permanently to the function's destination, if its role can send there."""
     destination = ((options.get("DestinationConfig") or {}).get("OnFailure") or {}).get("Destination")
     dead_letters = (configuration.get("DeadLetterConfig") or {}).get("TargetArn")
     for target in (destination, dead_letters):

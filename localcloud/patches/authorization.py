@@ -1,10 +1,12 @@
-"""Asking ministack's IAM whether a principal may do something, for callers that do not come over HTTP."""
+"""Checks permissions with ministack's IAM for callers that do not use HTTP."""
 
 import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ministack import app
-from ministack.core import iam_evaluator
+from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_region
 from ministack.services import sts
 
@@ -23,9 +25,42 @@ SEAMS = (
 )
 
 
+#: What `authorize_on` depends on.
+RESOURCE_SEAM = Seam(
+    "ministack.core.iam_actions",
+    "extract_resource_arn",
+    ("service", "method", "path", "headers", "body", "query_params", "region", "account_id"),
+)
+
+
+def authorize_on(its_service: str, resource: Callable[[Mapping[str, str], bytes, str, str], str | None]) -> None:
+    """Authorize calls of a service on another resource than ministack does.
+
+    Args:
+        resource: the ARN, from a call's headers and body, the Region and the account; None leaves it to ministack.
+    """
+    extract = iam_actions.extract_resource_arn
+
+    def extract_resource_arn(
+        service: str,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        query_params: Any,
+        region: str,
+        account_id: str,
+    ) -> str:
+        arn = resource(headers, body, region, account_id) if service == its_service else None
+        found: str = arn or extract(service, method, path, headers, body, query_params, region, account_id)
+        return found
+
+    iam_actions.extract_resource_arn = extract_resource_arn
+
+
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """A refused action, and who was refused."""
+    """A denied action, and the principal."""
 
     principal_arn: str
     action: str
@@ -33,15 +68,15 @@ class Denial:
 
     @property
     def message(self) -> str:
-        """AWS's sentence for it."""
+        """AWS's message for it."""
         return f"User: {self.principal_arn} is not authorized to perform: {self.action} on resource: {self.resource}"
 
 
 def denial(access_key: str, action: str, resource: str) -> Denial | None:
-    """Whether the policies of a principal, and of the resource, refuse an action.
+    """The denial of an action by the policies of a principal or the resource.
 
     Args:
-        access_key: the principal's access key id; a root key may do everything.
+        access_key: the principal's access key id; a root key is allowed everything.
         action: an IAM action, `s3:GetObject`.
         resource: the resource's ARN, or `*`.
 
@@ -51,7 +86,7 @@ def denial(access_key: str, action: str, resource: str) -> Denial | None:
     if not app.AUTH:
         return None
     service = action.split(":", 1)[0]
-    # Services talk to each other over TLS. Outside a request nothing says so, and policies that demand it would deny.
+    # Services call each other over TLS. Outside a request this is not set, and policies that require it would deny.
     iam_evaluator._request_origin.set(("127.0.0.1", True))
     refused = iam_evaluator.enforce(access_key, action, service, get_region(), resource_arn=resource)
     if refused is None:
@@ -60,7 +95,7 @@ def denial(access_key: str, action: str, resource: str) -> Denial | None:
 
 
 def role_access_key(role_arn: str) -> str:
-    """The access key id of a session of a role, for a service that acts as the role."""
+    """The access key id of a role's session, for a service that acts as the role."""
     digest = hashlib.sha256(f"service session of {role_arn}".encode()).hexdigest()
     access_key = f"ASIA{digest[:16].upper()}"
     if access_key not in sts._sessions:

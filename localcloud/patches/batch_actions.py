@@ -1,8 +1,8 @@
-"""Batch calls are authorized as the action of their single items.
+"""Batch calls are authorized as the action for single items.
 
-AWS: the service authorization reference knows no `sns:PublishBatch`, `sqs:SendMessageBatch`, `sqs:DeleteMessageBatch`
-or `sqs:ChangeMessageVisibilityBatch`; the call needs the permission to publish, send, delete or change one message.
-ministack 1.5.33: asks for an action named like the call, which no policy grants.
+AWS: the service authorization reference has no `sns:PublishBatch`, `sqs:SendMessageBatch`, `sqs:DeleteMessageBatch` or
+`sqs:ChangeMessageVisibilityBatch`; the call requires the permission to publish, send, delete or change one message.
+ministack 1.5.33: requires an action named like the call, which no policy grants.
 
 Replaces `iam_actions.extract_iam_action`.
 """

@@ -1,8 +1,8 @@
-"""S3 as Rekognition reads and writes it: with the permissions of whoever called Rekognition.
+"""S3 for Rekognition, which reads and writes with the permissions of its caller.
 
 AWS: Rekognition has no role of its own for this; "the user must have permission to access the S3 object". IAM policies
-of the caller and the bucket policy decide, and a missing key reads as refused to a caller without `s3:ListBucket`.
-ministack 1.5.33: its S3 functions check nothing when called inside the process; checks are made for HTTP requests only.
+of the caller and the bucket policy decide, and a missing key looks forbidden to a caller without `s3:ListBucket`.
+ministack 1.5.33: its S3 functions check nothing when called inside the process, only for HTTP requests.
 
 Calls `s3._get_object` and `s3._put_object`; nothing is replaced.
 """
@@ -35,7 +35,7 @@ _Answer = TypeVar("_Answer")
 
 
 def caller_of(headers: Mapping[str, str], query: Mapping[str, list[str]]) -> Caller:
-    """Who sent a request: the role of the execution it comes from, else the owner of the key that signed it."""
+    """The sender of a request: the role of the execution that it comes from, or the owner of the signing key."""
     role = current_role()
     access_key = None if role else extract_access_key_id(headers, query) or None
     return Caller(access_key=access_key, role_arn=role, account=get_account_id(), region=get_region())
@@ -54,7 +54,7 @@ class CallerStorage:
 
 
 def _as_caller(caller: Caller, call: Callable[[str], _Answer]) -> _Answer:
-    """Run `call` in the caller's account and region, without touching those of the current request."""
+    """Run `call` in the caller's account and region, without changing those of the current request."""
 
     def in_scope() -> _Answer:
         set_request_account_id(caller.account)
@@ -73,7 +73,7 @@ def _read(access_key: str, bucket: str, key: str, version_id: str | None) -> Rea
     query = {"versionId": [version_id]} if version_id else {}
     status, headers, body = s3._get_object(bucket, key, {}, query)
     if status == 404 and not version_id:
-        # S3 tells a missing key from a forbidden one only to those who may list the bucket.
+        # S3 distinguishes a missing key from a forbidden one only for callers that can list the bucket.
         refused = authorization.denial(access_key, "s3:ListBucket", f"arn:aws:s3:::{bucket}")
         if refused:
             raise ObjectUnreadable(refused.message, access_denied=True)

@@ -1,8 +1,8 @@
-"""The local cloud's time: durations of AWS multiplied with the launcher's `--time-scale`."""
+"""The local cloud's time: AWS's durations multiplied by the launcher's `--time-scale`."""
 
 from ministack.services import stepfunctions
 
 
 def scaled(seconds: float) -> float:
-    """A duration of AWS, in seconds, as the local cloud waits it."""
+    """The time that the local cloud waits for an AWS duration in seconds."""
     return float(seconds * stepfunctions._SFN_WAIT_SCALE)

@@ -1,12 +1,12 @@
-"""EventBridge delivers to a queue or a function only if that lets it, and keeps what it can't deliver.
+"""EventBridge delivers to a queue or a function only if its policy allows it, and keeps events that it can't deliver.
 
-AWS: a rule's SQS target needs a queue policy that lets `events.amazonaws.com` send, a Lambda target a resource policy
-that lets it invoke. Without it, and without the target, there is no retry: the event goes to the target's dead-letter
-queue, with the attributes RULE_ARN, TARGET_ARN, ERROR_CODE and ERROR_MESSAGE, or is lost (EventBridge User Guide,
-"Using dead-letter queues").
-ministack 1.5.33: delivers without looking at the policy, and knows no dead-letter queues of targets.
+AWS: a rule's SQS target needs a queue policy that allows `events.amazonaws.com` to send, and a Lambda target needs a
+resource policy that allows it to invoke. Without the policy or the target, there is no retry: the event goes to the
+target's dead-letter queue, with the attributes RULE_ARN, TARGET_ARN, ERROR_CODE and ERROR_MESSAGE, or is lost
+(EventBridge User Guide, "Using dead-letter queues").
+ministack 1.5.33: delivers without checking the policy, and does not support targets' dead-letter queues.
 
-Wraps `eventbridge._invoke_target`. Other targets than queues and functions are left as they are.
+Wraps `eventbridge._invoke_target`. Targets other than queues and functions are not changed.
 """
 
 import json
@@ -58,7 +58,7 @@ def install() -> None:
 
 
 def _error(target_arn: str, rule_arn: str) -> tuple[str, str] | None:
-    """Why a queue or function can't take the rule's events: code and message; None if it can."""
+    """Why a queue or function can't receive the rule's events: code and message; None if it can."""
     service = target_arn.split(":")[2]
     if service == "sqs":
         return _queue_error(target_arn, rule_arn)
@@ -100,13 +100,13 @@ def _queue_error(queue_arn: str, rule_arn: str) -> tuple[str, str] | None:
 
 @lru_cache(maxsize=1024)
 def _policy_allows(policy: str, queue_arn: str, rule_arn: str, account: str) -> bool:
-    """Whether a queue's policy lets a rule send. `policy` is there for the cache to notice a change."""
+    """Whether a queue's policy allows a rule to send. `policy` is a parameter so that the cache notices a change."""
     del policy
     return bool(sqs.queue_policy_allows(queue_arn, _SERVICE, rule_arn, account))
 
 
 def _may(action: str, resource: str, allowed: bool) -> bool:
-    """Whether EventBridge may do something, which is recorded; anything where IAM is not enforced."""
+    """Whether EventBridge is allowed an action; records the decision. Without IAM, everything is allowed."""
     if not app.AUTH:
         return True
     permission_log.record(_SERVICE, action, resource, allowed=allowed)
@@ -114,7 +114,7 @@ def _may(action: str, resource: str, allowed: bool) -> bool:
 
 
 def _keep(payload: str, target: Mapping[str, Any], rule_arn: str, code: str, message: str) -> None:
-    """Put an event that can't be delivered into the target's dead-letter queue, if it has one that takes it."""
+    """Put an event that can't be delivered into the target's dead-letter queue, if there is one that accepts it."""
     queue_arn = (target.get("DeadLetterConfig") or {}).get("Arn")
     if not queue_arn or _queue_error(queue_arn, rule_arn):
         return

@@ -1,14 +1,15 @@
-"""Iterations of an inline Map, and branches of a Parallel state, run and end as Step Functions runs and ends them.
+"""Iterations of an inline Map, and branches of a Parallel state, run and end as in Step Functions.
 
-AWS: an inline Map takes a JSON array and runs at most 40 iterations at a time, and at most `MaxConcurrency`. Its output
-is the array of their outputs in the items' order. Any failing iteration fails the Map with its error, and the others
-stop; likewise for a Parallel state's branches (Developer Guide, state-map-inline.html, state-parallel.html). Inner
-states see the outer variables and leave no variables behind. Their events are in the execution's history. A redrive
-runs only the iterations and branches that did not succeed (API reference, RedriveExecution). `ToleratedFailure*` is a
-distributed Map's.
+AWS: an inline Map needs a JSON array and runs at most 40 iterations at a time, and at most `MaxConcurrency`. Its output
+is the array of their outputs in the items' order. A failing iteration fails the Map with its error, and the others
+stop; the same is true for a Parallel state's branches (Developer Guide, state-map-inline.html, state-parallel.html).
+Inner states can read the outer variables, and their own variables are discarded. Their events are in the execution's
+history. A redrive runs only the iterations and branches that did not succeed (API reference, RedriveExecution).
+`ToleratedFailure*` is only for a distributed Map.
 ministack 1.5.33: runs any number at a time, waits for all of them before it fails (forever, if one waits for a task
-token), takes what is not an array for an array of one, runs a Map again as a whole, lets branches write each other's
-variables, knows no `Output`, `Assign` and `Arguments` of a Parallel state in JSONata, and keeps no events.
+token), treats a value that is not an array as an array of one, repeats a Map as a whole, lets branches write each
+other's variables, does not support `Output`, `Assign` and `Arguments` of a Parallel state in JSONata, and records no
+events.
 
 Replaces `stepfunctions._run_map_items` (not for distributed Maps) and `_run_parallel_branches`.
 """
@@ -69,7 +70,7 @@ class _Part:
     Attributes:
         machine: its `StartAt` and `States`.
         prepared: makes its input and its own context object.
-        event: the prefix of its events, and their details; None if it has none.
+        event: the prefix and the details of its events; None if it has no events.
     """
 
     machine: Mapping[str, Any]
@@ -176,8 +177,8 @@ def _run_parts(
     """Run iterations or branches. Returns their outputs in order.
 
     Raises:
-        ministack's `_ExecutionError`: one of them failed; nothing the others still do has an effect.
-        ExecutionOverError: the execution ended meanwhile.
+        ministack's `_ExecutionError`: one of them failed; what the others still do has no effect.
+        ExecutionOverError: the execution has ended.
     """
     place = current_place()
     places: dict[int, Place] = place.get("parts", {}) if place.pop("resuming", False) else {}
@@ -187,7 +188,7 @@ def _run_parts(
     outer = current_scope()
     take_back = outer.call_at_end(gathering.scope.end)
     try:
-        # Threads that wait for a Lambda function go on until it returns; nobody waits for them after a failure.
+        # Threads that wait for a Lambda function run until it returns; after a failure they are not waited for.
         gathering.run(most_at_a_time)
     finally:
         take_back()
@@ -218,13 +219,13 @@ class _Gathering:
         self._finished = threading.Event()
 
     def run(self, most_at_a_time: int) -> None:
-        """Return when all parts have ended, or one has failed, or the scope is over."""
+        """Run the parts until all have ended, one has failed, or the scope has ended."""
         self._waiting.reverse()  # taken from its end
         if not self._waiting:
             return
         self.scope.call_at_end(self._finished.set)
         for _ in range(min(most_at_a_time, len(self._waiting))):
-            # A context of its own: one can't be entered by two threads.
+            # Each thread has its own context, because two threads can't enter the same one.
             context = contextvars.copy_context()
             threading.Thread(target=context.run, args=(self._work,), daemon=True, name="gatehouse-iteration").start()
         self._finished.wait()

@@ -1,12 +1,12 @@
-"""A Step Functions execution runs as its role, can be stopped and timed out at any moment, and remembers where it was.
+"""A Step Functions execution runs as its role, can be stopped and timed out at any time, and records its position.
 
 AWS: tasks act as the execution's role; StopExecution and the machine's `TimeoutSeconds` end an execution even in the
-middle of a wait or a retry pause; a running or redriven execution keeps the definition it started with; each event of
-the history names the one before it in its own branch (`previousEventId`); a state's output above 262,144 bytes fails
-the execution with `States.DataLimitExceeded`.
-ministack 1.5.33: has no identity, looks at StopExecution between two states only (a task in a retry pause is called
-again after the stop), ignores `TimeoutSeconds`, reads the definition anew, can't go on from a state in the middle,
-gives two events of concurrent iterations the same id, and names no previous ones.
+middle of a wait or a retry pause; a running or redriven execution keeps the definition it started with; each event in
+the history names the previous one in its branch (`previousEventId`); a state's output above 262,144 bytes fails the
+execution with `States.DataLimitExceeded`.
+ministack 1.5.33: has no identity, checks StopExecution only between two states (a task in a retry pause is called
+again after the stop), ignores `TimeoutSeconds`, reads the definition again, can't resume from a state in the middle,
+gives two events of concurrent iterations the same id, and does not record previous ones.
 
 Replaces `stepfunctions._run_execution` (without its fixed 0.15 s delay) and `_scaled_sleep`, wraps `_stop_execution`
 and `_add_event`. Keeps its notes in the execution's record under keys with an underscore. `TimeoutSeconds` is scaled
@@ -62,7 +62,7 @@ _log = logging.getLogger("gatehouse.executions")
 
 
 class ExecutionOverError(Exception):
-    """This run of an execution was stopped, timed out or superseded; what it still does must have no effect."""
+    """This run of an execution was stopped, timed out or superseded; it must have no further effect."""
 
 
 class Scope:
@@ -79,7 +79,7 @@ class Scope:
         return self._over.is_set()
 
     def end(self) -> None:
-        """End the work, and all that was to end with it."""
+        """End the work, and everything that ends with it."""
         with self._lock:
             self._over.set()
             callbacks, self._callbacks = self._callbacks, {}
@@ -87,11 +87,11 @@ class Scope:
             callback()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the end. Returns whether it came in time; `seconds` are real ones."""
+        """Wait for the end; returns whether it was in time. `seconds` are real ones."""
         return self._over.wait(seconds)
 
     def call_at_end(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Have `callback` called at the end, or at once if that is over. Returns what takes it back."""
+        """Call `callback` at the end, or immediately if the work has ended. Returns a function that cancels this."""
         key = object()
         with self._lock:
             if not self.is_over:
@@ -114,7 +114,7 @@ class _Run:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def end(self, status: str, event: str, *, error: str | None = None, cause: str | None = None) -> bool:
-        """Give the execution its final status, unless it has one. Returns whether it was given."""
+        """Set the execution's final status, unless it already has one; returns whether it was set."""
         with self.lock:
             if self.scope.is_over:
                 return False
@@ -133,15 +133,15 @@ class _Run:
         return True
 
 
-# Where in a machine an execution, or an iteration of it, is: `state`, `input`, `variables`; inside a Map or Parallel
-# state also its `items` and the places of its `parts`. A redrive marks it with `resuming`.
+# The position of an execution, or of an iteration: `state`, `input`, `variables`; inside a Map or Parallel state also
+# its `items` and the places of its `parts`. A redrive marks it with `resuming`.
 Place = dict[str, Any]
 
 _runs: dict[str, _Run] = {}
 _current: contextvars.ContextVar[_Run | None] = contextvars.ContextVar("gatehouse_execution_run", default=None)
 _scope: contextvars.ContextVar[Scope | None] = contextvars.ContextVar("gatehouse_execution_scope", default=None)
 _place: contextvars.ContextVar[Place | None] = contextvars.ContextVar("gatehouse_execution_place", default=None)
-#: The id of the event before, in this run, or in an iteration of its own: threads of those have their own context.
+#: The id of the previous event in this run or iteration. Threads of iterations have their own context.
 _last_event: contextvars.ContextVar[int] = contextvars.ContextVar("gatehouse_execution_event", default=0)
 _events_lock = threading.Lock()
 
@@ -184,7 +184,7 @@ def pause(seconds: float) -> None:
     """Wait, in the local cloud's time.
 
     Raises:
-        ExecutionOverError: the execution, or the iteration, ended meanwhile.
+        ExecutionOverError: the execution, or the iteration, has ended.
     """
     scope = _scope.get()
     if scope is None:
@@ -194,7 +194,7 @@ def pause(seconds: float) -> None:
 
 
 def current_role() -> str | None:
-    """The role of the execution whose task runs in this thread, or is served here; None outside of one."""
+    """The role of the execution whose task, or task's call, runs in this thread; None outside of an execution."""
     run = _current.get()
     return None if run is None else str(run.execution["_role"])
 
@@ -206,7 +206,7 @@ def current_machine() -> str | None:
 
 
 def current_scope() -> Scope:
-    """What this thread's work ends with; outside of an execution, something that never ends."""
+    """The scope of this thread's work; outside of an execution, a scope that never ends."""
     return _scope.get() or Scope()
 
 
@@ -222,7 +222,7 @@ def enter_scope(scope: Scope) -> None:
 
 
 def ensure_running() -> None:
-    """Raise `ExecutionOverError` if what this thread works for has ended."""
+    """Raise `ExecutionOverError` if this thread's execution or iteration has ended."""
     scope = _scope.get()
     if scope is not None and scope.is_over:
         raise ExecutionOverError
@@ -247,7 +247,7 @@ def _run_execution(exec_arn: str) -> None:
     _current.set(run)
     _scope.set(run.scope)
     _last_event.set(0)
-    # Policies of queues and topics see the role too, not who started the execution.
+    # Policies of queues and topics also see the role, and not the caller that started the execution.
     session = _sessions[authorization.role_access_key(role_arn)]
     iam_evaluator._request_caller_arn.set(session["Arn"])
     try:
@@ -303,13 +303,13 @@ def _walk(execution: dict[str, Any], definition: dict[str, Any], machine_name: s
 def walk(
     machine: Mapping[str, Any], data: Any, execution: dict[str, Any], context: dict[str, Any], place: Place
 ) -> Any:
-    """Go from state to state, of a whole machine or of a Map's or Parallel's.
+    """Run the states of a machine, or of a Map or Parallel state, one after the other.
 
     Args:
         machine: its `StartAt` and `States`.
         data: the first state's input.
         context: the context object, with the `variables`; this walk's own.
-        place: where to start, if it is marked as resuming; kept up to date.
+        place: the position to start from, if it is marked as resuming; it is updated.
 
     Returns:
         the last state's output.
@@ -341,7 +341,7 @@ def walk(
 
 
 def check_size(origin: str, size: int) -> None:
-    """Fail the execution if what a state or a task returned, in bytes, is more than an execution carries."""
+    """Fail the execution if the result of a state or a task, in bytes, is above the limit."""
     if size > PAYLOAD_LIMIT:
         raise stepfunctions._ExecutionError(
             "States.DataLimitExceeded",
@@ -352,9 +352,9 @@ def check_size(origin: str, size: int) -> None:
 def _enter(
     state: dict[str, Any], data: Any, execution: dict[str, Any], context: dict[str, Any]
 ) -> tuple[Any, str | None]:
-    """Run one state. Returns its output and the next state's name, None at the end."""
+    """Run one state. Returns its output and the next state's name, which is None at the end."""
     kind = state["Type"]
-    # Looked up at every state, so that other patches of the same functions count.
+    # Looked up for every state, so that other patches of the same functions take effect.
     if kind in ("Task", "Parallel", "Map"):
         execute = getattr(stepfunctions, f"_execute_{kind.lower()}")
         output, following = execute(state, data, execution, context)

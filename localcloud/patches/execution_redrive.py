@@ -1,11 +1,11 @@
 """RedriveExecution.
 
 AWS: restarts a failed, timed out or aborted execution of a Standard machine from the state it stopped at, with that
-state's input, the workflow variables as they were, the definition it started with and fresh retry counters; a Fail
-state is run again. Of an inline Map or a Parallel state only the iterations and branches that failed, were aborted or
-had not begun are run, each from the state it stopped at; the others keep their results. The execution keeps its ARN
-and history, is `RUNNING` again, counts `redriveCount`, and its timeout starts anew. Others are refused with
-`ExecutionNotRedrivable`. DescribeExecution and ListExecutions tell about it.
+state's input and workflow variables, the definition it started with and new retry counters; a Fail state is run again.
+In an inline Map or a Parallel state, only the iterations and branches that failed, were aborted or had not begun are
+run, each from the state it stopped at; the others keep their results. The execution keeps its ARN and history, is
+`RUNNING` again, increments `redriveCount`, and its timeout starts again. Other executions are refused with
+`ExecutionNotRedrivable`. DescribeExecution and ListExecutions include this information.
 ministack 1.5.33: has no RedriveExecution.
 
 Wraps `stepfunctions.handle_request`, `_describe_execution` and `_list_executions`. Not modeled: the 14 days after
@@ -42,7 +42,7 @@ _lock = threading.Lock()
 
 
 def install() -> None:
-    """Add RedriveExecution and what other operations say about it."""
+    """Add RedriveExecution, and its fields in other operations."""
     check(SEAMS)
     handle = stepfunctions.handle_request
     describe = stepfunctions._describe_execution
@@ -96,7 +96,7 @@ def _reason(execution: dict[str, Any]) -> str:
 
 
 def _resuming(place: Place) -> Place:
-    """A place to go on from. Threads of the run that has ended may still hold the original."""
+    """A copy of a place to resume from. Threads of the ended run may still use the original."""
     if "state" not in place:
         return {}
     resumed = {name: copy.deepcopy(value) for name, value in place.items() if name != "parts"}

@@ -1,10 +1,11 @@
-"""StartExecution is idempotent and refuses names AWS refuses.
+"""StartExecution is idempotent, and refuses the names that AWS refuses.
 
-AWS: for a Standard machine, the same name with the same input answers 200 with the original start date while that
-execution runs; closed, or with other input, it is `ExecutionAlreadyExists` (API reference, StartExecution). A name has
+AWS: for a Standard machine, the same name with the same input returns 200 with the original start date while that
+execution runs; if it has ended, or with other input, it is `ExecutionAlreadyExists` (API reference, StartExecution). A
+name has
 1 to 80 characters without white space, brackets, wildcards, `"#%\\^|~`$&,;:/` and control characters (`InvalidName`);
 input has at most 262,144 bytes (`InvalidExecutionInput`, which also refuses input that is not JSON).
-ministack 1.5.33: any existing name is `ExecutionAlreadyExists`; names and input are not looked at.
+ministack 1.5.33: any existing name is `ExecutionAlreadyExists`; names and input are not checked.
 
 Wraps `stepfunctions._start_execution`.
 """
@@ -30,7 +31,7 @@ _NAME = re.compile(r"""[^\s<>{}\[\]?*"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]{1,80}"""
 
 
 def install() -> None:
-    """Start executions the way AWS does."""
+    """Start executions as AWS does."""
     check(SEAMS)
     start = stepfunctions._start_execution
 
@@ -55,7 +56,7 @@ def _refusal(data: dict[str, Any]) -> Any | None:
 
 
 def _repetition(data: dict[str, Any]) -> Any | None:
-    """The answer for a name whose execution runs with the same input."""
+    """The answer for a name whose execution is running with the same input."""
     machine = stepfunctions._state_machines.get(
         stepfunctions._resolve_state_machine_arn(str(data.get("stateMachineArn")).partition("#")[0])
     )

@@ -1,11 +1,11 @@
-"""A function's environment has an end.
+"""A function's environment has a size limit.
 
-AWS: 4 KB for all variables together (Lambda Developer Guide, quotas), measured on the JSON of the map, quotes escaped;
-what is larger is refused with InvalidParameterValueException and the JSON that was measured.
-ministack 1.5.33: an environment of any size.
+AWS: 4 KB for all variables together (Lambda Developer Guide, quotas), measured on the JSON of the map with escaped
+quotes; a larger one is refused with InvalidParameterValueException and the measured JSON.
+ministack 1.5.33: accepts any size.
 
-Wraps `lambda_svc._create_function`, `lambda_svc._update_config`, by which templates update functions, too, and `create`
-of functions in `provisioners._RESOURCE_HANDLERS`.
+Wraps `lambda_svc._create_function`, `lambda_svc._update_config`, which templates also use to update functions, and
+`create` of functions in `provisioners._RESOURCE_HANDLERS`.
 """
 
 import json
@@ -33,7 +33,7 @@ _MAX_BYTES = 4096
 
 
 def install() -> None:
-    """Refuse environments that Lambda refuses."""
+    """Refuse the environments that Lambda refuses."""
     check(SEAMS)
     create, update = lambda_svc._create_function, lambda_svc._update_config
     handlers = provisioners._RESOURCE_HANDLERS["AWS::Lambda::Function"]

@@ -1,7 +1,7 @@
-"""Global tables of a template get their time to live and their deletion protection, and survive an update of the stack.
+"""Global tables in a template get their time to live and deletion protection, and survive an update of the stack.
 
 AWS: `TimeToLiveSpecification` of an `AWS::DynamoDB::GlobalTable` (CDK's TableV2) turns it on; a changed property that
-needs no replacement leaves the table and its items in place. A replica's `DeletionProtectionEnabled` is its table's.
+requires no replacement keeps the table and its items. A replica's `DeletionProtectionEnabled` applies to its table.
 ministack 1.5.33: ignores the properties, and on any change replaces a table without an explicit `TableName` by a new,
 empty one.
 
@@ -42,7 +42,7 @@ def install() -> None:
     def update_global_table(
         physical_id: str, old_props: Mapping[str, Any], new_props: Mapping[str, Any], stack_name: str
     ) -> Any:
-        # ministack derives another name than at the creation, and takes that for a wish to rename.
+        # ministack derives a different name than at the creation, and treats that as a rename.
         named = {"TableName": physical_id}
         updated = update(physical_id, {**named, **old_props}, {**named, **new_props}, stack_name)
         _set_expiry(updated[0], new_props)

@@ -1,11 +1,11 @@
-"""Errors of Lambda functions carry the names AWS gives them.
+"""Errors of Lambda functions have the same names as on AWS.
 
-AWS: an exception ends an invocation with `errorType` = the exception's class, which Step Functions takes for the error
+AWS: an exception ends an invocation with `errorType` = the exception's class, which Step Functions uses as the error
 name that `Retry` and `Catch` match. A process that dies ends it with `Runtime.ExitError`.
-ministack 1.5.33: both are `Runtime.HandlerError`, and a died process has the message "Worker process died".
+ministack 1.5.33: both are `Runtime.HandlerError`, and a dead process has the message "Worker process died".
 
-Extends what `lambda_runtime._PYTHON_WORKER_SCRIPT` reports, wraps `lambda_runtime.Worker.invoke` to keep it, and wraps
-`lambda_svc._execute_function_warm` to answer with it.
+Extends the report of `lambda_runtime._PYTHON_WORKER_SCRIPT`, wraps `lambda_runtime.Worker.invoke` to keep it, and wraps
+`lambda_svc._execute_function_warm` to return it.
 """
 
 import re
@@ -87,5 +87,5 @@ def _error_type(answer: dict[str, Any]) -> str | None:
         return None
     if _TIMED_OUT.fullmatch(str(answer.get("error"))):
         return "Sandbox.Timedout"
-    # Whatever a worker fails with while it lives, it reports itself.
+    # A worker that is alive reports its error itself.
     return str(answer.get("error_type") or "Runtime.ExitError")

@@ -1,14 +1,15 @@
-"""Lambda workers: an environment of their own, an identity, and an end with the launcher.
+"""Lambda workers have their own environment and identity, and end with the launcher.
 
 AWS: a function sees its own variables and the runtime's, nothing of a host; an environment that dies is gone.
 ministack 1.5.33: the worker process inherits the server's whole environment, talks in the server's locale, can't be
-told from another worker of its function, and outlives a server that was killed while its handler ran.
+told from another worker of its function, and outlives a server that was killed while its handler ran. It is started in
+the folder of its function's code.
 
-Replaces `lambda_runtime.subprocess` (only `Popen` is used) and puts lines before
+Replaces `lambda_runtime.subprocess` (only `Popen` is used) and inserts lines before
 `lambda_runtime._PYTHON_WORKER_SCRIPT`.
 
 A worker signs its requests with the credentials of its function's role, which all workers of a function share. To
-know which worker sent a request, each gets an application id that the AWS SDKs put into `User-Agent`.
+identify the worker that sent a request, each gets an application id that the AWS SDKs add to `User-Agent`.
 """
 
 import os
@@ -35,8 +36,8 @@ SEAMS = (
 
 _WORKER_ID = re.compile(r"app/(gatehouse-worker-[0-9a-f]{32})")
 
-# The parent's death can't be had as a signal on every system, and Linux's is bound to the thread that started the
-# process, which ministack ends long before the worker.
+# Not every system can signal the parent's death, and Linux's signal depends on the thread that started the process,
+# which ministack ends long before the worker.
 _END_WITH_LAUNCHER = """
 def _end_with_launcher():
     import os, threading, time
@@ -63,20 +64,20 @@ _workers_lock = Lock()
 
 
 def install() -> None:
-    """Start Lambda workers in an environment of their own."""
+    """Start Lambda workers in their own environment."""
     check(SEAMS)
     lambda_runtime.subprocess = SimpleNamespace(**{**vars(subprocess), "Popen": _start})
     lambda_runtime._PYTHON_WORKER_SCRIPT = _END_WITH_LAUNCHER + lambda_runtime._PYTHON_WORKER_SCRIPT
 
 
 def worker_of(user_agent: str) -> LambdaWorker | None:
-    """The worker that sent a request with this `User-Agent`; None if it was none of ours."""
+    """The worker that sent a request with this `User-Agent`; None if it was not a worker."""
     worker = _WORKER_ID.search(user_agent)
     return _workers.get(worker.group(1)) if worker else None
 
 
 def worker_environment(environment: Mapping[str, str], launcher: Mapping[str, str]) -> dict[str, str]:
-    """What of `environment` a worker gets: all that is its own, and of the launcher's only what it needs to run."""
+    """The part of `environment` for a worker: its own variables, and those of the launcher that it needs to run."""
     return {
         name: value
         for name, value in environment.items()

@@ -1,10 +1,10 @@
-"""Parameters of a template get the names CloudFormation gives them.
+"""Parameters in a template get the same names as from CloudFormation.
 
-AWS: an `AWS::SSM::Parameter` without a name is called `CFN-<logical id>-<12 random characters>`: a simple name, without
-a slash, so its ARN is `...:parameter/<name>` (aws-cloudformation-resource-providers-ssm, CreateHandler). One that was
-retained keeps its name to itself when its stack makes another.
-ministack 1.5.33: calls it `/<stack>/<logical id>`, each time the same. An ARN made of such a name, as the CDK makes it,
-has two slashes and fits nothing; and a retained parameter stands in the way of the next one.
+AWS: an `AWS::SSM::Parameter` without a name gets `CFN-<logical id>-<12 random characters>`: a simple name without a
+slash, so its ARN is `...:parameter/<name>` (aws-cloudformation-resource-providers-ssm, CreateHandler). A retained one
+does not conflict with a new one of the same stack.
+ministack 1.5.33: always names it `/<stack>/<logical id>`. An ARN that the CDK makes from such a name has two slashes
+and matches nothing; and a retained parameter conflicts with the next one.
 
 Wraps `create` of the parameter's entry in `provisioners._RESOURCE_HANDLERS`.
 """

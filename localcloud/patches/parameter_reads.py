@@ -1,9 +1,9 @@
-"""GetParameters is authorized for each parameter it names, and takes ten of them.
+"""GetParameters is authorized for each parameter that it names, and accepts at most ten.
 
 AWS: `ssm:GetParameters` is granted on parameters, and the call is refused if one of those it names is not granted
 (service authorization reference, AWS Systems Manager). `Names` has at most ten members (API reference, GetParameters).
-ministack 1.5.33: asks for the permission on `*`, which a role with parameters of its own does not have; and answers for
-any number of names.
+ministack 1.5.33: requires the permission on `*`, which a role for certain parameters does not have; and accepts any
+number of names.
 
 Replaces `iam_actions.extract_resource_arn` and wraps the entry `ssm` of `app.SERVICE_HANDLERS`.
 """
@@ -29,11 +29,7 @@ SEAMS = (
         "error_response_json",
         ("code", "message", "status", "extra", "message_key", "content_type"),
     ),
-    Seam(
-        "ministack.core.iam_actions",
-        "extract_resource_arn",
-        ("service", "method", "path", "headers", "body", "query_params", "region", "account_id"),
-    ),
+    authorization.RESOURCE_SEAM,
     Seam(
         "ministack.core.iam_actions",
         "access_denied_response",
@@ -59,23 +55,7 @@ _MOST_NAMES = 10
 def install() -> None:
     """Authorize GetParameters name by name."""
     check(SEAMS)
-    extract, handle = iam_actions.extract_resource_arn, app.SERVICE_HANDLERS["ssm"]
-
-    def extract_resource_arn(
-        service: str,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        query_params: Any,
-        region: str,
-        account_id: str,
-    ) -> str:
-        names = _names(headers, body) if service == "ssm" else []
-        if names:
-            return _arn(names[0], region, account_id)
-        found: str = extract(service, method, path, headers, body, query_params, region, account_id)
-        return found
+    handle = app.SERVICE_HANDLERS["ssm"]
 
     async def handle_request(
         method: str, path: str, headers: Mapping[str, str], body: bytes, query_params: Mapping[str, list[str]]
@@ -94,12 +74,17 @@ def install() -> None:
                 )
         return await handle(method, path, headers, body, query_params)
 
-    iam_actions.extract_resource_arn = extract_resource_arn
+    authorization.authorize_on("ssm", _first_parameter)
     app.SERVICE_HANDLERS["ssm"] = handle_request
 
 
+def _first_parameter(headers: Mapping[str, str], body: bytes, region: str, account_id: str) -> str | None:
+    names = _names(headers, body)
+    return _arn(names[0], region, account_id) if names else None
+
+
 def _names(headers: Mapping[str, str], body: bytes) -> list[str]:
-    """What a GetParameters call names; nothing for any other call, or one that the service will refuse."""
+    """The names in a GetParameters call; none for any other call, or one that the service will refuse."""
     if not headers.get("x-amz-target", "").endswith(".GetParameters"):
         return []
     try:

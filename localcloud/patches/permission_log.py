@@ -1,19 +1,19 @@
-"""What was asked of IAM: who wanted to do what, to which resource, and whether it was let.
+"""Records IAM's decisions: caller, action, resource, and whether it was allowed.
 
-AWS: CloudTrail keeps calls and refusals, and IAM a role's last use of an action. ministack 1.5.33: keeps nothing.
+AWS: CloudTrail records calls and denials, and IAM a role's last use of an action. ministack 1.5.33: records nothing.
 
-Wraps `iam_evaluator.enforce`, which is asked for requests over HTTP and, by our patches, for tasks, event source
-mappings and Rekognition's reads and writes. `event_delivery` adds what resource policies say to EventBridge.
+Wraps `iam_evaluator.enforce`, which is called for HTTP requests and, by our patches, for tasks, event source mappings
+and Rekognition's reads and writes. `event_delivery` adds the decisions of resource policies about EventBridge.
 
-`POST /_gatehouse/permissions` begins to record, afresh; `DELETE` stops and forgets; `GET` answers, in the order of
-first times,
+`POST /_gatehouse/permissions` starts a new record; `DELETE` stops and deletes it; `GET` returns, in the order of first
+occurrence,
 
     {"is_recording": true, "decisions": [
         {"caller": "BatcherRole", "action": "s3:PutObject", "resource": "arn:...", "allowed": true, "count": 3}]}
 
-The caller is a role's or user's name, `root`, a service (`events.amazonaws.com`), or `unknown` where the credentials
-are no good. An action counts as it is authorized: each item of a transaction, a batch of messages once. Where an S3
-object is missing, S3 asks for `s3:ListBucket` before it says so.
+The caller is a role's or user's name, `root`, a service (`events.amazonaws.com`), or `unknown` if the credentials are
+invalid. An action is counted each time it is authorized: once per item of a transaction, once per batch of messages. If
+an S3 object is missing, S3 checks `s3:ListBucket` before it says so.
 """
 
 import json
@@ -53,7 +53,7 @@ _lock = Lock()
 
 
 def install() -> None:
-    """Record IAM's decisions when asked to."""
+    """Record IAM's decisions on request."""
     check(SEAMS)
     enforce = iam_evaluator.enforce
 
@@ -74,7 +74,7 @@ def install() -> None:
 
 
 def record(caller: str, action: str, resource: str, *, allowed: bool) -> None:
-    """Count a decision, if they are recorded."""
+    """Count a decision, if recording is on."""
     with _lock:
         if _decisions is not None:
             _decisions[_Decision(caller, action, resource, allowed)] += 1
@@ -95,7 +95,7 @@ def administer(method: str, body: bytes) -> tuple[int, Mapping[str, str], bytes]
 
 
 def _name(access_key: str) -> str:
-    """A principal by the last name of its ARN that is its own: of `assumed-role/<role>/<session>` the role."""
+    """A principal's name, from its ARN; for `assumed-role/<role>/<session>`, the role."""
     identity = iam_evaluator.resolve_caller_identity(access_key or "")
     if not identity:
         return "unknown"

@@ -1,9 +1,9 @@
 """The wildcards of IAM policies match every character.
 
-AWS: `*` stands for any combination of characters and `?` for any one (IAM User Guide, reference_policies_elements,
-resource). An S3 key may hold a newline, and `arn:aws:s3:::bucket/*` covers it.
-ministack 1.5.33: compiles them to a regular expression whose dot stops at a newline, so such a key is refused; and an
-exact pattern also matches what has one newline more at its end.
+AWS: `*` matches any combination of characters and `?` any single one (IAM User Guide, reference_policies_elements,
+resource). An S3 key can contain a newline, and `arn:aws:s3:::bucket/*` includes it.
+ministack 1.5.33: compiles them to a regular expression whose dot stops at a newline, so such a key is denied; and an
+exact pattern also matches text with an additional newline at its end.
 
 Replaces `iam_evaluator._fnmatch_compile`.
 """

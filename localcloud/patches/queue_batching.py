@@ -2,41 +2,36 @@
 
 AWS: a mapping invokes its function at the first of: `MaximumBatchingWindowInSeconds` after the first message,
 `BatchSize` messages, or 6 MB of payload. Its pollers use the function's role, which needs `sqs:ReceiveMessage` and
-`sqs:DeleteMessage`. Messages of a failed invocation, and those reported in `batchItemFailures`, come back when their
-visibility timeout, counted from when they were received, is over. A response that names a message which is not in the
-batch, or is no partial batch response at all, fails the whole batch.
-ministack 1.5.33: at most 10 messages a batch, no window, no payload limit, no permissions; what is wrong in a partial
-batch response counts as handled. (It does keep `MaximumConcurrency`, filters and dead-letter queues.)
+`sqs:DeleteMessage`. Messages of a failed invocation, and those reported in `batchItemFailures`, are delivered again
+when their visibility timeout, counted from their receipt, is over. A response that names a message which is not in the
+batch, or that is not a partial batch response, fails the whole batch.
+ministack 1.5.33: at most 10 messages a batch, no window, no payload limit, no permissions; wrong entries in a partial
+batch response count as handled. (It does support `MaximumConcurrency`, filters and dead-letter queues.)
 
 The local cloud's time: the window and the visibility timeout are scaled. A queue's visibility timeout must be six
-times its function's timeout on AWS, so a crash would show only after minutes; scaled plainly, it could end while the
-function still runs, in real time. So messages are never visible while the invocation they were given to runs, and
-come back after the scaled timeout, or when the invocation ends if that is later. A timeout that a function gives a
-message of its batch with ChangeMessageVisibility replaces the queue's, is scaled like it and counts from that call.
-Other consumers of a queue, and other queues, get the visibility timeout unscaled.
+times its function's timeout on AWS, so a crash would be visible only after minutes. Simply scaled, it could end while
+the function still runs, in real time. So messages are not visible while their invocation runs, and are delivered again
+after the scaled timeout, or when the invocation ends if that is later. A timeout that a function sets for a message of
+its batch with ChangeMessageVisibility replaces the queue's, is scaled in the same way and counts from that call. Other
+consumers of a queue, and other queues, get the visibility timeout unscaled.
 
 Replaces `sqs._receive_messages_for_esm` and `lambda_svc._run_sqs_batch`, wraps the two ChangeMessageVisibility calls of
 `sqs._HANDLERS`.
 """
 
-import contextvars
 import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from threading import Timer
 from typing import Any
 
-from ministack import app
-from ministack.core.concurrency import esm_wake
 from ministack.services import lambda_svc, sqs
 
-from localcloud.patches import authorization, clock, task_tokens
+from localcloud.patches import clock, pollers, task_tokens
 from localcloud.patches.seam import Seam, check
 
 SEAMS = (
-    *authorization.SEAMS,
-    Seam("ministack.core.concurrency", "esm_wake"),
+    *pollers.SEAMS,
     Seam("ministack.services.sqs", "_receive_messages_for_esm", ("queue_url", "max_number")),
     Seam("ministack.services.sqs", "_collect_msgs", ("q", "max_n", "vis_timeout")),
     Seam("ministack.services.sqs", "_dlq_sweep", ("q",)),
@@ -47,7 +42,6 @@ SEAMS = (
     Seam("ministack.services.lambda_svc", "_poll_sqs", ()),
     Seam("ministack.services.lambda_svc", "_esms"),
     Seam("ministack.services.lambda_svc", "_esm_inflight"),
-    Seam("ministack.services.lambda_svc", "_get_func_record_for_qualifier", ("name", "qualifier")),
     Seam("ministack.services.sqs", "_HANDLERS"),
     Seam("ministack.services.sqs", "_delete_messages_for_esm", ("queue_url", "receipt_handles")),
     Seam("ministack.services.lambda_svc", "_execute_function", ("func", "event")),
@@ -59,10 +53,10 @@ SEAMS = (
 )
 
 PAYLOAD_LIMIT = 6 * 1024 * 1024  # bytes of a synchronous invocation; Lambda quotas
-# What a record of the event adds to its body: ids, a receipt handle of about 350 characters, attributes, ARN, names.
+# Size of an event's record without the body: ids, a receipt handle of about 350 characters, attributes, ARN, names.
 RECORD_OVERHEAD = 850
 
-# Looking through a queue costs time in proportion to its length, and every SendMessage wakes the poller.
+# Searching a queue takes time in proportion to its length, and every SendMessage wakes the poller.
 _LOOK_AGAIN_AFTER = 200
 _IN_FLIGHT = 10**9  # seconds; until the invocation ends
 _POLLER_ACTIONS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
@@ -70,11 +64,11 @@ _POLLER_ACTIONS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttri
 
 @dataclass(slots=True)
 class _Window:
-    """A batch being gathered.
+    """A batch that is being gathered.
 
     Attributes:
-        closes_at: when the batch is taken however small it is (`time.time()`).
-        looked_at_length: the queue's length when it was last looked through.
+        closes_at: when the batch is sent regardless of its size (`time.time()`).
+        looked_at_length: the queue's length when it was last searched.
     """
 
     closes_at: float
@@ -82,7 +76,7 @@ class _Window:
 
 
 _windows: dict[str, _Window] = {}
-# Receipt handle of a message in the hands of a running function -> when it is to come back, if that was changed.
+# Receipt handle of a message that a running function has -> when it becomes visible again, if that was changed.
 _changed: dict[str, float | None] = {}
 _log = logging.getLogger("gatehouse.batching")
 
@@ -112,7 +106,7 @@ def _run_batch(
     queue_url: str,
     queue_name: str,
 ) -> None:
-    """Invoke the function with a batch, delete what it handled, and let the rest come back."""
+    """Invoke the function with a batch, delete the handled messages, and make the others visible again."""
     received_at = time.time()
     handles = {message["id"]: message["receipt_handle"] for message in batch}
     failed = set(handles)
@@ -137,7 +131,7 @@ def _reports_failures(mapping: Mapping[str, Any]) -> bool:
 
 
 def _failures(response: Any, batch: set[str]) -> set[str]:
-    """The messages that a partial batch response lets come back: all, if it is not one."""
+    """The messages that a partial batch response reports as failed; all of them if it is not such a response."""
     if response is None:
         return set()
     if not isinstance(response, dict):
@@ -173,7 +167,7 @@ def _receive(queue_url: str, max_number: int) -> list[dict[str, Any]]:
         if count and not full and seconds:
             if window is None:
                 _windows[queue_url] = _Window(closes_at=now + seconds, looked_at_length=length)
-                _wake_after(seconds)
+                pollers.wake_after(seconds)
                 return []
             if now < window.closes_at:
                 window.looked_at_length = length
@@ -186,7 +180,7 @@ def _receive(queue_url: str, max_number: int) -> list[dict[str, Any]]:
 
 
 def _visible(messages: Sequence[Mapping[str, Any]], max_number: int, now: float) -> tuple[int, bool]:
-    """How many messages the next batch has, and whether it can have no more."""
+    """The number of messages in the next batch, and whether it is full."""
     count = size = 0
     for message in messages:
         if message.get("visible_at", 0) > now:
@@ -213,28 +207,23 @@ def _mapping(queue_arn: str) -> dict[str, Any] | None:
 
 
 def _may_poll(mapping: Mapping[str, Any]) -> bool:
-    """Whether the function's role may read the queue. If not, the mapping says so, as `get_event_source_mapping`."""
-    if not app.AUTH:
-        return True
-    _, configuration = lambda_svc._get_func_record_for_qualifier(mapping["FunctionName"], mapping.get("Qualifier"))
-    access_key = authorization.role_access_key(configuration["Role"])
-    for action in _POLLER_ACTIONS:
-        if authorization.denial(access_key, action, mapping["EventSourceArn"]):
-            lambda_svc._esms[mapping["UUID"]]["LastProcessingResult"] = (
-                "PROBLEM: The function's execution role does not have permissions to call "
-                f"{action.removeprefix('sqs:')} on SQS"
-            )
-            return False
-    return True
+    """Whether the function's role can read the queue. If not, the mapping's last result says so."""
+    denied = pollers.denied_action(mapping, _POLLER_ACTIONS, mapping["EventSourceArn"])
+    if denied:
+        lambda_svc._esms[mapping["UUID"]]["LastProcessingResult"] = (
+            "PROBLEM: The function's execution role does not have permissions to call "
+            f"{denied.removeprefix('sqs:')} on SQS"
+        )
+    return denied is None
 
 
 def _release(queue_url: str, batch: Sequence[dict[str, Any]], handles: Mapping[str, str], received_at: float) -> None:
-    """Give the messages of an ended invocation that are still in the queue their visibility timeout."""
+    """Set the visibility timeout of an ended invocation's messages that are still in the queue."""
     with sqs._queues_lock:
         changed = {handle: _changed.pop(handle, None) for handle in handles.values()}
         try:
             queue = sqs._get_q(queue_url)
-        except sqs._Err:  # deleted meanwhile
+        except sqs._Err:  # deleted in the meantime
             return
         timeout = clock.scaled(int(queue["attributes"].get("VisibilityTimeout", "30")))
         now = time.time()
@@ -245,20 +234,13 @@ def _release(queue_url: str, batch: Sequence[dict[str, Any]], handles: Mapping[s
                 message["visible_at"] = max(now, received_at + timeout if asked is None else asked)
                 come_back_at.add(message["visible_at"])
     for visible_at in come_back_at:
-        _wake_after(visible_at - now)
+        pollers.wake_after(visible_at - now)
 
 
 def _kept_invisible(change: dict[str, Any]) -> dict[str, Any]:
-    """A change of a message's visibility as it is made: one of a running function waits for the function's end."""
+    """Adjust a change of a message's visibility: if a running function has the message, it applies after the run."""
     handle = change.get("ReceiptHandle")
     if handle not in _changed:
         return change
     _changed[handle] = time.time() + clock.scaled(int(change.get("VisibilityTimeout", 30)))
     return {**change, "VisibilityTimeout": _IN_FLIGHT}
-
-
-def _wake_after(seconds: float) -> None:
-    """Let the poller look at its queues then."""
-    timer = Timer(seconds + 0.01, contextvars.copy_context().run, args=(esm_wake.set,))
-    timer.daemon = True
-    timer.start()

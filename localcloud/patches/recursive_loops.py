@@ -1,23 +1,23 @@
-"""Recursive loops are stopped, through whichever services they go.
+"""Recursive loops are stopped, whichever services they go through.
 
-AWS: Lambda counts how often a chain of requests through Lambda, SQS and SNS has invoked each function. The count is in
-the trace header: a function gets it as `_X_AMZN_TRACE_ID`, AWS's SDKs put it on each request, SQS keeps it as the
-message's `AWSTraceHeader`, and SNS hands it on. After about 16 invocations the next one is refused, unless the function
-has `RecursiveLoop: Allow`: the caller gets RecursiveInvocationException, the handler never runs, a queue's message
-stays, is offered again, and ends in the dead-letter queue if there is one; the metric RecursiveInvocationsDropped
-counts it (Lambda Developer Guide, invocation-recursion.html; AWS Compute Blog, "Detecting and stopping recursive loops
-in AWS Lambda functions"). A batch of messages of several chains is not documented.
-ministack 1.5.33: counts calls of Invoke from function to function, whichever they are, in a header of its own, and
-nothing through SQS and SNS. A template's `RecursiveLoop` is ignored.
+AWS: Lambda counts how many times a chain of requests through Lambda, SQS and SNS has invoked each function. The count
+is in the trace header: a function gets it as `_X_AMZN_TRACE_ID`, AWS's SDKs add it to each request, SQS stores it as
+the message's `AWSTraceHeader`, and SNS passes it on. After about 16 invocations the next one is refused, unless the
+function has `RecursiveLoop: Allow`: the caller gets RecursiveInvocationException, the handler does not run, a queue's
+message stays, is delivered again, and ends in the dead-letter queue if there is one; the metric
+RecursiveInvocationsDropped counts it (Lambda Developer Guide, invocation-recursion.html; AWS Compute Blog, "Detecting
+and stopping recursive loops in AWS Lambda functions"). A batch with messages from several chains is not documented.
+ministack 1.5.33: counts only Invoke calls from function to function, regardless of which functions, in its own header,
+and nothing through SQS and SNS. A template's `RecursiveLoop` is ignored.
 
-The header's count is `Lineage=a87bd80c:1|68fd508a:5`: a hash of each function and its invocations, as the X-Ray
-Developer Guide had it (xray-concepts.html); what the numbers of today's `25:a87bd80c:1` stand for is not documented. A
-batch has the highest count of its messages.
+The header's count is `Lineage=a87bd80c:1|68fd508a:5`: a hash of each function and its invocations, as documented
+earlier in the X-Ray Developer Guide (xray-concepts.html); the meaning of the numbers in today's `25:a87bd80c:1` is not
+documented. A batch has the highest count of its messages.
 
-Wraps the entries of Lambda, SQS and SNS in `app.SERVICE_HANDLERS`, `lambda_svc._execute_function_dispatch`, where every
-invocation comes by once, `lambda_svc._recursive_loop_drop`, which goes on to refuse and count, and what gives a message
-of SQS its attributes. Replaces `lambda_svc._xray_trace_id_for_invocation`. Wraps `create` and `update` of functions in
-`provisioners._RESOURCE_HANDLERS`.
+Wraps the entries of Lambda, SQS and SNS in `app.SERVICE_HANDLERS`, `lambda_svc._execute_function_dispatch`, which every
+invocation passes once, `lambda_svc._recursive_loop_drop`, which still refuses and counts, and the functions that set an
+SQS message's attributes. Replaces `lambda_svc._xray_trace_id_for_invocation`. Wraps `create` and `update` of functions
+in `provisioners._RESOURCE_HANDLERS`.
 """
 
 import hashlib
@@ -60,10 +60,10 @@ _COUNT = re.compile(r"([0-9a-f]{8}):(\d{1,9})")
 
 _Handler = Callable[[str, str, dict[str, str], Any, Any], Awaitable[tuple[int, dict[str, str], Any]]]
 
-#: The trace header of the request that is answered, or of the invocation that runs. ministack's threads inherit it.
+#: The trace header of the current request or invocation. ministack's threads inherit it.
 _trace: ContextVar[str] = ContextVar("gatehouse_trace", default="")
 
-#: Whether the request that is answered only asks for an invocation, and is accepted before Lambda looks at the chain.
+#: Whether the current request is an asynchronous invocation, which is accepted before Lambda checks the chain.
 _is_accepted: ContextVar[bool] = ContextVar("gatehouse_is_accepted", default=False)
 
 
@@ -73,7 +73,7 @@ class _Chain:
 
     Attributes:
         trace: its trace header without the counts; empty if it has none yet.
-        invocations: how often it has invoked each function, by the function's hash.
+        invocations: how many times it has invoked each function, by the function's hash.
     """
 
     trace: str
@@ -81,7 +81,7 @@ class _Chain:
 
     @classmethod
     def of(cls, headers: Iterable[str]) -> "_Chain":
-        """Read trace headers of any form; those of a batch are one chain."""
+        """Read trace headers in any format; those of a batch form one chain."""
         trace = ""
         invocations: dict[str, int] = {}
         for header in headers:
@@ -94,21 +94,21 @@ class _Chain:
         return cls(trace, invocations)
 
     def invoking(self, function: str) -> "_Chain":
-        """The chain with one invocation of a function more."""
+        """The chain with one more invocation of a function."""
         return _Chain(self.trace, {**self.invocations, _hash_of(function): self.invocations_of(function) + 1})
 
     def invocations_of(self, function: str) -> int:
-        """How often it has invoked a function."""
+        """How many times it has invoked a function."""
         return self.invocations.get(_hash_of(function), 0)
 
     def header(self, otherwise: str) -> str:
-        """The trace header with the counts in it, `otherwise` and the counts if there was none."""
+        """The trace header with the counts; `otherwise` with the counts if there was none."""
         lineage = "|".join(f"{function}:{count}" for function, count in self.invocations.items())
         return f"{self.trace or otherwise};{_LINEAGE}={lineage}"
 
 
 def install() -> None:
-    """Count invocations as Lambda does, and refuse those of a loop."""
+    """Count invocations as Lambda does, and refuse those in a loop."""
     check(SEAMS)
     for service in ("lambda", "sqs", "sns"):
         app.SERVICE_HANDLERS[service] = partial(_handle, app.SERVICE_HANDLERS[service])
@@ -155,7 +155,7 @@ def _refuse_loops() -> None:
             _trace.reset(token)
 
     def _begun_trace(config: Mapping[str, Any]) -> str:
-        """A new trace header; of a function without tracing its root alone."""
+        """A new trace header; for a function without tracing, only its root."""
         return str(new_trace(config) or new_trace({"TracingConfig": {"Mode": "Active"}}).partition(";")[0])
 
     def trace_of_invocation(config: Mapping[str, Any], inbound_trace_header: str | None = None) -> str:
@@ -175,7 +175,7 @@ def _keep_traces_of_messages() -> None:
         return _with_trace(attributes)
 
     def complete_with_trace(m: dict[str, Any]) -> None:
-        is_new = "sys" not in m  # as SNS puts it into a queue
+        is_new = "sys" not in m  # sent by SNS
         complete(m)
         if is_new:
             m["sys"] = _with_trace(m["sys"])
@@ -185,13 +185,13 @@ def _keep_traces_of_messages() -> None:
 
 
 def _with_trace(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """A message's attributes with the request's trace header, unless its sender gave it another."""
+    """A message's attributes with the request's trace header, unless its sender set one."""
     trace = _trace.get()
     return {**({_ATTRIBUTE: trace} if trace else {}), **attributes}
 
 
 def _traces_of_messages(event: Any) -> list[str]:
-    """The trace headers of an event's messages, if it is a batch of a queue."""
+    """The trace headers of an event's messages, if it is a batch from a queue."""
     records = event.get("Records") if isinstance(event, dict) else None
     if not isinstance(records, list):
         return []
@@ -230,5 +230,5 @@ def _set(function: str, properties: Mapping[str, Any]) -> None:
 
 
 def _hash_of(function: str) -> str:
-    """A function's digits in the header, made of its name, account and Region."""
+    """A function's hash in the header, from its name, account and Region."""
     return hashlib.sha256(lambda_svc._func_arn(function).encode()).hexdigest()[:8]

@@ -1,11 +1,11 @@
-"""Our Rekognition becomes a service of the local cloud.
+"""Registers our Rekognition as a service of the local cloud.
 
-AWS: Rekognition speaks JSON 1.1 with the target prefix `RekognitionService`; its errors in Step Functions are named
+AWS: Rekognition uses JSON 1.1 with the target prefix `RekognitionService`; its errors in Step Functions are named
 `Rekognition.<Name>Exception`.
 ministack 1.5.33: has no Rekognition.
 
-Adds an entry to `router.SERVICE_PATTERNS` (else the first request would look through every service botocore knows,
-for seconds, on the event loop), and entries to `app.SERVICE_REGISTRY`, `SERVICE_HANDLERS`, `_state_map` and
+Adds an entry to `router.SERVICE_PATTERNS` (otherwise the first request would search all of botocore's services for
+seconds, on the event loop), and entries to `app.SERVICE_REGISTRY`, `SERVICE_HANDLERS`, `_state_map` and
 `_loaded_modules`, `iam_actions.SERVICE_TO_IAM_NAMESPACE` (callers need `rekognition:*` actions),
 `stepfunctions._AWS_SDK_SERVICE_MAP` and `_AWS_SDK_ERROR_PREFIX` (`aws-sdk:rekognition:*` tasks).
 """
@@ -21,6 +21,7 @@ from localcloud.patches.caller_storage import SEAMS as STORAGE_SEAMS
 from localcloud.patches.caller_storage import CallerStorage, caller_of
 from localcloud.patches.seam import Seam, check
 from localcloud.rekognition import service
+from localcloud.rekognition.analyzer_choice import chosen_model
 from localcloud.rekognition.settings import RekognitionSettings
 
 SEAMS = (
@@ -40,8 +41,9 @@ SEAMS = (
 def install() -> None:
     """Register Rekognition, reading and writing S3 with its caller's permissions."""
     check(SEAMS)
-    service.configure(CallerStorage(), caller_of, RekognitionSettings.from_environment(os.environ))
-    # ministack finds a service's module, for its state and its reset, under its own package.
+    settings = RekognitionSettings.from_environment(os.environ)
+    service.configure(CallerStorage(), caller_of, settings, chosen_model(os.environ))
+    # For its state and its reset, ministack looks for a service's module in its own package.
     sys.modules["ministack.services.rekognition"] = service
     app._loaded_modules["rekognition"] = service
     app.SERVICE_REGISTRY["rekognition"] = {"module": "rekognition"}

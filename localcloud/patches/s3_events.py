@@ -1,9 +1,9 @@
-"""S3's events on EventBridge have AWS's shape, and do not hold uploads up.
+"""S3's events on EventBridge have the same structure as on AWS, and do not delay uploads.
 
-AWS: `detail.object` carries `version-id` where the bucket is versioned, `detail` has no `event-version`, and the
+AWS: `detail.object` contains `version-id` if the bucket is versioned, `detail` has no `event-version`, and the
 envelope's `time` is in whole seconds (S3 User Guide, "Amazon S3 event message structure for EventBridge").
-ministack 1.5.33: leaves the version out, adds `event-version: 1.0`, and gives `time` with milliseconds. The rest is
-as on AWS: the key is raw, the sequencer grows per object, `reason` names the API. It also starts a thread per event
+ministack 1.5.33: omits the version, adds `event-version: 1.0`, and writes `time` with milliseconds. The rest is as on
+AWS: the key is not encoded, the sequencer grows per object, `reason` names the API. It also starts a thread per event
 and waits for it to begin, which takes a third of the time of an upload.
 
 Replaces `s3._fire_s3_event_async`, and wraps `eventbridge._dispatch_event` to correct the event.
@@ -32,13 +32,13 @@ SEAMS = (
     Seam("ministack.services.eventbridge", "_dispatch_event", ("event", "view")),
 )
 
-# Deliveries wait for each other only on Python's own lock; several keep one slow target from stopping all.
+# Several threads, so that one slow target does not stop all deliveries. They share only Python's own lock.
 _deliveries = ThreadPoolExecutor(4, "s3-events")
 _version: contextvars.ContextVar[str | None] = contextvars.ContextVar("gatehouse_event_version", default=None)
 
 
 def install() -> None:
-    """Give S3's events on EventBridge AWS's shape."""
+    """Correct the structure of S3's events on EventBridge."""
     check(SEAMS)
     dispatch = eventbridge._dispatch_event
 

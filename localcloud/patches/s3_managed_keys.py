@@ -1,7 +1,7 @@
-"""An upload may ask for encryption with KMS without naming a key.
+"""An upload can request encryption with KMS without naming a key.
 
-AWS: `aws:kms` and `aws:kms:dsse` without a key id use the AWS managed key `aws/s3`, in a request as in the default of a
-bucket, and the answers name its ARN (S3 User Guide, UsingKMSEncryption.html and UsingDSSEncryption.html).
+AWS: `aws:kms` and `aws:kms:dsse` without a key id use the AWS managed key `aws/s3`, both in a request and in a bucket's
+default, and the answers contain its ARN (S3 User Guide, UsingKMSEncryption.html and UsingDSSEncryption.html).
 ministack 1.5.33: refuses `aws:kms` without a key id, and `aws:kms:dsse` always.
 
 Wraps `_resolve_sse_write_headers`.
@@ -25,19 +25,19 @@ _ALGORITHM = "x-amz-server-side-encryption"
 _KEY = "x-amz-server-side-encryption-aws-kms-key-id"
 _KMS, _DOUBLE = "aws:kms", "aws:kms:dsse"
 
-#: The managed key has a UUID of its own in each account; this is the local one's.
+#: The managed key has a different UUID in each account; this is the local one.
 _KEY_ID = "5f3a1e0c-0000-4000-8000-000000000053"
 
 
 def install() -> None:
-    """Take the managed key where none is named."""
+    """Use the managed key if none is named."""
     check(SEAMS)
     resolve = s3._resolve_sse_write_headers
 
     def resolve_sse_write_headers(headers: Mapping[str, str], bucket_name: str) -> Any:
         asked = headers.get(_ALGORITHM, "")
         if asked in (_KMS, _DOUBLE):
-            # Everything but the number of layers is the same, and ministack knows the single one.
+            # Only the number of layers differs, and ministack supports a single one.
             headers = {**headers, _ALGORITHM: _KMS, _KEY: headers.get(_KEY) or _managed_key()}
         kept, error = resolve(headers, bucket_name)
         if kept and kept.get(_ALGORITHM) in (_KMS, _DOUBLE):

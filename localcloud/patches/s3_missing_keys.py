@@ -1,8 +1,8 @@
-"""A missing key looks forbidden to those who may not list the bucket.
+"""A missing key looks forbidden to callers that can't list the bucket.
 
-AWS: GetObject and HeadObject of a key that does not exist answer 404 to a caller with `s3:ListBucket`, and 403 to one
-without (API reference, GetObject, "Permissions").
-ministack 1.5.33: answers 404 to both.
+AWS: GetObject and HeadObject of a key that does not exist return 404 to a caller with `s3:ListBucket`, and 403 to one
+without it (API reference, GetObject, "Permissions").
+ministack 1.5.33: returns 404 to both.
 
 Wraps the entry `s3` of `app.SERVICE_HANDLERS`.
 """

@@ -1,8 +1,8 @@
-"""A listing of versions encodes what XML can't carry, if the client asks for it.
+"""A listing of versions encodes characters that XML can't contain, if the client requests it.
 
 AWS: with `encoding-type=url`, which botocore always sends, ListObjectVersions encodes Delimiter, KeyMarker, Prefix,
 NextKeyMarker and Key, and says so in EncodingType (API reference, ListObjectVersions).
-ministack 1.5.33: ignores the parameter, so that one key with a control character makes an answer that is no XML.
+ministack 1.5.33: ignores the parameter, so that a key with a control character makes the answer invalid XML.
 
 Wraps `_list_object_versions` and `_xml_body`.
 """

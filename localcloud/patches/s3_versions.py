@@ -1,10 +1,10 @@
-"""Objects without a version of their own are served as version `null`, and a version can be read in part.
+"""Objects without a version id are served as version `null`, and a version can be read in part.
 
-AWS: in a bucket whose versioning is enabled or suspended, GetObject and HeadObject say `x-amz-version-id: null` of an
-object that was stored before versioning or while it is suspended; in one that never had versioning they say nothing (S3
-User Guide, versioning-workflows.html). PutObject says nothing of it while versioning is suspended (API reference,
-PutObject, sample "Versioning suspended"). A `Range` counts for a version named by its id as for the current one.
-ministack 1.5.33: never names the null version, and answers with the whole of a version that was named by its id.
+AWS: in a bucket whose versioning is enabled or suspended, GetObject and HeadObject return `x-amz-version-id: null` for
+an object that was stored before versioning or while it is suspended; in a bucket that never had versioning they omit it
+(S3 User Guide, versioning-workflows.html). PutObject omits it while versioning is suspended (API reference, PutObject,
+sample "Versioning suspended"). A `Range` also works for a version named by its id.
+ministack 1.5.33: never returns the null version, and ignores a `Range` for a version named by its id.
 
 Wraps the entry `s3` of `app.SERVICE_HANDLERS`.
 """
@@ -25,13 +25,13 @@ SEAMS = (
     Seam("ministack.services.s3", "_xml_body", ("root",)),
 )
 
-#: What GetObject and HeadObject may have in their query; anything else asks for something beside the object.
+#: The query parameters of GetObject and HeadObject; any other one requests something else than the object.
 _OF_THE_OBJECT = frozenset({"x-id", "versionId", "partNumber"})
 _READ = frozenset({200, 206})
 
 
 def install() -> None:
-    """Name null versions, and give parts of versions."""
+    """Return null versions, and parts of versions."""
     check(SEAMS)
     handle = app.SERVICE_HANDLERS["s3"]
 
@@ -54,13 +54,13 @@ def install() -> None:
 
 
 def _part(bucket: str, key: str, answered: dict[str, str], content: bytes, wanted: str) -> tuple[int, Any, bytes]:
-    """The answer to a request for a range, in place of the one with the whole; see `s3._get_object`."""
+    """The answer to a request for a range, instead of the one with the whole object; see `s3._get_object`."""
     found = s3._parse_range(wanted, len(content))
     if found is None:
         headers = {"Content-Type": "application/xml", "Content-Range": f"bytes */{len(content)}"}
         return 416, headers, s3._xml_body(s3._range_error_xml(bucket, key))
     start, end = found
-    # A checksum of the whole would not fit the part.
+    # A checksum of the whole object would not match the part.
     kept = {name: value for name, value in answered.items() if not name.lower().startswith("x-amz-checksum-")}
     part = content[start : end + 1]
     kept |= {"Content-Length": str(len(part)), "Content-Range": f"bytes {start}-{end}/{len(content)}"}

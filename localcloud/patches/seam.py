@@ -1,7 +1,7 @@
-"""The places inside ministack that a patch holds on to.
+"""The places inside ministack that a patch depends on.
 
 A patch declares them as data. `check` compares them with the installed ministack before anything is replaced, so a
-version that moved one is refused with a sentence that names it, instead of running with half of the patches.
+version in which one has changed is refused with an error that names it, instead of running with half of the patches.
 """
 
 import importlib
@@ -53,7 +53,7 @@ def check(seams: Iterable[Seam]) -> None:
     """Compare the seams with the installed ministack.
 
     Raises:
-        SeamMovedError: a name is gone, or a function's parameters are others.
+        SeamMovedError: a name does not exist, or a function's parameters differ.
     """
     for seam in seams:
         found = seam.resolve()

@@ -1,8 +1,8 @@
 """Loopback counts as TLS.
 
 AWS: `aws:SecureTransport` is true for a request over HTTPS; bucket, queue and topic policies deny the others.
-ministack 1.5.33: the key is true only behind TLS, so a policy with that statement locks everybody out of a plain
-HTTP endpoint. Requests to 127.0.0.1 leave the machine no more than TLS would let them.
+ministack 1.5.33: the key is true only with TLS, so a policy with that statement denies all requests to a plain HTTP
+endpoint. Requests to 127.0.0.1 do not leave the machine, so they need no TLS.
 
 Replaces `ministack.app.pin_request_origin`.
 """

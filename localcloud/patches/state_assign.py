@@ -1,8 +1,8 @@
 """The variables of one `Assign` are evaluated together.
 
-AWS: an `Assign` sees the variables as they were when the state was entered; what it assigns is seen from the next state
-on (Step Functions Developer Guide, workflow-variables.html).
-ministack 1.5.33: assigns one after the other, so that an expression sees what was assigned before it.
+AWS: an `Assign` uses the values from when the state was entered; the new values are visible from the next state on
+(Step Functions Developer Guide, workflow-variables.html).
+ministack 1.5.33: assigns one after the other, so that an expression sees the values assigned before it.
 
 Replaces `stepfunctions._apply_state_assign`.
 """

@@ -1,11 +1,11 @@
 """`aws-sdk` tasks of SQS and S3 follow the services' models.
 
-AWS: arguments and results of a task have the names and types of the API, in PascalCase: a list of names is passed on as
-one, numbers are numbers.
-ministack 1.5.33: calls SQS by its old XML protocol with list arguments under names that SQS does not read, so
-getQueueAttributes answers with every attribute; the numbers of S3's XML come back as text.
+AWS: arguments and results of a task have the names and types of the API, in PascalCase: a list of names stays a list,
+and numbers are numbers.
+ministack 1.5.33: calls SQS with its old XML protocol and list arguments under names that SQS ignores, so
+getQueueAttributes returns every attribute; the numbers in S3's XML are returned as text.
 
-Changes the entry `sqs` of `stepfunctions._AWS_SDK_SERVICE_MAP` to the JSON protocol, which SQS speaks too, and wraps
+Changes the entry `sqs` of `stepfunctions._AWS_SDK_SERVICE_MAP` to the JSON protocol, which SQS also supports, and wraps
 `stepfunctions._dispatch_aws_sdk_rest_xml`.
 """
 
@@ -44,7 +44,7 @@ def install() -> None:
 
 
 def _typed(value: Any, shape: Shape) -> Any:
-    """A value with text made a number where the model says so."""
+    """A value with text converted to numbers according to the model."""
     if isinstance(shape, StructureShape) and isinstance(value, dict):
         members = shape.members
         return {name: _typed(one, members[name]) if name in members else one for name, one in value.items()}

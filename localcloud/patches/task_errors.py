@@ -1,7 +1,7 @@
-"""Errors of `aws-sdk` tasks have the names Step Functions gives them.
+"""Errors of `aws-sdk` tasks have the same names as in Step Functions.
 
 AWS: "<Prefix>.<ErrorName>" and always with the suffix `Exception`, even if the API's error has none
-(`Rekognition.InternalServerErrorException`); an error the service's model does not know has the name of the SDK's base
+(`Rekognition.InternalServerErrorException`); an error that is not in the service's model has the name of the SDK's base
 class (`Rekognition.RekognitionException`). The latter is inferred from the SDKs, not documented.
 ministack 1.5.33: passes the error code of the response on.
 
@@ -49,7 +49,7 @@ def _modeled_errors(service_name: str) -> frozenset[str]:
         return frozenset()
     model = _service_model(integration.get("service_key", service_name))
     shapes = () if model is None else model.error_shapes
-    # SQS's codes of the XML protocol differ from the names, which its JSON protocol answers with.
+    # SQS's codes in the XML protocol differ from the names, which its JSON protocol returns.
     errors = frozenset(name for shape in shapes for name in (shape.error_code, shape.name))
-    # Of all operations of S3 only UpdateObjectEncryption models it; the others answer with the base class.
+    # Only S3's operation UpdateObjectEncryption models it; the others return the base class.
     return errors - {"AccessDenied"}

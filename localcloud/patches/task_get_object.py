@@ -91,7 +91,7 @@ def failure(bucket: str, status: int, body: bytes) -> tuple[str, str]:
     code, message = document.findtext("Code", "S3"), document.findtext("Message", "")
     role = current_role()
     if code == "NoSuchKey" and role:
-        # S3 tells a missing key from a forbidden one only to those who may list the bucket.
+        # S3 distinguishes a missing key from a forbidden one only for callers that can list the bucket.
         access_key = authorization.role_access_key(role)
         refused = authorization.denial(access_key, "s3:ListBucket", f"arn:aws:s3:::{bucket}")
         if refused:

@@ -1,12 +1,12 @@
 """Step Functions tasks act as the state machine's role.
 
-AWS: every call of a task is made with the execution role's permissions. A refusal has the name of the SDK's exception:
-`<Prefix>.AccessDeniedException` where the service's model has one, else the SDK's base class (`S3.S3Exception`,
-`DynamoDb.DynamoDbException`). The optimized Lambda integration says `Lambda.AWSLambdaException`.
+AWS: every call of a task is made with the execution role's permissions. A denial has the name of the SDK's exception:
+`<Prefix>.AccessDeniedException` if the service's model has one, or else the SDK's base class (`S3.S3Exception`,
+`DynamoDb.DynamoDbException`). The optimized Lambda integration returns `Lambda.AWSLambdaException`.
 ministack 1.5.33: calls the services inside the process, with no identity and no check.
 
-Wraps `stepfunctions._invoke_resource`, which tasks with a token come through, too (`task_tokens`). Checked are
-`aws-sdk` tasks and the optimized integrations of Lambda, SQS, SNS and DynamoDB; other optimized ones are not.
+Wraps `stepfunctions._invoke_resource`, which tasks with a token also go through (`task_tokens`). `aws-sdk` tasks and
+the optimized integrations of Lambda, SQS, SNS and DynamoDB are checked; other optimized ones are not.
 """
 
 import json
@@ -49,7 +49,7 @@ _OPTIMIZED = "arn:aws:states:::"
 
 @dataclass(frozen=True, slots=True)
 class TaskCall:
-    """A call of a task: the permission it needs, and the error's name when it lacks it."""
+    """A call of a task: the required permission, and the error's name if it is missing."""
 
     action: str
     resource: str
@@ -81,7 +81,7 @@ def _authorize(resource: str, arguments: Any) -> None:
 
 
 def calls(resource: str, arguments: Mapping[str, Any]) -> list[TaskCall]:
-    """What a task with this `Resource` and these `Arguments` calls."""
+    """The calls of a task with this `Resource` and these `Arguments`."""
     resource = resource.removesuffix(".waitForTaskToken").removesuffix(".sync")
     if resource.startswith(f"{_OPTIMIZED}aws-sdk:"):
         service, operation = resource.removeprefix(f"{_OPTIMIZED}aws-sdk:").split(":")[:2]
@@ -118,7 +118,7 @@ def _sdk_calls(sdk_name: str, operation: str, arguments: Mapping[str, Any]) -> l
     account, region = get_account_id(), get_region()
     method, path, query = "POST", "/", {name: [value] for name, value in arguments.items() if isinstance(value, str)}
     action = f"{iam_actions.SERVICE_TO_IAM_NAMESPACE.get(service, service)}:{operation}"
-    # As the service would get them: what it is called on is named differently in a task (StateMachineArn).
+    # As the service would get them: in a task, the resource is named differently (StateMachineArn).
     body = json.dumps(stepfunctions._sdk_json_params(integration, service, operation, arguments)).encode()
     if service == "s3":
         # S3 authorizes by the request's shape: HeadObject needs s3:GetObject, a version s3:GetObjectVersion.

@@ -1,9 +1,9 @@
-"""A task's result can be padded, which an armed fault asks for.
+"""A task's result can be padded, for armed faults.
 
-AWS: how much a service answers is its own affair, and may change. What comes of too much: see `task_results`.
-ministack 1.5.33: answers with what it has.
+AWS: the size of a service's answers is not specified, and may change. `task_results` describes the limit.
+ministack 1.5.33: never pads answers.
 
-Wraps `stepfunctions._invoke_resource`, inside of `task_results`: the limit that holds forevery result has to see it.
+Wraps `stepfunctions._invoke_resource`, inside of `task_results`, so that the limit for results applies to it.
 """
 
 import contextlib
@@ -24,13 +24,13 @@ _size: contextvars.ContextVar[int] = contextvars.ContextVar("gatehouse_task_padd
 
 
 def install() -> None:
-    """Pad the results that are to be padded."""
+    """Pad results on request."""
     check(SEAMS)
     invoke = stepfunctions._invoke_resource
 
     def invoke_resource(resource: str, input_data: Any) -> Any:
         size = _size.get()
-        _size.set(0)  # an execution that the task starts has results of its own
+        _size.set(0)  # an execution that the task starts is not padded
         result = invoke(resource, input_data)
         return padded(result, size) if size else result
 
@@ -39,7 +39,7 @@ def install() -> None:
 
 @contextlib.contextmanager
 def padded_to(size: int) -> Iterator[None]:
-    """While the block runs, the result of the task that is called has at least so many bytes."""
+    """While the block runs, the result of the called task has at least this number of bytes."""
     token = _size.set(size)
     try:
         yield
@@ -48,7 +48,7 @@ def padded_to(size: int) -> Iterator[None]:
 
 
 def padded(result: Any, size: int) -> Any:
-    """A result with one member more, so that its JSON has `size` bytes; or more, if it had as many already."""
+    """A result with an additional member, so that its JSON has `size` bytes, or more if it was already that large."""
     members = result if isinstance(result, dict) else {"Result": result}
     bare = json.dumps({**members, _MEMBER: ""}, ensure_ascii=False)
     return {**members, _MEMBER: "x" * (size - len(bare.encode()))}

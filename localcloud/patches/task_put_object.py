@@ -1,7 +1,7 @@
 """`aws-sdk:s3:putObject` tasks.
 
-AWS: writes `Body` as JSON, a string too: with quotes around it and its line breaks escaped (seen in public reports, not
-documented). So a task can write a JSON document, but no JSON Lines. The result has the headers as fields.
+AWS: writes `Body` as JSON, even a string: with quotes around it and escaped line breaks (seen in public reports, not
+documented). So a task can write a JSON document, but not JSON Lines. The result has the headers as fields.
 ministack 1.5.33: does not implement it.
 
 Adds `PutObject` to `stepfunctions._S3_OP_SPECS`, which also names the permission it needs, and wraps

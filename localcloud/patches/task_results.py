@@ -1,4 +1,4 @@
-"""A task's result has a limit of its own, whatever the state makes of it.
+"""A task's result has its own size limit, regardless of how the state uses it.
 
 AWS: a result above 262,144 bytes ends the execution with `States.DataLimitExceeded`, before any part of it is selected
 (Step Functions Developer Guide, concepts-error-handling.html).

@@ -1,11 +1,11 @@
-"""Retry pauses of Step Functions follow the whole retrier.
+"""Retry pauses of Step Functions use all fields of the retrier.
 
 AWS: the n-th pause is IntervalSeconds * BackoffRate^n, at most MaxDelaySeconds; with `JitterStrategy: FULL` it is
 random between 0 and that. `States.ALL` does not match `States.DataLimitExceeded` and `States.Runtime`.
-ministack 1.5.33: knows neither MaxDelaySeconds nor JitterStrategy, caps every pause at 60 s, and matches everything.
+ministack 1.5.33: supports neither MaxDelaySeconds nor JitterStrategy, caps every pause at 60 s, and matches everything.
 
-Replaces `stepfunctions._find_matching_retrier` and `_error_matches`. ministack asks for the retrier and then pauses
-itself: the replacement has made the pause when it hands the retrier out, and takes the interval out of it.
+Replaces `stepfunctions._find_matching_retrier` and `_error_matches`. ministack gets the retrier and then pauses itself:
+the replacement pauses before it returns the retrier, and sets its interval to zero.
 """
 
 import random
@@ -26,7 +26,7 @@ _UNCATCHABLE = ("States.DataLimitExceeded", "States.Runtime")
 
 
 def install() -> None:
-    """Retry as retriers say."""
+    """Retry as the retriers specify."""
     check(SEAMS)
     find = stepfunctions._find_matching_retrier
     matches = stepfunctions._error_matches
@@ -50,7 +50,7 @@ def install() -> None:
 
 
 def _delay(retrier: Mapping[str, Any], retries: int) -> float:
-    """The pause before the next attempt, in seconds of AWS."""
+    """The pause before the next attempt, in AWS's seconds."""
     delay = float(retrier.get("IntervalSeconds", 1) * retrier.get("BackoffRate", 2.0) ** retries)
     delay = min(delay, retrier.get("MaxDelaySeconds", delay))
     return random.uniform(0, delay) if retrier.get("JitterStrategy") == "FULL" else delay  # noqa: S311

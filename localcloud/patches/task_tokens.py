@@ -1,27 +1,26 @@
-"""Task tokens: their life, their clocks, and what SendTask* answers.
+"""Task tokens: their lifetime, their timeouts, and the answers of SendTask*.
 
 AWS: a `.waitForTaskToken` task waits for SendTaskSuccess or SendTaskFailure, at most `TimeoutSeconds`
 (`States.Timeout`) and at most `HeartbeatSeconds` since it began or since the last SendTaskHeartbeat
 (`States.HeartbeatTimeout`; the description of `States.Timeout` covers it too, so either name in `ErrorEquals`
-matches). Both may be JSONata expressions. Each attempt has a token of its own (Developer Guide,
-connect-to-resource.html). A token is good for one SendTaskSuccess or SendTaskFailure: after it, and after the end of
-the task, the iteration or the execution, SendTask* answer `TaskTimedOut`; `InvalidToken` if Step Functions never gave
-the token out; `InvalidOutput` to output that is not JSON. SendTask* need their permission on the state machine of the
-task. A task whose call fails, fails. The history has a `TaskSubmitted` event when the call is made, and `TaskTimedOut`
-instead of `TaskFailed`.
-ministack 1.5.33: no heartbeat timeout; one token for all attempts; answers `TaskDoesNotExist` to everything it does
-not wait for, and success to a second SendTaskSuccess or to output that is not JSON; asks for permission on `*`; waits
-on after the execution's end; ignores the failure of a function that is invoked with a token; can't read expressions in
-`TimeoutSeconds`; has neither event.
+matches). Both can be JSONata expressions. Each attempt has its own token (Developer Guide, connect-to-resource.html). A
+token is valid for one SendTaskSuccess or SendTaskFailure: after it, and after the end of the task, the iteration or the
+execution, SendTask* return `TaskTimedOut`; `InvalidToken` if Step Functions never issued the token; `InvalidOutput` for
+output that is not JSON. SendTask* require their permission on the task's state machine. If a task's call fails, the
+task fails. The history has a `TaskSubmitted` event when the call is made, and `TaskTimedOut` instead of `TaskFailed`.
+ministack 1.5.33: no heartbeat timeout; one token for all attempts; returns `TaskDoesNotExist` for everything that it
+does not wait for, and success for a second SendTaskSuccess or for output that is not JSON; requires the permission on
+`*`; keeps waiting after the execution's end; ignores the failure of a function that is invoked with a token; can't
+evaluate expressions in `TimeoutSeconds`; has neither event.
 
 The local cloud's time: waiting is scaled, work is not. While the message with a token waits in a queue, or nobody has
-it, the two clocks run as fast as the local cloud's other waits. While a Lambda function that was invoked with the
-token runs, in real time, they run in real time too. Scaled plainly they would end tasks in the middle of work that
-takes as long here as on AWS; in real time throughout, a lost task would show after minutes. For the same reason the
-`TimeoutSeconds` of a task without a token, which is nothing but work, stays real time.
+it, the two timeouts are scaled like the local cloud's other waits. While a Lambda function that was invoked with the
+token runs, in real time, they also run in real time. If they were always scaled, they would end tasks in the middle of
+work that takes as long here as on AWS; if they were always in real time, a lost task would be noticed after minutes.
+For the same reason, the `TimeoutSeconds` of a task without a token, which only works, is in real time.
 
-`TaskDoesNotExist` ("The activity does not exist") is answered if the state machine was deleted, which is inferred.
-Activities are left as they are.
+`TaskDoesNotExist` ("The activity does not exist") is returned if the state machine was deleted, which is inferred.
+Activities are not changed.
 
 Replaces `stepfunctions._invoke_with_callback`, wraps the three `_send_task_*`, `_execute_task`,
 `_apply_jsonata_arguments`, `_apply_parameters`, `_error_matches` and `_add_event`, and
@@ -72,7 +71,7 @@ SEAMS = (
 )
 
 _SUFFIX = ".waitForTaskToken"
-# The form of a token on AWS: some hundred characters of Base64. Ours can be found in a text.
+# A token on AWS has a few hundred characters of Base64. Ours can be found in a text.
 _PREFIX = "AQCEAAAAKgAAAAMAAAAAAAAAA"
 _RANDOM_BYTES = 360
 _TOKEN = re.compile(rf"{_PREFIX}[A-Za-z0-9+/]{{{_RANDOM_BYTES * 4 // 3}}}")
@@ -83,7 +82,7 @@ _LONGEST_CAUSE = 32_768
 
 
 class _Task:
-    """A task that waits for its token to come back."""
+    """A task that waits for SendTaskSuccess or SendTaskFailure with its token."""
 
     def __init__(self, machine: str) -> None:
         self.machine = machine
@@ -92,27 +91,27 @@ class _Task:
         self._failure: Exception | None = None
         self._is_closed = False
         self._holders = 0
-        # Both in AWS's seconds since the task began.
+        # Both are in AWS's seconds since the task began.
         self._now = 0.0
         self._heard_at = 0.0
         self._counted_at = time.monotonic()
 
     def hold(self) -> None:
-        """The function that got the token runs."""
+        """A function that got the token has started."""
         with self._changed:
             self._count()
             self._holders += 1
             self._changed.notify_all()
 
     def let_go(self) -> None:
-        """The function that got the token has ended."""
+        """A function that got the token has ended."""
         with self._changed:
             self._count()
             self._holders -= 1
             self._changed.notify_all()
 
     def hear(self) -> bool:
-        """Take a heartbeat. Returns whether the task is open."""
+        """Accept a heartbeat; returns whether the task is open."""
         with self._changed:
             self._count()
             self._heard_at = self._now
@@ -120,22 +119,22 @@ class _Task:
             return not self._is_closed
 
     def succeed(self, result: Any) -> bool:
-        """Take the result. Returns whether the task was open."""
+        """Accept the result; returns whether the task was open."""
         return self._close(result, None)
 
     def fail(self, failure: Exception) -> bool:
-        """Take the failure. Returns whether the task was open."""
+        """Accept the failure; returns whether the task was open."""
         return self._close(None, failure)
 
     def close(self) -> None:
-        """Nobody waits any more."""
+        """End the task without a result."""
         self._close(None, ExecutionOverError())
 
     def wait(self, timeout: float | None, heartbeat: float | None) -> Any:
         """The task's result.
 
         Raises:
-            ministack's `_ExecutionError`: it failed, or ran out of its time or of heartbeats; in seconds of AWS.
+            ministack's `_ExecutionError`: it failed, or exceeded its timeout or heartbeat timeout, in AWS's seconds.
             ExecutionOverError: it was closed.
         """
         with self._changed:
@@ -155,7 +154,7 @@ class _Task:
                 self._changed.wait(min(left) / self._pace() if left else None)
             if self._failure is not None:
                 raise self._failure
-            result, self._result = self._result, None  # the task stays known by its token forever
+            result, self._result = self._result, None  # frees memory: the task is kept by its token
             return result
 
     def _close(self, result: Any, failure: Exception | None) -> bool:
@@ -167,7 +166,7 @@ class _Task:
             return True
 
     def _pace(self) -> float:
-        """AWS's seconds in a second."""
+        """AWS's seconds per real second."""
         return 1.0 if self._holders else 1 / clock.scaled(1)
 
     def _count(self) -> None:
@@ -185,14 +184,14 @@ class _RefusalError(Exception):
         self.message = message
 
 
-# All tokens ever given out: a late SendTaskSuccess must be told from one that makes no sense.
+# All issued tokens, to distinguish a late SendTaskSuccess from one with an invalid token.
 _tasks: dict[str, _Task] = {}
 # The execution whose task this thread runs.
 _execution: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar("gatehouse_task_execution")
 
 
 def install() -> None:
-    """Give out tokens, and take them back, as AWS does."""
+    """Issue and accept tokens as AWS does."""
     check(SEAMS)
     execute = stepfunctions._execute_task
     apply_arguments = stepfunctions._apply_jsonata_arguments
@@ -258,7 +257,7 @@ def install() -> None:
 
 @contextlib.contextmanager
 def held(texts: Iterable[str]) -> Iterator[None]:
-    """While the block runs, the tokens in `texts` are in the hands of a running Lambda function."""
+    """While the block runs, a running Lambda function has the tokens in `texts`."""
     tasks = [_tasks[token] for text in texts for token in set(_TOKEN.findall(text)) if token in _tasks]
     for task in tasks:
         task.hold()
@@ -270,7 +269,7 @@ def held(texts: Iterable[str]) -> Iterator[None]:
 
 
 def _give_out_token(state: Mapping[str, Any], context: dict[str, Any] | None) -> None:
-    """Every attempt begins with its arguments, and has a new token."""
+    """Issue a new token. Every attempt begins with evaluating its arguments, and has its own token."""
     if context is None or not str(state.get("Resource", "")).endswith(_SUFFIX):
         return
     token = _PREFIX + base64.b64encode(secrets.token_bytes(_RANDOM_BYTES)).decode()
@@ -296,7 +295,7 @@ def _invoke_with_token(resource: str, input_data: Any, token: str, state_def: Ma
 
 
 def _answered(operation: Callable[[Any], None], answer_activity: Callable[[Any], Any], data: dict[str, Any]) -> Any:
-    """The answer of a SendTask* call. Tokens of activities are ministack's own."""
+    """The answer to a SendTask* call. ministack handles the tokens of activities."""
     if data.get("taskToken") in stepfunctions._task_tokens:
         return answer_activity(data)
     try:

@@ -1,8 +1,8 @@
-"""Conditions of a template know the pseudo parameters.
+"""Conditions in a template can use the pseudo parameters.
 
-AWS: a condition may refer to `AWS::Region`, `AWS::AccountId`, `AWS::Partition` ... (CloudFormation User Guide,
+AWS: a condition can refer to `AWS::Region`, `AWS::AccountId`, `AWS::Partition` ... (CloudFormation User Guide,
 conditions-section-structure.html).
-ministack 1.5.33: takes such a `Ref` for its own name, so a condition on the Region is never true.
+ministack 1.5.33: evaluates such a `Ref` to its own name, so a condition on the Region is never true.
 
 Replaces `_evaluate_conditions` in the modules of its CloudFormation that use it.
 """

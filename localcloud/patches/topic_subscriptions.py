@@ -3,8 +3,8 @@
 AWS: the protocols are those of the API reference (Subscribe). A filter policy is a JSON object of at most five keys,
 each with a list of values: text, numbers, true, false, null, or an object of one operator; a policy on the message's
 body may nest objects (SNS Developer Guide, subscription-filter-policy-constraints.html and string-value-matching.html).
-What breaks this is `InvalidParameter`.
-ministack 1.5.33: takes any protocol and, when subscribing, any filter policy.
+Anything else is `InvalidParameter`.
+ministack 1.5.33: accepts any protocol and, when subscribing, any filter policy.
 
 Wraps `_subscribe`, `_set_subscription_attributes`, and `create` and `update` of `AWS::SNS::Subscription`.
 """
@@ -37,7 +37,7 @@ _OPERATORS = frozenset(
 
 
 def install() -> None:
-    """Look at what is subscribed."""
+    """Check subscriptions."""
     check(SEAMS)
     subscribe, set_attributes = sns._subscribe, sns._set_subscription_attributes
 
@@ -95,7 +95,7 @@ def problem_of(protocol: str, attributes: Mapping[str, str]) -> str:
 
 
 def _keys(policy: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Each key with its values, those of nested objects and of alternatives included."""
+    """Each key with its values, including those of nested objects and of alternatives."""
     for name, values in policy.items():
         if isinstance(values, dict) and values:
             yield from _keys(values)
@@ -113,7 +113,7 @@ def _is_value(value: object) -> bool:
 
 
 def _current_attributes(subscription: str) -> Mapping[str, str]:
-    """What a subscription has that a change is judged with; nothing where there is none."""
+    """A subscription's current attributes that the check of a change needs; empty if it does not exist."""
     found = sns._find_subscription(sns._sub_arn_to_topic.get(subscription, ""), subscription)
     attributes: Mapping[str, str] = found["attributes"] if found else {}
     return {name: value for name, value in attributes.items() if name in ("FilterPolicy", "FilterPolicyScope")}

@@ -1,4 +1,4 @@
-"""Custom Moderation adapters: those of the settings exist, others do not."""
+"""Custom Moderation adapters: those of the settings and those that were trained exist, others do not."""
 
 from collections.abc import Mapping
 
@@ -8,8 +8,13 @@ from localcloud.rekognition.settings import AdapterStatus
 _USABLE = (AdapterStatus.TRAINING_COMPLETED, AdapterStatus.DEPRECATED)
 
 
-def resolve(adapters: Mapping[str, AdapterStatus], asked: str | None) -> str | None:
+def resolve(
+    adapters: Mapping[str, AdapterStatus], asked: str | None, trained: Mapping[str, AdapterStatus]
+) -> str | None:
     """The adapter that will really be used; None for the base model, which also stands in for an EXPIRED adapter.
+
+    Args:
+        adapters: those of the settings; they may also give one that was trained another status.
 
     Source: Developer Guide, managing-adapters.html.
 
@@ -19,7 +24,7 @@ def resolve(adapters: Mapping[str, AdapterStatus], asked: str | None) -> str | N
     """
     if asked is None:
         return None
-    status = adapters.get(asked)
+    status = adapters.get(asked, trained.get(asked))
     if status is None:
         raise ServiceError(
             ErrorName.RESOURCE_NOT_FOUND,

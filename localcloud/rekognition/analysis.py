@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gatehouse.moderation.policy.taxonomy import PARENTS, VERSION, ancestors, level
+from gatehouse.moderation.policy.taxonomy import PARENTS, ancestors, level
 from localcloud.rekognition.findings import Finding, Findings
 
 
@@ -32,7 +32,7 @@ def answer(findings: Findings, min_confidence: float, adapter: str | None) -> di
             }
             for label in kept
         ],
-        "ModerationModelVersion": VERSION,
+        "ModerationModelVersion": findings.model_version,
         "ContentTypes": [{"Confidence": found.confidence, "Name": found.name} for found in findings.content_types],
     }
     if adapter is not None:

@@ -14,7 +14,7 @@ SLOW_DOWN = "Slow down; sudden increase in rate of requests"
 
 
 class ErrorName(StrEnum):
-    """The errors the four operations declare; the last two are the JSON protocol's own, in no service's model."""
+    """The errors the operations declare; the last two are the JSON protocol's own, in no service's model."""
 
     ACCESS_DENIED = "AccessDeniedException"
     IDEMPOTENT_PARAMETER_MISMATCH = "IdempotentParameterMismatchException"
@@ -27,6 +27,7 @@ class ErrorName(StrEnum):
     INVALID_S3_OBJECT = "InvalidS3ObjectException"
     LIMIT_EXCEEDED = "LimitExceededException"
     PROVISIONED_THROUGHPUT_EXCEEDED = "ProvisionedThroughputExceededException"
+    RESOURCE_IN_USE = "ResourceInUseException"
     RESOURCE_NOT_FOUND = "ResourceNotFoundException"
     RESOURCE_NOT_READY = "ResourceNotReadyException"
     THROTTLING = "ThrottlingException"

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from gatehouse.moderation.policy.taxonomy import VERSION
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -13,7 +15,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Everything found in one image. No labels is a statement: the model looked and found nothing."""
+    """Everything found in one image. No labels is a statement: the model looked and found nothing.
+
+    `model_version` is what the verdict says about who looked; Rekognition's own is the taxonomy's.
+    """
 
     labels: tuple[Finding, ...] = ()
     content_types: tuple[Finding, ...] = ()
+    model_version: str = VERSION

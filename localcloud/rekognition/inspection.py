@@ -1,13 +1,15 @@
 """One image from S3 or from a request, opened, analyzed and answered: the part that both engines share."""
 
+from collections.abc import Callable
 from typing import Any
 
 from localcloud.rekognition import analysis
 from localcloud.rekognition.caller import Caller
 from localcloud.rekognition.counters import Counters
 from localcloud.rekognition.errors import UNREADABLE_OBJECT, ErrorName, ServiceError
-from localcloud.rekognition.images import MOST_BYTES_IN_A_REQUEST, MOST_BYTES_OF_AN_OBJECT, open_image
+from localcloud.rekognition.images import MOST_BYTES_IN_A_REQUEST, MOST_BYTES_OF_AN_OBJECT, Image, open_image
 from localcloud.rekognition.moderation_model import ModerationModel
+from localcloud.rekognition.renditions import source_of
 from localcloud.rekognition.storage import ObjectStorage, ObjectUnreadable
 
 
@@ -18,6 +20,11 @@ class Inspector:
         self._storage = storage
         self._model = model
         self._counters = counters
+        self._left_out: Callable[[str | None], frozenset[str]] = lambda _: frozenset()
+
+    def learn_from(self, left_out: Callable[[str | None], frozenset[str]]) -> None:
+        """Ask this which labels an adapter leaves out of its answers."""
+        self._left_out = left_out
 
     def inspect_object(
         self,
@@ -40,7 +47,7 @@ class Inspector:
         except ObjectUnreadable as error:
             raise ServiceError(ErrorName.INVALID_S3_OBJECT, f"{UNREADABLE_OBJECT} {error}") from error
         image = open_image(stored.body, MOST_BYTES_OF_AN_OBJECT, stored.metadata)
-        response = analysis.answer(self._model.analyze(image), min_confidence, adapter)
+        response = self._answer(image, min_confidence, adapter)
         self._counters.count_image(f"s3://{bucket}/{key}")
         return response
 
@@ -51,4 +58,13 @@ class Inspector:
             ServiceError: what `open_image` and the model raise.
         """
         image = open_image(body, MOST_BYTES_IN_A_REQUEST)
-        return analysis.answer(self._model.analyze(image), min_confidence, adapter)
+        response = self._answer(image, min_confidence, adapter)
+        if source := source_of(image):
+            self._counters.count_rendition(source)
+        return response
+
+    def _answer(self, image: Image, min_confidence: float, adapter: str | None) -> dict[str, Any]:
+        response = analysis.answer(self._model.analyze(image), min_confidence, adapter)
+        left_out = self._left_out(adapter)
+        labels = [label for label in response["ModerationLabels"] if label["Name"] not in left_out]
+        return response | {"ModerationLabels": labels}

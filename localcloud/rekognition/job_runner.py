@@ -17,6 +17,7 @@ from localcloud.rekognition.errors import ErrorName, ServiceError
 from localcloud.rekognition.inspection import Inspector
 from localcloud.rekognition.job import FailureCode, Job, JobFailure, JobStatus, Output
 from localcloud.rekognition.jobs import Jobs
+from localcloud.rekognition.projects import Projects
 from localcloud.rekognition.result_file import result_file
 from localcloud.rekognition.settings import RekognitionSettings
 from localcloud.rekognition.storage import ObjectStorage, ObjectUnreadable, ObjectUnwritable
@@ -48,12 +49,14 @@ class JobRunner:
         inspector: Inspector,
         switches: Switches,
         settings: RekognitionSettings,
+        projects: Projects,
     ) -> None:
         self._jobs = jobs
         self._storage = storage
         self._inspector = inspector
         self._switches = switches
         self._settings = settings
+        self._projects = projects
         self._closed = threading.Event()
 
     def start(self, job: Job, failure: JobFailure | None) -> None:
@@ -112,7 +115,7 @@ class JobRunner:
         options = job.request["OperationsConfig"]["DetectModerationLabels"]
         min_confidence = options.get("MinConfidence", DEFAULT_MIN_CONFIDENCE)
         known = self._switches.adapters(self._settings.adapters)
-        adapter = adapters.resolve(known, options.get("ProjectVersion"))
+        adapter = adapters.resolve(known, options.get("ProjectVersion"), self._projects.statuses())
         results: list[str] = []
         errors: list[dict[str, Any]] = []
         for line in lines:

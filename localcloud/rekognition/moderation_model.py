@@ -1,4 +1,4 @@
-"""The port for what looks at an image, and the model that comes with the local cloud."""
+"""The port for what looks at an image, and what reads the labels planted in it."""
 
 from typing import Protocol
 
@@ -23,14 +23,23 @@ class ModerationModel(Protocol):
         ...
 
 
-class PlantedLabelModel:
-    """Finds the labels planted in the image's comments, else in its S3 metadata; no plant means a clean image."""
+class PlantedLabels:
+    """Finds the labels planted in the image's comments, else in its S3 metadata.
+
+    What has no plant is looked at by `other`; without it, it is a clean image.
+    """
+
+    def __init__(self, other: ModerationModel | None = None) -> None:
+        self._other = other
 
     def analyze(self, image: Image) -> Findings:
         """See `ModerationModel`; a malformed plant is an InvalidParameterException, never "no labels"."""
         try:
-            return planted_labels.find(image)
+            planted = planted_labels.planted(image)
         except planted_labels.MalformedPlantError as error:
             raise ServiceError(
                 ErrorName.INVALID_PARAMETER, f"{INVALID_PARAMETERS}: planted labels: {str(error)[:_LONGEST_PROBLEM]}"
             ) from error
+        if planted is not None:
+            return planted
+        return self._other.analyze(image) if self._other else Findings()

@@ -1,4 +1,4 @@
-"""What the four operations do."""
+"""What the operations do."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,7 +10,8 @@ from localcloud.rekognition.errors import INVALID_PARAMETERS, SLOW_DOWN, UNREADA
 from localcloud.rekognition.inspection import Inspector
 from localcloud.rekognition.job_runner import DEFAULT_MIN_CONFIDENCE, JobRunner
 from localcloud.rekognition.jobs import Jobs
-from localcloud.rekognition.operation import Operation
+from localcloud.rekognition.operation import MEDIA_ANALYSIS, Operation
+from localcloud.rekognition.projects import Projects
 from localcloud.rekognition.rate_limit import RateLimit
 from localcloud.rekognition.settings import RekognitionSettings
 from localcloud.rekognition.storage import ObjectStorage, ObjectUnreadable
@@ -32,6 +33,7 @@ class Operations:
         switches: Switches,
         counters: Counters,
         settings: RekognitionSettings,
+        projects: Projects,
     ) -> None:
         self._storage = storage
         self._inspector = inspector
@@ -40,12 +42,18 @@ class Operations:
         self._switches = switches
         self._counters = counters
         self._settings = settings
+        self._projects = projects
         self._rate_limit = RateLimit()
         self._operations: Mapping[str, Callable[[Caller, dict[str, Any]], dict[str, Any]]] = {
             Operation.START_MEDIA_ANALYSIS_JOB: self._start_media_analysis_job,
             Operation.GET_MEDIA_ANALYSIS_JOB: self._get_media_analysis_job,
             Operation.LIST_MEDIA_ANALYSIS_JOBS: self._list_media_analysis_jobs,
             Operation.DETECT_MODERATION_LABELS: self._detect_moderation_labels,
+            Operation.CREATE_PROJECT: projects.create_project,
+            Operation.CREATE_PROJECT_VERSION: projects.create_version,
+            Operation.DESCRIBE_PROJECTS: projects.describe_projects,
+            Operation.DESCRIBE_PROJECT_VERSIONS: projects.describe_versions,
+            Operation.DELETE_PROJECT_VERSION: projects.delete_version,
         }
 
     def admit(self, operation: str, caller: Caller) -> None:
@@ -67,7 +75,7 @@ class Operations:
         rates = self._switches.requests_per_second(self._settings.requests_per_second)
         self._rate_limit.take(operation, caller, rates.get(operation))
         refusal = self._switches.refuse_bulk(self._settings.refuse_bulk)
-        if operation != Operation.DETECT_MODERATION_LABELS and refusal is not None:
+        if operation in MEDIA_ANALYSIS and refusal is not None:
             raise refusal.error(operation, caller.arn)
 
     def latency(self, operation: str) -> float:
@@ -85,7 +93,7 @@ class Operations:
         return self._operations[operation](caller, validate(operation, payload))
 
     def _adapter(self, asked: str | None) -> str | None:
-        return adapters.resolve(self._switches.adapters(self._settings.adapters), asked)
+        return adapters.resolve(self._switches.adapters(self._settings.adapters), asked, self._projects.statuses())
 
     def _start_media_analysis_job(self, caller: Caller, request: dict[str, Any]) -> dict[str, Any]:
         options = request["OperationsConfig"].get("DetectModerationLabels")

@@ -1,6 +1,7 @@
 """Labels planted in an image, which stand in for a model that would see them.
 
-The plant is one text, in a JPEG comment or a PNG text chunk, else in the S3 metadata entry `moderation-labels`:
+The plant is one text, in a JPEG comment or a PNG text chunk, behind a picture of another format, else in the S3
+metadata entry `moderation-labels`:
 
     moderation-labels/1 {"ModerationLabels": [{"Name": "Smoking", "Confidence": 99.4}], "ContentTypes": []}
 
@@ -12,16 +13,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from gatehouse.moderation.document import shown
+from gatehouse.moderation.image_format import format_of
 from gatehouse.moderation.policy.taxonomy import PARENTS
-from localcloud.rekognition import jpeg, png
+from localcloud.rekognition import jpeg, png, trailing_text
 from localcloud.rekognition.findings import Finding, Findings
 from localcloud.rekognition.images import Image
 from localcloud.rekognition.unicode_text import is_encodable
 
 METADATA_KEY = "moderation-labels"
 
+VERSION = "moderation-labels/1"
+
 _NAME = "moderation-labels"
-_VERSION = "moderation-labels/1"
 _MOST_CONTENT_TYPES = 50  # the API model's bound
 _LONGEST_CONTENT_TYPE = 256
 
@@ -36,12 +39,21 @@ def find(image: Image) -> Findings:
     Raises:
         MalformedPlantError: there is a plant, and it is malformed or not the only one.
     """
+    return planted(image) or Findings()
+
+
+def planted(image: Image) -> Findings | None:
+    """The same, but None if there is no plant at all.
+
+    Raises:
+        MalformedPlantError: as `find`.
+    """
     plants = [text for text in image.texts if _is_plant(text)]
     if not plants and METADATA_KEY in image.metadata:
         plants = [image.metadata[METADATA_KEY]]
     if len(plants) > 1:
         raise MalformedPlantError(f"the image has {len(plants)} of them")
-    return parse(plants[0]) if plants else Findings()
+    return parse(plants[0]) if plants else None
 
 
 def plant(image: bytes, document: Mapping[str, object]) -> bytes:
@@ -49,15 +61,17 @@ def plant(image: bytes, document: Mapping[str, object]) -> bytes:
 
     Raises:
         MalformedPlantError: `document` is not what `parse` understands.
-        ValueError: `image` is neither a JPEG nor a PNG, or damaged.
+        ValueError: `image` is of no format that is judged, or a damaged JPEG or PNG.
     """
-    text = f"{_VERSION} {json.dumps(document)}"
+    text = f"{VERSION} {json.dumps(document)}"
     parse(text)
     if image.startswith(jpeg.SIGNATURE):
         return jpeg.replace_comments(image, text, _is_plant)
     if image.startswith(png.SIGNATURE):
         return png.replace_texts(image, "Comment", text, _is_plant)
-    raise ValueError("labels can be planted in a JPEG or a PNG only")
+    if format_of(image) is not None:
+        return trailing_text.replace(image, text, _NAME)
+    raise ValueError("labels can be planted in a JPEG, PNG, WebP, AVIF, HEIC, GIF, TIFF or BMP only")
 
 
 def parse(text: str) -> Findings:
@@ -67,8 +81,8 @@ def parse(text: str) -> Findings:
         MalformedPlantError: another version, no JSON, or a member, name or confidence that is not allowed.
     """
     version, _, content = text.partition(" ")
-    if version != _VERSION:
-        raise MalformedPlantError(f"they begin with {version[:40]!r}; use {_VERSION!r}, a space and a JSON object")
+    if version != VERSION:
+        raise MalformedPlantError(f"they begin with {version[:40]!r}; use {VERSION!r}, a space and a JSON object")
     try:
         document = json.loads(content, object_pairs_hook=_object, parse_constant=_refuse_constant)
     except MalformedPlantError:

@@ -17,8 +17,9 @@ from localcloud.rekognition.errors import ErrorName, ServiceError
 from localcloud.rekognition.inspection import Inspector
 from localcloud.rekognition.job_runner import JobRunner
 from localcloud.rekognition.jobs import Jobs
-from localcloud.rekognition.moderation_model import ModerationModel, PlantedLabelModel
+from localcloud.rekognition.moderation_model import ModerationModel, PlantedLabels
 from localcloud.rekognition.operations import Operations
+from localcloud.rekognition.projects import Projects
 from localcloud.rekognition.settings import RekognitionSettings
 from localcloud.rekognition.storage import ObjectStorage
 from localcloud.rekognition.switches import SwitchError, Switches
@@ -45,8 +46,16 @@ class _Service:
         self.switches = Switches()
         self.jobs = Jobs()
         inspector = Inspector(storage, model, self.counters)
-        self.runner = JobRunner(self.jobs, storage, inspector, self.switches, settings)
-        self.operations = Operations(storage, inspector, self.jobs, self.runner, self.switches, self.counters, settings)
+        self.projects = Projects(storage, inspector, settings)
+        inspector.learn_from(self.projects.left_out)
+        self.runner = JobRunner(self.jobs, storage, inspector, self.switches, settings, self.projects)
+        self.operations = Operations(
+            *(storage, inspector, self.jobs, self.runner, self.switches, self.counters, settings, self.projects)
+        )
+
+    def close(self) -> None:
+        self.runner.close()
+        self.projects.close()
 
     def renewed(self) -> "_Service":
         return _Service(self.storage, self.caller_of, self.settings, self.model)
@@ -69,8 +78,8 @@ def configure(
     """
     global _service
     if _service is not None:
-        _service.runner.close()
-    _service = _Service(storage, caller_of, settings, model or PlantedLabelModel())
+        _service.close()
+    _service = _Service(storage, caller_of, settings, model or PlantedLabels())
 
 
 async def handle_request(
@@ -127,10 +136,10 @@ def handle_admin(method: str, body: bytes | str) -> Response:
 
 
 def reset() -> None:
-    """Forget all jobs, counters and switches. Running jobs are abandoned and write nothing any more."""
+    """Forget all jobs, projects, counters and switches. Running jobs are abandoned and write nothing any more."""
     global _service
     if _service is not None:
-        _service.runner.close()
+        _service.close()
         _service = _service.renewed()
 
 

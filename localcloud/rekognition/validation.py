@@ -61,6 +61,10 @@ def _read(shape: Shape, value: object, path: str) -> Any:
             return value
         case "integer" if isinstance(value, int) and not isinstance(value, bool):
             return value
+        case "boolean" if isinstance(value, bool):
+            return value
+        case "map" if isinstance(value, dict):
+            return value  # tags, of which nothing is checked locally
         case "blob" if isinstance(value, str):
             try:
                 return base64.b64decode(value, validate=True)

@@ -1,4 +1,4 @@
-"""Writing for people: to a terminal, or to whatever standard output is, and never what a terminal would obey."""
+"""Output for people, to a terminal or a file, without control characters."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ _PLAIN_WIDTH = 150  # columns, where neither a terminal nor COLUMNS says how man
 
 
 def console_for(stream: TextIO = sys.stdout) -> Console:
-    """A console that writes to `stream`, and never fails on a character its encoding lacks."""
+    """A console that writes to `stream`, and replaces characters that its encoding lacks."""
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="replace")
@@ -21,12 +21,12 @@ def console_for(stream: TextIO = sys.stdout) -> Console:
 
 
 def columns_given() -> bool:
-    """Whether COLUMNS says how wide to print, whatever is printed to."""
+    """Whether COLUMNS sets the width, whatever the output is."""
     return os.environ.get("COLUMNS", "").isdecimal()
 
 
 def printable(text: str) -> Text:
-    """`text` with control characters spelled out: a key may hold any, and a terminal would obey them."""
+    """`text` with control characters escaped: keys may contain them, and a terminal would execute them."""
     return Text(spelled_out(text))
 
 

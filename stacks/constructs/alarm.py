@@ -1,4 +1,4 @@
-"""Alarms that say what they mean and where the operator reads on."""
+"""Alarms that say what they mean and link to the operations guide."""
 
 import re
 
@@ -6,32 +6,32 @@ import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-#: Metrics are looked at over this time.
+#: The period over which metrics are evaluated.
 PERIOD = cdk.Duration.minutes(5)
 
-#: Periods for what lasts until somebody acts: the alarm stays up until six hours went by without it, and notifies once
-#: then, not with each batch.
+#: Periods for a condition that lasts until somebody acts: the alarm clears after six hours without it, so that it
+#: notifies once and not for each batch.
 STANDING = 72
 
-#: Standard deviations that the band of usual values is wide to either side. CloudWatch's own default is two, which one
-#: value in twenty of a metric that merely varies lies outside of.
+#: Width of the band of usual values, in standard deviations to either side. CloudWatch's default is two; one value in
+#: twenty of an ordinary varying metric lies outside of that.
 _BAND_WIDTH = 3
 
 
 def section_link(heading: str) -> str:
-    """Where a section of the operations guide is, with the anchor that GitHub makes of its heading."""
+    """The link to a section of the operations guide, with the anchor that GitHub generates from its heading."""
     return "docs/operations.md#" + re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
 def create_silence_alarm(
     scope: Construct, id: str, metric: cloudwatch.IMetric, *, section: str, meaning: str
 ) -> cloudwatch.Alarm:
-    """An alarm that rises when something that happens all the time does not.
+    """An alarm that goes off when something that should happen regularly does not.
 
-    CloudWatch takes what is not there yet for silence, too: after the first deployment it rises until the first time.
+    Missing data counts as silence: after the first deployment the alarm is on until the first event.
 
     Args:
-        metric: counts what is to happen, over a time in which it happens for sure.
+        metric: counts the events, over a period that always contains at least one.
         section, meaning: as for `create_alarm`.
     """
     return cloudwatch.Alarm(
@@ -57,13 +57,14 @@ def create_alarm(
     periods: int = 1,
     breaching: int = 1,
 ) -> cloudwatch.Alarm:
-    """An alarm that rises when `metric` is at or above `threshold` in `breaching` of the last `periods` periods.
+    """An alarm that goes off when `metric` is at or above `threshold` in `breaching` of the last `periods` periods.
 
-    A message that failed comes back after minutes: a failing function with little to do does not fail in each period.
+    A failed message is delivered again minutes later, so a failing function with little work does not fail in every
+    period.
 
     Args:
         section: heading in docs/operations.md that says what to do.
-        meaning: one sentence for whoever is woken by it.
+        meaning: one sentence for the person on call.
     """
     return cloudwatch.Alarm(
         scope,
@@ -88,9 +89,9 @@ def create_band_alarm(
     periods: int,
     breaching: int,
 ) -> cloudwatch.Alarm:
-    """An alarm that rises when `metric` leaves the band of its usual values, up or down.
+    """An alarm that goes off when `metric` leaves the band of its usual values, in either direction.
 
-    CloudWatch learns the band from up to two weeks of the metric and goes on learning (User Guide,
+    CloudWatch learns the band from up to two weeks of the metric and keeps learning (User Guide,
     CloudWatch_Anomaly_Detection.html). Arguments as in `create_alarm`.
     """
     return cloudwatch.AnomalyDetectionAlarm(

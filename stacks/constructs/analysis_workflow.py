@@ -1,4 +1,4 @@
-"""The analysis workflow: the state machine that takes the batches of one priority to their verdicts."""
+"""The analysis workflow: the state machine that processes the batches of one priority."""
 
 from collections.abc import Sequence
 
@@ -24,12 +24,12 @@ from stacks.constructs.workflow.workflow_definition import WorkflowDefinition
 class AnalysisWorkflow(Construct):
     """A Standard state machine; an execution is named after its batch and its input is `{"batch_id": ...}`.
 
-    Rekognition reads the manifest and the images and writes its results with the permissions of this machine's role
-    (StartMediaAnalysisJob takes no role of its own). The image engine reads them with its Analyzer's.
+    Rekognition reads the manifest and the images, and writes its results, with the permissions of this machine's role
+    (StartMediaAnalysisJob has no role parameter). The image engine reads images with its Analyzer's role.
 
     Args:
         analyzer: the image engine of the workflow's priority.
-        knows_bulk: whether a lane of the priority may use bulk; if none does, the role may not either.
+        knows_bulk: whether a lane of the priority may use bulk. If none may, the role has no permissions for it.
         backfill_batches: batches that are analyzed at the same time, where the priority is backfill.
     """
 
@@ -88,39 +88,39 @@ class AnalysisWorkflow(Construct):
         self._accept_findings(storage.uploads, knows_bulk=knows_bulk)
 
     def grant_run(self, grantee: iam.IGrantable) -> None:
-        """Allow starting an execution, looking how it is, and redriving one that stopped."""
+        """Allow starting and describing an execution, and redriving one that stopped."""
         self.state_machine.grant_start_execution(grantee)
         self.state_machine.grant_execution(grantee, "states:DescribeExecution", "states:RedriveExecution")
 
     def grant_look(self, grantee: iam.IGrantable) -> None:
-        """Allow looking whether a batch's execution is here, and how it is."""
+        """Allow describing a batch's execution."""
         self.state_machine.grant_execution(grantee, "states:DescribeExecution")
 
     def grant_sweep(self, grantee: iam.IGrantable) -> None:
-        """Allow listing what runs, looking how a batch's execution is, and redriving one that stopped."""
+        """Allow listing and describing executions, and redriving one that stopped."""
         iam.Grant.add_to_principal(
             grantee=grantee, actions=["states:ListExecutions"], resource_arns=[self.state_machine.state_machine_arn]
         )
         self.state_machine.grant_execution(grantee, "states:DescribeExecution", "states:RedriveExecution")
 
     def metric_started(self) -> cloudwatch.Metric:
-        """Batches whose analysis began."""
+        """Batches whose analysis started."""
         return self.state_machine.metric_started(period=PERIOD, statistic="Sum")
 
     def metric_succeeded(self) -> cloudwatch.Metric:
-        """Batches that ended well."""
+        """Batches that succeeded."""
         return self.state_machine.metric_succeeded(period=PERIOD, statistic="Sum")
 
     def metric_failed(self) -> cloudwatch.Metric:
-        """Batches whose analysis or whose verdicts failed."""
+        """Batches whose analysis failed or whose verdicts could not be written."""
         return self.state_machine.metric_failed(period=PERIOD, statistic="Sum")
 
     def metric_aborted(self) -> cloudwatch.Metric:
-        """Batches that somebody stopped."""
+        """Batches that were stopped by hand."""
         return self.state_machine.metric_aborted(period=PERIOD, statistic="Sum")
 
     def create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
-        """The workflow's alarms, made in another scope."""
+        """The workflow's alarms, created in another scope."""
         return [
             create_alarm(
                 scope,
@@ -146,8 +146,8 @@ class AnalysisWorkflow(Construct):
             key.grant_start_jobs(self.state_machine)
 
     def _grant_list_executions(self) -> None:
-        """Allow the machine to list its own executions: by a policy of its own, because the machine needs its role's
-        first, and this one names the machine."""
+        """Allow the machine to list its own executions. This is a separate policy, because it names the machine, and
+        the machine depends on its role's default policy."""
         statement = iam.PolicyStatement(
             actions=["states:ListExecutions"], resources=[self.state_machine.state_machine_arn]
         )
@@ -158,7 +158,7 @@ class AnalysisWorkflow(Construct):
         accept_finding(
             self,
             "SF1",
-            "Errors are logged; every step of an execution can be read in Step Functions for 90 days anyway.",
+            "Errors are logged; Step Functions keeps every step of an execution for 90 days.",
         )
         accept_finding(
             self,
@@ -167,10 +167,10 @@ class AnalysisWorkflow(Construct):
             "before it is started (Service Authorization Reference).",
             ending="::*",
         )
-        accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/execution.json")
+        accept_finding(self, "IAM5", "A batch gets its id when it is created.", ending="/batches/*/execution.json")
         if knows_bulk:
             accept_finding(self, "CKV_AWS_111", "A media analysis job has no resource before it is started.")
-            reason = "Rekognition reads whatever upload a batch names."
+            reason = "Rekognition reads every upload that a batch names."
             accept_finding(self, "IAM5", reason, ending=uploads.objects_finding)
-            accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/batches/*/manifest.jsonl")
-            accept_finding(self, "IAM5", "A job's files carry its id in their names.", ending="/analysis/bulk/*")
+            accept_finding(self, "IAM5", "A batch gets its id when it is created.", ending="/batches/*/manifest.jsonl")
+            accept_finding(self, "IAM5", "A job's files have its id in their names.", ending="/analysis/bulk/*")

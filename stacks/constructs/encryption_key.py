@@ -1,4 +1,4 @@
-"""An encryption key of the customer's own, where the settings ask for one, and who may do what with it."""
+"""An optional customer managed key, and who may use it."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -8,11 +8,11 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-#: What the setting says to have a key made.
+#: The setting's value that creates a key.
 CREATE: Final = "create"
 
-#: What the names of state machines' log groups begin with. All of them together take one line of the account's resource
-#: policy for logs, which holds 5,120 characters (Step Functions Developer Guide, sfn-best-practices.html).
+#: Prefix of the names of state machines' log groups. With it, all of them need only one line of the account's resource
+#: policy for logs, which is limited to 5,120 characters (Step Functions Developer Guide, sfn-best-practices.html).
 VENDED_LOGS: Final = "/aws/vendedlogs/states/"
 
 _OBJECTS = "s3"
@@ -21,14 +21,14 @@ _NOTIFICATIONS = "sns"
 _TABLES = "dynamodb"
 _IMAGES = "rekognition"
 
-#: What DynamoDB needs of a key on behalf of who uses a table; who makes one has to create a grant, too (KMS Developer
-#: Guide, services-dynamodb.html).
+#: What DynamoDB needs of a key on behalf of the principal that uses a table. Creating a table also requires a grant
+#: (KMS Developer Guide, services-dynamodb.html).
 _TABLE_ACTIONS = (
     *("kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:DescribeKey"),
     *("kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext"),
 )
 
-#: Everything but using the key, and but handing on its use (`kms:CreateGrant`).
+#: Every action except using the key and delegating its use (`kms:CreateGrant`).
 _ADMINISTRATION = (
     *("kms:CreateAlias", "kms:UpdateAlias", "kms:DeleteAlias", "kms:DescribeKey", "kms:UpdateKeyDescription"),
     *("kms:EnableKey", "kms:DisableKey", "kms:EnableKeyRotation", "kms:DisableKeyRotation", "kms:RotateKeyOnDemand"),
@@ -39,17 +39,17 @@ _ADMINISTRATION = (
 
 
 class EncryptionKey(Construct):
-    """The key that buckets, queues, topic, table, logs and bulk jobs are encrypted with.
+    """The key that encrypts buckets, queues, topic, table, logs and bulk jobs.
 
-    Its policy lets nobody use it directly: the account's identities may use it through the services that hold the data
-    (`kms:ViaService`), if their own policies say so too; EventBridge and CloudWatch Logs are let in for this account
-    alone. Roles of the pipeline get the actions that their calls need, each through the service it calls.
+    Its policy allows no direct use. The account's identities may use it through the services that store the data
+    (`kms:ViaService`) if their own policies allow it too. EventBridge and CloudWatch Logs may use it for this account
+    only. The pipeline's roles get the actions that their calls need, each through the service it calls.
 
     Args:
-        existing_arn: a key that exists already, whose policy is its owner's business; or None to make one, which
-            outlives the stack, because what it encrypted does.
-        name: what the deployment is called: the alias of a key that is made, and what the names of the stacks begin
-            with, and so those of the log groups that are named after them.
+        existing_arn: a key that exists already, whose policy its owner maintains; or None to create one. A created key
+            outlives the stack, because the data that it encrypts does.
+        name: the deployment's name: the alias of a created key, and the prefix of the names of the stacks and of the
+            log groups that are named after them.
     """
 
     def __init__(self, scope: Construct, id: str, *, existing_arn: str | None, name: str) -> None:
@@ -67,7 +67,7 @@ class EncryptionKey(Construct):
         self._grant(grantee, _OBJECTS, "kms:Decrypt")
 
     def grant_write_objects(self, grantee: iam.IGrantable) -> None:
-        """Allow writing objects in one piece; in several, they would have to be decrypted, too."""
+        """Allow writing objects in one piece; a multipart upload would also need to decrypt."""
         self._grant(grantee, _OBJECTS, "kms:GenerateDataKey")
 
     def grant_receive_messages(self, grantee: iam.IGrantable) -> None:
@@ -75,7 +75,7 @@ class EncryptionKey(Construct):
         self._grant(grantee, _MESSAGES, "kms:Decrypt")
 
     def grant_send_messages(self, grantee: iam.IGrantable) -> None:
-        """Allow sending to encrypted queues; a new data key is checked by decrypting it (same page)."""
+        """Allow sending to encrypted queues; SQS checks a new data key by decrypting it (same page)."""
         self._grant(grantee, _MESSAGES, "kms:GenerateDataKey", "kms:Decrypt")
 
     def grant_publish(self, grantee: iam.IGrantable) -> None:
@@ -86,12 +86,16 @@ class EncryptionKey(Construct):
         """Allow reading and writing items of an encrypted table."""
         self._grant(grantee, _TABLES, *_TABLE_ACTIONS)
 
+    def grant_read_stream(self, grantee: iam.IGrantable) -> None:
+        """Allow reading the changes of an encrypted table."""
+        self._grant(grantee, _TABLES, "kms:Decrypt", "kms:DescribeKey")
+
     def grant_start_jobs(self, grantee: iam.IGrantable) -> None:
         """Allow naming the key in a media analysis job.
 
-        What StartMediaAnalysisJob needs is not documented. This is what CreateProjectVersion, with the same parameter,
-        is documented to need (API reference). Where it is not enough, Rekognition refuses or fails the job, and a lane
-        with the engine `auto` goes on image by image.
+        What StartMediaAnalysisJob needs is not documented. These are the actions that CreateProjectVersion needs,
+        which has the same parameter (API reference). If they are not enough, Rekognition refuses or fails the job,
+        and a lane with the engine `auto` continues image by image.
         """
         self._grant(grantee, _IMAGES, "kms:DescribeKey", "kms:GenerateDataKey", "kms:Decrypt")
         iam.Grant.add_to_principal(
@@ -124,8 +128,8 @@ class EncryptionKey(Construct):
     def _needed_statements(self, name: str) -> Sequence[iam.PolicyStatement]:
         """What a key's policy has to allow. In a key's policy the resource `*` is the key.
 
-        EventBridge is known by the account alone: that SQS hands the rule's ARN on to KMS is documented nowhere, and a
-        key that EventBridge may not use costs every event.
+        The statement for EventBridge has a condition on the account only: AWS does not document that SQS passes the
+        rule's ARN on to KMS, and if EventBridge could not use the key, every event would be lost.
         """
         stack = cdk.Stack.of(self)
         services = (_OBJECTS, _MESSAGES, _NOTIFICATIONS, _TABLES, _IMAGES)

@@ -1,4 +1,4 @@
-"""Metrics that our functions' code writes, as CloudWatch finds them again."""
+"""References to the custom metrics that our functions write."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -21,8 +21,8 @@ def function_metric(
     """A metric of a function.
 
     Args:
-        metric: of this service's enumeration.
-        dimensions: all that the function writes it under, beside its own name.
+        metric: a member of this service's enumeration.
+        dimensions: all dimensions that the function writes it with, except `service`.
     """
     return cloudwatch.Metric(
         namespace=METRICS_NAMESPACE,

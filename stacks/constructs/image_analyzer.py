@@ -17,44 +17,46 @@ from stacks.constructs.function_metric import function_metric
 from stacks.constructs.queue import create_queue
 from stacks.constructs.queue_metrics import metric_oldest, metric_stalled, metric_waiting
 from stacks.constructs.regional_rate import RegionalRate
+from stacks.constructs.renderer import Renderer
 from stacks.constructs.runtime import Runtime
 from stacks.constructs.service_function import ServiceFunction
 from stacks.constructs.storage import Storage
 
-#: The longest a run may take. A worker that died is replaced when its message comes back, after six times as long.
+#: The function's timeout. If a worker dies, its message becomes visible again after six times as long.
 _TIMEOUT = cdk.Duration.seconds(120)
 
 
 def memory_size(priority: Priority) -> int:
     """The Analyzer's memory in MB.
 
-    Waiting for turns and answers is nearly all it does, and is paid by the megabyte. Where seconds count, so does the
-    start of an instance, which is faster with more.
+    It mostly waits for its turn and for answers, and waiting costs more with more memory; but some renditions have to
+    fit. In a fast lane, where seconds count, instances get more memory because they start faster.
     """
-    return 1024 if priority is Priority.FAST else 256
+    return 1024 if priority is Priority.FAST else 384
 
 
 class ImageAnalyzer(Construct):
-    """Chunk queue, Analyzer and the mapping between them, whose MaximumConcurrency is the brake.
+    """Chunk queue, Analyzer and the mapping between them, whose MaximumConcurrency limits the rate.
 
-    At most `rate.workers` Analyzers run at a time, each at its part of the rate, whatever number of batches is open:
-    the rate is kept without counting anything. A chunk that nobody can take yet waits in the queue.
+    At most `rate.workers` Analyzers run at a time, each at its part of the rate, however many batches are open. So the
+    rate is kept without a counter. A chunk waits in the queue until an Analyzer is free.
 
-    The queue has no dead-letter queue. A chunk belongs to a step of an execution: the Analyzer gives it up after some
-    deliveries, and drops it when the step is over. What is left is gone when the retention ends, which is longer than
-    any step waits.
+    The queue has no dead-letter queue. A chunk belongs to a step of an execution: the Analyzer gives it up after a
+    number of deliveries, and drops it when the step is over. Anything left expires with the retention period, which is
+    longer than any step waits.
 
     Args:
-        rate: the calls a second that the lanes of this priority may make.
+        rate: the calls per second that the lanes of this priority may make.
+        renderer: decodes what Rekognition does not read.
         knows_bulk: whether a lane of the priority may use bulk, which leaves uploads over.
     """
 
-    #: How long a step waits for its chunk without a sign of life. A chunk may wait in the queue for hours, and nobody
-    #: sends a sign for it then. So this only ends what was lost; an Analyzer that died is replaced long before.
+    #: How long a step waits for its chunk without a heartbeat. A chunk may wait in the queue for hours without one, so
+    #: this only ends steps whose chunk was lost. An Analyzer that died is replaced much sooner.
     HEARTBEAT = cdk.Duration.days(1)
 
-    #: How long a step waits for a chunk that does give signs of life: throttling is waited for as long as it lasts, and
-    #: puts the chunk back again and again. It ends before the batch's files do, which are kept for 30 days or more.
+    #: How long a step waits for a chunk that sends heartbeats. While Rekognition throttles, a chunk is put back again
+    #: and again. This limit ends before the batch's files expire, which are kept for 30 days or more.
     TIMEOUT = cdk.Duration.days(14)
 
     def __init__(
@@ -66,6 +68,7 @@ class ImageAnalyzer(Construct):
         storage: Storage,
         priority: Priority,
         rate: RegionalRate,
+        renderer: Renderer,
         knows_bulk: bool,
     ) -> None:
         super().__init__(scope, id)
@@ -94,16 +97,18 @@ class ImageAnalyzer(Construct):
                 rate=rate.calls_per_worker,
                 chunk_queue_url=self.queue.queue_url,
                 priority=priority.value,
+                renderer=renderer.function.function_name,
                 work_bucket=storage.work.bucket.bucket_name,
             ).to_variables(),
-            # A chunk that runs out of time is sent into the queue that invoked its run. That is no runaway: a run sends
-            # its own chunk and no other, once, when its time is up, and only while the chunk's step waits for it. So
-            # there are never more messages than chunks, nor more runs than MaximumConcurrency; images that keep failing
-            # end by their number of tries, throttled ones with the throttling, and all of them with their execution.
+            # A chunk that runs out of time is sent back to the queue that invoked the run. This can't run away: a run
+            # sends only its own chunk, once, when its time is up, and only while the chunk's step waits for it. So
+            # there are never more messages than chunks, or more runs than MaximumConcurrency. Images that keep failing
+            # end after a number of tries, throttled ones when the throttling ends, and all with their execution.
             may_loop=True,
         )
         self.function = self.service.function
         self._grant(storage, runtime.key, knows_bulk=knows_bulk)
+        renderer.grant_invoke(self.function)
         self.function.add_event_source_mapping(
             "Chunks",
             event_source_arn=self.queue.queue_arn,
@@ -112,7 +117,7 @@ class ImageAnalyzer(Construct):
         )
 
     def metric(self, metric: AnalyzerMetric) -> cloudwatch.Metric:
-        """A metric that the function's code writes."""
+        """A custom metric that the function writes."""
         return function_metric(Service.ANALYZER, metric, dimensions={Dimension.PRIORITY: self.priority.value})
 
     def metric_oldest_chunk(self) -> cloudwatch.Metric:
@@ -120,11 +125,11 @@ class ImageAnalyzer(Construct):
         return metric_oldest(self.queue)
 
     def metric_waiting_chunks(self) -> cloudwatch.Metric:
-        """Chunks that wait for an Analyzer."""
+        """Chunks waiting for an Analyzer."""
         return metric_waiting(self.queue)
 
     def create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
-        """The engine's alarms, made in another scope."""
+        """The engine's alarms, created in another scope."""
         return [
             create_alarm(
                 scope,
@@ -174,7 +179,7 @@ class ImageAnalyzer(Construct):
         return cdk.Duration.minutes(15) if self.priority is Priority.FAST else cdk.Duration.hours(6)
 
     def _grant(self, storage: Storage, key: EncryptionKey | None, *, knows_bulk: bool) -> None:
-        reason = "Batches get their ids as they are made."
+        reason = "A batch gets its id when it is created."
         storage.uploads.grant_read_versions(self.function)
         storage.work.grant_analyze_chunks(self.function)
         if knows_bulk:
@@ -195,7 +200,7 @@ class ImageAnalyzer(Construct):
         for ending in ("/uploads.jsonl", "/stragglers-*.jsonl", "/analysis/image/*"):
             accept_finding(self, "IAM5", reason, ending=f"/batches/*{ending}")
         accept_finding(
-            self, "IAM5", "Rekognition reads whatever upload a chunk names.", ending=storage.uploads.objects_finding
+            self, "IAM5", "Rekognition reads every upload that a chunk names.", ending=storage.uploads.objects_finding
         )
         accept_finding(
             self,

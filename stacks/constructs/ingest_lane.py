@@ -1,4 +1,4 @@
-"""A lane's way in: from the watched bucket's events to batches."""
+"""A lane's ingest path: from the watched bucket's events to batches."""
 
 from collections.abc import Iterable, Sequence
 
@@ -17,6 +17,7 @@ from gatehouse.contracts.batcher_environment import BatcherEnvironment
 from gatehouse.contracts.function_metrics import Service
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.analysis_workflow import AnalysisWorkflow
+from stacks.constructs.backfill_queue import BackfillQueue
 from stacks.constructs.lane_alarms import LaneAlarms
 from stacks.constructs.lane_metrics import LaneMetrics
 from stacks.constructs.policy_parameter import PolicyParameter
@@ -26,25 +27,27 @@ from stacks.constructs.service_function import ServiceFunction
 from stacks.constructs.storage import Storage
 from stacks.constructs.upload_bucket import UploadBucket
 
-#: The longest a batcher may take. A claim older than this belongs to a run that is over.
+#: The batcher's timeout. A claim older than this belongs to a run that has ended.
 _BATCHER_TIMEOUT = cdk.Duration.seconds(60)
 
-#: SQS keeps messages this long at most; they outlast a week-long outage.
+#: SQS's maximum retention: messages survive a week-long outage.
 _RETENTION = cdk.Duration.days(14)
 
-#: A message comes back when its visibility timeout ends, after six minutes or more: an outage of less than an hour
-#: costs no message. Lambda's guide asks for five or more (services-sqs-configure.html).
+#: A failed message is delivered again after its visibility timeout, six minutes or more, so an outage of less than an
+#: hour loses no message. Lambda's guide recommends five or more (services-sqs-configure.html).
 _MAX_RECEIVES = 10
 
 
 class IngestLane(Construct):
-    """Rule, queue and batcher of a lane, with a dead-letter queue behind the rule and one behind the queue.
+    """Rule, queue and batcher of a lane, with a dead-letter queue for the rule and one for the queue.
 
-    Events go to the queue untransformed: a key is the uploader's choice, and EventBridge's templates do not escape it.
+    Events go to the queue untransformed: uploaders choose keys, and EventBridge's input transformers do not escape
+    them.
 
     Args:
         workflow: of the lane's priority.
         other_workflows: of other priorities: a batch may have been started before the lane's priority was changed.
+        backfill_workflow: analyzes objects from before; one of the others, or the lane's. None if none are moderated.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class IngestLane(Construct):
         settings: LaneSettings,
         workflow: AnalysisWorkflow,
         other_workflows: Sequence[AnalysisWorkflow],
+        backfill_workflow: AnalysisWorkflow | None,
     ) -> None:
         super().__init__(scope, id)
         self.name = settings.name
@@ -64,10 +68,10 @@ class IngestLane(Construct):
         self._key = runtime.key
         self._lane = settings.lane
         policies = {name: storage.policies[name] for name in settings.policies}
-        # What could not be moderated outlives the lane: renaming or removing one must not forget it.
+        # Dead letters outlive the lane: renaming or removing a lane must not delete them.
         self.dead_letter_queue = self._queue("DeadLetterQueue", cdk.RemovalPolicy.RETAIN)
-        # Lambda refuses a queue whose messages come back while their function may still run; the guide asks for six
-        # times its timeout and the window on top (services-sqs-configure.html).
+        # Lambda rejects a queue whose visibility timeout is shorter than the function's timeout; the guide recommends
+        # six times the timeout plus the batching window (services-sqs-configure.html).
         window = cdk.Duration.seconds(settings.max_wait)
         self.queue = self._queue(
             "Queue",
@@ -75,7 +79,7 @@ class IngestLane(Construct):
             visibility_timeout=cdk.Duration.seconds(6 * _BATCHER_TIMEOUT.to_seconds()).plus(window),
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letter_queue, max_receive_count=_MAX_RECEIVES),
         )
-        # With SQS's own key in any case: what keeps EventBridge from using a customer's key is to lose no event.
+        # Always with SQS's own key: if EventBridge can't use a customer's key, it must still be able to store events.
         self.undelivered_queue = create_queue(
             self, "UndeliveredQueue", key=None, retention_period=_RETENTION, removal_policy=cdk.RemovalPolicy.RETAIN
         )
@@ -100,20 +104,46 @@ class IngestLane(Construct):
                 work_bucket=storage.work.bucket.bucket_name,
                 state_machine_arn=workflow.state_machine.state_machine_arn,
                 other_state_machine_arns=tuple(other.state_machine.state_machine_arn for other in other_workflows),
+                backfill_state_machine_arn=backfill_workflow.state_machine.state_machine_arn
+                if backfill_workflow
+                else None,
             ).to_variables(),
         )
-        self._grant(storage, policies.values(), other_workflows)
+        looked_at = [other for other in other_workflows if other is not backfill_workflow]
+        self._grant(storage, policies.values(), looked_at)
         self._feed(self.batcher.function, settings)
+        self.backfill = self._moderate_existing(storage, backfill_workflow) if backfill_workflow else None
 
     def grant_admit(self, grantee: iam.IGrantable) -> None:
-        """Allow putting an upload's event into the lane's queue again."""
+        """Allow putting an upload's event back into the lane's queue."""
         iam.Grant.add_to_principal(grantee=grantee, actions=["sqs:SendMessage"], resource_arns=[self.queue.queue_arn])
         if self._key:
             self._key.grant_send_messages(grantee)
+        if self.backfill:
+            self.backfill.grant_send(grantee)
 
     def create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
-        """The lane's alarms, made in another scope."""
-        return LaneAlarms(scope, self._lane, self.metrics, self.batcher).create()
+        """The lane's alarms, created in another scope."""
+        backfill = self.backfill.create_alarms(scope) if self.backfill else []
+        return [*LaneAlarms(scope, self._lane, self.metrics, self.batcher).create(), *backfill]
+
+    def _moderate_existing(self, storage: Storage, workflow: AnalysisWorkflow) -> BackfillQueue:
+        """A backfill queue, and what the batcher needs to put its objects among the uploads of their keys."""
+        batcher = self.batcher.function
+        storage.verdicts.grant_query(batcher)
+        storage.uploads.grant_list_versions(batcher)
+        if workflow is not self.workflow:
+            workflow.grant_run(batcher)
+        return BackfillQueue(
+            self,
+            "Backfill",
+            lane=self.name,
+            batcher=batcher,
+            batcher_timeout=_BATCHER_TIMEOUT,
+            key=self._key,
+            retention=_RETENTION,
+            max_receives=_MAX_RECEIVES,
+        )
 
     def _grant(
         self, storage: Storage, policies: Iterable[PolicyParameter], other_workflows: Iterable[AnalysisWorkflow]
@@ -121,7 +151,7 @@ class IngestLane(Construct):
         batcher = self.batcher.function
         storage.verdicts.grant_claim(batcher)
         storage.work.grant_write_batches(batcher)
-        storage.work.grant_read_settings(batcher)
+        storage.work.grant_read_terms(batcher)
         storage.work.grant_register(batcher, self.name)
         storage.work.grant_follow_policies(batcher)
         storage.work.grant_list(batcher)
@@ -131,10 +161,10 @@ class IngestLane(Construct):
         for other in other_workflows:
             other.grant_look(batcher)
         for file in ("manifest.jsonl", "uploads.jsonl", "execution.json", "batch.json"):
-            accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending=f"/batches/*/{file}")
-        accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending=f"/open/{self.name}/*.json")
-        accept_finding(self, "IAM5", "A policy's file has its hash for a name.", ending="/policies/*")
-        accept_finding(self, "IAM5", "An execution has its batch's name.", ending=":*")
+            accept_finding(self, "IAM5", "A batch gets its id when it is created.", ending=f"/batches/*/{file}")
+        accept_finding(self, "IAM5", "A batch gets its id when it is created.", ending=f"/open/{self.name}/*.json")
+        accept_finding(self, "IAM5", "A policy's file is named after its hash.", ending="/policies/*")
+        accept_finding(self, "IAM5", "An execution is named after its batch.", ending=":*")
 
     def _queue(
         self,

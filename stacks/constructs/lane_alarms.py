@@ -1,4 +1,4 @@
-"""The alarms of a lane: on what waits, on what became of it, and on what the policies no longer fit."""
+"""The alarms of a lane: on waiting uploads, on verdicts, and on drift."""
 
 from collections.abc import Sequence
 
@@ -15,10 +15,10 @@ from stacks.constructs.service_function import ServiceFunction
 
 
 class LaneAlarms:
-    """Which alarms a lane has depends on its engine, its priority and whether it has an adapter.
+    """Creates a lane's alarms, which depend on its engine, its priority and whether it has an adapter.
 
     Args:
-        scope: what they are made in, which is not the lane's own stack.
+        scope: where they are created, which is not the lane's own stack.
     """
 
     def __init__(self, scope: Construct, lane: Lane, metrics: LaneMetrics, batcher: ServiceFunction) -> None:
@@ -32,11 +32,11 @@ class LaneAlarms:
         self._stalled_after = 3 if is_fast else 6
 
     def create(self) -> Sequence[cloudwatch.Alarm]:
-        """Make them, in the order in which dashboards list them."""
+        """Create the alarms, in the order in which dashboards list them."""
         return [*self._on_waiting(), *self._on_verdicts(), *self._on_drift()]
 
     def _on_waiting(self) -> Sequence[cloudwatch.Alarm]:
-        """On uploads that do not become batches."""
+        """Alarms on uploads that are not put into a batch."""
         return [
             create_alarm(
                 self._scope,
@@ -57,7 +57,7 @@ class LaneAlarms:
                 "Lost",
                 self._metrics.lost(),
                 section="Events lost",
-                meaning=f"{self._subject}: EventBridge could keep uploads nowhere, and nobody knows of them.",
+                meaning=f"{self._subject}: EventBridge could not store events anywhere, and they are lost.",
             ),
             create_alarm(
                 self._scope,
@@ -88,14 +88,14 @@ class LaneAlarms:
         ]
 
     def _on_verdicts(self) -> Sequence[cloudwatch.Alarm]:
-        """On verdicts that are none, or not the ones that were asked for."""
+        """Alarms on verdicts that are missing, failed or not as configured."""
         alarms = [
             create_alarm(
                 self._scope,
                 "PolicyUnknown",
                 self._metrics.batcher(BatcherMetric.POLICIES_UNKNOWN),
                 section="Active policy unknown",
-                meaning=f"{self._subject}: uploads are judged by an older policy than the one that was deployed.",
+                meaning=f"{self._subject}: uploads are judged by an older policy than the deployed one.",
                 periods=6,
                 breaching=3,
             ),
@@ -111,8 +111,8 @@ class LaneAlarms:
                 "CallsFail",
                 self._metrics.straggling(),
                 section="Rekognition's calls fail",
-                meaning=f"{self._subject}: only failed calls came back for many uploads; they are asked about again "
-                "for about an hour, and end FAILED after that.",
+                meaning=f"{self._subject}: every call failed for many uploads. They are retried for about an hour, "
+                "and then end FAILED.",
             ),
             create_alarm(
                 self._scope,
@@ -129,7 +129,7 @@ class LaneAlarms:
                     "LinesUnmatched",
                     self._metrics.results(ResultsMetric.UNMATCHED_RESULT_LINES),
                     section="Result lines unmatched",
-                    meaning=f"{self._subject}: a bulk job's result lines and its batch's uploads do not add up.",
+                    meaning=f"{self._subject}: a bulk job's result lines do not match its batch's uploads.",
                     periods=STANDING,
                 )
             )
@@ -140,7 +140,7 @@ class LaneAlarms:
                     "LinesMissing",
                     self._metrics.results(ResultsMetric.UPLOADS_UNANSWERED),
                     section="Result lines unmatched",
-                    meaning=f"{self._subject}: bulk jobs say nothing of many of their uploads, which are paid twice.",
+                    meaning=f"{self._subject}: bulk jobs return no result for many uploads, which are paid twice.",
                     threshold=LEAST_FAILED,
                     periods=STANDING,
                 )
@@ -170,14 +170,14 @@ class LaneAlarms:
         return alarms
 
     def _on_drift(self) -> Sequence[cloudwatch.Alarm]:
-        """On signs that the policies no longer fit what Rekognition says, or what is uploaded."""
+        """Alarms on signs that the policies no longer fit Rekognition's answers, or what is uploaded."""
         return [
             create_alarm(
                 self._scope,
                 "ModelChanged",
                 self._metrics.results(ResultsMetric.OTHER_MODEL_ANSWERS),
                 section="Model version changed",
-                meaning=f"{self._subject}: Rekognition answers with another model than the policies are for.",
+                meaning=f"{self._subject}: Rekognition answers with another model than the policies were written for.",
                 periods=STANDING,
             ),
             create_alarm(
@@ -185,7 +185,7 @@ class LaneAlarms:
                 "UnknownLabels",
                 self._metrics.results(ResultsMetric.UNKNOWN_LABELS),
                 section="Unknown label seen",
-                meaning=f"{self._subject}: Rekognition found something that the taxonomy has no name for.",
+                meaning=f"{self._subject}: Rekognition returned a label that the taxonomy does not have.",
                 periods=STANDING,
             ),
             create_band_alarm(

@@ -1,4 +1,4 @@
-"""What a lane's queues, and the code that its uploads pass, tell of it."""
+"""A lane's metrics: of its queues, and of the functions that process its uploads."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -10,11 +10,11 @@ from stacks.constructs.alarm import PERIOD
 from stacks.constructs.function_metric import function_metric
 from stacks.constructs.queue_metrics import metric_oldest, metric_stalled, metric_waiting
 
-#: Verdicts in an hour from which on their flagged share says something: two flags of three uploads do not.
+#: The flagged share of an hour means something only with this many verdicts: two flags of three uploads do not.
 LEAST_JUDGED = 100
 
-#: Uploads an hour that something is wrong with before the alarm: one now and then is in order. And which part of the
-#: hour's verdicts they have to be, where there are many: one in twenty.
+#: Failed uploads in an hour before the alarm: one now and then is normal. Where there are many verdicts, the failed
+#: ones must also be this part of them: one in twenty.
 LEAST_FAILED = 10
 _FAILED_OF_JUDGED = 20
 
@@ -42,15 +42,15 @@ class LaneMetrics:
         self._undelivered_queue = undelivered_queue
 
     def dead_letters(self) -> cloudwatch.Metric:
-        """Messages the batcher gave up on."""
+        """Messages in the dead-letter queue."""
         return metric_waiting(self._dead_letter_queue)
 
     def undelivered(self) -> cloudwatch.Metric:
-        """Events that EventBridge could not put into the queue."""
+        """Events that EventBridge could not deliver to the queue."""
         return metric_waiting(self._undelivered_queue)
 
     def lost(self) -> cloudwatch.Metric:
-        """Events that EventBridge could put neither into the queue nor into the one for what it could not."""
+        """Events that EventBridge could deliver neither to the queue nor to its dead-letter queue."""
         return cloudwatch.Metric(
             namespace="AWS/Events",
             metric_name="InvocationsFailedToBeSentToDlq",
@@ -60,7 +60,7 @@ class LaneMetrics:
         )
 
     def waiting(self) -> cloudwatch.Metric:
-        """Uploads that wait for a batch."""
+        """Uploads waiting for a batch."""
         return metric_waiting(self._queue)
 
     def oldest_upload(self) -> cloudwatch.Metric:
@@ -68,15 +68,15 @@ class LaneMetrics:
         return metric_oldest(self._queue)
 
     def stalled(self) -> cloudwatch.MathExpression:
-        """1 while uploads wait and none is put into a batch."""
+        """1 while uploads wait and none are put into a batch; else 0."""
         return metric_stalled(self._queue)
 
     def batcher(self, metric: BatcherMetric) -> cloudwatch.Metric:
-        """A sum that the batcher's code writes."""
+        """A custom metric of the batcher, summed."""
         return function_metric(Service.BATCHER, metric, dimensions={Dimension.LANE: self.lane})
 
     def results(self, metric: ResultsMetric, statistic: str = "Sum") -> cloudwatch.Metric:
-        """A metric that Results' code writes: a sum, or what else is asked for."""
+        """A custom metric of Results."""
         return function_metric(Service.RESULTS, metric, dimensions={Dimension.LANE: self.lane}, statistic=statistic)
 
     def upload_to_verdict(self, statistic: str) -> cloudwatch.Metric:
@@ -84,15 +84,15 @@ class LaneMetrics:
         return self.results(ResultsMetric.UPLOAD_TO_VERDICT, statistic)
 
     def failed(self) -> cloudwatch.MathExpression:
-        """An hour's FAILED uploads, where they are many; else 0."""
+        """An hour's FAILED uploads if there are many of them; else 0."""
         return self._if_many(ResultsMetric.UPLOADS_FAILED, "many uploads FAILED")
 
     def straggling(self) -> cloudwatch.MathExpression:
-        """An hour's uploads that only failed calls came back for, where they are many; else 0."""
-        return self._if_many(ResultsMetric.STRAGGLERS, "many uploads only failed calls came back for")
+        """An hour's uploads for which every call failed, if there are many of them; else 0."""
+        return self._if_many(ResultsMetric.STRAGGLERS, "many uploads whose every call failed")
 
     def _if_many(self, metric: ResultsMetric, label: str) -> cloudwatch.MathExpression:
-        """An hour of one of Results' metrics. An hour, since a large batch ends in one moment."""
+        """One of Results' metrics over an hour, since a large batch ends in one moment."""
         many = f"uploads >= {LEAST_FAILED} AND {_FAILED_OF_JUDGED} * uploads >= judged"
         return cloudwatch.MathExpression(
             expression=f"IF({many}, uploads, 0)",
@@ -102,7 +102,7 @@ class LaneMetrics:
         )
 
     def flagged_share(self) -> cloudwatch.MathExpression:
-        """Percent of an hour's verdicts that are flagged; nothing in an hour of few."""
+        """Percent of an hour's verdicts that are flagged; no data in an hour with few verdicts."""
         lane = self.lane.replace("-", "_")  # a graph of several lanes needs several ids
         judged, flagged = f"judged_{lane}", f"flagged_{lane}"
         return cloudwatch.MathExpression(

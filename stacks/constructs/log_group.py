@@ -1,4 +1,4 @@
-"""Log groups with a number of days."""
+"""Log groups with a retention period."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_logs as logs
@@ -10,7 +10,7 @@ from stacks.constructs.encryption_key import EncryptionKey
 def create_log_group(
     scope: Construct, id: str, *, retention_days: int, key: EncryptionKey | None, name: str | None = None
 ) -> logs.LogGroup:
-    """A log group that goes with its stack and keeps events for a number of days the settings accepted.
+    """A log group that is deleted with its stack and keeps events for a number of days.
 
     Args:
         name: None lets CloudFormation choose.

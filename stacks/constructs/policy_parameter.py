@@ -10,10 +10,10 @@ from gatehouse.moderation.policy.policy_pointer import PolicyPointer
 
 
 class PolicyParameter(Construct):
-    """A pointer to the policy as it is shipped, until it is moved.
+    """A pointer to the policy as shipped, until `policy apply` moves it.
 
-    CloudFormation writes the parameter again when anything of the resource changes. So nothing of it changes but with
-    the policy itself: a deployment leaves a pointer that was moved meanwhile alone, unless it brings a new version.
+    CloudFormation overwrites the parameter when any property of the resource changes. So the properties change only
+    with the policy: a deployment leaves a moved pointer alone unless it brings a new version.
     """
 
     def __init__(self, scope: Construct, id: str, *, policy: Policy) -> None:

@@ -1,4 +1,4 @@
-"""Queues the way all of ours are."""
+"""Queues with the settings that all of ours share."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_sqs as sqs
@@ -18,7 +18,7 @@ def create_queue(
     removal_policy: cdk.RemovalPolicy | None = None,
     dead_letter_queue: sqs.DeadLetterQueue | None = None,
 ) -> sqs.Queue:
-    """An encrypted queue that is spoken to with TLS only.
+    """An encrypted queue that requires TLS.
 
     Args:
         key: what it is encrypted with, or None for SQS's own key.
@@ -38,7 +38,7 @@ def create_queue(
         return queue
     resource = queue.node.default_child
     assert isinstance(resource, sqs.CfnQueue)  # noqa: S101 - narrows the type
-    # Given the key, the library would leave the rule's ARN out of the policy that lets EventBridge in.
+    # With the key as an argument, the library would omit the rule's ARN from EventBridge's policy statement.
     resource.sqs_managed_sse_enabled = None
     resource.kms_master_key_id = key.arn
     return queue

@@ -7,7 +7,7 @@ from stacks.constructs.alarm import PERIOD
 
 
 def metric_waiting(queue: sqs.IQueue) -> cloudwatch.Metric:
-    """Messages that nobody has received yet, or that came back."""
+    """Messages that can be received."""
     return queue.metric_approximate_number_of_messages_visible(period=PERIOD, statistic="Maximum")
 
 
@@ -17,10 +17,10 @@ def metric_oldest(queue: sqs.IQueue) -> cloudwatch.Metric:
 
 
 def metric_stalled(queue: sqs.IQueue) -> cloudwatch.MathExpression:
-    """1 where messages were in the queue, received or not, and none was done with; else 0.
+    """1 if there were messages in the queue, received or not, and none was deleted; else 0.
 
-    The age of the oldest message does not tell this alone: it rises where work merely piles up, and SQS leaves messages
-    out of it that were received several times without success, which is how they stand when every attempt fails.
+    The age of the oldest message is not enough. It also rises when work merely piles up, and SQS excludes messages from
+    it that were received several times without success, which is the case when every attempt fails.
     """
     return cloudwatch.MathExpression(
         expression="IF((waiting + FILL(received, 0) > 0) AND (FILL(done, 0) == 0), 1, 0)",
@@ -29,6 +29,6 @@ def metric_stalled(queue: sqs.IQueue) -> cloudwatch.MathExpression:
             "received": queue.metric_approximate_number_of_messages_not_visible(period=PERIOD, statistic="Maximum"),
             "done": queue.metric_number_of_messages_deleted(period=PERIOD, statistic="Sum"),
         },
-        label="Messages wait and none is done with",
+        label="Messages wait and none is processed",
         period=PERIOD,
     )

@@ -1,4 +1,4 @@
-"""The account's rate of DetectModerationLabels, which may depend on the Region that a template is deployed to."""
+"""The account's rate of DetectModerationLabels, which may depend on the Region."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,10 +15,10 @@ from gatehouse.configuration.call_rate import (
 
 
 class AccountRate(Construct):
-    """The calls a second that Gatehouse may make.
+    """The calls per second that Gatehouse may make.
 
     Args:
-        calls_per_second: or None for AWS's default. Synthesis knows no Region, so CloudFormation chooses it then.
+        calls_per_second: or None for AWS's default, which CloudFormation chooses because the Region is not known yet.
     """
 
     def __init__(self, scope: Construct, id: str, *, calls_per_second: float | None) -> None:
@@ -32,17 +32,17 @@ class AccountRate(Construct):
             self._is_large_region.override_logical_id("IsLargeRegion")
 
     def share(self, part: float) -> "RegionalRate":
-        """A part of it, 0-1."""
+        """A part of the rate, 0-1."""
         return RegionalRate(CallRate(self._large * part), CallRate(self._other * part), self._is_large_region)
 
 
 class RegionalRate:
-    """A rate and what follows from it, in figures that CloudFormation fills in where they depend on the Region.
+    """A rate and the figures that follow from it. CloudFormation fills in those that depend on the Region.
 
     Args:
         large: in a Region where AWS's default quota is the large one.
         other: elsewhere.
-        is_large_region: the condition to choose by; None where both are the same.
+        is_large_region: the condition that chooses between them; None if both are the same.
     """
 
     def __init__(self, large: CallRate, other: CallRate, is_large_region: cdk.CfnCondition | None) -> None:
@@ -60,22 +60,22 @@ class RegionalRate:
 
     @property
     def workers(self) -> str:
-        """How many there are at most."""
+        """The maximum number of workers."""
         return self._text(lambda rate: str(rate.workers))
 
     @property
     def max_concurrency(self) -> float:
-        """The same as a number, or as a token that stands for one."""
+        """The maximum number of workers, as a number or a token."""
         return cdk.Token.as_number(self._either(lambda rate: rate.workers))
 
     @property
     def chunks_under_way(self) -> float:
-        """Chunks that a batch has under way at the same time, as a number or a token that stands for one."""
+        """The maximum number of chunks that a batch has in progress, as a number or a token."""
         return cdk.Token.as_number(self._either(lambda rate: rate.chunks_under_way))
 
     @property
     def chunk_size(self) -> str:
-        """Uploads in a chunk at most."""
+        """The maximum number of uploads in a chunk."""
         return self._text(lambda rate: str(rate.chunk_size))
 
     def _text(self, figure: Callable[[CallRate], str]) -> str:

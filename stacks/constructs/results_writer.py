@@ -15,6 +15,7 @@ from stacks.constructs.alarm import create_alarm
 from stacks.constructs.runtime import Runtime
 from stacks.constructs.service_function import ServiceFunction
 from stacks.constructs.storage import Storage
+from stacks.constructs.verdict_events import VerdictEvents
 
 
 class ResultsWriter(Construct):
@@ -25,6 +26,7 @@ class ResultsWriter(Construct):
         model_version: of Rekognition's model that the policies were written for; answers of others are counted.
         verdict_retention_days: days until final verdicts expire, or None for never.
         animation_check: whether an approval needs a look for frames that nobody analyzed.
+        events: where verdicts are announced as events, or None.
     """
 
     #: The longest a function may run (Lambda Developer Guide, quotas): a batch's verdicts are written in one go, and
@@ -42,6 +44,7 @@ class ResultsWriter(Construct):
         model_version: str,
         verdict_retention_days: int | None,
         animation_check: bool,
+        events: VerdictEvents | None,
     ) -> None:
         super().__init__(scope, id)
         self.service = ServiceFunction(
@@ -59,10 +62,13 @@ class ResultsWriter(Construct):
                 retention_days=verdict_retention_days,
                 model_version=model_version,
                 animation_check=animation_check,
+                events=events.environment if events else None,
             ).to_variables(),
         )
         self.function = self.service.function
         self._grant(storage, animation_check=animation_check)
+        if events:
+            events.grant_announce(self.function)
 
     def grant_invoke(self, grantee: iam.IGrantable) -> None:
         """Allow having a batch settled."""

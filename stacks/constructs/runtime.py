@@ -1,4 +1,4 @@
-"""What everything that runs has in common."""
+"""Settings that all functions and workflows share."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,12 @@ from stacks.constructs.encryption_key import EncryptionKey
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What functions and workflows are made with, whatever they do.
+    """Settings that all functions and workflows are created with.
 
     Attributes:
-        code: the one asset of all functions.
+        code: the asset that all functions share.
         log_retention_days: one of the numbers that the settings accept.
-        key: what logs, queues and jobs are encrypted with, or None for each service's own key.
+        key: encrypts logs, queues and jobs; None for each service's own key.
     """
 
     code: lambda_.Code

@@ -1,4 +1,4 @@
-"""A Lambda function the way all of ours are."""
+"""A Lambda function with the settings that all of ours share."""
 
 from collections.abc import Mapping
 
@@ -17,15 +17,15 @@ from stacks.constructs.runtime import Runtime
 
 
 class ServiceFunction(Construct):
-    """A function with a role of its own that starts with nothing but its logs and traces.
+    """A function with its own role, which initially permits only logs and traces.
 
     Args:
-        service: whose logs, metrics and traces they are; its handler is `lambdas.<service>.handler.handler`.
-        memory_size: MB; processor time grows with it.
+        service: names its logs, metrics and traces; the handler is `lambdas.<service>.handler.handler`.
+        memory_size: MB; CPU grows with it.
         environment: variables beside those of Powertools: names, no secrets.
-        may_loop: whether its invocations may lead back to it. Lambda ends any other function's chain of requests
-            after about 16 of them (Lambda Developer Guide, invocation-recursion.html). Say next to it what ends the
-            chain instead.
+        may_loop: whether its invocations may invoke it again. For other functions, Lambda stops a chain of requests
+            after about 16 of them (Lambda Developer Guide, invocation-recursion.html). A comment at the call must say
+            what ends the chain instead.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class ServiceFunction(Construct):
     ) -> None:
         super().__init__(scope, id)
         log_group = create_log_group(self, "Logs", retention_days=runtime.log_retention_days, key=runtime.key)
-        # A role of its own: the one the library makes has a managed policy that may write to any log group.
+        # The role that the library creates has a managed policy that may write to any log group.
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         log_group.grant_write(role)
         self.function = lambda_.Function(
@@ -70,9 +70,9 @@ class ServiceFunction(Construct):
     def _accept_checkovs_findings(self, *, has_own_key: bool) -> None:
         accepted = {
             "CKV_AWS_115": "Reserved concurrency would break small new accounts; queues and executions limit the runs.",
-            "CKV_AWS_116": "What failed stays with the queue or the execution that called; a schedule calls again.",
-            "CKV_AWS_117": "It speaks to AWS's own endpoints alone, with TLS and IAM; a VPC would be one more to run.",
-            "CKV_AWS_173": "Its environment has names in it, no secrets, and is encrypted with Lambda's own key.",
+            "CKV_AWS_116": "A failed event stays with the queue or execution that invoked it; a schedule runs again.",
+            "CKV_AWS_117": "It calls only AWS's own endpoints, with TLS and IAM; a VPC would only add work to operate.",
+            "CKV_AWS_173": "Its environment contains names, no secrets, and is encrypted with Lambda's own key.",
         }
         for rule, reason in accepted.items():
             accept_finding(self.function, rule, reason)
@@ -86,13 +86,13 @@ class ServiceFunction(Construct):
         return self.function.metric_errors(period=PERIOD, statistic="Sum")
 
     def metric_throttles(self) -> cloudwatch.Metric:
-        """Invocations that the account had no concurrency left for."""
+        """Invocations for which the account had no concurrency left."""
         return self.function.metric_throttles(period=PERIOD, statistic="Sum")
 
     def metric_stopped_as_loop(self) -> cloudwatch.Metric:
-        """Invocations that Lambda refused because it took them for a loop."""
+        """Invocations that Lambda's recursive loop detection stopped."""
         return self.function.metric("RecursiveInvocationsDropped", period=PERIOD, statistic="Sum")
 
     def metric_duration(self) -> cloudwatch.Metric:
-        """Milliseconds that the longest invocation took."""
+        """Duration of the longest invocation in milliseconds."""
         return self.function.metric_duration(period=PERIOD, statistic="Maximum")

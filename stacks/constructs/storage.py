@@ -1,4 +1,4 @@
-"""Where everything is that is kept."""
+"""The resources that store data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from stacks.constructs.work_bucket import WorkBucket
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """The buckets, the table, the topic and the pointers that functions and workflows are allowed to use, each as it
-    needs: what a construct gets is the names, and permissions only as it asks for them.
+    """The buckets, the table, the topic and the pointers. A construct that receives this gets the names; it requests
+    each permission that it needs with a `grant_*` method.
 
     Attributes:
-        policies: the pointers of the policies in use, by the policies' names.
+        policies: the pointers of the policies in use, by policy name.
     """
 
     uploads: UploadBucket

@@ -1,4 +1,4 @@
-"""The sweeper: a function on a schedule that gets uploads going again that are stuck."""
+"""The sweeper: a scheduled function that restarts stuck uploads."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -11,7 +11,7 @@ from aws_cdk import aws_events_targets as targets
 from constructs import Construct
 
 from gatehouse.contracts.function_metrics import Service, SweeperMetric
-from gatehouse.contracts.sweep_schedule import LaneRoute, Schedule
+from gatehouse.contracts.sweep_schedule import BackfillRoute, LaneRoute, Schedule
 from gatehouse.contracts.sweeper_environment import SweeperEnvironment
 from gatehouse.moderation.lane import Priority
 from stacks.constructs.accepted_findings import accept_finding
@@ -23,31 +23,32 @@ from stacks.constructs.runtime import Runtime
 from stacks.constructs.service_function import ServiceFunction
 from stacks.constructs.storage import Storage
 
-#: Time between two sweeps. One costs a handful of calls where nothing is stuck.
+#: Time between two sweeps. A sweep makes only a few calls when nothing is stuck.
 INTERVAL: Final = cdk.Duration.minutes(15)
 
-#: Age from which a batch is looked at: longer than a batcher may run, and than most batches take.
+#: Minimum age of a batch to be checked: longer than a batcher may run, and than most batches take.
 _MIN_AGE: Final = timedelta(minutes=30)
 
-#: An alarm looks at an hour. A sweep that takes long tells later, and a batch that was just put back is not looked at
-#: by the next two: neither is a reason to say that all is well.
+#: Alarms look at an hour. A long sweep reports late, and the next two sweeps skip a batch that was just put back; an
+#: alarm must not clear for either reason.
 _PERIODS: Final = 4
 
-#: Hours after which a batch that is still being analyzed is worth a look. A job has a day, and so has a chunk.
+#: Hours after which a batch that is still being analyzed is overdue. A job has a day, and so does a chunk.
 _OVERDUE_HOURS: Final = {Priority.FAST: 2, Priority.LIVE: 48}
 
-#: A backfill may wait for its turn for weeks, but not until its files expire: for this part of the time they are kept.
+#: A backfill batch may wait for its turn for weeks, but only for this part of its files' retention.
 _OVERDUE_PART: Final = 0.8
 
 
 class Sweeper(Construct):
-    """The function, its schedule and what it may touch.
+    """The function, its schedule and its permissions.
 
-    The schedule's event names the lanes: it may have 8,192 characters (EventBridge API reference, Target), while a
-    function's environment has 4 KB foreverything.
+    The schedule's event names the lanes, because it may have 8,192 characters (EventBridge API reference, Target),
+    while a function's whole environment is limited to 4 KB.
 
     Args:
         lanes: of the deployment.
+        backfill_workflow: analyzes objects from before, of all lanes; None if none are moderated.
         work_retention_days: how long a batch's files are kept.
     """
 
@@ -59,6 +60,7 @@ class Sweeper(Construct):
         runtime: Runtime,
         storage: Storage,
         lanes: Sequence[IngestLane],
+        backfill_workflow: AnalysisWorkflow | None,
         work_retention_days: int,
     ) -> None:
         super().__init__(scope, id)
@@ -74,20 +76,28 @@ class Sweeper(Construct):
             ).to_variables(),
         )
         self.function = self.service.function
-        # The next sweep starts over anyway, and one failure is to count once.
+        # No retries: the next sweep starts over, and a failure should count once.
         self.function.configure_async_invoke(retry_attempts=0)
-        workflows = list(dict.fromkeys(lane.workflow for lane in lanes))
+        workflows = list(
+            dict.fromkeys([*(lane.workflow for lane in lanes), *([backfill_workflow] if backfill_workflow else [])])
+        )
         self._grant(storage, lanes, workflows)
         longest = _OVERDUE_PART * 24 * work_retention_days
         schedule = Schedule(
             lanes={
                 lane.name: LaneRoute(
-                    lane.name, lane.queue.queue_url, _OVERDUE_HOURS.get(lane.workflow.priority, longest)
+                    lane.name,
+                    lane.queue.queue_url,
+                    _OVERDUE_HOURS.get(lane.workflow.priority, longest),
+                    lane.backfill.queue.queue_url if lane.backfill else None,
                 )
                 for lane in lanes
             },
             state_machine_arns=tuple(workflow.state_machine.state_machine_arn for workflow in workflows),
             min_age=_MIN_AGE,
+            backfill=BackfillRoute(backfill_workflow.state_machine.state_machine_arn, longest)
+            if backfill_workflow
+            else None,
         )
         rule = events.Rule(
             self,
@@ -103,18 +113,18 @@ class Sweeper(Construct):
         )
 
     def metric(self, metric: SweeperMetric) -> cloudwatch.Metric:
-        """A metric that the function's code writes at each sweep."""
+        """A custom metric that the function writes at each sweep."""
         return function_metric(Service.SWEEPER, metric, dimensions={}, statistic="Maximum", period=INTERVAL)
 
     def create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
-        """The sweeper's alarms, made in another scope."""
+        """The sweeper's alarms, created in another scope."""
         return [
             create_alarm(
                 scope,
                 "UploadsStuck",
                 self.metric(SweeperMetric.UPLOADS_STUCK),
                 section="Uploads stuck",
-                meaning="Uploads are PENDING, nobody works on them, and sweeping did not restart them.",
+                meaning="Uploads are PENDING, nothing is processing them, and the sweeper could not restart them.",
                 periods=_PERIODS,
             ),
             create_alarm(
@@ -139,7 +149,7 @@ class Sweeper(Construct):
                 "SweeperSilent",
                 self.function.metric_invocations(period=cdk.Duration.hours(1), statistic="Sum"),
                 section="The sweeper does not run",
-                meaning="Nothing looked for stuck uploads for an hour.",
+                meaning="The sweeper has not run for an hour, so stuck uploads stay stuck.",
             ),
         ]
 
@@ -155,5 +165,5 @@ class Sweeper(Construct):
             workflow.grant_sweep(self.function)
         for lane in lanes:
             lane.grant_admit(self.function)
-        accept_finding(self, "IAM5", "Batches get their ids as they are made.", ending="/open/*/*.json")
-        accept_finding(self, "IAM5", "An execution has its batch's name.", ending=":*")
+        accept_finding(self, "IAM5", "A batch gets its id when it is created.", ending="/open/*/*.json")
+        accept_finding(self, "IAM5", "An execution is named after its batch.", ending=":*")

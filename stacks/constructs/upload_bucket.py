@@ -1,4 +1,4 @@
-"""The watched bucket: ours, or one that exists already."""
+"""The watched bucket: a new one, or one that exists already."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -10,15 +10,14 @@ from stacks.constructs.encryption_key import EncryptionKey
 
 
 class UploadBucket(Construct):
-    """A bucket whose events go to EventBridge.
+    """A bucket that sends its events to EventBridge.
 
-    An existing bucket is used as it is and nothing in it is changed: its owner turns on EventBridge, which stands
-    beside whatever other notifications it has.
+    An existing bucket is not changed: its owner turns on EventBridge, which works alongside any other notifications.
 
     Args:
-        existing_name: name of a bucket to watch, or None to make one, which outlives the stack.
-        key: what a bucket that is made is encrypted with, or None for S3's own key. Where an existing one is encrypted
-            with the same key, its uploads can be read, too.
+        existing_name: name of a bucket to watch, or None to create one, which outlives the stack.
+        key: encrypts a created bucket; None for S3's own key. Uploads in an existing bucket that is encrypted with the
+            same key can also be read.
     """
 
     def __init__(self, scope: Construct, id: str, *, existing_name: str | None, key: EncryptionKey | None) -> None:
@@ -31,16 +30,22 @@ class UploadBucket(Construct):
         )
 
     def grant_read_uploads(self, grantee: iam.IGrantable) -> None:
-        """Allow reading uploads. Which of them a lane watches can change; the permission covers the bucket."""
+        """Allow reading all uploads of the bucket, because the keys that lanes watch can change."""
         self._grant_read(grantee, "s3:GetObject")
 
     def grant_read_versions(self, grantee: iam.IGrantable) -> None:
-        """Allow reading the very version that was uploaded, and in a bucket without versioning what is there."""
+        """Allow reading the version that was uploaded, or, without versioning, the current object."""
         self._grant_read(grantee, "s3:GetObject", "s3:GetObjectVersion")
 
     def grant_list(self, grantee: iam.IGrantable) -> None:
         """Let S3 answer 404 for an upload that is gone; without ListBucket it says 403 (API reference, GetObject)."""
         iam.Grant.add_to_principal(grantee=grantee, actions=["s3:ListBucket"], resource_arns=[self.bucket.bucket_arn])
+
+    def grant_list_versions(self, grantee: iam.IGrantable) -> None:
+        """Allow listing an object's versions in their order."""
+        iam.Grant.add_to_principal(
+            grantee=grantee, actions=["s3:ListBucketVersions"], resource_arns=[self.bucket.bucket_arn]
+        )
 
     def _grant_read(self, grantee: iam.IGrantable, *actions: str) -> None:
         iam.Grant.add_to_principal(
@@ -71,8 +76,8 @@ class UploadBucket(Construct):
             event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
         )
         reason = (
-            "Who must be able to tell who read an upload turns on CloudTrail data events for the bucket, which unlike "
-            "access logs are complete; a log bucket that few read is not made foreveryone."
+            "To record who reads uploads, turn on CloudTrail data events for the bucket, which unlike access logs are "
+            "complete. Few users would read a log bucket, so none is created."
         )
         accept_finding(bucket, "S1", reason)
         accept_finding(bucket, "CKV_AWS_18", reason)

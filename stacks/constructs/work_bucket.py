@@ -1,4 +1,4 @@
-"""The work bucket: manifests, batch settings and result files, for as long as they are of use; policies forever."""
+"""The work bucket: manifests, batch terms and result files for a limited time, and policies forever."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -10,7 +10,7 @@ from gatehouse.moderation.batch import (
     bulk_output_prefix,
     execution_key,
     manifest_key,
-    settings_key,
+    terms_key,
     uploads_key,
 )
 from gatehouse.moderation.chunk import image_output_prefix
@@ -22,17 +22,17 @@ from stacks.constructs.encryption_key import EncryptionKey
 
 _BATCHES = "batches/"
 
-#: The indexes of all passes over stragglers.
+#: Pattern for the indexes of all passes over stragglers.
 _STRAGGLERS = f"{batch_prefix('*')}stragglers-*.jsonl"
 
 
 class WorkBucket(Construct):
-    """A bucket of our own beside the watched one, so that nothing the pipeline writes is taken for an upload.
+    """A bucket apart from the watched one, so that nothing the pipeline writes is mistaken for an upload.
 
     Args:
-        key: what it is encrypted with, or None for S3's own key.
+        key: encrypts the bucket; None for S3's own key.
         retention: how long a batch's files are kept. An unfinished batch needs them, so keep them longer than any
-            outage. Policies are kept: verdicts that they led to are explained by them.
+            outage. Policies are kept forever, to explain the verdicts that they led to.
     """
 
     def __init__(self, scope: Construct, id: str, *, key: EncryptionKey | None, retention: cdk.Duration) -> None:
@@ -57,51 +57,51 @@ class WorkBucket(Construct):
         )
         if self.bucket.policy:  # what is kept stays TLS-only
             self.bucket.policy.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
-        reason = "Only the pipeline's own roles read and write here, and every file says which batch it is of."
+        reason = "Only the pipeline's own roles read and write here, and every file names its batch."
         accept_finding(self.bucket, "S1", reason)
         accept_finding(self.bucket, "CKV_AWS_18", reason)
         accept_finding(
-            self.bucket, "CKV_AWS_21", "A file is written by its own batch alone, and what a retry writes is the same."
+            self.bucket, "CKV_AWS_21", "Only its own batch writes a file, and a retry writes the same content."
         )
 
     def grant_write_batches(self, grantee: iam.IGrantable) -> None:
-        """Allow writing a batch's own files, and none that an engine writes: those become verdicts."""
-        for key in (manifest_key("*"), uploads_key("*"), execution_key("*"), settings_key("*")):
+        """Allow writing a batch's own files, but no result files of an engine: those become verdicts."""
+        for key in (manifest_key("*"), uploads_key("*"), execution_key("*"), terms_key("*")):
             self._grant_write(grantee, key)
 
     def grant_read_batches(self, grantee: iam.IGrantable) -> None:
-        """Allow reading whatever belongs to a batch."""
+        """Allow reading all files of a batch."""
         self._grant_read(grantee, batch_prefix("*") + "*")
 
     def grant_read_manifests(self, grantee: iam.IGrantable) -> None:
-        """Allow reading which objects a media analysis job is to look at."""
+        """Allow reading the manifest of a media analysis job."""
         self._grant_read(grantee, manifest_key("*"))
 
-    def grant_read_settings(self, grantee: iam.IGrantable) -> None:
-        """Allow asking whether a batch is complete: its settings are written last."""
-        self._grant_read(grantee, settings_key("*"))
+    def grant_read_terms(self, grantee: iam.IGrantable) -> None:
+        """Allow checking whether a batch is complete: its terms are written last."""
+        self._grant_read(grantee, terms_key("*"))
 
     def grant_write_analyses(self, grantee: iam.IGrantable) -> None:
-        """Allow writing what a media analysis job puts out."""
+        """Allow writing the output of a media analysis job."""
         self._grant_write(grantee, bulk_output_prefix("*") + "/*")
 
     def grant_analyze_chunks(self, grantee: iam.IGrantable) -> None:
-        """Allow reading which uploads a chunk has, and keeping its result file."""
+        """Allow reading a chunk's uploads, and reading and writing its result file."""
         for key in (uploads_key("*"), _STRAGGLERS, f"{image_output_prefix('*')}*"):
             self._grant_read(grantee, key)
         self._grant_write(grantee, f"{image_output_prefix('*')}*")
 
     def grant_read_leftovers(self, grantee: iam.IGrantable) -> None:
-        """Allow reading which uploads a chunk has of those that bulk left over."""
+        """Allow reading the uploads of a chunk of leftovers."""
         self._grant_read(grantee, ImagePass.LEFTOVERS.index_key("*"))
 
     def grant_write_later_passes(self, grantee: iam.IGrantable) -> None:
-        """Allow writing down which uploads the image engine is to look at again."""
+        """Allow writing the indexes of the image engine's later passes."""
         self._grant_write(grantee, ImagePass.LEFTOVERS.index_key("*"))
         self._grant_write(grantee, _STRAGGLERS)
 
     def grant_register(self, grantee: iam.IGrantable, lane: str) -> None:
-        """Allow registering a lane's batches as open, and taking back what held nothing."""
+        """Allow registering a lane's batches as open, and removing the entries of empty ones."""
         self._grant_write(grantee, open_key(lane, "*"))
         self._grant(grantee, "s3:DeleteObject", open_key(lane, "*"))
 
@@ -110,14 +110,14 @@ class WorkBucket(Construct):
         self._grant(grantee, "s3:DeleteObject", open_key("*", "*"))
 
     def grant_sweep(self, grantee: iam.IGrantable) -> None:
-        """Allow reading the register of open batches, keeping it, and tidying it."""
-        self.grant_list(grantee)  # the same permission lists
+        """Allow reading, updating and cleaning up the register of open batches."""
+        self.grant_list(grantee)  # the sweeper lists the register
         self._grant_read(grantee, open_key("*", "*"))
         self._grant_write(grantee, open_key("*", "*"))
         self.grant_close(grantee)
 
     def grant_follow_policies(self, grantee: iam.IGrantable) -> None:
-        """Allow reading the policy that a pointer was moved to, and recording one that judges."""
+        """Allow reading the policy that a pointer was moved to, and recording a policy in use."""
         self._grant_read(grantee, f"{POLICIES_PREFIX}*")
         self._grant_write(grantee, f"{POLICIES_PREFIX}*")
 

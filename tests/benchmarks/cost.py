@@ -1,10 +1,11 @@
-"""What a million images cost beside Rekognition: documented prices times counted calls.
+"""What a million images cost beside Rekognition, what they cost by format, and what a million changes of verdicts cost:
+documented prices times counted calls.
 
     make cost
 
-prints the table of docs/cost.md. The calls are those that tests/unit/lambdas/test_call_counts.py counts, the
-transitions those of the workflow's definition, sizes and durations come from the code's own figures; what is assumed
-says so.
+prints the tables of docs/cost.md. The calls are those that test_call_counts.py, test_image_analysis.py and
+test_change_counts.py in tests/unit/lambdas count, the transitions those of the workflow's definition, sizes and
+durations come from the code's own figures; what is assumed says so.
 """
 
 import math
@@ -12,16 +13,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gatehouse.aws.flag_topic import MAX_MESSAGES
 from gatehouse.configuration.call_rate import (
     DEFAULT_CALLS_PER_SECOND,
     LARGE_REGION_CALLS_PER_SECOND,
     LEAST_CHUNK,
     CallRate,
 )
+from gatehouse.moderation.decision import Decision, acted, appeal, decide
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.lane import Priority
-from gatehouse.moderation.verdict_item import claim_item, verdict_item
+from gatehouse.moderation.person import Person
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.verdict import Verdict
+from gatehouse.moderation.verdict_item import (
+    DECISION_INDEX_PARTITION,
+    DECISION_INDEX_PROJECTION,
+    INDEX_PARTITION,
+    INDEX_PROJECTION,
+    INDEX_SORT,
+    OBJECT,
+    VERSION,
+    claim_item,
+    verdict_item,
+)
+from lambdas.analyzer.image_analysis import PARALLEL_RENDERINGS
 from stacks.constructs.image_analyzer import memory_size
+from stacks.constructs.renderer import Renderer
 from stacks.constructs.workflow.image_engine_states import LEAST_FAST_CHUNK
 from tests.unit.builders import a_claim, a_verdict, an_analysis, an_upload
 
@@ -47,10 +65,16 @@ BATCHER_SECONDS, BATCHER_SECONDS_AN_UPLOAD = 1.0, 0.001
 ANALYZER_SECONDS = 1.5
 RESULTS_SECONDS, RESULTS_SECONDS_AN_UPLOAD = 1.5, 0.001
 JOB_SECONDS = 600
+OUTCOMES_SECONDS, OUTCOMES_SECONDS_A_PUBLISH = 0.1, 0.05
 
 _BATCHER_GIGABYTES = 1.0
 _RESULTS_GIGABYTES = 1769 / 1024
+_OUTCOMES_GIGABYTES = 0.5
+_RENDERER_GIGABYTES = Renderer.MEMORY_SIZE / 1024
 _A_KILOBYTE = 1024
+
+#: The two indexes of the verdict table: partition key, and what is in it beside the keys.
+_INDEXES = ((INDEX_PARTITION, INDEX_PROJECTION), (DECISION_INDEX_PARTITION, DECISION_INDEX_PROJECTION))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +111,9 @@ class Case:
         # file for each chunk.
         s3_writes = 5 + (2 if is_bulk else chunks)
         # What the workflow reads, batch.json and the index; the manifest, results and summary, or index and result
-        # file of each chunk and its result file again; each image, by Rekognition; and the first bytes of each that is
-        # approved.
-        s3_reads = 3 + (3 if is_bulk else 3 * chunks) + n + n * (1 - FLAGGED)
+        # file of each chunk and its result file again; each image, by Rekognition; its first bytes, by the image
+        # engine; and those of each that is approved.
+        s3_reads = 3 + (3 if is_bulk else 3 * chunks + n) + n + n * (1 - FLAGGED)
         a_batch = {
             "EventBridge": n * EVENT,
             "SQS": (n + 2 * math.ceil(n / 10) + 3 * chunks) * QUEUE_REQUEST,
@@ -126,6 +150,146 @@ def write_units() -> float:
     clean = _units(verdict_item(a_verdict(claim=claim, analysis=an_analysis({}), reasons=())))
     labeled = _units(verdict_item(verdict))
     return 2 * _units(claim_item(claim)) + 2 * ((1 - LABELED) * clean + LABELED * labeled) + FLAGGED
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeCase:
+    """A change of a verdict by a person, as it comes to Outcomes: so many in each invocation."""
+
+    name: str
+    before: Verdict
+    after: Verdict
+    an_invocation: int
+
+    @property
+    def publishes(self) -> int:
+        """Calls of an invocation to the topic."""
+        return math.ceil(self.an_invocation / MAX_MESSAGES)
+
+    def dollars(self) -> dict[str, float]:
+        """USD for a million changes, by service."""
+        seconds = OUTCOMES_SECONDS + self.publishes * OUTCOMES_SECONDS_A_PUBLISH
+        invocation = FUNCTION_REQUEST + seconds * _OUTCOMES_GIGABYTES * FUNCTION_GIGABYTE_SECOND
+        return {
+            "DynamoDB": MILLION * (READ_UNIT + change_units(self.before, self.after) * WRITE_UNIT),
+            "Streams": 0.0,  # Lambda's reads of a stream are free (CostOptimization_StreamsUsage.html)
+            "Lambda": MILLION * invocation / self.an_invocation,
+            "SNS": MILLION * PUBLISH,
+        }
+
+
+def change_units(before: Verdict, after: Verdict) -> int:
+    """Write units of the UpdateItem that changes a verdict, with the indexes'.
+
+    It takes what the larger of both items takes. In an index an entry with other keys is deleted, and put anew, each of
+    them a write (DynamoDB Developer Guide, GSI.html, "Write capacity units").
+    """
+    old, new = verdict_item(before), verdict_item(after)
+    entries = [_entry(item, *index) for index in _INDEXES for item in (old, new)]
+    return max(_units(old), _units(new)) + sum(_units(entry) for entry in entries if entry)
+
+
+def _entry(item: Mapping[str, Any], partition: str, projected: tuple[str, ...]) -> Mapping[str, Any]:
+    """An item's entry in an index; empty where it has none. A change moves every entry: their keys have its time."""
+    if partition not in item:
+        return {}
+    return {name: item[name] for name in (OBJECT, VERSION, partition, INDEX_SORT, *projected) if name in item}
+
+
+def change_cases() -> list[ChangeCase]:
+    """What the page tells of."""
+    upload = an_upload("user-uploads/2026/11/22/5f1c3a9e0b7d4c21.jpg", version_id="3HL4kqtJlcpXroDTDmJ.rmSpXd3dIbrH")
+    labels = {"Violence": 92.6, "Graphic Violence": 92.6, "Explosions and Blasts": 92.6}
+    claim = a_claim(upload, batch_id="5f" * 16)
+    waiting = a_verdict(Status.REVIEW, claim, analysis=an_analysis(labels))
+    alice, bob = Person("Reviewers/alice@example.com"), Person("Reviewers/bob@example.com")
+    at = "2026-11-23T09:00:00.000Z"
+    approved = acted(waiting, decide(Status.APPROVED, alice, Decision("false-positive", None), at))
+    blocked = acted(waiting, decide(Status.BLOCKED, alice, Decision("policy-violation", None), at))
+    appealed = acted(blocked, appeal(bob, Decision("context", None), at))
+    return [
+        ChangeCase("approved by a person, one at a time", waiting, approved, 1),
+        ChangeCase("blocked by a person, one at a time", waiting, blocked, 1),
+        ChangeCase("blocked, a hundred at once", waiting, blocked, 100),
+        ChangeCase("appealed, one at a time", blocked, appealed, 1),
+    ]
+
+
+def change_table() -> str:
+    """The page's table of changes, in Markdown."""
+    found = {case.name: case.dollars() for case in change_cases()}
+    services = list(next(iter(found.values())))
+    lines = [
+        "| USD for a million changes | " + " | ".join((*services, "together")) + " |",
+        "| --- |" + " ---: |" * (len(services) + 1),
+    ]
+    for name, dollars in found.items():
+        figures = [f"{dollars[service]:.2f}" for service in services]
+        lines.append(f"| {name} | " + " | ".join((*figures, f"{sum(dollars.values()):.2f}")) + " |")
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class FileCase:
+    """An upload of a format, judged by the image engine.
+
+    Attributes:
+        renderings: calls of the renderer, each of which fetches the file.
+        analyses: answers of Rekognition, which it charges.
+        seconds: of one rendering; measured for 12 million pixels on one machine (docs/decisions/0018-renderer.md).
+    """
+
+    name: str
+    renderings: int
+    analyses: int
+    seconds: float = 0.0
+
+    @property
+    def reads(self) -> int:
+        """GETs of the file before its approval: its first bytes, and what the renderer fetches."""
+        return 1 + self.renderings
+
+    def dollars(self) -> dict[str, float]:
+        """USD for a million such uploads, by service; what any upload costs beside that is in the other table."""
+        waiting = self.renderings * self.seconds * memory_size(Priority.LIVE) / 1024 / PARALLEL_RENDERINGS
+        working = self.renderings * self.seconds * _RENDERER_GIGABYTES
+        return {
+            "S3": MILLION * self.reads * S3_READ,
+            "Lambda": MILLION * (self.renderings * FUNCTION_REQUEST + (working + waiting) * FUNCTION_GIGABYTE_SECOND),
+            "Rekognition": MILLION * self.analyses * REKOGNITION_IMAGE,
+        }
+
+
+def file_cases() -> dict[str, FileCase]:
+    """What the page tells of, by the names that test_image_analysis.py has files for and counts the calls of."""
+    return {
+        "plain": FileCase("JPEG or PNG, as it is", 0, 1),
+        "small": FileCase("JPEG too large or too small for Rekognition", 1, 1, 0.3),
+        "WEBP": FileCase("WebP", 1, 1, 0.55),
+        "AVIF": FileCase("AVIF", 1, 1, 0.65),
+        "GIF": FileCase("GIF", 1, 1, 0.4),
+        "TIFF": FileCase("TIFF", 1, 1, 0.65),
+        "BMP": FileCase("BMP", 1, 1, 0.3),
+        "clear": FileCase("WebP with transparent parts", 2, 2, 0.55),
+        "three": FileCase("animation of 3 frames", 3, 3, 0.4),
+        "many": FileCase("animation of 8 frames or more", 8, 8, 0.4),
+        "cut": FileCase("WebP that is cut off", 1, 0, 0.55),
+    }
+
+
+def file_table() -> str:
+    """The page's table of formats, in Markdown."""
+    services = ("S3", "Lambda", "Rekognition")
+    lines = [
+        "| USD for a million uploads | GETs | renderings | analyses | " + " | ".join((*services, "together")) + " |",
+        "| --- |" + " ---: |" * (len(services) + 4),
+    ]
+    for case in file_cases().values():
+        dollars = case.dollars()
+        figures = [f"{dollars[service]:,.2f}" for service in services]
+        counts = map(str, (case.reads, case.renderings, case.analyses))
+        lines.append(f"| {case.name} | " + " | ".join((*counts, *figures, f"{sum(dollars.values()):,.2f}")) + " |")
+    return "\n".join(lines)
 
 
 def _units(item: Mapping[str, Any]) -> int:
@@ -170,4 +334,4 @@ def table() -> str:
 
 
 if __name__ == "__main__":
-    print(table())
+    print(f"{table()}\n\n{file_table()}\n\n{change_table()}")

@@ -1,24 +1,33 @@
-"""`make chaos`: the fault table, a randomized run with a fresh seed, and the randomized runs that failed once.
+"""`make chaos`: the fault table, a randomized run and one of decisions with fresh seeds, and the runs that failed once.
 
-Or `ARGS="table [part of rows' names ...]"`, `ARGS="random"`. The exit status is 1 if any
-invariant was violated, or any fault did not strike.
+Or `ARGS="table [part of rows' names ...]"`, `ARGS="random"`, `ARGS="decisions"`, `ARGS="moderate"`. The exit status is
+1 if any invariant was violated, or any fault did not strike.
 """
 
 import argparse
 import secrets
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.console import Console
+
 from gatehouse.console import console_for
-from tests.chaos import report, table
-from tests.chaos.cloud import deployed
+from tests.chaos import decision_plan, decision_run, moderate_run, report, table
+from tests.chaos.cloud import deployed, synthesized
 from tests.chaos.random_run import run
 from tests.chaos.row import Row
 from tests.chaos.table_run import play
 
 #: Uploads of a randomized run, if nothing else is said.
 _UPLOADS = 2_000
+
+#: And of one of decisions.
+_DECIDED_UPLOADS = 500
+
+#: Objects from before, of a run of `gatehouse moderate`.
+_OBJECTS = 1_000
 
 #: The randomized runs that ever failed, one in each line, as they are asked for.
 FAILED_ONCE = Path(__file__).with_name("failed_runs.txt")
@@ -29,6 +38,12 @@ def main(arguments: list[str] | None = None) -> int:
     console = console_for()
     found: list[str] = []
     for asked in parts(sys.argv[1:] if arguments is None else arguments):
+        if asked.command == "moderate":
+            found += _moderate(console, asked.seed, asked.objects)
+            continue
+        if asked.command == "decisions":
+            found += _decisions(console, asked.seed, asked.uploads)
+            continue
         with deployed() as pipeline:
             if asked.command == "table":
                 played = report.fault_table(console, play(pipeline, _chosen(asked.filter)))
@@ -39,6 +54,25 @@ def main(arguments: list[str] | None = None) -> int:
     return int(bool(found))
 
 
+def _moderate(console: Console, seed: int, objects: int) -> list[str]:
+    console.print(f"run of moderate: --objects {objects} --seed {seed}")
+    with tempfile.TemporaryDirectory(prefix="gatehouse-moderate-") as name, deployed(moderate_run.SETTINGS) as pipeline:
+        done = moderate_run.run(pipeline, seed, objects, Path(name))
+    return report.moderate_run(console, done).violations
+
+
+def _decisions(console: Console, seed: int, uploads: int) -> list[str]:
+    console.print(f"run of decisions: --uploads {uploads} --seed {seed}")
+    with (
+        tempfile.TemporaryDirectory(prefix="gatehouse-decisions-") as name,
+        deployed(decision_plan.SETTINGS) as pipeline,
+    ):
+        folder = Path(name)
+        later, apply = synthesized(folder, decision_plan.LATER_SETTINGS), decision_run.by_command(pipeline, folder)
+        done = decision_run.run(pipeline, seed, uploads, later=later, folder=folder, apply=apply)
+    return report.decision_run(console, done).violations
+
+
 def parts(arguments: Sequence[str]) -> list[argparse.Namespace]:
     """What is run for a command line, one after the other, each on a cloud of its own."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
@@ -46,13 +80,19 @@ def parts(arguments: Sequence[str]) -> list[argparse.Namespace]:
     rows = commands.add_parser("table", help="the fault table")
     rows.add_argument("filter", nargs="*", help="only rows whose name has one of these texts")
     chance = commands.add_parser("random", help="a randomized run")
-    chance.add_argument("--uploads", type=int, default=_UPLOADS)
-    chance.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="of a run to be repeated")
+    decisions = commands.add_parser("decisions", help="a run in which people, policies and a deploy change verdicts")
+    for run_parser, uploads in ((chance, _UPLOADS), (decisions, _DECIDED_UPLOADS)):
+        seed = secrets.randbelow(1_000_000)
+        run_parser.add_argument("--uploads", type=int, default=uploads)
+        run_parser.add_argument("--seed", type=int, default=seed, help="of a run to be repeated")
+    before = commands.add_parser("moderate", help="objects from before, while the command and functions are killed")
+    before.add_argument("--objects", type=int, default=_OBJECTS)
+    before.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="of a run to be repeated")
     asked = parser.parse_args(arguments)
     if asked.command:
         return [asked]
     failed_once = [line.split() for line in FAILED_ONCE.read_text("utf-8").splitlines()]
-    return [parser.parse_args(each) for each in (["table"], ["random"], *failed_once)]
+    return [parser.parse_args(each) for each in (["table"], ["random"], ["decisions"], ["moderate"], *failed_once)]
 
 
 def _chosen(filters: list[str]) -> list[Row]:

@@ -5,7 +5,8 @@ Changed on the local cloud only, after the deployment, because it would be waite
 - a batcher may take `BATCHER_SECONDS` and not 60, so that a dead one's claims are taken over sooner;
 - a lane's messages come back after a few seconds, often enough for that before they are dead letters;
 - an Analyzer makes as many calls a second as it likes, and has `ANALYZER_SECONDS`, so that what it can't do in a few
-  seconds is put back. The workflow still counts on the few calls of the settings, which send `auto` to Bulk Analysis.
+  seconds is put back; that of backfills has the time for a rendering, too. The workflow still counts on the few calls
+  of the settings, which send `auto` to Bulk Analysis.
 """
 
 import json
@@ -18,6 +19,7 @@ from typing import Any
 from demo.synthesis import synthesize
 from gatehouse.moderation.engine import Engine
 from lambdas.analyzer.chunk_analysis import CLOSING_SECONDS
+from lambdas.analyzer.image_analysis import RENDER_SECONDS
 from localcloud.cloud import LocalCloud
 from tests.e2e.pipeline import Pipeline
 
@@ -26,6 +28,7 @@ TIME_SCALE = 0.002
 
 BATCHER_SECONDS = 8
 ANALYZER_SECONDS = CLOSING_SECONDS + 3
+_RENDERING_ANALYZER_SECONDS = ANALYZER_SECONDS + RENDER_SECONDS
 _COMES_BACK_SECONDS = 3
 
 #: A job takes a moment, not half a second.
@@ -38,30 +41,46 @@ BULK_LANES = tuple(f"bulk-{letter}" for letter in "abcdefgh")
 #: Uploads that `auto` sends to Bulk Analysis: more than a minute's work at the settings' rate, one call a second.
 LARGE = 64
 
+#: Where verdicts are announced, beside the flag topic; `Pipeline.listen` makes it.
+BUS = "verdicts"
+
 SETTINGS = "\n".join(
     (
+        f"events: {{bus: {BUS}}}",
         "image_engine: {calls_per_second: 3, shares: {fast: 30, live: 30, backfill: 30}}",
         "lanes:",
-        *(f"  {lane}: {{prefixes: [{lane}/], engine: {Engine.BULK}}}" for lane in BULK_LANES),
-        f"  image: {{prefixes: [image/], engine: {Engine.IMAGE}}}",
-        f"  auto: {{prefixes: [auto/], engine: {Engine.AUTO}}}",
-        "  fast: {prefixes: [fast/], priority: fast}",
-        f"  backfill: {{prefixes: [backfill/], priority: backfill, engine: {Engine.BULK}}}",
+        *(f"  {lane}: {{prefixes: [{lane}/], engine: {Engine.BULK}, formats: []}}" for lane in BULK_LANES),
+        f"  image: {{prefixes: [image/], engine: {Engine.IMAGE}, formats: []}}",
+        f"  auto: {{prefixes: [auto/], engine: {Engine.AUTO}, formats: []}}",
+        "  fast: {prefixes: [fast/], priority: fast, formats: []}",
+        f"  backfill: {{prefixes: [backfill/], priority: backfill, engine: {Engine.BULK}, formats: []}}",
+        f"  rendered: {{prefixes: [rendered/], priority: backfill, engine: {Engine.BULK}, formats: [webp]}}",
     )
 )
 
 
 @contextmanager
-def deployed() -> Iterator[Pipeline]:
-    """The pipeline on a cloud of its own, until the block ends."""
+def deployed(settings: str = SETTINGS) -> Iterator[Pipeline]:
+    """The pipeline on a cloud of its own, until the block ends.
+
+    Args:
+        settings: the text of a settings file.
+    """
     with tempfile.TemporaryDirectory(prefix="gatehouse-chaos-") as folder:
-        settings, assembly = Path(folder) / "gatehouse.yaml", Path(folder) / "cdk.out"
-        settings.write_text(SETTINGS, "utf-8")
-        synthesize(assembly, settings=settings)
+        assembly = synthesized(Path(folder), settings)
         with LocalCloud.start(time_scale=TIME_SCALE, environment=ENVIRONMENT) as cloud:
             pipeline = Pipeline(cloud, cloud.deploy(assembly))
             hasten(pipeline)
+            pipeline.listen(BUS)
             yield pipeline
+
+
+def synthesized(folder: Path, settings: str) -> Path:
+    """The cloud assembly of the text of a settings file, in a folder that has none yet."""
+    file, assembly = folder / "gatehouse.yaml", folder / "cdk.out"
+    file.write_text(settings, "utf-8")
+    synthesize(assembly, settings=file)
+    return assembly
 
 
 def hasten(pipeline: Pipeline) -> None:
@@ -71,8 +90,11 @@ def hasten(pipeline: Pipeline) -> None:
     for function in functions.list_functions()["Functions"]:
         if "Analyzer" in function["FunctionName"]:
             faster = function["Environment"]["Variables"] | {"CALLS_PER_SECOND": str(_CALLS_PER_SECOND)}
+            renders = "Backfill" in function["FunctionName"]
             functions.update_function_configuration(
-                FunctionName=function["FunctionName"], Timeout=ANALYZER_SECONDS, Environment={"Variables": faster}
+                FunctionName=function["FunctionName"],
+                Timeout=_RENDERING_ANALYZER_SECONDS if renders else ANALYZER_SECONDS,
+                Environment={"Variables": faster},
             )
     visibility = {"VisibilityTimeout": str(round(_COMES_BACK_SECONDS / TIME_SCALE))}
     for url in queue_urls(pipeline, "IngestQueueUrl"):

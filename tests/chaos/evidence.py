@@ -37,13 +37,14 @@ def keep(
         found["analyses"] = observed.analyzed.get(entry.key, 0)
     for item in observed.items:
         uploads.setdefault(item["key"], {"verdicts": [], "flags": []})["verdicts"].append(item)
-    for flag in observed.flags:
+    for flag in (*observed.flags, *observed.announced):
         uploads.setdefault(flag["object"]["key"], {"verdicts": [], "flags": []})["flags"].append(flag["id"])
     machines = [name for name in pipeline.outputs if name.endswith("StateMachineArn")]
     document = {
         "name": name,
         "violations": list(violations),
         "faults": list(faults),
+        "changes": [[verdict.upload.key, verdict.revision, verdict.status] for verdict in ledger.changes],
         "calls of Rekognition": pipeline.cloud.rekognition_counters()["calls"],
         "executions": {machine: pipeline.executions(machine=machine) for machine in machines},
         "files of batches": sorted(pipeline.batch_keys()),

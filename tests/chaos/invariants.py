@@ -1,13 +1,15 @@
-"""What must hold after a run, whatever was injected: I1 to I5 and I7 of docs/architecture.md, as readable sentences."""
+"""What must hold after a run, whatever was injected, as readable sentences: I1 to I5, I7 and I11 of
+docs/architecture.md."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gatehouse.moderation.flag import flag_id
+from gatehouse.moderation.flag import FIRST_VERDICT, flag_id
 from gatehouse.moderation.status import FINAL, FLAGGED, Status
-from gatehouse.moderation.verdict_item import STATUS, VERSION, verdict_from_item
+from gatehouse.moderation.verdict import Verdict
+from gatehouse.moderation.verdict_item import HISTORY, STATUS, VERSION, verdict_from_item
 from tests.chaos.ledger import Ledger
 
 #: Sentences of one sort that are spelled out; a broken run would have thousands.
@@ -20,7 +22,10 @@ class Observed:
 
     Attributes:
         items: verdict items.
-        flags: the flags' bodies, as often as they came.
+        flags: the bodies of flagged uploads' flags, as often as they came.
+        announced: the bodies of changes' flags, as often as they came.
+        given_up: changes that the failure queue names.
+        events: the documents of events that came, or that are kept because no bus took them.
         waiting: where something waits still -> how much of it: ingest and chunk queues, undelivered events, running
             executions.
         dead_letters: messages in the lanes' dead-letter queues.
@@ -32,6 +37,9 @@ class Observed:
 
     items: Sequence[Mapping[str, Any]] = ()
     flags: Sequence[Mapping[str, Any]] = ()
+    announced: Sequence[Mapping[str, Any]] = ()
+    given_up: Sequence[Verdict] = ()
+    events: Sequence[Mapping[str, Any]] = ()
     waiting: Mapping[str, int] = field(default_factory=dict)
     dead_letters: int = 0
     analyzed: Mapping[str, int] = field(default_factory=dict)
@@ -43,24 +51,28 @@ class Observed:
 def violations(ledger: Ledger, observed: Observed) -> list[str]:
     """Every invariant that does not hold, one sentence for each finding; none if all hold."""
     checks: dict[str, Iterable[str]] = {
-        "I1": _one_final_verdict_each(ledger, observed),
-        "I2": [*_newest_on_top(ledger, observed), *observed.changed],
+        "I1": one_final_verdict_each(ledger, observed),
+        "I2": [*newest_on_top(ledger, observed), *observed.changed],
         "I3": _right_verdicts(ledger, observed),
         "I4": _paid_once(ledger, observed),
         "I5": _flags_and_verdicts_agree(observed),
-        "I7": _only_uploads_stored(ledger, observed),
+        "events": _every_verdict_announced(observed),
+        "I7": only_uploads_stored(ledger, observed),
+        "I11": [*_acts_stand(ledger, observed), *_changes_told(ledger, observed)],
         "no strike": observed.unstruck,
     }
-    return [sentence for name, found in checks.items() for sentence in _shortened(name, list(found))]
+    return [sentence for name, found in checks.items() for sentence in shortened(name, list(found))]
 
 
-def _shortened(name: str, sentences: list[str]) -> Iterator[str]:
+def shortened(name: str, sentences: list[str]) -> Iterator[str]:
+    """The first of the sentences about an invariant, and how many more there are."""
     yield from (f"{name}: {sentence}" for sentence in sentences[:_SHOWN])
     if len(sentences) > _SHOWN:
         yield f"{name}: and {len(sentences) - _SHOWN} more"
 
 
-def _one_final_verdict_each(ledger: Ledger, observed: Observed) -> Iterator[str]:
+def one_final_verdict_each(ledger: Ledger, observed: Observed) -> Iterator[str]:
+    """I1."""
     items = Counter((item["key"], item.get("version_id")) for item in observed.items)
     for entry in ledger:
         count = items.pop((entry.key, entry.version_id), 0)
@@ -78,7 +90,8 @@ def _one_final_verdict_each(ledger: Ledger, observed: Observed) -> Iterator[str]
         yield f"{observed.dead_letters} dead letters instead of {ledger.dead_letters}"
 
 
-def _newest_on_top(ledger: Ledger, observed: Observed) -> Iterator[str]:
+def newest_on_top(ledger: Ledger, observed: Observed) -> Iterator[str]:
+    """The first part of I2."""
     newest = ledger.newest
     top: dict[str, Mapping[str, Any]] = {}
     for item in observed.items:
@@ -90,16 +103,17 @@ def _newest_on_top(ledger: Ledger, observed: Observed) -> Iterator[str]:
 
 
 def _right_verdicts(ledger: Ledger, observed: Observed) -> Iterator[str]:
-    approved = Counter(item["key"] for item in observed.items if item[STATUS] == Status.APPROVED)
+    approved = Counter(item["key"] for item in observed.items if _first_status(item) == Status.APPROVED)
     for item in observed.items:
         entry = ledger.find(item["key"], item.get("version_id"))
         if entry is None or item[STATUS] not in FINAL:
             continue  # told under I1
         error = item.get("error", {})
         right = ledger.right_statuses(entry, item.get("engine"), error.get("code"))
-        if item[STATUS] not in right:
+        status = _first_status(item)
+        if status not in right:
             because = f" ({error['code']}: {error['message'][:80]})" if error else ""
-            yield f"{entry.key} is {entry.kind} and became {item[STATUS]}{because}, not {' or '.join(sorted(right))}"
+            yield f"{entry.key} is {entry.kind} and became {status}{because}, not {' or '.join(sorted(right))}"
     for key, count in approved.items():
         if observed.analyzed.get(key, 0) < count:
             yield f"{key} has {count} approvals and {observed.analyzed.get(key, 0)} analyses"
@@ -121,25 +135,93 @@ def _flags_and_verdicts_agree(observed: Observed) -> Iterator[str]:
     told: dict[tuple[str, str], set[str]] = defaultdict(set)
     for flag in observed.flags:
         identity = flag["object"]["key"], flag["version"]
-        ids[identity].add(flag["id"])
-        told[identity].add(flag["status"])
+        if flag["cause"] == FIRST_VERDICT:
+            ids[identity].add(flag["id"])
+            told[identity].add(flag["status"])
     for item in observed.items:
         identity = item["key"], item[VERSION]
         found, statuses = ids.pop(identity, set()), told[identity]
-        if item[STATUS] not in FLAGGED:
+        status = _first_status(item)
+        if status not in FLAGGED:
             if found:
-                yield f"{item['key']} is {item[STATUS]} and was flagged as {' and '.join(sorted(statuses))}"
+                yield f"{item['key']} is {status} and was flagged as {' and '.join(sorted(statuses))}"
             continue
-        expected = flag_id(verdict_from_item(item))
+        expected = flag_id(replace(verdict_from_item(item), status=status, change=None))
         if expected not in found:
-            yield f"{item['key']} is {item[STATUS]} and no flag with its id came"
+            yield f"{item['key']} is {status} and no flag with its id came"
         if len(found) > 1:
             yield f"{item['key']} was flagged under {len(found)} ids"
     for key, _ in ids:
         yield f"{key} was flagged and has no verdict"
 
 
-def _only_uploads_stored(ledger: Ledger, observed: Observed) -> Iterator[str]:
+def _every_verdict_announced(observed: Observed) -> Iterator[str]:
+    """Each final verdict has an event with its id, sent or kept, and none is about what nobody uploaded."""
+    found = {event["id"] for event in observed.events}
+    for item in observed.items:
+        if item[STATUS] in FINAL and flag_id(verdict_from_item(item)) not in found:
+            yield f"{item['key']} is {item[STATUS]} and no event with its id came or is kept"
+    known = {(item["key"], item[VERSION]) for item in observed.items}
+    for key, version in {(event["object"]["key"], event["version"]) for event in observed.events} - known:
+        yield f"{key} ({version}) was announced and has no verdict"
+
+
+def _acts_stand(ledger: Ledger, observed: Observed) -> Iterator[str]:
+    """Each item is what the last act made of it; acts that were refused left nothing."""
+    changes = _by_identity(ledger.changes)
+    refused = {entry for verdict in ledger.undone for entry in verdict.history[-1:]}
+    for item in observed.items:
+        made = changes.pop((item["key"], item[VERSION]), [])
+        if item[STATUS] not in FINAL:
+            continue  # told under I1
+        verdict = verdict_from_item(item)
+        if [change.revision for change in made] != list(range(1, len(made) + 1)):
+            yield f"{item['key']} was acted on under the revisions {[change.revision for change in made]}"
+        if made and verdict != made[-1]:
+            left_by, number = made[-1].decided_by, made[-1].revision
+            yield f"{item['key']} is at revision {verdict.revision}, not as {left_by} left it at {number}"
+        if not made and verdict.revision:
+            yield f"{item['key']} has revision {verdict.revision} and nobody acted on it"
+        if left := refused & set(verdict.history):
+            yield f"{item['key']} has {len(left)} entries of acts that were refused"
+    for key, _ in changes:
+        yield f"{key} was acted on and has no verdict"
+
+
+def _changes_told(ledger: Ledger, observed: Observed) -> Iterator[str]:
+    """Each change has its flag, or the failure queue names it; and nothing else was announced."""
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for flag in observed.announced:
+        found[flag["object"]["key"], flag["version"]].add(flag["id"])
+    given_up = {flag_id(verdict) for verdict in observed.given_up}
+    if len(given_up) != ledger.given_up:
+        yield f"{len(given_up)} changes given up instead of {ledger.given_up}"
+    for identity, changes in _by_identity(ledger.changes).items():
+        ids = {flag_id(change): change for change in changes}
+        told = found.pop(identity, set())
+        for missing in ids.keys() - told - given_up:
+            yield f"{identity[0]} changed to {ids[missing].status} at revision {ids[missing].revision} and no flag came"
+        if told - ids.keys():
+            yield f"{identity[0]} has flags of {len(told - ids.keys())} changes that nobody made"
+    for key, _ in found:
+        yield f"{key} has flags of changes and nobody acted on it"
+
+
+def _by_identity(verdicts: Iterable[Verdict]) -> dict[tuple[str, str], list[Verdict]]:
+    found: dict[tuple[str, str], list[Verdict]] = defaultdict(list)
+    for verdict in verdicts:
+        found[verdict.upload.key, verdict.upload.version].append(verdict)
+    return found
+
+
+def _first_status(item: Mapping[str, Any]) -> Status:
+    """The status that an item had before people acted on it."""
+    history = item.get(HISTORY)
+    return Status(history[0]["from"] if history else item[STATUS])
+
+
+def only_uploads_stored(ledger: Ledger, observed: Observed) -> Iterator[str]:
+    """I7."""
     for key, version_id in sorted(observed.stored):
         if ledger.find(key, version_id) is None:
             yield f"{key} ({version_id}) is in the watched bucket and nobody uploaded it"

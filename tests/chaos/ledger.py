@@ -7,7 +7,8 @@ from enum import StrEnum
 
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.status import FINAL, Status
-from tests.e2e.images import ANIMATED, BLOCKED, CLEAN, REVIEW
+from gatehouse.moderation.verdict import Verdict
+from tests.e2e.images import ANIMATED, BLOCKED, CLEAN, RENDERED, RENDERED_BLOCKED, REVIEW, image
 
 
 class Kind(StrEnum):
@@ -16,7 +17,11 @@ class Kind(StrEnum):
     CLEAN = "clean"
     BLOCKED = "blocked"
     REVIEW = "review"
+    ARMED = "armed"
+    SMOKING = "smoking"
     ANIMATED = "animated"
+    RENDERED = "rendered"
+    RENDERED_BLOCKED = "rendered and blocked"
     TEXT = "text"
     EMPTY = "empty"
 
@@ -33,14 +38,18 @@ class Kind(StrEnum):
     @property
     def is_paid(self) -> bool:
         """Whether an analysis of it gives an answer, which is what Rekognition charges for."""
-        return self in (Kind.CLEAN, Kind.BLOCKED, Kind.REVIEW, Kind.ANIMATED)
+        return self not in (Kind.TEXT, Kind.EMPTY)
 
 
 _BODIES: Mapping[Kind, bytes] = {
     Kind.CLEAN: CLEAN,
     Kind.BLOCKED: BLOCKED,
     Kind.REVIEW: REVIEW,
+    Kind.ARMED: image("Weapons", 85.0),
+    Kind.SMOKING: image("Smoking", 96.0),
     Kind.ANIMATED: ANIMATED,
+    Kind.RENDERED: RENDERED,
+    Kind.RENDERED_BLOCKED: RENDERED_BLOCKED,
     Kind.TEXT: b"no image",
     Kind.EMPTY: b"",
 }
@@ -48,7 +57,11 @@ _STATUSES: Mapping[Kind, Status] = {
     Kind.CLEAN: Status.APPROVED,
     Kind.BLOCKED: Status.BLOCKED,
     Kind.REVIEW: Status.REVIEW,
+    Kind.ARMED: Status.APPROVED,
+    Kind.SMOKING: Status.REVIEW,
     Kind.ANIMATED: Status.UNSUPPORTED,
+    Kind.RENDERED: Status.APPROVED,
+    Kind.RENDERED_BLOCKED: Status.BLOCKED,
     Kind.TEXT: Status.UNSUPPORTED,
     Kind.EMPTY: Status.UNSUPPORTED,
 }
@@ -77,12 +90,18 @@ class Ledger:
         failing: key -> the same for the uploads of this one only, as where its image was poisoned.
         paid_again: analyses beyond one for each upload that the injected faults justify, in all.
         dead_letters: messages that belong in a dead-letter queue.
+        changes: what people's acts made of verdicts, one after the other of each upload.
+        undone: what acts that were refused would have made of them.
+        given_up: how many of the changes Outcomes cannot announce.
     """
 
     legitimate_failures: frozenset[str] = frozenset()
     paid_again: int = 0
     dead_letters: int = 0
     failing: dict[str, frozenset[str]] = field(default_factory=dict)
+    changes: list[Verdict] = field(default_factory=list)
+    undone: list[Verdict] = field(default_factory=list)
+    given_up: int = 0
     _entries: dict[tuple[str, str], Entry] = field(default_factory=dict)
     _versions: dict[str, list[str]] = field(default_factory=dict)
 
@@ -115,7 +134,7 @@ class Ledger:
         return Counter(entry.key for entry in self if self._is_paid(entry))
 
     def _is_paid(self, entry: Entry) -> bool:
-        overwritten = entry.kind is not Kind.EMPTY and any(newer.kind.is_paid for newer in self._newer(entry))
+        overwritten = entry.kind is not Kind.EMPTY and any(newer.kind.is_paid for newer in self.newer(entry))
         return entry.kind.is_paid or overwritten
 
     def right_statuses(self, entry: Entry, engine: str | None, error_code: str | None) -> frozenset[Status]:
@@ -130,18 +149,25 @@ class Ledger:
         if entry.kind is not Kind.EMPTY and error_code in self._failures(entry):
             right.add(Status.FAILED)
         if engine == Engine.BULK and entry.kind is not Kind.EMPTY:
-            right |= {newer.kind.status for newer in self._newer(entry)} - {Status.APPROVED}
+            right |= {newer.kind.status for newer in self.newer(entry)} - {Status.APPROVED}
         return frozenset(right)
 
     def _failures(self, entry: Entry) -> frozenset[str]:
         """The codes of errors with which this upload may end FAILED."""
         return self.legitimate_failures | self.failing.get(entry.key, frozenset())
 
-    def _newer(self, entry: Entry) -> Iterator[Entry]:
+    def newer(self, entry: Entry) -> Iterator[Entry]:
         """The uploads of the same key that were made later."""
         versions = self._versions[entry.key]
         for version_id in versions[versions.index(entry.version_id) + 1 :]:
             yield self._entries[entry.key, version_id]
+
+
+def to_be_rendered(prefix: str, count: int) -> Iterator[tuple[str, Kind]]:
+    """Keys under `prefix` of pictures that Rekognition does not read, every third one flagged, and a text."""
+    for number in range(count - 1):
+        yield f"{prefix}{number:03}.webp", Kind.RENDERED if number % 3 else Kind.RENDERED_BLOCKED
+    yield f"{prefix}{count - 1:03}.webp", Kind.TEXT
 
 
 def mixed(prefix: str, count: int) -> Iterator[tuple[str, Kind]]:

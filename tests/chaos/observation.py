@@ -1,16 +1,21 @@
 """Looks at a deployed pipeline from all sides at once, for the invariants."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from gatehouse.moderation.change import Cause
+from gatehouse.moderation.flag import flag_id
 from gatehouse.moderation.open_batch import OPEN_PREFIX
 from gatehouse.moderation.status import FINAL, FLAGGED
 from gatehouse.moderation.verdict_item import STATUS
 from tests.chaos.cloud import queue_urls, sweep
+from tests.chaos.failure_queue import FailureQueue
 from tests.chaos.invariants import Observed
 from tests.chaos.ledger import Ledger
 from tests.chaos.watch import Watch
 from tests.e2e.pipeline import Pipeline
+from tests.e2e.subscriber import Subscriber
 
 _WAITING = ("IngestQueueUrl", "ChunkQueueUrl", "UndeliveredQueueUrl")
 _DELETED_A_CALL = 25
@@ -22,6 +27,8 @@ class Observation:
     def __init__(self, pipeline: Pipeline, watch: Watch) -> None:
         self._pipeline = pipeline
         self._watch = watch
+        self._changes = Subscriber(pipeline, {"cause": [cause.value for cause in Cause]})
+        self._failures = FailureQueue(pipeline)
 
     def waiting(self) -> dict[str, int]:
         """Where something waits or is worked on -> how much."""
@@ -38,7 +45,10 @@ class Observation:
         if len(items) < len(ledger) or any(item[STATUS] not in FINAL for item in items):
             return False
         flagged = sum(item[STATUS] in FLAGGED for item in items)
-        return len({flag["id"] for flag in self._flags(prefixes)}) >= flagged
+        if len({flag["id"] for flag in self._flags(prefixes)}) < flagged:
+            return False
+        told = {flag["id"] for flag in self._changes.flags(prefixes)}
+        return told | set(map(flag_id, self._failures.changes(prefixes))) >= set(map(flag_id, ledger.changes))
 
     def is_still(self) -> bool:
         """Whether nothing waits and nothing is worked on: what has no verdict now gets none without the sweeper."""
@@ -51,10 +61,13 @@ class Observation:
 
     def of(self, prefixes: tuple[str, ...], unstruck: Sequence[str] = ()) -> Observed:
         """What is seen of the keys under the prefixes, now."""
-        analyzed = self._pipeline.analyzed().items()
+        analyzed = (Counter(self._pipeline.analyzed()) + Counter(self._pipeline.rendered())).items()
         return Observed(
             items=self._items(prefixes),
             flags=self._flags(prefixes),
+            announced=self._changes.flags(prefixes),
+            given_up=self._failures.changes(prefixes),
+            events=self.announced(prefixes),
             waiting=self.waiting() | {"the register of open batches": self._open_batches()},
             dead_letters=self.dead_letters(),
             analyzed={key: count for key, count in analyzed if key.startswith(prefixes)},
@@ -97,6 +110,11 @@ class Observation:
 
     def _flags(self, prefixes: tuple[str, ...]) -> list[dict[str, Any]]:
         return [flag for flag in self._pipeline.flags() if flag["object"]["key"].startswith(prefixes)]
+
+    def announced(self, prefixes: tuple[str, ...]) -> list[dict[str, Any]]:
+        """The documents of events so far, those that the bus delivered and those that are kept."""
+        found = [*self._pipeline.events(), *self._pipeline.kept_events()]
+        return [event for event in found if event["object"]["key"].startswith(prefixes)]
 
     def _messages(self, output: str) -> int:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]

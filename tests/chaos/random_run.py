@@ -28,7 +28,7 @@ _THROTTLED = ("ThrottlingException", "ProvisionedThroughputExceededException")
 
 #: What the last call about an image that Rekognition never has an answer for may have ended with: Rekognition's own
 #: error, or a strike at that very call.
-_POISONED = frozenset({"InternalServerError", "AccessDeniedException", "ConnectionClosedError"})
+POISONED = frozenset({"InternalServerError", "AccessDeniedException", "ConnectionClosedError"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def run(pipeline: Pipeline, seed: int, uploads: int) -> RandomRun:
         for stretch in stretches:
             cloud.faults(*stretch.faults)
             cloud.rekognition(**stretch.switches)
-            ledger.failing |= dict.fromkeys(stretch.poisoned, _POISONED)
+            ledger.failing |= dict.fromkeys(stretch.poisoned, POISONED)
             upload_all(pipeline, stretch.uploads, ledger)
         cloud.rekognition(concurrent_jobs=None)
         uploaded = time.monotonic()

@@ -6,6 +6,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from tests.chaos.decision_run import DecisionRun
+from tests.chaos.moderate_run import ModerateRun
 from tests.chaos.random_run import RandomRun
 from tests.chaos.table_run import Played
 
@@ -34,7 +36,8 @@ def fault_table(console: Console, played: Iterable[Played]) -> list[Played]:
 def random_run(console: Console, run: RandomRun) -> RandomRun:
     """Print what became of a randomized run; returns it."""
     struck = ", ".join(f"{count} {name}" for name, count in sorted(run.struck.items()))
-    for line in (
+    _print(
+        console,
         f"{run.uploads} uploads, {sum(run.verdicts.values())} verdicts: {statuses(run.verdicts)}",
         f"{run.flagged_uploads} uploads flagged, {run.flags} flags received",
         f"{run.analyses} analyses, {run.leftovers} of them of leftovers",
@@ -44,9 +47,46 @@ def random_run(console: Console, run: RandomRun) -> RandomRun:
         *(f"VIOLATED {sentence}" for sentence in run.violations),
         *([f"what explains it: {run.evidence}"] if run.evidence else []),
         f"seed {run.seed}: {len(run.violations)} violations",
-    ):
-        console.print(line, markup=False, soft_wrap=True)
+    )
     return run
+
+
+def decision_run(console: Console, run: DecisionRun) -> DecisionRun:
+    """Print what became of a run of decisions; returns it."""
+    _print(
+        console,
+        f"{run.uploads} uploads, {sum(run.verdicts.values())} verdicts: {statuses(run.verdicts)}",
+        f"decided by people: {run.by_people}; highest revision: {run.highest_revision}",
+        f"acts: {statuses(run.acts)}; too late: {run.refused}; held for a look: {run.held}; answers lost: {run.lost}",
+        f"changed by policies: {run.replayed}",
+        f"{run.flags} flags received, {run.different_flags} different ones; {run.events} different events",
+        f"faults that struck: {statuses(run.struck)}",
+        *(f"VIOLATED {sentence}" for sentence in run.violations),
+        *([f"what explains it: {run.evidence}"] if run.evidence else []),
+        f"seed {run.seed}: {len(run.violations)} violations in {run.seconds:.0f} s",
+    )
+    return run
+
+
+def moderate_run(console: Console, run: ModerateRun) -> ModerateRun:
+    """Print what became of a run of `gatehouse moderate`; returns it."""
+    calls = ", ".join(f"{count:,} {name}" for name, count in sorted(run.calls.items()))
+    _print(
+        console,
+        f"{run.objects:,} objects from before, {run.live:,} uploads meanwhile, {run.overwrites:,} of them over them",
+        f"verdicts: {statuses(run.verdicts)}",
+        f"the command was killed at: {'; '.join(run.kills)}; functions were killed {run.struck} times",
+        f"upload to verdict, median: {run.idle_seconds:.2f} s idle, {run.busy_seconds:.2f} s meanwhile",
+        f"the command: {run.peak_megabytes:.0f} MB at most; calls: {calls}",
+        *(f"VIOLATED {sentence}" for sentence in run.violations[:50]),
+        f"seed {run.seed}: {len(run.violations)} violations in {run.seconds:.0f} s",
+    )
+    return run
+
+
+def _print(console: Console, *lines: str) -> None:
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=True)
 
 
 def _table(rows: Sequence[Played], *, plain: bool) -> Table:

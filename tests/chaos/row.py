@@ -28,6 +28,7 @@ class Row:
         outcome: what is legitimate beside the usual, and why: of verdicts and of analyses.
         fails_with: codes of errors with which an upload may be FAILED.
         dead_letters: messages that have to end in the dead-letter queue.
+        given_up: changes of verdicts that have to end in Outcomes' failure queue.
     """
 
     step: str
@@ -41,6 +42,7 @@ class Row:
     outcome: str = ""
     fails_with: frozenset[str] = frozenset()
     dead_letters: int = 0
+    given_up: int = 0
 
     @property
     def name(self) -> str:

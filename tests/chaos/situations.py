@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from tests.chaos.cloud import LARGE, sweep
-from tests.chaos.ledger import Entry, Kind, mixed
+from tests.chaos.cloud import BUS, LARGE, sweep
+from tests.chaos.ledger import Entry, Kind, mixed, to_be_rendered
 from tests.chaos.stage import Stage
 from tests.e2e.events import created_event
 
@@ -17,6 +17,9 @@ UPLOADS = 24
 #: Those of them that an analysis is paid for.
 PAID = UPLOADS - 2
 
+#: Pictures of a row that are rendered, each once.
+RENDERED = 9
+
 _NEW_BATCHER_SECONDS = 15
 _THROTTLED_SECONDS = 180
 
@@ -26,6 +29,22 @@ def uploaded(stage: Stage) -> None:
     stage.arm()
     with stage.gathered():
         stage.upload(mixed(stage.prefix, UPLOADS))
+
+
+def uploaded_to_be_rendered(stage: Stage) -> None:
+    """A batch of pictures that Rekognition does not read, and a text: all of them are refused by the job."""
+    stage.arm()
+    with stage.gathered():
+        stage.upload(to_be_rendered(stage.prefix, RENDERED + 1))
+
+
+def uploaded_without_a_bus(stage: Stage) -> None:
+    """A batch, and its verdicts, while the bus is gone that they are announced on."""
+    stage.pipeline.cloud.client("events").delete_event_bus(Name=BUS)
+    try:
+        uploaded_and_decided(stage)
+    finally:
+        stage.pipeline.listen(BUS)
 
 
 def uploaded_many(stage: Stage) -> None:

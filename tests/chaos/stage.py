@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.chaos.cloud import batcher_of, lane_output, mapping_of
 from tests.chaos.ledger import Entry, Kind, Ledger
-from tests.chaos.strikes import BATCHER, FOR_EVER, Document
+from tests.chaos.strikes import BATCHER, FOR_EVER, OUTCOMES, Document
 from tests.e2e.pipeline import Pipeline
 
 _THREADS = 8
@@ -118,4 +118,6 @@ class Stage:
     def _aimed(self, fault: Document) -> Document:
         if fault.get("caller") == BATCHER:
             return {"caller": self.batcher}
+        if fault.get("caller") == OUTCOMES:
+            return {"matching": self.prefix + str(fault.get("matching", ""))}
         return {"matching": self.prefix} if "delivery" in fault else {}

@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 Document = Mapping[str, object]
 
 #: Who makes a call, where it depends on the row's lane.
-BATCHER, ANALYZER, RESULTS, SWEEPER, WORKFLOW = (
+BATCHER, ANALYZER, RENDERER, RESULTS, SWEEPER, OUTCOMES, WORKFLOW = (
     "LaneBatcher",
     "Analyzer",
+    "RendererFunction",
     "ResultsFunction",
     "SweeperFunction",
+    "OutcomesFunction",
     "AnalysisStateMachine",
 )
 
@@ -21,6 +23,7 @@ FOR_EVER = 1_000_000
 #: API reference, "Common errors" and the operations' own).
 _THROTTLED = {
     "dynamodb": ("ProvisionedThroughputExceededException", 400),
+    "events": ("ThrottlingException", 400),
     "lambda": ("TooManyRequestsException", 429),
     "rekognition": ("ProvisionedThroughputExceededException", 400),
     "s3": ("SlowDown", 503),
@@ -31,6 +34,7 @@ _THROTTLED = {
 }
 _REFUSED = {
     "dynamodb": ("AccessDeniedException", 400),
+    "events": ("AccessDeniedException", 400),
     "lambda": ("AccessDeniedException", 403),
     "rekognition": ("AccessDeniedException", 400),
     "s3": ("AccessDenied", 403),
@@ -41,6 +45,7 @@ _REFUSED = {
 }
 _BROKEN = {
     "dynamodb": ("InternalServerError", 500),
+    "events": ("InternalException", 500),
     "lambda": ("ServiceException", 500),
     "rekognition": ("InternalServerError", 500),
     "s3": ("InternalError", 500),

@@ -11,7 +11,7 @@ from gatehouse.moderation.image_pass import ImagePass
 from lambdas.analyzer.chunk_analysis import MAX_DELIVERIES
 from localcloud.rekognition.job import FailureCode
 from localcloud.rekognition.refusal import BulkRefusal
-from tests.chaos import situations
+from tests.chaos import acts, situations
 from tests.chaos.cloud import BATCHER_SECONDS, BULK_LANES, LARGE
 from tests.chaos.row import ANY_ERROR, Row
 from tests.chaos.situations import PAID, UPLOADS, Situation
@@ -19,6 +19,8 @@ from tests.chaos.strikes import (
     ANALYZER,
     BATCHER,
     FOR_EVER,
+    OUTCOMES,
+    RENDERER,
     RESULTS,
     SWEEPER,
     WORKFLOW,
@@ -28,7 +30,7 @@ from tests.chaos.strikes import (
     strikes_at,
 )
 
-BULK, IMAGE, AUTO, FAST, BACKFILL = BULK_LANES[0], "image", "auto", "fast", "backfill"
+BULK, IMAGE, AUTO, FAST, BACKFILL, RENDERED = BULK_LANES[0], "image", "auto", "fast", "backfill", "rendered"
 
 #: The workflow's own, which `tests/chaos/test_table.py` compares: the CDK takes seconds to load.
 MAX_JOBS = 3
@@ -40,6 +42,10 @@ PATIENT_STARTS, MAX_STARTS = 201, 21
 THROTTLED_START = "Rekognition.ThrottlingException"
 
 _AGAIN = "analyzed again"
+
+#: Longer than a function waits for a bus; and how often it calls one that does not answer.
+_IMPATIENCE = 6.0
+_BUS_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ class Step:
     switches: tuple[tuple[str, object], ...] = ()
 
     def rows(self) -> Iterator[Row]:
-        """One foreverything that can go wrong."""
+        """One for everything that can go wrong."""
         for strike in strikes_at(self.call):
             again, why = _again(self.call, strike)
             yield Row(
@@ -84,6 +90,8 @@ class Step:
 
 def _again(call: Call, strike: Strike) -> tuple[int, str]:
     """Analyses that a strike costs, at most, and why."""
+    if call.caller == ANALYZER and strike.kills and (call.matching == _WEBP or call.service == "lambda"):
+        return situations.RENDERED, f"{_AGAIN}: what a killed Analyzer had not written down, a chunk at most"
     if call.call == "rekognition:DetectModerationLabels":
         if strike.kills:
             return PAID, f"{_AGAIN}: what a killed Analyzer had not written down, a chunk at most"
@@ -129,7 +137,7 @@ BATCHER_STEPS = (
     Step("Batcher: write manifest", _batcher("s3:PutObject", "manifest.jsonl")),
     Step("Batcher: write index", _batcher("s3:PutObject", "uploads.jsonl")),
     Step("Batcher: write what the workflow reads", _batcher("s3:PutObject", "execution.json")),
-    Step("Batcher: write settings", _batcher("s3:PutObject", "batch.json")),
+    Step("Batcher: write terms", _batcher("s3:PutObject", "batch.json")),
     Step("Batcher: start execution", _batcher("states:StartExecution")),
     Step(
         "Batcher: read what stands in a claim's way",
@@ -164,6 +172,19 @@ WORKFLOW_STEPS = (
     Step("Workflow: send chunk", Call(WORKFLOW, "sqs:SendMessage"), FAST, situations.uploaded_one_by_one),
     Step("Workflow: invoke Results", Call(WORKFLOW, "lambda:InvokeFunction")),
 )
+_WEBP = ".webp"
+
+RENDERING_STEPS = tuple(
+    Step(name, call, RENDERED, situations.uploaded_to_be_rendered)
+    for name, call in (
+        ("Results: look at what a job refused", Call(RESULTS, "s3:GetObject", _WEBP, nth=3)),
+        ("Analyzer: look at first bytes", Call(ANALYZER, "s3:GetObjectVersion", _WEBP, nth=3)),
+        ("Analyzer: have a picture rendered", Call(ANALYZER, "lambda:InvokeFunction", nth=3)),
+        ("Renderer: fetch the picture", Call(RENDERER, "s3:GetObjectVersion", _WEBP, nth=3)),
+        ("Analyzer: ask about a rendition", Call(ANALYZER, "rekognition:DetectModerationLabels", nth=3)),
+    )
+)
+
 #: Calls that fail until each image of a row is a straggler.
 _ALL_STRAGGLE = (
     (
@@ -201,8 +222,11 @@ ANALYZER_STEPS = (
         situations.uploaded_one_by_one,
     ),
 )
+_SEND_EVENTS = Call(RESULTS, "events:PutEvents")
+_NO_EVENT_IS_TAKEN = _SEND_EVENTS.struck("error", when="before", code="AccessDeniedException", status=400)
+
 RESULTS_STEPS = (
-    Step("Results: read settings", Call(RESULTS, "s3:GetObject", "batch.json")),
+    Step("Results: read terms", Call(RESULTS, "s3:GetObject", "batch.json")),
     Step("Results: read index", Call(RESULTS, "s3:GetObject", "uploads.jsonl")),
     Step("Results: read claims", Call(RESULTS, "dynamodb:BatchGetItem")),
     Step("Results: read job's results", Call(RESULTS, "s3:GetObject", "-results.jsonl")),
@@ -212,6 +236,10 @@ RESULTS_STEPS = (
     Step("Results: look for an animation", Call(RESULTS, "s3:GetObjectVersion", ".jpg", nth=3), IMAGE),
     Step("Results: publish flags", Call(RESULTS, "sns:PublishBatch")),
     Step("Results: publish last flags", Call(RESULTS, "sns:PublishBatch", nth=2)),
+    Step("Results: look for the bus", Call(RESULTS, "events:DescribeEventBus")),
+    Step("Results: send events", Call(RESULTS, "events:PutEvents")),
+    Step("Results: send last events", Call(RESULTS, "events:PutEvents", nth=3)),
+    Step("Results: keep events", Call(RESULTS, "sqs:SendMessage"), beside=(_NO_EVENT_IS_TAKEN,)),
     Step("Results: finalize", Call(RESULTS, "dynamodb:TransactWriteItems")),
     Step("Results: close", Call(RESULTS, "s3:DeleteObject", "open/")),
     Step("Results: write stragglers", Call(RESULTS, "s3:PutObject", "stragglers-1"), IMAGE, switches=_ALL_STRAGGLE),
@@ -258,8 +286,13 @@ SWEEPER_STEPS = (
     ),
 )
 
+OUTCOMES_STEPS = (
+    Step("Outcomes: publish changes", Call(OUTCOMES, "sns:PublishBatch"), IMAGE, acts.acted_on),
+    Step("Outcomes: publish last changes", Call(OUTCOMES, "sns:PublishBatch", nth=2), IMAGE, acts.acted_on),
+)
+
 #: Situations that do not come about by uploading alone.
-RARE = frozenset(
+RARE = acts.SITUATIONS | frozenset(
     {
         situations.stopped_by_hand,
         situations.sent_again,
@@ -275,8 +308,10 @@ def steps() -> Iterator[Step]:
     yield from REPAIR_STEPS
     yield from WORKFLOW_STEPS
     yield from ANALYZER_STEPS
+    yield from RENDERING_STEPS
     yield from RESULTS_STEPS
     yield from SWEEPER_STEPS
+    yield from OUTCOMES_STEPS
 
 
 def calls_of_any_size() -> list[Call]:
@@ -294,8 +329,11 @@ def rows() -> Iterator[Row]:
     yield from _jobs()
     yield from _files()
     yield from _events()
+    yield from _buses()
     yield from _rekognition()
     yield from _objects()
+    yield from _changes()
+    yield from _reviewers()
 
 
 def _slow_batchers() -> Iterator[Row]:
@@ -328,6 +366,15 @@ def _partial_answers() -> Iterator[Row]:
         ("all refused for longer than it is tried", list(range(10)), 7),
     ):
         yield Row("Results: publish flags", name, faults=(publish.struck("partial", entries=entries, times=times),))
+    for name, entries, times in (
+        ("some refused", [0, 3, 9], 1),
+        ("some refused for longer than they are tried", [1, 2], 3),
+        ("all refused for longer than it is tried", list(range(10)), 3),
+    ):
+        struck = _SEND_EVENTS.struck("partial", entries=entries, times=times, code="ThrottlingException")
+        yield Row("Results: send events", name, faults=(struck,))
+    keep = Call(RESULTS, "sqs:SendMessage").struck("partial", entries=[0, 2])
+    yield Row("Results: keep events", "some refused", faults=(_NO_EVENT_IS_TAKEN, keep))
     read = Call(RESULTS, "dynamodb:BatchGetItem")
     for name, entries, times in (("some", [0, 5, 23], 1), ("all", list(range(UPLOADS)), 3)):
         strike = read.struck("partial", entries=entries, times=times)
@@ -458,6 +505,12 @@ def _events() -> Iterator[Row]:
     yield Row("Events", "among malformed messages", situation=situations.with_malformed_messages, dead_letters=2)
 
 
+def _buses() -> Iterator[Row]:
+    yield Row("Results: send events", "to a bus that is deleted", situation=situations.uploaded_without_a_bus)
+    slow = _SEND_EVENTS.struck("delay", when="before", seconds=_IMPATIENCE, times=_BUS_TRIES)
+    yield Row("Results: send events", "to a bus that answers later than it is waited for", faults=(slow,))
+
+
 def _rekognition() -> Iterator[Row]:
     detect, throttled = "DetectModerationLabels", "ThrottlingException"
     yield Row("Image: Rekognition", "throttles", IMAGE, switches={"throttle_calls": 40}, answers=((detect, throttled),))
@@ -563,3 +616,52 @@ def _objects() -> Iterator[Row]:
         outcome="anything but APPROVED: the bytes are gone",
     )
     yield Row("Execution", "stopped by hand", switches=held, situation=situations.stopped_by_hand)
+
+
+def _changes() -> Iterator[Row]:
+    """Changes of verdicts, on their way from the table's stream to the topic."""
+    publish = Call(OUTCOMES, "sns:PublishBatch")
+    for name, entries, times in (
+        ("some refused", [0, 3, 9], 1),
+        ("some refused three times", [1, 2], 3),
+        ("all refused for longer than it is tried", list(range(10)), 7),
+    ):
+        strike = publish.struck("partial", entries=entries, times=times)
+        yield Row("Outcomes: publish changes", name, IMAGE, faults=(strike,), situation=acts.acted_on)
+    killed_before, killed_after = (publish.struck("kill", when=when) for when in ("before", "after"))
+    twice: Document = {"delivery": "duplicate", "of": "stream"}
+    for name, faults in (
+        ("comes twice", (twice,)),
+        ("comes thrice, the last ones late", ({**twice, "copies": 2, "seconds": 1},)),
+        ("comes late", ({"delivery": "delay", "of": "stream", "seconds": 2},)),
+        ("comes twice, and kills Outcomes before", (twice, killed_before)),
+        ("comes twice, and kills Outcomes after", (twice, killed_after)),
+    ):
+        yield Row("Changes: a delivery", name, IMAGE, faults=faults, situation=acts.acted_on)
+    yield Row(
+        "Changes: deliveries",
+        "come twice, one by one",
+        IMAGE,
+        faults=({**twice, "times": 2},),
+        situation=acts.acted_on_one_by_one,
+    )
+    for name, action, fields in (
+        ("refused", "error", {"code": "AuthorizationError", "status": 403}),
+        ("kills Outcomes after its effect", "kill", {}),
+    ):
+        when = "after" if action == "kill" else "before"
+        strike = Call(OUTCOMES, "sns:PublishBatch", acts.POISONED).struck(action, when=when, times=FOR_EVER, **fields)
+        yield Row(
+            "Changes: one of them",
+            f"{name}, for longer than it is delivered",
+            IMAGE,
+            faults=(strike,),
+            situation=acts.acted_on_where_one_is_given_up,
+            given_up=1,
+            outcome="the failure queue names the change, and the others are announced",
+        )
+
+
+def _reviewers() -> Iterator[Row]:
+    yield Row("Reviewer: write", "no answer after its effect", IMAGE, situation=acts.acted_on_where_answers_are_lost)
+    yield Row("Reviewer: write", "two at the same moment", IMAGE, situation=acts.acted_on_by_two_at_once)

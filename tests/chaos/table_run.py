@@ -86,7 +86,7 @@ class _Wave:
                 row.lane,
                 name,
                 row.faults,
-                Ledger(row.fails_with, row.paid_again, row.dead_letters),
+                Ledger(row.fails_with, row.paid_again, row.dead_letters, given_up=row.given_up),
             )
             for row in rows
         ]
@@ -131,7 +131,7 @@ class _Wave:
             row,
             uploads=len(stage.ledger),
             verdicts=verdict_counts(observed),
-            flags=len(observed.flags),
+            flags=len(observed.flags) + len(observed.announced),
             analyses=sum(observed.analyzed.values()),
             violations=found,
             evidence=evidence.keep(self._pipeline, row.name, stage.ledger, observed, happened, found)

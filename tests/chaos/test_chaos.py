@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from tests.chaos import evidence, random_run, report, table
-from tests.chaos.cloud import ENVIRONMENT, SETTINGS, TIME_SCALE, hasten
+from tests.chaos.cloud import BUS, ENVIRONMENT, SETTINGS, TIME_SCALE, hasten
 from tests.chaos.ledger import Kind
 from tests.chaos.row import Row
 from tests.chaos.stage import Stage
@@ -17,8 +17,9 @@ from tests.chaos.table_run import play
 from tests.e2e.conftest import Deploy
 from tests.e2e.pipeline import Pipeline
 
-#: What could lose an upload, approve one by accident, keep back a flag, or pay twice. Functions that die are not among
-#: them: they die at every step in tests/e2e/test_crashes.py and test_image_engine.py, which wait once for all.
+#: What could lose an upload, approve one by accident, keep back a flag, or pay twice. Functions that die on an upload's
+#: way are not among them: they die at every step in tests/e2e/test_crashes.py and test_image_engine.py, which wait once
+#: for all.
 ROWS = (
     "Batcher: start execution: no answer after its effect [bulk]",
     "Batcher: claim: canceled, conflict for some [bulk]",
@@ -26,19 +27,25 @@ ROWS = (
     "Workflow: invoke Results: answer too large, with leftovers [bulk]",
     "Results: publish flags: some refused three times [bulk]",
     "Results: read claims: all unprocessed [bulk]",
+    "Results: send events: to a bus that is deleted [bulk]",
+    "Results: send events: all refused for longer than it is tried [bulk]",
+    "Results: keep events: refused [bulk]",
     "Auto: job's results: file ends in a line [auto]",
     "Bulk: objects: overwritten before their job reads them [bulk]",
     "Bulk: objects: pictures over what holds none, before its job reads it [bulk]",
     "Events: come thrice, the last ones late [bulk]",
+    "Changes: a delivery: comes twice, and kills Outcomes after [image]",
+    "Reviewer: write: no answer after its effect [image]",
 )
 #: A run with an image that Rekognition never has an answer for.
-UPLOADS, SEED = 150, 7
+UPLOADS, SEED = 80, 7
 
 
 @pytest.fixture(scope="module")
 def pipeline(deployed: Deploy) -> Iterator[Pipeline]:
     with deployed(SETTINGS, time_scale=TIME_SCALE, environment=ENVIRONMENT) as pipeline:
         hasten(pipeline)
+        pipeline.listen(BUS)
         yield pipeline
 
 

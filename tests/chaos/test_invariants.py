@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from gatehouse.moderation.decision import Decision, acted, appeal, decide
 from gatehouse.moderation.failure import Failure
 from gatehouse.moderation.flag import Flag
+from gatehouse.moderation.person import Person
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.verdict import Verdict
 from gatehouse.moderation.verdict_item import claim_item, verdict_item
@@ -54,6 +56,7 @@ def observed(verdicts: Mapping[str, Verdict] | None = None, **fields: Any) -> Ob
     defaults: dict[str, Any] = {
         "items": [verdict_item(one) for one in standing.values()],
         "flags": [flag(one) for one in standing.values() if one.status in (Status.REVIEW, Status.BLOCKED)],
+        "events": [flag(one) for one in standing.values()],
         "analyzed": {"a.jpg": 2, "b.jpg": 1, "c.jpg": 1, "m.png": 1},
         "stored": frozenset((entry.key, entry.version_id) for entry in ENTRIES),
         "waiting": {"IngestQueueUrl": 0},
@@ -107,6 +110,14 @@ def test_a_run_without_fault_violates_nothing() -> None:
             "I5: a.jpg is APPROVED and was flagged as BLOCKED",
         ),
         (
+            lambda run: replace(run, events=run.events[1:]),
+            "events: a.jpg is APPROVED and no event with its id came or is kept",
+        ),
+        (
+            lambda run: replace(run, events=[*run.events, flag(verdict(Entry("x.jpg", "v9", Kind.CLEAN)))]),
+            f"events: x.jpg ({'9'.zfill(40)}) was announced and has no verdict",
+        ),
+        (
             lambda run: replace(run, stored=run.stored | {("results.jsonl", "v9")}),
             "I7: results.jsonl (v9) is in the watched bucket and nobody uploaded it",
         ),
@@ -157,7 +168,10 @@ def test_an_image_that_never_has_an_answer_is_not_approved() -> None:
     ledger.add(poisoned)
     stored = run.stored | {("p.jpg", "v8")}
 
-    found = violations(ledger, replace(run, items=[*run.items, verdict_item(verdict(poisoned))], stored=stored))
+    standing = verdict(poisoned)
+    events = [*run.events, flag(standing)]
+    items = [*run.items, verdict_item(standing)]
+    found = violations(ledger, replace(run, items=items, events=events, stored=stored))
 
     assert found == ["I3: p.jpg has 1 approvals and 0 analyses"]
 
@@ -189,6 +203,83 @@ def test_a_job_may_say_of_an_older_upload_what_it_read_in_a_newer_one_but_not_ap
     assert ledger.right_statuses(older, "bulk", None) == {Status.APPROVED, Status.BLOCKED}
     assert ledger.right_statuses(older, "image", None) == {Status.APPROVED}
     assert ledger.right_statuses(newer, "bulk", None) == {Status.BLOCKED}
+
+
+APPEALED = acted(verdict(ENTRIES[1]), appeal(Person("alice"), Decision("context", None), "2026-11-23T09:00:00.000Z"))
+DECIDED = acted(
+    APPEALED, decide(Status.APPROVED, Person("bob"), Decision("false-positive", None), "2026-11-23T09:01:00.000Z")
+)
+
+
+def acted_on(**fields: Any) -> Observed:
+    """A run in which an upload was appealed and approved, and nothing went wrong."""
+    run = observed({"v2": DECIDED})
+    first = flag(verdict(ENTRIES[1]))
+    return replace(run, flags=[*run.flags, first], announced=[flag(APPEALED), flag(DECIDED)], **fields)
+
+
+def test_what_people_did_and_subscribers_were_told_of_is_let_alone() -> None:
+    assert violations(a_ledger(changes=[APPEALED, DECIDED]), acted_on()) == []
+
+
+@pytest.mark.parametrize(
+    ("ledger", "doctored", "sentence"),
+    [
+        (
+            {"changes": [APPEALED]},
+            lambda run: run,
+            "I11: b.jpg is at revision 2, not as person:alice left it at 1",
+        ),
+        ({}, lambda run: run, "I11: b.jpg has revision 2 and nobody acted on it"),
+        (
+            {"changes": [DECIDED]},
+            lambda run: run,
+            "I11: b.jpg was acted on under the revisions [2]",
+        ),
+        (
+            {"changes": [APPEALED, DECIDED], "undone": [DECIDED]},
+            lambda run: run,
+            "I11: b.jpg has 1 entries of acts that were refused",
+        ),
+        (
+            {"changes": [APPEALED, DECIDED]},
+            lambda run: replace(run, announced=run.announced[:1]),
+            "I11: b.jpg changed to APPROVED at revision 2 and no flag came",
+        ),
+        (
+            {"changes": [APPEALED, DECIDED]},
+            lambda run: replace(run, announced=[*run.announced, {**run.announced[0], "id": "other"}]),
+            "I11: b.jpg has flags of 1 changes that nobody made",
+        ),
+        (
+            {"changes": [APPEALED, DECIDED]},
+            lambda run: replace(run, announced=[*run.announced, flag(verdict(ENTRIES[0], Status.BLOCKED))]),
+            "I11: a.jpg has flags of changes and nobody acted on it",
+        ),
+        (
+            {"changes": [APPEALED, DECIDED]},
+            lambda run: replace(run, given_up=[DECIDED]),
+            "I11: 1 changes given up instead of 0",
+        ),
+        (
+            {"changes": [APPEALED, DECIDED], "given_up": 1},
+            lambda run: run,
+            "I11: 0 changes given up instead of 1",
+        ),
+    ],
+)
+def test_a_change_that_is_lost_or_told_wrongly_is_found(
+    ledger: Mapping[str, Any], doctored: Callable[[Observed], Observed], sentence: str
+) -> None:
+    assert sentence in violations(a_ledger(**ledger), doctored(acted_on()))
+
+
+def test_a_change_that_the_failure_queue_names_needs_no_flag() -> None:
+    run = acted_on(given_up=[DECIDED])
+
+    found = violations(a_ledger(changes=[APPEALED, DECIDED], given_up=1), replace(run, announced=[flag(APPEALED)]))
+
+    assert found == []
 
 
 def test_analyses_that_the_faults_justify_are_let_alone() -> None:
@@ -233,6 +324,17 @@ def test_a_final_verdict_that_changes_during_a_run_is_seen(changed: Mapping[str,
 
     assert len(watch.changed("a.jpg")) == 1
     assert watch.changed("b.jpg") == []
+
+
+def test_a_final_verdict_that_changes_with_a_higher_revision_is_a_change_like_any_other() -> None:
+    watch = Watch(list)
+
+    for standing in (verdict(ENTRIES[1]), APPEALED, DECIDED):
+        watch.look([verdict_item(standing)])
+    assert watch.changed() == []
+    watch.look([verdict_item(APPEALED)])
+
+    assert len(watch.changed()) == 1
 
 
 def test_a_claim_that_becomes_a_verdict_is_no_change() -> None:

@@ -1,4 +1,4 @@
-"""Sees verdicts change that must not: looks at the table again and again while a run goes on."""
+"""Sees verdicts change without a revision: looks at the table again and again while a run goes on."""
 
 import threading
 import time
@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from gatehouse.moderation.status import FINAL
-from gatehouse.moderation.verdict_item import BATCH_ID, OBJECT, STATUS, VERSION
+from gatehouse.moderation.verdict_item import BATCH_ID, OBJECT, REVISION, STATUS, VERSION
 
 _PAUSE_SECONDS = 0.3
 #: Looks take this part of the time at most: a scan of thousands of verdicts keeps the cloud from its work.
@@ -23,7 +23,7 @@ class Watch:
 
     def __init__(self, read: Callable[[], Iterable[Mapping[str, Any]]]) -> None:
         self._read = read
-        self._final: dict[tuple[str, str], tuple[str, str, str]] = {}
+        self._final: dict[tuple[str, str], tuple[int, tuple[str, str, str]]] = {}
         self._changed: list[tuple[str, str]] = []
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -45,16 +45,17 @@ class Watch:
         return len(self._final)
 
     def look(self, items: Iterable[Mapping[str, Any]]) -> None:
-        """Compare items with what was seen before."""
+        """Compare items with what was seen before: each other status, time or batch needs a higher revision."""
         with self._lock:
             for item in items:
                 identity = item[OBJECT], item[VERSION]
-                before = self._final.get(identity)
                 now = item[STATUS], item.get("decided_at", ""), item[BATCH_ID]
-                if before is not None and before != now:
+                revision = int(item.get(REVISION, 0))
+                seen, before = self._final.get(identity, (revision, now))
+                if before != now and (revision <= seen or before[2] != now[2]):
                     self._changed.append((item["key"], f"{item['key']} was {before} and became {now}"))
                 if item[STATUS] in FINAL:
-                    self._final[identity] = now
+                    self._final[identity] = revision, now
 
     def changed(self, prefixes: str | tuple[str, ...] = "") -> list[str]:
         """What has changed under the prefixes, a sentence each."""

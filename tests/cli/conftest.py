@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
-import botocore.session
 import pytest
 import yaml
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -25,9 +25,12 @@ from gatehouse.moderation.claim import Claim
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer, policy_key
 from gatehouse.moderation.verdict import Verdict
-from gatehouse.moderation.verdict_item import INDEX, INDEX_PARTITION, INDEX_PROJECTION, INDEX_SORT, OBJECT, VERSION
+from gatehouse.moderation.verdict_item import OBJECT, VERSION
+from tests.contracts import check_items
 from tests.unit.aws_calls import AwsCalls
 from tests.unit.builders import item_of
+from tests.unit.conftest import is_ours
+from tests.unit.verdict_tables import create_verdict_table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -110,7 +113,9 @@ class Deployed:
         }
         pipeline = {
             "LanePolicies": json.dumps(lanes),
-            "NotifiedStatuses": "REVIEW,BLOCKED",
+            "OutcomesFunctionName": "outcomes",
+            "ChangeFailureQueueUrl": queue_url("ChangeFailureQueueUrl"),
+            "DecisionReasons": "false-positive,context,policy-violation,spam,illegal,duplicate,other",
             "VerdictRetentionDays": "never",
             "AnimationCheck": "on",
             "StateMachineArn": STATE_MACHINE,
@@ -195,14 +200,6 @@ def _serialized(item: Mapping[str, Any]) -> dict[str, Any]:
     return {name: TypeSerializer().serialize(value) for name, value in item.items()}
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _models_read_once() -> Iterator[None]:
-    """Every command makes a session of its own; let them share what botocore reads of its services from disk."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(botocore.session, "create_loader", cache(botocore.session.create_loader))
-        yield
-
-
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder commands run in; nothing but the tests says which deployment they are about, and how wide to print."""
@@ -213,12 +210,16 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def gatehouse() -> Run:
-    """Run `gatehouse` with these arguments; an unexpected exception fails the test."""
+def gatehouse(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run `gatehouse` with these arguments; an unexpected exception fails the test.
+
+    Somebody sits at a terminal if there is `input`.
+    """
 
     def run(*arguments: str, **options: Any) -> Result:
         from gatehouse.cli.__main__ import app
 
+        monkeypatch.setattr("gatehouse.cli.output.can_ask", lambda: "input" in options)
         result = CliRunner().invoke(app, arguments, **options)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
@@ -236,6 +237,13 @@ def run(gatehouse: Run) -> Run:
 @pytest.fixture
 def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
     """A deployment in which nothing was uploaded yet."""
+    with deployment_in_memory(monkeypatch) as found:
+        yield found
+
+
+@contextmanager
+def deployment_in_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
+    """The same, outside of a test."""
     with mock_aws(config={"core": {"reset_boto3_session": False}}):
         sns = boto3.client("sns")
         deployed = Deployed(
@@ -245,7 +253,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
             boto3.client("ssm"),
             sns.create_topic(Name="flags")["TopicArn"],
         )
-        _create_table(deployed.dynamodb)
+        create_verdict_table(deployed.dynamodb, TABLE)
         deployed.s3.create_bucket(Bucket=WORK)
         deployed.s3.create_bucket(Bucket=UPLOADS)
         for policy in (policy_of(STANDARD), policy_of(STRICT)):
@@ -253,6 +261,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
         deployed.stacks()
         _watch_commands(deployed.calls, monkeypatch)
         yield deployed
+        check_items(item for item in deployed.items().values() if is_ours(item))
 
 
 @pytest.fixture
@@ -273,23 +282,3 @@ def _watch_commands(calls: AwsCalls, monkeypatch: pytest.MonkeyPatch) -> None:
         return client
 
     monkeypatch.setattr(Connection, "client", watched)
-
-
-def _create_table(dynamodb: "DynamoDBClient") -> None:
-    keys = (OBJECT, VERSION, INDEX_PARTITION, INDEX_SORT)
-    dynamodb.create_table(
-        TableName=TABLE,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in keys],
-        KeySchema=[{"AttributeName": OBJECT, "KeyType": "HASH"}, {"AttributeName": VERSION, "KeyType": "RANGE"}],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": INDEX,
-                "KeySchema": [
-                    {"AttributeName": INDEX_PARTITION, "KeyType": "HASH"},
-                    {"AttributeName": INDEX_SORT, "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(INDEX_PROJECTION)},
-            }
-        ],
-    )

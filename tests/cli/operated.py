@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from gatehouse.moderation.batch import Batch, settings_key, uploads_key
+from gatehouse.contracts.stack_outputs import EventsOutput, PipelineOutput
+from gatehouse.moderation.batch import Batch, terms_key, uploads_key
 from gatehouse.moderation.claim import Claim
 from gatehouse.moderation.lane import Lane
 from gatehouse.moderation.upload import Upload
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 PICTURES = Lane("profile-pictures", prefixes=("profile/",), suffixes=(".jpg",))
 DEFAULT = Lane("default", other_lanes_prefixes=("profile/",), exclude_prefixes=("tmp/",))
 
+UNSENT = EventsOutput.DEAD_LETTER_QUEUE_URL.value
 INGEST, DEAD, UNDELIVERED = queue_outputs("default")
 PICTURES_INGEST, PICTURES_DEAD, PICTURES_UNDELIVERED = queue_outputs("profile-pictures")
 
@@ -35,6 +37,7 @@ class Operated:
         executions: DescribeExecution's answers, by batch id.
         histories: names of the states that an execution entered, in order, by batch id; each was left, but the last.
         attempts: what happened in the last of these states: names of event types, with their details.
+        events: what a bus has taken.
     """
 
     deployed: Deployed
@@ -42,6 +45,7 @@ class Operated:
     executions: dict[str, dict[str, Any]] = field(default_factory=dict)
     histories: dict[str, list[str]] = field(default_factory=dict)
     attempts: dict[str, list[tuple[str, dict[str, str]]]] = field(default_factory=dict)
+    events: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def of(cls, deployed: Deployed, lanes: Sequence[Lane] = (DEFAULT, PICTURES)) -> "Operated":
@@ -52,6 +56,7 @@ class Operated:
         for lane in lanes:
             for output in queue_outputs(lane.name):
                 operated.sqs.create_queue(QueueName=output)
+        operated.sqs.create_queue(QueueName=PipelineOutput.CHANGE_FAILURE_QUEUE_URL.value)
         operated.deploy(lanes)
         deployed.calls.answer_always("DescribeExecution", operated._execution)
         deployed.calls.answer_always("ListExecutions", operated._listed)
@@ -59,21 +64,40 @@ class Operated:
         return operated
 
     def deploy(self, lanes: Sequence[Lane]) -> None:
-        """Have a batcher for each of these lanes, and a function that is none."""
+        """Have a batcher for each of these lanes, and a function that is none, with its log."""
         variables = {f"batcher-{lane.name}": {"LANE": json.dumps(lane.to_document())} for lane in lanes}
         resources = [
-            {"ResourceType": "AWS::Lambda::Function", "PhysicalResourceId": name} for name in (*variables, "results")
+            {"ResourceType": f"AWS::{kind}", "PhysicalResourceId": name, "LogicalResourceId": f"{name}Logs0A1B2C3D"}
+            for kind, names in (
+                ("S3::Bucket", ("bucket",)),
+                ("Lambda::Function", (*variables, "results")),
+                ("Logs::LogGroup", ("results",)),
+            )
+            for name in names
         ]
-        bucket = {"ResourceType": "AWS::S3::Bucket", "PhysicalResourceId": "bucket"}
-        self.deployed.calls.answer_always(
-            "ListStackResources", lambda _: {"StackResourceSummaries": [bucket, *resources]}
-        )
+        self.deployed.calls.answer_always("ListStackResources", lambda _: {"StackResourceSummaries": resources})
 
         def configuration(request: Mapping[str, Any]) -> dict[str, Any]:
             name = request["url_path"].split("/")[-2]
             return {"FunctionName": name, "Environment": {"Variables": variables.get(name, {"TABLE": "x"})}}
 
         self.deployed.calls.answer_always("GetFunctionConfiguration", configuration)
+
+    def send_events(self) -> None:
+        """Have the deployment send events to the bus `pictures`, which takes all of them."""
+        queue = EventsOutput.DEAD_LETTER_QUEUE_URL.value
+        policies = {"policy": "standard", "policy_overrides": {}, "min_confidence": 30}
+        lanes = {lane.name: policies for lane in (DEFAULT, PICTURES)}
+        self.deployed.stacks(lanes, EventBus="pictures", EventDeadLetterQueueUrl=queue_url(queue))
+        self.sqs.create_queue(QueueName=queue)
+
+        def take(request: Mapping[str, Any]) -> dict[str, Any]:
+            entries = json.loads(request["body"])["Entries"]
+            self.events += entries
+            return {"FailedEntryCount": 0, "Entries": [{"EventId": "1"}] * len(entries)}
+
+        self.deployed.calls.answer_always("DescribeEventBus", lambda _: {"Name": "pictures"})
+        self.deployed.calls.answer_always("PutEvents", take)
 
     def put(self, output: str, *messages: Upload | str, attributes: Mapping[str, str] | None = None) -> None:
         """Put messages into a queue: the events of uploads, or texts."""
@@ -118,7 +142,7 @@ class Operated:
         batch = a_batch(claims)
         for key, text in (
             (uploads_key(batch.batch_id), batch.index()),
-            (settings_key(batch.batch_id), batch.settings()),
+            (terms_key(batch.batch_id), batch.terms()),
         ):
             self.deployed.s3.put_object(Bucket=WORK, Key=key, Body=text.encode())
         return batch

@@ -153,4 +153,4 @@ def test_a_terminal_of_80_columns_is_enough(here: Path) -> None:
     assert done.returncode == 0
     assert max(map(len, lines)) <= 80
     said = " ".join(line.strip() for line in lines)
-    assert "Policies are written for taxonomy 7.0; judge an answer of the current model." in said
+    assert "Policies are written for taxonomy 7.0; judge an answer from the current model." in said

@@ -8,7 +8,7 @@ import pytest
 from gatehouse.cli.connection import Connection
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
-from gatehouse.moderation.status import Status
+from gatehouse.moderation.decision import DEFAULT_REASONS
 from tests.cli.conftest import Deployed
 
 
@@ -18,12 +18,12 @@ def test_everything_commands_need_is_read_from_the_outputs(deployed: Deployed) -
 
     assert (found.name, found.upload_bucket, found.work_bucket) == ("gatehouse", "uploads", "work")
     assert (found.verdict_table, found.flag_topic_arn) == ("verdicts", deployed.topic_arn)
-    assert found.notified == {Status.REVIEW, Status.BLOCKED}
+    assert found.decision_reasons == DEFAULT_REASONS
     assert found.policies == ("standard", "strict")
     assert found.policy_parameters == {"standard": "parameter-of-standard", "strict": "parameter-of-strict"}
     assert found.min_confidence_for("strict") == {"default": 30.0}
     assert found.min_confidence_for("other") == {}
-    assert found.verdict_retention_days is None
+    assert (found.verdict_retention_days, found.verdict_retention) == (None, None)
 
 
 def test_a_key_is_judged_by_the_policy_of_its_longest_prefix(deployed: Deployed) -> None:
@@ -41,7 +41,9 @@ def test_a_key_is_judged_by_the_policy_of_its_longest_prefix(deployed: Deployed)
 def test_a_retention_of_verdicts_is_known(deployed: Deployed) -> None:
     deployed.stacks(VerdictRetentionDays="365")
 
-    assert Deployment.find(Connection()).verdict_retention_days == 365
+    found = Deployment.find(Connection())
+
+    assert (found.verdict_retention_days, found.verdict_retention) == (365, timedelta(days=365))
 
 
 @pytest.mark.parametrize(("told", "is_on"), [("on", True), ("off", False)])
@@ -51,10 +53,10 @@ def test_whether_animations_are_looked_for_is_known(deployed: Deployed, told: st
     assert Deployment.find(Connection()).animation_check is is_on
 
 
-def test_no_flag_is_sent_where_none_was_asked_for(deployed: Deployed) -> None:
-    deployed.stacks(NotifiedStatuses="")
+def test_the_reasons_that_reviewers_choose_from_are_known_in_their_order(deployed: Deployed) -> None:
+    deployed.stacks(DecisionReasons="spam,other,context")
 
-    assert Deployment.find(Connection()).notified == frozenset()
+    assert Deployment.find(Connection()).decision_reasons == ("spam", "other", "context")
 
 
 @pytest.mark.parametrize("stack", ["gatehouse-storage", "gatehouse-pipeline"])
@@ -105,17 +107,17 @@ def test_a_deployment_that_is_not_there_is_told_with_the_region_looked_in() -> N
 
     assert str(caught.value) == (
         "There is no stack other-storage in us-east-1; choose the deployment with --deployment and its Region with "
-        "--region, or make one with `make deploy`."
+        "--region, or create one with `make deploy`."
     )
 
 
 @pytest.mark.parametrize(
-    "output", ["WorkBucketName", "LanePolicies", "NotifiedStatuses", "VerdictRetentionDays", "AnimationCheck"]
+    "output", ["WorkBucketName", "LanePolicies", "DecisionReasons", "VerdictRetentionDays", "AnimationCheck"]
 )
 def test_stacks_of_another_version_are_told(deployed: Deployed, output: str) -> None:
     deployed.stacks(without=[output])
 
-    with pytest.raises(CommandError, match=f"no output '{output}'. It was made by another version of Gatehouse"):
+    with pytest.raises(CommandError, match=f"no output '{output}'. It was deployed by another version of Gatehouse"):
         Deployment.find(Connection())
 
 

@@ -6,7 +6,7 @@ import pytest
 from botocore import exceptions
 from typer.testing import CliRunner
 
-from gatehouse.aws.ingest_queue import MessageNotSentError
+from gatehouse.aws.queue_sender import MessageNotSentError
 from gatehouse.aws.verdict_table import VerdictTableBusyError
 from gatehouse.cli.__main__ import app
 from gatehouse.cli.errors import CommandError, user_message
@@ -33,7 +33,7 @@ REFUSALS = {
     "ThrottlingException": (
         "AWS asks for fewer calls (GetParameters: ThrottlingException); wait a minute and run the same command again."
     ),
-    "ResourceNotFoundException": "GetParameters found nothing (User x may not): something the deployment names is not",
+    "ResourceNotFoundException": "GetParameters found nothing (User x may not): something the deployment names does",
     "SomethingNew": "GetParameters failed (SomethingNew: User x may not); if running it again does not help, look that",
 }
 
@@ -96,7 +96,7 @@ def test_an_endpoint_that_does_not_answer_is_told(error: Callable[[], exceptions
 
     assert sentence is not None
     assert sentence.startswith("AWS can't be reached (")
-    assert sentence.endswith("for the local cloud, is `make local` running?")
+    assert sentence.endswith("the local cloud answers only while `make local` runs in a checkout of Gatehouse")
 
 
 SIGNED_OUT: list[exceptions.BotoCoreError] = [
@@ -167,9 +167,17 @@ def test_every_command_for_whoever_is_on_call_has_help_that_names_its_options(co
         assert option in help_text
 
 
-@pytest.mark.parametrize("arguments", [[], ["policy"], ["queue"], ["batch"]])
-def test_a_command_that_lacks_its_verb_says_what_there_is(arguments: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "Uploads and their verdicts:"),
+        (["policy"], "Commands:"),
+        (["queue"], "Commands:"),
+        (["batch"], "Commands:"),
+    ],
+)
+def test_a_command_that_lacks_its_verb_says_what_there_is(arguments: list[str], said: str) -> None:
     result = CliRunner().invoke(app, arguments)
 
     assert result.exit_code == 2
-    assert "Commands:" in result.output
+    assert said in result.output

@@ -1,6 +1,7 @@
 """What people read fits the width they read it at: nothing is broken inside a word, and no time in two."""
 
 import io
+from datetime import timedelta
 
 import pytest
 from rich.console import Console
@@ -154,3 +155,37 @@ def test_commands_keep_to_the_width(
         if columns:
             assert [text for text in lines if len(text) > int(columns)] == []
         assert not any(text.rstrip(" |").endswith(("2026-", "T12:", "T12:00:")) for text in lines)
+
+
+@pytest.mark.parametrize(("is_terminal", "is_colored"), [(True, True), (False, False)])
+def test_statuses_have_colors_on_a_terminal_and_none_in_a_pipe(*, is_terminal: bool, is_colored: bool) -> None:
+    console = Console(file=io.StringIO(), force_terminal=is_terminal, width=120, _environ={"TERM": "xterm-256color"})
+    out = Output(json=False, results=console, progress=console)
+    table = out.table("Uploads", "Status")
+    table.add_row(printable("BLOCKED"))
+
+    out.show(table)
+    out.say("REVIEW: a.jpg")
+    written = console.file.getvalue()  # type: ignore[attr-defined]
+
+    assert ("\x1b[31mBLOCKED" in written, "\x1b[33mREVIEW" in written) == (is_colored, is_colored)
+    assert ("\x1b" in written) == is_colored
+
+
+def test_a_status_inside_a_key_has_no_color() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=120, _environ={"TERM": "xterm-256color"})
+
+    say(console, "s3://uploads/BLOCKED/FAILED.jpg and x@REVIEW")
+
+    assert "\x1b" not in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("is_terminal", "shown"), [(True, "3 min ago"), (False, "2026-11-22T12:00:00.000Z")])
+def test_a_time_is_told_as_its_reader_needs_it(*, is_terminal: bool, shown: str) -> None:
+    console = Console(file=io.StringIO(), force_terminal=is_terminal)
+
+    said = Output(json=False, results=console, progress=console).when(
+        "2026-11-22T12:00:00.000Z", NOON + timedelta(minutes=3)
+    )
+
+    assert said == shown

@@ -2,7 +2,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from gatehouse.cli.progress import progress
+from gatehouse.cli.progress import Countdown, progress
 
 
 def test_a_log_gets_a_line_now_and_then() -> None:
@@ -14,6 +14,19 @@ def test_a_log_gets_a_line_now_and_then() -> None:
             tell(line)
 
     assert stream.getvalue().splitlines() == ["first", "second"]
+
+
+def test_what_is_left_is_told_once_a_speed_is_known_and_until_all_is_done() -> None:
+    seconds = iter((100.0, 101.0, 103.0, 160.0, 200.0, 200.0))
+    countdown = Countdown(1000, lambda: next(seconds))
+
+    assert [countdown.after(done) for done in (10, 10, 250, 1000, 0)] == [
+        "",
+        ", about 4 min left",
+        ", about 3 min left",
+        "",
+        "",
+    ]
 
 
 def test_a_terminal_shows_the_latest_line_as_it_stands() -> None:

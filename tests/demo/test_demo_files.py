@@ -121,4 +121,4 @@ def test_a_port_that_is_none_is_told(port: str, capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit):
         local_command.main([f"--port={port}"])
 
-    assert "is no port; use 1 to 65535, or 0 for a free one" in capsys.readouterr().err
+    assert "is not a port; use 1 to 65535, or 0 for a free one" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """The arrows of docs/architecture.md: which room of the house may use which."""
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,7 +22,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "gatehouse.configuration": frozenset({"gatehouse.contracts", "gatehouse.moderation"}),
     "gatehouse.cli.aws": frozenset(
         {
-            *("gatehouse.aws", "gatehouse.moderation"),
+            *("gatehouse.aws", "gatehouse.contracts", "gatehouse.moderation"),
             # What all commands have, and no noun's folder.
             *("gatehouse.cli.clock", "gatehouse.cli.connection", "gatehouse.cli.deployment", "gatehouse.cli.errors"),
         }
@@ -31,7 +32,11 @@ ARROWS: Mapping[str, frozenset[str]] = {
             *("gatehouse.__version__", "gatehouse.aws", "gatehouse.cli.aws", "gatehouse.configuration"),
             "gatehouse.console",
             *("gatehouse.contracts", "gatehouse.moderation"),
+            "gatehouse.review",  # by `review open` alone, when it runs
         }
+    ),
+    "gatehouse.review": frozenset(
+        {"gatehouse.aws", "gatehouse.cli", "gatehouse.cli.aws", "gatehouse.console", "gatehouse.moderation"}
     ),
     "localcloud": frozenset(
         {
@@ -40,13 +45,16 @@ ARROWS: Mapping[str, frozenset[str]] = {
         }
     ),
     "localcloud.rekognition": frozenset(
-        {"gatehouse.moderation.document.shown", "gatehouse.moderation.policy.taxonomy", "localcloud"}
+        {
+            *("gatehouse.moderation.document.shown", "gatehouse.moderation.image_format.format_of"),
+            *("gatehouse.moderation.policy.taxonomy", "localcloud"),
+        }
     ),
     "localcloud.patches": frozenset({"localcloud", "localcloud.rekognition"}),
     "localcloud.faults": frozenset({"gatehouse.moderation.document.shown", "localcloud", "localcloud.patches"}),
     "demo": frozenset(
         {
-            *("gatehouse.console", "gatehouse.contracts", "gatehouse.moderation"),
+            *("gatehouse.configuration", "gatehouse.console", "gatehouse.contracts", "gatehouse.moderation"),
             *("localcloud", "localcloud.rekognition"),
         }
     ),
@@ -62,6 +70,7 @@ PACKAGES: Mapping[str, frozenset[str]] = {
     "gatehouse.configuration": frozenset({"yaml"}),
     "gatehouse.cli.aws": frozenset({"boto3", "botocore"}),
     "gatehouse.cli": frozenset({"boto3", "botocore", "rich", "typer"}),
+    "gatehouse.review": frozenset({"botocore", "jinja2", "starlette", "uvicorn", "yaml"}),
     "tools": frozenset(),
 }
 
@@ -119,9 +128,40 @@ def test_a_module_uses_only_what_its_room_may(module: str) -> None:
             assert root in PACKAGES[room] | sys.stdlib_module_names or is_stub, f"{module} imports {name}"
 
 
+def test_only_one_command_needs_the_packages_of_the_page_and_only_when_it_runs() -> None:
+    users = {
+        name
+        for name, path in MODULES.items()
+        if room_of(name) == "gatehouse.cli"
+        and "gatehouse.review" in str([found for found in imports(path) if found.startswith("gatehouse.review")])
+    }
+    assert users == {"gatehouse.cli.review.open_command"}
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys, gatehouse.cli.__main__; print('starlette' in sys.modules)"],
+        env={"PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "False\n"
+
+
 def test_every_folder_with_code_is_a_room() -> None:
     folders = {path.parent.name for path in ROOT.glob("*/__init__.py")} | {
         f"gatehouse.{path.parent.name}" for path in (ROOT / "src" / "gatehouse").glob("*/__init__.py")
     }
 
     assert folders - {"tests"} <= set(ARROWS)
+
+
+def test_pictures_are_decoded_in_one_place() -> None:
+    """Of what is deployed, or builds it; the demo draws its samples, and a model of the local cloud sees pixels."""
+    decoding = {
+        module
+        for module, path in MODULES.items()
+        if room_of(module) != "demo"
+        and not module.startswith("localcloud.rekognition.small_model.")
+        and any(name.partition(".")[0] in ("PIL", "pi_heif", "_pi_heif") for name in imports(path))
+    }
+
+    assert decoding == {"lambdas.renderer.decoder", "lambdas.renderer.shown_picture"}

@@ -1,101 +1,70 @@
-"""The shell functions that docs/operations.md defines do what the page says, whatever the keys are."""
+"""What docs/operations.md and docs/commands.md tell people to type is understood, and their shell functions work."""
 
-import json
 import os
 import re
+import shlex
 import stat
 import subprocess
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.cli.understood import understand
 from tests.docs.test_placeholders import ROOT
 
-PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
-FUNCTIONS = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[0]
+PAGES = {name: (ROOT / "docs" / name).read_text("utf-8") for name in ("operations.md", "commands.md")}
 
-#: Stands in for the AWS CLI: writes down what it is asked, a line of JSON each, and answers with what lies beside it.
-AWS = """#!/usr/bin/env python3
-import json, pathlib, sys
-here = pathlib.Path(__file__).parent
-with (here / "asked").open("a") as asked:
-    asked.write(json.dumps(sys.argv[1:]) + "\\n")
-answer = here / sys.argv[2]
-if not answer.exists():
-    sys.exit(f"no answer for {sys.argv[2]}")
-sys.stdout.buffer.write(answer.read_bytes())
-"""
+_BLOCK = re.compile(r"^```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_TYPED = re.compile(r"^\./gatehouse (.+)$", re.MULTILINE)
+_INLINE = re.compile(r"`\./gatehouse ([^`]+)`")
+
+_INTO_A_FILE = re.compile(r" > [\w.]+$")
+
+#: Words in the place of what the reader has to put in.
+_STANDS_FOR = {"ID": "0123456789abcdef0123456789abcdef", "OBJECT": "cat.jpg"}
 
 
-class Shell:
-    """A shell into which the page's functions were pasted."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        (folder / "aws").write_text(AWS, "utf-8")
-        (folder / "aws").chmod(stat.S_IRWXU)
-
-    def answers(self, **answers: str) -> None:
-        """What the AWS CLI prints, by its command with underscores."""
-        for command, answer in answers.items():
-            (self._folder / command.replace("_", "-")).write_text(answer, "utf-8")
-
-    def run(self, line: str) -> "subprocess.CompletedProcess[str]":
-        environment = {**os.environ, "PATH": f"{self._folder}:{os.environ['PATH']}"}
-        command = ["bash", "-c", f"{FUNCTIONS}\n{line}"]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-
-    def asked(self, command: str) -> list[list[str]]:
-        """The arguments of each call of this command."""
-        calls = [json.loads(line) for line in (self._folder / "asked").read_text("utf-8").splitlines()]
-        return [arguments for arguments in calls if arguments[1] == command]
+def typed(page: str) -> Iterator[str]:
+    """The lines of the command in a page's blocks, and what is in its sentences with an option or an argument."""
+    for block in _BLOCK.findall(page):
+        yield from _TYPED.findall(block)
+    prose = _BLOCK.sub("", page)
+    for said in _INLINE.findall(prose):
+        line = " ".join(said.split())
+        if " --" in line:
+            yield line
 
 
-@pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    return Shell(tmp_path)
+@pytest.mark.parametrize(
+    ("page", "line"), [(name, line) for name, page in PAGES.items() for line in dict.fromkeys(typed(page))]
+)
+def test_what_a_page_has_people_type_is_understood(page: str, line: str) -> None:
+    words = [_STANDS_FOR.get(word, word) for word in shlex.split(_INTO_A_FILE.sub("", line), comments=True)]
+
+    understand(shlex.join(words))
 
 
-def test_a_log_is_found_on_whatever_page_of_the_stacks_resources_it_stands(shell: Shell) -> None:
-    """The AWS CLI applies a query to each page by itself, and a page without a match may print an empty line."""
-    shell.answers(list_stack_resources="\n\n/the/group\n", filter_log_events="a line\n")
+def test_the_pages_use_the_commands_that_replaced_their_shell_functions() -> None:
+    page = PAGES["operations.md"]
 
-    done = shell.run("logs DefaultLaneBatcher pattern")
-
-    assert (done.returncode, done.stdout) == (0, "a line\n")
-    (arguments,) = shell.asked("filter-log-events")
-    assert arguments[arguments.index("--log-group-name") + 1] == "/the/group"
+    assert page.count("./gatehouse logs --function") > 10
+    assert page.count("./gatehouse list --status") > 1
+    assert not re.search(r"^(logs|today)\b", page, re.MULTILINE)
 
 
-def test_a_function_that_is_not_there_is_told(shell: Shell) -> None:
-    shell.answers(list_stack_resources="\n", filter_log_events="")
+def test_an_output_is_asked_for_by_the_stack_and_its_name(tmp_path: Path) -> None:
+    functions = re.findall(r"^```sh\n(.*?)^```$", PAGES["operations.md"], re.MULTILINE | re.DOTALL)[0]
+    (tmp_path / "aws").write_text('#!/bin/sh\necho "$@"\n', "utf-8")
+    (tmp_path / "aws").chmod(stat.S_IRWXU)
 
-    done = shell.run("logs DefaultLaneBatchr")
+    done = subprocess.run(
+        ["bash", "-c", f"{functions}\noutput storage WorkBucketName"],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
 
-    assert (done.returncode, done.stderr) == (1, "no such function: DefaultLaneBatchr\n")
-    assert shell.asked("filter-log-events") == []
-
-
-@pytest.mark.parametrize(("arguments", "day"), [("FAILED 2026-11-24", "2026-11-24"), ("FAILED", None)])
-def test_failures_of_another_day_than_today_can_be_asked_for(shell: Shell, arguments: str, day: str | None) -> None:
-    shell.answers(describe_stacks="table\n", query="[]")
-    before = datetime.now(UTC)
-
-    assert shell.run(f"today {arguments}").returncode == 0
-
-    days = {day} if day else {moment.strftime("%Y-%m-%d") for moment in (before, datetime.now(UTC))}
-    partitions = [json.loads(asked[-1])[":day"]["S"].split("#") for asked in shell.asked("query")]
-    assert [partition[2] for partition in partitions] == list("0123456789")
-    assert {partition[0] for partition in partitions} == {"FAILED"}
-    assert {partition[1] for partition in partitions} <= days
-
-
-def test_objects_give_no_orders_to_the_terminal(shell: Shell) -> None:
-    key = "default s3://uploads/\x1b[2J\x9b\u202egpj.jpg"
-    shell.answers(describe_stacks="table\n", query=json.dumps([key], ensure_ascii=False))
-
-    printed = shell.run("today BLOCKED").stdout
-
-    assert not {"\x1b", "\x9b", "\u202e"} & set(printed)
-    assert json.loads(printed.partition("]\n")[0] + "]") == [key]
+    assert "--stack-name gatehouse-storage" in done.stdout
+    assert "OutputKey=='WorkBucketName'" in done.stdout

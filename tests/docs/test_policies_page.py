@@ -257,7 +257,7 @@ def test_what_the_page_says_the_schema_cannot_see_it_does_not_and_validation_doe
     assert Draft202012Validator(schema).is_valid(yaml.safe_load(file.read_text("utf-8")))
     told = [str(mistake) for mistake in find_mistakes(file, as_deployed=True)]
     assert len(told) == 2
-    assert "name: 'other' differs from the file's" in told[0]
+    assert "name: 'other' is not the file name" in told[0]
     assert "default: review: never fires" in told[1]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from boto3.dynamodb.conditions import Key
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatehouse.moderation.confirmation import StoredObject, speaks_of
@@ -98,6 +98,7 @@ def test_without_a_version_equal_etags_are_not_enough(served: str | None) -> Non
     assert may_show(ITEM, "v1", "e1", LATER)
 
 
+@settings(deadline=None)
 @given(
     told=st.sampled_from((*NO_VERSION, "v1", "v2")),
     served=st.sampled_from((*NO_VERSION, "v1", "v2")),

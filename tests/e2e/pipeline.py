@@ -2,16 +2,20 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from demo.pipeline import DeployedPipeline
-from gatehouse.moderation.verdict_item import STATUS
+from gatehouse.contracts.stack_outputs import EventsOutput
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.verdict_item import OBJECT, STATUS, VERSION
 from localcloud.cloud import LocalCloud
 from localcloud.deployer import Outputs
+from tests.contracts import check_event, check_flag, check_items
 
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.2
 _SQS_BATCH = 10
 _LOG_LINES = 30
 _LOG_WIDTH = 300
@@ -24,6 +28,71 @@ class Pipeline(DeployedPipeline):
     def __init__(self, cloud: LocalCloud, outputs: Outputs) -> None:
         super().__init__(cloud, outputs)
         self._dead_letters: dict[str, str] = {}
+        self._checked: set[tuple[str, str, str]] = set()
+        self._checked_flags: set[str] = set()
+        self._heard_url = ""
+        self._heard: list[dict[str, Any]] = []
+        self._kept: list[dict[str, Any]] = []
+
+    def verdicts(self, prefix: str = "") -> list[dict[str, Any]]:
+        """See `DeployedPipeline.verdicts`; each keeps to its schema."""
+        items = super().verdicts(prefix)
+        check_items(item for item in items if (item[OBJECT], item[VERSION], item[STATUS]) not in self._checked)
+        self._checked |= {(item[OBJECT], item[VERSION], item[STATUS]) for item in items}
+        return items
+
+    def flags(self, prefix: str = "") -> list[dict[str, Any]]:
+        """See `DeployedPipeline.flags`; each keeps to its schema."""
+        flags = super().flags(prefix)
+        for flag in flags:
+            if flag["id"] not in self._checked_flags:
+                check_flag(json.dumps(flag))
+        self._checked_flags |= {flag["id"] for flag in flags}
+        return flags
+
+    def listen(self, bus: str) -> None:
+        """Make a bus, with a rule that puts what comes into a queue; what is there already stays."""
+        events, queues = self.cloud.client("events"), self.cloud.client("sqs")
+        if bus not in {each["Name"] for each in events.list_event_buses()["EventBuses"]}:
+            events.create_event_bus(Name=bus)
+        pattern = json.dumps({"detail-type": ["Gatehouse Verdict"]})
+        rule = events.put_rule(Name="all", EventBusName=bus, EventPattern=pattern)["RuleArn"]
+        self._heard_url = queues.create_queue(QueueName=f"heard-{bus}")["QueueUrl"]
+        arn = queues.get_queue_attributes(QueueUrl=self._heard_url, AttributeNames=["QueueArn"])["Attributes"][
+            "QueueArn"
+        ]
+        allow = {
+            "Effect": "Allow",
+            "Principal": {"Service": "events.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": arn,
+            "Condition": {"ArnEquals": {"aws:SourceArn": rule}},
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+        queues.set_queue_attributes(QueueUrl=self._heard_url, Attributes={"Policy": policy})
+        events.put_targets(Rule="all", EventBusName=bus, Targets=[{"Id": "queue", "Arn": arn}])
+
+    def events(self, prefix: str = "") -> list[dict[str, Any]]:
+        """The documents of all events so far about keys under `prefix`, as often as they came. See `listen`."""
+        for body in self._taken(self._heard_url):
+            check_event(json.loads(body))
+            self._heard.append(json.loads(body)["detail"])
+        return [event for event in self._heard if event["object"]["key"].startswith(prefix)]
+
+    def kept_events(self, prefix: str = "") -> list[dict[str, Any]]:
+        """The documents of all events so far about keys under `prefix` that no bus took."""
+        for body in self._taken(self.outputs[EventsOutput.DEAD_LETTER_QUEUE_URL]):
+            check_flag(body)
+            self._kept.append(json.loads(body))
+        return [event for event in self._kept if event["object"]["key"].startswith(prefix)]
+
+    def _taken(self, url: str) -> Iterator[str]:
+        """The bodies of a queue's messages, which are deleted."""
+        queues = self.cloud.client("sqs")
+        while messages := queues.receive_message(QueueUrl=url, MaxNumberOfMessages=_SQS_BATCH).get("Messages"):
+            yield from (message["Body"] for message in messages)
+            entries = [{"Id": str(n), "ReceiptHandle": each["ReceiptHandle"]} for n, each in enumerate(messages)]
+            queues.delete_message_batch(QueueUrl=url, Entries=entries)
 
     def wait_until(self, condition: Callable[[], object], deadline: float = 60.0, why: str = "the condition") -> None:
         """Poll `condition` until it is true; AssertionError with the pipeline's state after `deadline` seconds."""
@@ -36,11 +105,14 @@ class Pipeline(DeployedPipeline):
     def wait_for_verdicts(self, count: int, prefix: str = "", deadline: float = 60.0) -> list[dict[str, Any]]:
         """Wait until `count` items under `prefix` are final and none is PENDING; returns them."""
 
+        found: list[dict[str, Any]] = []
+
         def settled() -> bool:
-            return len(self.verdicts(prefix)) >= count and not self.pending(prefix)
+            found[:] = self.verdicts(prefix)
+            return len(found) >= count and all(item[STATUS] != Status.PENDING for item in found)
 
         self.wait_until(settled, deadline, f"{count} final verdicts under {prefix!r}")
-        return self.verdicts(prefix)
+        return found
 
     def wait_for_flags(self, count: int, prefix: str = "", deadline: float = 60.0) -> list[dict[str, Any]]:
         """Wait until at least `count` flags about keys under `prefix` have arrived; returns all of them."""
@@ -96,6 +168,16 @@ class Pipeline(DeployedPipeline):
             if function_part in function["FunctionName"]:
                 functions.update_function_configuration(FunctionName=function["FunctionName"], Timeout=seconds)
 
+    def let_call(self, calls_per_second: float) -> None:
+        """Let each Analyzer make this many calls per second, so that its pace costs a test no time."""
+        functions = self.cloud.client("lambda")
+        for function in functions.list_functions()["Functions"]:
+            if "Analyzer" in function["FunctionName"]:
+                variables = function["Environment"]["Variables"] | {"CALLS_PER_SECOND": str(calls_per_second)}
+                functions.update_function_configuration(
+                    FunctionName=function["FunctionName"], Environment={"Variables": variables}
+                )
+
     def queued(self, queue: str = "IngestQueueUrl") -> int:
         """Messages of the default lane, or of the queue that another output names, that wait or are worked on."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
@@ -118,6 +200,14 @@ class Pipeline(DeployedPipeline):
         return {
             source.removeprefix(bucket): count for source, count in counts.items() if source.startswith(bucket + prefix)
         }
+
+    def rendered(self) -> dict[str, int]:
+        """How many renditions of each object the local Rekognition analyzed; paid each time on AWS."""
+        found: Counter[str] = Counter()
+        for source, count in self.cloud.rekognition_counters()["renditions_analyzed"].items():
+            key = source.removeprefix(f"s3://{self.upload_bucket}/")
+            found[key.rsplit(" ", 2)[0]] += count  # behind it stand the frame and its background
+        return dict(found)
 
     def logged(self, function: str) -> list[dict[str, Any]]:
         """What a function, named by a part of its log group's name, has logged as JSON; its metrics among it."""

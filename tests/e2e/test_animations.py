@@ -1,4 +1,7 @@
-"""I10: the local Rekognition approves an animation by its first frame, as AWS's does, and Gatehouse does not."""
+"""I10: the local Rekognition approves an animation by its first frame, as AWS's does, and Gatehouse does not.
+
+In lanes that render nothing; tests/e2e/test_formats.py has those that do.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,8 +19,8 @@ from tests.unit.pngs import animated, chunk, png
 LANES = """
 image_engine: {calls_per_second: 250}
 lanes:
-  default: {engine: bulk}
-  image: {prefixes: [image/], engine: image}
+  default: {engine: bulk, formats: []}
+  image: {prefixes: [image/], engine: image, formats: []}
 """
 LONG = chunk(b"prVt", bytes(3 * PIECE_BYTES))
 PICTURES = {

@@ -81,17 +81,17 @@ def test_every_printed_line_works_when_pasted_in_order(pipeline: Pipeline) -> No
     terminal.paste("upload an image")
     pipeline.wait_for_verdicts(1, SAMPLE)
     verdict = json.loads(terminal.paste("read its verdict, the newest first (PENDING for a moment)"))
-    flagged = terminal.paste("list what people should look at today")
-    answer = json.loads(terminal.paste("ask Rekognition about one image"))
+    flagged = terminal.paste("list today's uploads for review")
+    answer = json.loads(terminal.paste("analyze one image with Rekognition"))
     terminal.paste("write a manifest for a media analysis job of your own")
     job_id = terminal.run(f"{terminal.lines['start the job']}; echo $JOB_ID").strip()
     pipeline.wait_until(
-        lambda: json.loads(terminal.paste("look at it", JOB_ID=job_id))["Status"] == "SUCCEEDED", why="the job's end"
+        lambda: json.loads(terminal.paste("show it", JOB_ID=job_id))["Status"] == "SUCCEEDED", why="the job's end"
     )
     jobs = json.loads(terminal.paste("list the jobs: yours, and the pipeline's if a batch was large enough for one"))[
         "MediaAnalysisJobs"
     ]
-    results = terminal.paste("read the job's results, once it has SUCCEEDED", JOB_ID=job_id).splitlines()
+    results = terminal.paste("read the job's results after it has SUCCEEDED", JOB_ID=job_id).splitlines()
 
     assert verdict["Count"] == 1
     assert verdict["Items"][0]["status"] == {"S": Status.REVIEW}

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from demo.pipeline import DemoUpload
+from gatehouse.moderation.rendition import MOST_FILE_BYTES
 from gatehouse.moderation.status import Status
-from gatehouse.moderation.upload import MAX_IMAGE_BYTES
 from tests.e2e.conftest import Deploy
 from tests.e2e.events import created_event
 from tests.e2e.images import BLOCKED, CLEAN
@@ -16,7 +16,7 @@ from tests.e2e.pipeline import Pipeline
 @pytest.fixture(scope="module")
 def pipeline(deployed: Deploy) -> Iterator[Pipeline]:
     """On a faster clock: a message is received ten times before it is given up."""
-    with deployed(time_scale=0.004) as pipeline:
+    with deployed(time_scale=0.002) as pipeline:
         yield pipeline
 
 
@@ -32,7 +32,7 @@ def test_one_bad_image_among_good_ones_fails_alone(pipeline: Pipeline, prefix: s
     assert statuses["cut.jpg"] in (Status.UNSUPPORTED, Status.FAILED)
 
 
-@pytest.mark.parametrize(("name", "size"), [("empty.jpg", 0), ("large.jpg", MAX_IMAGE_BYTES + 1)])
+@pytest.mark.parametrize(("name", "size"), [("empty.jpg", 0), ("large.jpg", MOST_FILE_BYTES + 1)])
 def test_an_upload_that_cannot_be_analyzed_costs_nothing(pipeline: Pipeline, prefix: str, name: str, size: int) -> None:
     before = pipeline.cloud.rekognition_counters()
     pipeline.upload(prefix + name, b"\0" * size)

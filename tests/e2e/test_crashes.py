@@ -1,10 +1,12 @@
 """I1, I4 and I5 where a function dies: killed by the local cloud after each of its steps took effect."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from demo.pipeline import DemoUpload
 from gatehouse.moderation.status import Status
-from tests.e2e.conftest import BULK
+from tests.e2e.conftest import BULK, Deploy
 from tests.e2e.images import BLOCKED, CLEAN
 from tests.e2e.pipeline import Pipeline
 
@@ -29,9 +31,14 @@ RESULTS_STEPS = {
 
 
 @pytest.fixture(scope="module")
-def settings() -> str:
-    """An Analyzer that dies has a module of its own."""
-    return BULK
+def pipeline(deployed: Deploy) -> Iterator[Pipeline]:
+    """Bulk only: an Analyzer that dies has its own module.
+
+    On a slower clock than other modules: a message must not use up its deliveries before a dead batcher's claims, which
+    age in real time, can be taken over.
+    """
+    with deployed(BULK, time_scale=0.01) as pipeline:
+        yield pipeline
 
 
 def crash(caller: str, call: str, nth: int, when: str) -> dict[str, object]:

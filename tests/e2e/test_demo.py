@@ -57,9 +57,10 @@ def test_the_demo_shows_a_verdict_for_every_sample_and_a_flag_for_each_flagged_o
     assert not is_listening(output)
 
 
-def test_the_demo_takes_the_users_own_images_and_says_that_it_does_not_look_at_them(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_the_demo_looks_at_the_users_own_images_and_says_what_it_can_not_see(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(demo, "CONTACT_SHEET", tmp_path.parent / "contact-sheet" / "page.html")
     write_samples(tmp_path / "in a folder")
     (tmp_path / ".hidden").write_bytes(b"not uploaded")
 
@@ -68,7 +69,10 @@ def test_the_demo_takes_the_users_own_images_and_says_that_it_does_not_look_at_t
     output = capsys.readouterr().out
     assert status == 0, output
     assert statuses(output) == {f"in a folder/{key}": verdict for key, verdict in EXPECTED.items()}
-    assert "never looks at pixels" in output
+    words = " ".join(output.split())
+    assert "These labels come from a small model on this machine" in words
+    assert "so these rules can't fire: Crashes, Hate Symbols, " in words
+    assert (tmp_path.parent / "contact-sheet" / "page.html").read_text("utf-8").count("<article") == len(EXPECTED)
 
 
 @pytest.mark.parametrize(("name", "message"), [("missing", "there is no "), ("", "holds no files")])

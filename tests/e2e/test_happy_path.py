@@ -23,7 +23,7 @@ EXPECTED = {
     "party/50% off + 🎉 for you.png": Status.APPROVED,
     "notes.jpg": Status.UNSUPPORTED,
     "empty.jpg": Status.UNSUPPORTED,
-    "sunset.gif": Status.UNSUPPORTED,
+    "sunset.gif": Status.APPROVED,
 }
 SAMPLES = {sample.key: sample.body for sample in sample_images()}
 
@@ -133,21 +133,22 @@ def test_flags_carry_attributes_that_a_raw_subscription_delivers(pipeline: Pipel
     assert float(attributes["max_confidence"]["StringValue"]) == 96.4
 
 
-def test_a_thousand_uploads_become_a_thousand_verdicts_and_a_flag_for_each_flagged_one(
+def test_hundreds_of_uploads_become_a_verdict_each_and_a_flag_for_each_flagged_one(
     pipeline: Pipeline, prefix: str
 ) -> None:
+    pipeline.let_call(250)
     clean = SAMPLES["sunset.jpg"]
     flagged = plant(clean, {"ModerationLabels": [{"Name": "Smoking", "Confidence": 91.5}]})
 
     pipeline.upload_many(
-        DemoUpload(f"{prefix}{number:04}.jpg", clean if number % 5 else flagged) for number in range(1000)
+        DemoUpload(f"{prefix}{number:04}.jpg", clean if number % 5 else flagged) for number in range(400)
     )
-    items = pipeline.wait_for_verdicts(1000, prefix, deadline=180)
-    flags = pipeline.wait_for_flags(200, prefix)
+    items = pipeline.wait_for_verdicts(400, prefix, deadline=180)
+    flags = pipeline.wait_for_flags(80, prefix)
 
-    assert Counter(item[STATUS] for item in items) == {Status.APPROVED: 800, Status.REVIEW: 200}
-    assert len({item["object"] for item in items}) == 1000
+    assert Counter(item[STATUS] for item in items) == {Status.APPROVED: 320, Status.REVIEW: 80}
+    assert len({item["object"] for item in items}) == 400
     assert Counter(flag["object"]["key"] for flag in flags) == {
-        f"{prefix}{number:04}.jpg": 1 for number in range(0, 1000, 5)
+        f"{prefix}{number:04}.jpg": 1 for number in range(0, 400, 5)
     }
     assert pipeline.dead_letters() == []

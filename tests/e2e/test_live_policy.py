@@ -17,8 +17,10 @@ from gatehouse.moderation.status import Status
 from localcloud.cloud import LocalCloud
 from stacks.lambda_dependencies import install_dependencies
 from stacks.node_runtime import use_packaged_node
+from tests.e2e.conftest import TIME_SCALE
 from tests.e2e.images import REVIEW, image
 from tests.e2e.pipeline import Pipeline
+from tests.e2e.short_waits import PART, with_short_waits
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = """
@@ -99,8 +101,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def pipeline(folder: Path) -> Iterator[Pipeline]:
     """A lane with a policy of its own for one prefix."""
-    with LocalCloud.start() as cloud:
-        yield Pipeline(cloud, cloud.deploy(synthesized(folder / "first")))
+    assembly = with_short_waits(synthesized(folder / "first"), folder)
+    with LocalCloud.start(time_scale=TIME_SCALE) as cloud:
+        yield Pipeline(cloud, cloud.deploy(assembly))
 
 
 @pytest.fixture
@@ -125,7 +128,7 @@ def test_a_live_change_is_followed_within_a_minute_where_its_policy_holds(team: 
     team.apply(change)
     moved = time.monotonic()
     while (after := team.verdict(prefix, GRAPHIC_VIOLENCE))["policy"]["hash"] == standard.hash:
-        assert time.monotonic() - moved < 60, "a minute later an upload is still judged by the policy of before"
+        assert time.monotonic() - moved < 60 / PART, "a minute later an upload is still judged by the policy of before"
 
     assert (after["status"], after["policy"]["version"]) == (Status.APPROVED, "tried")
     assert after["policy"]["hash"] == change.hash

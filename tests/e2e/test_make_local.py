@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from demo.commands import gatehouse_commands
 from demo.synthesis import ROOT
 
 
@@ -48,7 +49,7 @@ def test_it_runs_until_told_to_stop_and_prints_outputs_and_lines_to_paste(
     running: tuple[subprocess.Popen[str], str],
 ) -> None:
     process, printed = running
-    endpoint = re.search(r"The local cloud is (http://127\.0\.0\.1:(\d+))\.", printed)
+    endpoint = re.search(r"The local cloud runs at (http://127\.0\.0\.1:(\d+))\.", printed)
     assert endpoint is not None, printed
     outputs = dict(re.findall(r"^  (\w+) = (\S+)$", printed, re.MULTILINE))
 
@@ -63,11 +64,14 @@ def test_it_runs_until_told_to_stop_and_prints_outputs_and_lines_to_paste(
         assert probe.connect_ex(("127.0.0.1", int(endpoint[2]))) != 0
     assert set(outputs) == {
         *("UploadBucketName", "WorkBucketName", "VerdictTableName", "FlagTopicArn", "PolicyParameterName"),
-        *("StandardPolicyParameterName", "LanePolicies", "NotifiedStatuses", "VerdictRetentionDays"),
-        *("ResultsRoleArn", "AnimationCheck"),
+        *("StandardPolicyParameterName", "LanePolicies", "DecisionReasons", "VerdictRetentionDays"),
+        *("ResultsRoleArn", "OutcomesRoleArn", "OutcomesFunctionName", "ChangeFailureQueueUrl", "AnimationCheck"),
         *("StateMachineArn", "AnalysisRoleArn", "AnalyzerRoleArn", "ChunkQueueUrl"),
         *("IngestQueueUrl", "IngestDeadLetterQueueUrl", "UndeliveredQueueUrl"),
     }
+    typed = [line for line in printed.splitlines() if line.startswith("./gatehouse ")]
+    assert typed == [command.line for command in gatehouse_commands("illustrated-explosion.jpg")]
+    assert printed.index(typed[-1]) < printed.index("  UploadBucketName = ")
     pasted = [line for line in printed.splitlines() if ".venv-aws/bin/aws" in line]
     for call in ("s3 cp", "dynamodb query", "start-media-analysis-job", "list-media-analysis-jobs"):
         assert any(call in line for line in pasted), call

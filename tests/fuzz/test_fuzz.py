@@ -68,6 +68,7 @@ _BUGS: dict[str, tuple[str, Any]] = {
         lambda value, path: float(value),
     ),
     "png_animation.unseen_frames": ("gatehouse.moderation.png_animation._CHECKSUM_BYTES", 3),
+    "decision.acted": ("gatehouse.moderation.verdict_item.text", lambda value: value),
     "rekognition.planted_labels": ("localcloud.rekognition.planted_labels._findings", lambda document, member: ()),
 }
 

@@ -194,7 +194,7 @@ def test_stacks_that_need_each_other_are_refused(tmp_path: Path) -> None:
     builder = AssemblyBuilder(tmp_path)
     builder.stack("a", {"Queue": queue()}, needs=["b"]).stack("b", {"Queue": queue()}, needs=["a"])
 
-    with pytest.raises(AssemblyError, match="ring"):
+    with pytest.raises(AssemblyError, match="cycle"):
         deploy(builder.write(), "http://127.0.0.1:1")
 
 

@@ -32,7 +32,7 @@ def handler(event, context):
         except BotoCoreError as error:
             outcomes.append({"code": type(error).__name__})
     return outcomes
-KEPT = ("Successful", "Failed", "Responses", "UnprocessedKeys")
+KEPT = ("Successful", "Failed", "FailedEntryCount", "Entries", "Responses", "UnprocessedKeys")
 """
 
 
@@ -203,6 +203,21 @@ def test_of_a_batch_of_messages_some_are_not_published(caller: Caller) -> None:
     assert [entry["Id"] for entry in outcome["answer"]["Successful"]] == ["id-1", "id-3"]
     published = [json.loads(message["Body"])["Message"] for message in caller.workbench.messages(queue)]
     assert sorted(published) == ["ä&1", "ä&3"]
+
+
+def test_of_a_batch_of_events_some_are_not_taken(caller: Caller) -> None:
+    caller.arm("events:PutEvents", action="partial", entries=[0, 2, 7], code="ThrottlingException")
+    entries = [{"Source": "test", "DetailType": "test", "Detail": "{}"} for _ in range(4)]
+    answer = caller.call("events", "put_events", Entries=entries)["answer"]
+    assert answer["FailedEntryCount"] == 2
+    codes = [entry.get("ErrorCode", "") for entry in answer["Entries"]]
+    assert codes == ["ThrottlingException", "", "ThrottlingException", ""]
+
+
+def test_a_batch_of_events_can_fail_in_all_its_parts(caller: Caller) -> None:
+    caller.arm("events:PutEvents", action="partial", entries=[0], code="InternalFailure")
+    answer = caller.call("events", "put_events", Entries=[{"Source": "t", "DetailType": "t", "Detail": "{}"}])["answer"]
+    assert (answer["FailedEntryCount"], [entry["ErrorCode"] for entry in answer["Entries"]]) == (1, ["InternalFailure"])
 
 
 def test_a_batch_can_fail_in_all_its_parts(caller: Caller) -> None:

@@ -48,6 +48,21 @@ def test_output_that_is_no_utf_8_does_not_block_a_function(workbench: Workbench)
     assert workbench.invoke(function, {}) == "done"
 
 
+def test_environments_of_a_function_share_its_code_and_what_python_compiled_of_it(workbench: Workbench) -> None:
+    function = workbench.function(
+        "import json, os\n"
+        "def handler(event, context):\n"
+        "    if event['die']: os._exit(1)\n"
+        "    code = os.path.realpath(os.getcwd())\n"
+        "    return [code, os.stat(os.path.join(code, 'index.py')).st_ino, sorted(os.listdir(code))]\n"
+    )
+    first = workbench.invoke(function, {"die": False})
+    workbench.invoke(function, {"die": True})
+
+    assert workbench.invoke(function, {"die": False}) == first
+    assert first[2] == ["__pycache__", "index.py"]
+
+
 # What is measured is `{"TEXT":"..."}`, and a quote in a value takes two bytes of it.
 FULL = {"TEXT": '"' * 2000 + "x" * (4096 - 4000 - len('{"TEXT":""}'))}
 TOO_FULL = {"TEXT": FULL["TEXT"] + "x"}

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.localcloud.workbench import REGION, Workbench, error_code, unique
+from tests.localcloud.workbench import ACCOUNT, REGION, Workbench, error_code, unique
+
+_PROJECT = "arn:aws:rekognition:us-east-1:000000000000:project/shop/1"
 
 
 @pytest.mark.parametrize("allowed", [True, False])
@@ -155,6 +157,30 @@ def test_rekognition_is_refused_without_a_permission(workbench: Workbench) -> No
     assert error_code(lambda: allowed.get_media_analysis_job(JobId="a" * 64)) == "ResourceNotFoundException"
 
 
+@pytest.mark.parametrize(
+    ("operation", "request_"),
+    [
+        ("create_project", {"ProjectName": "shop", "Feature": "CONTENT_MODERATION", "AutoUpdate": "ENABLED"}),
+        ("describe_projects", {}),
+        ("describe_project_versions", {"ProjectArn": _PROJECT}),
+        (
+            "create_project_version",
+            {"ProjectArn": _PROJECT, "VersionName": "first", "OutputConfig": {"S3Bucket": "work"}},
+        ),
+        ("delete_project_version", {"ProjectVersionArn": _PROJECT.replace("/1", "/version/first/1")}),
+    ],
+)
+def test_each_call_about_adapters_needs_its_own_permission(
+    workbench: Workbench, operation: str, request_: dict[str, Any]
+) -> None:
+    action = "".join(word.capitalize() for word in operation.split("_"))
+    refused = workbench.user_client("rekognition", ("rekognition:DetectModerationLabels", "*"))
+    allowed = workbench.user_client("rekognition", (f"rekognition:{action}", "*"))
+
+    assert error_code(lambda: getattr(refused, operation)(**request_)) == "AccessDeniedException"
+    assert error_code(lambda: getattr(allowed, operation)(**request_)) != "AccessDeniedException"
+
+
 def test_a_machine_is_started_with_the_permission_for_it_only(workbench: Workbench) -> None:
     done = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
     machine, other = workbench.state_machine(done), workbench.state_machine(done)
@@ -174,3 +200,39 @@ def test_executions_are_described_and_redriven_with_permissions_on_executions(wo
     assert error_code(lambda: allowed.describe_execution(executionArn=arn)) == ""
     assert error_code(lambda: refused.redrive_execution(executionArn=arn)) == "AccessDeniedException"
     assert error_code(lambda: allowed.redrive_execution(executionArn=arn)) == ""
+
+
+@pytest.mark.parametrize(
+    ("update", "condition", "refused"),
+    [
+        ("SET #a = :v", "attribute_not_exists(#b.#x) OR #b.#x <= :v", False),
+        ("SET #a = if_not_exists(#a, :v) REMOVE b", "", False),
+        ("SET #a = :v", "attribute_exists(#c)", True),
+        ("SET #c = :v", "", True),
+        ("SET #a = :v REMOVE c", "", True),
+    ],
+)
+def test_an_update_is_limited_to_the_attributes_that_it_may_name(
+    workbench: Workbench, update: str, condition: str, refused: bool
+) -> None:
+    table = workbench.table()
+    writer = workbench.user_client(
+        "dynamodb",
+        ("dynamodb:UpdateItem", f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}"),
+        condition={"ForAllValues:StringEquals": {"dynamodb:Attributes": ["key", "a", "b"]}},
+    )
+    names = {f"#{name}": name for name in "abcx" if f"#{name}" in update + condition}
+    request = {"ConditionExpression": condition} if condition else {}
+
+    code = error_code(
+        lambda: writer.update_item(
+            TableName=table,
+            Key={"key": {"S": "k"}},
+            UpdateExpression=update,
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues={":v": {"S": "x"}},
+            **request,
+        )
+    )
+
+    assert code == ("AccessDeniedException" if refused else "")

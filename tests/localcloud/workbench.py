@@ -68,12 +68,16 @@ class Workbench:
             self._clients[service] = local_client(service, self.endpoint)
         return self._clients[service]
 
-    def user_client(self, service: str, *statements: Statement) -> Any:
-        """A client of a new user who may do this and nothing else: pairs of action and resource."""
+    def user_client(self, service: str, *statements: Statement, condition: Mapping[str, Any] | None = None) -> Any:
+        """A client of a new user who may do this and nothing else: pairs of action and resource.
+
+        Args:
+            condition: of every statement.
+        """
         iam = self.client("iam")
         name = unique("user")
         iam.create_user(UserName=name)
-        iam.put_user_policy(UserName=name, PolicyName="policy", PolicyDocument=_policy(statements))
+        iam.put_user_policy(UserName=name, PolicyName="policy", PolicyDocument=_policy(statements, condition))
         key = iam.create_access_key(UserName=name)["AccessKey"]
         session: Any = boto3.Session(
             aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"], region_name=REGION
@@ -198,12 +202,15 @@ class Workbench:
         return {output["OutputKey"]: output["OutputValue"] for output in eventually(described)["Outputs"]}
 
 
-def _policy(statements: Sequence[Statement]) -> str:
+def _policy(statements: Sequence[Statement], condition: Mapping[str, Any] | None = None) -> str:
     # A policy needs a statement; this one is always allowed anyway.
     granted = statements or (("sts:GetCallerIdentity", "*"),)
+    limited = {"Condition": condition} if condition else {}
     return json.dumps(
         {
             "Version": "2012-10-17",
-            "Statement": [{"Effect": "Allow", "Action": action, "Resource": resource} for action, resource in granted],
+            "Statement": [
+                {"Effect": "Allow", "Action": action, "Resource": resource, **limited} for action, resource in granted
+            ],
         }
     )

@@ -11,6 +11,7 @@ from gatehouse.moderation.open_batch import open_key
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.verdict_item import STATUS
 from localcloud.cloud import LocalCloud
+from tests.chaos.strikes import OUTCOMES
 from tests.e2e.pipeline import Pipeline
 
 _POLL_SECONDS = 0.05
@@ -55,13 +56,17 @@ LANES = (LIVE, FAST, BACKFILL)
 #: What the image engine would not have done within a minute at the rate below, so that `auto` starts a job.
 BULK_UPLOADS = 62
 
+#: Where verdicts are announced.
+BUS = "verdicts"
+
 #: Lanes of all priorities, each with a policy of its own. Live and backfill count on one call a second.
-SETTINGS = """
-image_engine: {calls_per_second: 10, shares: {fast: 80, live: 10, backfill: 10}}
+SETTINGS = f"""
+events: {{bus: {BUS}}}
+image_engine: {{calls_per_second: 10, shares: {{fast: 80, live: 10, backfill: 10}}}}
 lanes:
-  default: {prefixes: [live/], max_wait: 5, policy: standard}
-  fast: {prefixes: [fast/], priority: fast, policy: strict}
-  backfill: {prefixes: [backfill/], priority: backfill, max_wait: 5, policy: permissive}
+  default: {{prefixes: [live/], max_wait: 5, policy: standard}}
+  fast: {{prefixes: [fast/], priority: fast, policy: strict}}
+  backfill: {{prefixes: [backfill/], priority: backfill, max_wait: 5, policy: permissive}}
 """
 
 #: AWS's waits in the local cloud: retries, turns and visibility timeouts are over soon.
@@ -71,10 +76,16 @@ TIME_SCALE = 0.005
 #: What the Analyzers make, whatever their workflows count on: estimates take no time, calls do.
 _CALLS_PER_SECOND = "100"
 
+#: Times that a change is delivered again until it is given up, not twenty.
+_RETRIES = 1
+
 
 def hurry(cloud: LocalCloud) -> None:
-    """Let the Analyzers of a deployment make more calls a second than the settings say."""
+    """Let the Analyzers of a deployment make more calls a second than the settings say, and few retries of a change."""
     functions = cloud.client("lambda")
+    for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
+        if OUTCOMES in mapping["FunctionArn"]:
+            functions.update_event_source_mapping(UUID=mapping["UUID"], MaximumRetryAttempts=_RETRIES)
     for function in functions.list_functions()["Functions"]:
         if "Analyzer" in function["FunctionName"]:
             variables = {**function["Environment"]["Variables"], "CALLS_PER_SECOND": _CALLS_PER_SECOND}
@@ -144,6 +155,20 @@ class Bench:
             raise sign if announced() else NoticedError(f"{sign}, no flag") from None
         self.wait_until(announced, "flag")
         return self.items()
+
+    def wait_for_events(self, versions: Iterable[str]) -> None:
+        """Wait for an event about every version.
+
+        Raises:
+            NoticedError: one is kept, which an alarm is about, or does not come.
+        """
+
+        def announced() -> bool:
+            if self.pipeline.kept_events(self.prefix):
+                raise NoticedError("event kept")
+            return set(versions) <= {event["object"]["version_id"] for event in self.pipeline.events(self.prefix)}
+
+        self.wait_until(announced, "event")
 
     def wait_for_claims(self, count: int) -> list[dict[str, Any]]:
         """Wait until so many uploads are PENDING and their batch is under way; their items."""

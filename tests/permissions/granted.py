@@ -10,13 +10,28 @@ Template = Mapping[str, Any]
 
 #: What a reference to a resource is called here; the first that occurs in it counts.
 PARTS = (
-    *("VerdictsTable", "WorkBucket", "UploadsBucket", "FlagsTopic", "EncryptionKey", "StateMachine", "ResultsFunction"),
-    *("StandardPolicyParameter", "StrictPolicyParameter", "PermissivePolicyParameter", "Logs", "ChunkQueue", "Queue"),
+    *(
+        "VerdictsStream",
+        "VerdictsTable",
+        "WorkBucket",
+        "UploadsBucket",
+        "FlagsTopic",
+        "EncryptionKey",
+        "StateMachine",
+        "ResultsFunction",
+        "RendererFunction",
+    ),
+    *("StandardPolicyParameter", "StrictPolicyParameter", "PermissivePolicyParameter", "Logs"),
+    *("ChunkQueue", "FailureQueue", "Queue"),
 )
 
 #: A bucket with a name of its own can only be the one that is watched: all others are made here.
 _EXISTING_BUCKET = re.compile(r"arn:[^:]*:s3:::[^<]")
+#: A bus is made by its user.
+_EVENT_BUS = re.compile(r"arn:[^:]*:events:[^:]*:[^:]*:event-bus/")
 _PART = re.compile(r"<(\w+)>")
+#: The table's stream, in a reference.
+_STREAM = re.compile(r"VerdictsTable\w*StreamArn")
 _HASH = re.compile(r"[0-9A-F]{8}$")
 
 
@@ -41,6 +56,8 @@ class Permission:
             return f"EncryptionKey through {self.through}"
         if _EXISTING_BUCKET.match(self.resource):
             return "UploadsBucket"
+        if _EVENT_BUS.match(self.resource):
+            return "EventBus"
         part = _PART.search(self.resource)
         if part is None:
             return "*"
@@ -101,5 +118,5 @@ def readable(value: Any) -> str:
         return str(value["Fn::If"][1])
     if "Fn::Join" in value:
         return "".join(readable(part) for part in value["Fn::Join"][1])
-    text = json.dumps(value)
+    text = _STREAM.sub("VerdictsStream", json.dumps(value))
     return next((f"<{part}>" for part in PARTS if part in text), "*")

@@ -48,18 +48,31 @@ OF_THE_KEY = {
     "dynamodb:GetItem": ("dynamodb", _TABLE),
     "dynamodb:BatchGetItem": ("dynamodb", _TABLE),
     "dynamodb:PutItem": ("dynamodb", _TABLE),
+    "dynamodb:GetRecords": ("dynamodb", ("kms:Decrypt", "kms:DescribeKey")),
     "rekognition:StartMediaAnalysisJob": (
         "rekognition",
         ("kms:CreateGrant", "kms:DescribeKey", "kms:GenerateDataKey", "kms:Decrypt"),
     ),
 }
 
-#: What is called only where a setting asks for it: the variable that says so, who calls, and the action.
-_SWITCH = "ANIMATION_CHECK"
-_SWITCHED_OFF = (("UploadBucket.doubts", "s3:GetObjectVersion"),)
+#: What is called only where a setting asks for it: who calls, and the action.
+_OF_ANIMATIONS = (("UploadBucket.doubts", "s3:GetObjectVersion"),)
+_OF_A_BUS_BY_ITS_NAME = (("EventBus.is_open", "events:DescribeEventBus"),)
+_OF_EVENTS = (
+    *_OF_A_BUS_BY_ITS_NAME,
+    ("EventBus.publish", "events:PutEvents"),
+    ("QueueSender.send", "sqs:SendMessage"),
+)
+_OF_LISTED_OBJECTS = (("VersionListing.order", "s3:ListBucketVersions"), ("VerdictTable.items_of", "dynamodb:Query"))
+#: Functions that may send events.
+_ANNOUNCERS = ("outcomes", "results")
 
-#: What Lambda's pollers do with the function's role (Lambda Developer Guide, services-sqs-configure.html).
+#: What Lambda's pollers do with the function's role, of a queue (Lambda Developer Guide, services-sqs-configure.html)
+#: and of a table's stream (DynamoDB Developer Guide, iam-policy-example-lamda-process-dynamodb-streams.html).
 POLLER = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+STREAM_POLLER = (
+    *("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"),
+)
 
 #: Tracing and logs (Lambda Developer Guide, services-xray.html; Step Functions Developer Guide, xray-iam.html and
 #: cw-logs.html).
@@ -107,13 +120,27 @@ def _calls_of_role(template: Template, role: str) -> Iterator[Call]:
         properties = resource.get("Properties", {})
         match resource["Type"]:
             case "AWS::Lambda::Function" if _runs_as(properties["Role"], role):
-                unmade = _SWITCHED_OFF if properties["Environment"]["Variables"].get(_SWITCH) == "off" else ()
-                for call in calls_of_function(properties["Handler"].split(".")[1]):
+                service = properties["Handler"].split(".")[1]
+                unmade = set(_unmade(service, properties["Environment"]["Variables"]))
+                for call in calls_of_function(service):
                     if (call.where, call.action) not in unmade:
                         yield call
                 yield from _calls_of_lambda(template, name, properties)
             case "AWS::StepFunctions::StateMachine" if _runs_as(properties["RoleArn"], role):
                 yield from _calls_of_machine(properties)
+
+
+def _unmade(service: str, variables: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Calls that a function's variables keep it from."""
+    if variables.get("ANIMATION_CHECK") == "off":
+        yield from _OF_ANIMATIONS
+    if "BACKFILL_STATE_MACHINE_ARN" not in variables:
+        yield from _OF_LISTED_OBJECTS
+    bus = variables.get("EVENT_BUS")
+    if service in _ANNOUNCERS and bus is None:
+        yield from _OF_EVENTS
+    elif bus == "default" or str(bus).startswith("arn:"):
+        yield from _OF_A_BUS_BY_ITS_NAME
 
 
 def _runs_as(reference: Any, role: str) -> bool:
@@ -128,9 +155,16 @@ def _calls_of_lambda(template: Template, function: str, properties: Mapping[str,
     for resource in template["Resources"].values():
         if resource["Type"] != "AWS::Lambda::EventSourceMapping":
             continue
-        if resource["Properties"]["FunctionName"] == {"Ref": function}:
-            queue = readable(resource["Properties"]["EventSourceArn"]).strip("<>")
-            yield from (Call(action, queue, "Lambda polls the queue") for action in POLLER)
+        mapping = resource["Properties"]
+        if mapping["FunctionName"] == {"Ref": function}:
+            source = readable(mapping["EventSourceArn"]).strip("<>")
+            if source.endswith("Stream"):
+                yield from (Call(action, source, "Lambda reads the stream") for action in STREAM_POLLER)
+            else:
+                yield from (Call(action, source, "Lambda polls the queue") for action in POLLER)
+            if "DestinationConfig" in mapping:
+                queue = readable(mapping["DestinationConfig"]["OnFailure"]["Destination"]).strip("<>")
+                yield Call("sqs:SendMessage", queue, "Lambda tells what it gives up")
 
 
 def _calls_of_machine(properties: Mapping[str, Any]) -> Iterator[Call]:

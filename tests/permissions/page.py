@@ -27,7 +27,10 @@ _TITLES = {
     "LaneBatcher": "Batcher, a role for each lane",
     "AnalysisStateMachine": "Workflow, a role for each priority",
     "ImagesAnalyzer": "Analyzer, a role for each priority",
+    "Renderer": "Renderer",
     "ResultsWriterResults": "Results",
+    "Sweeper": "Sweeper",
+    "Outcomes": "Outcomes",
 }
 
 #: Priorities that have it, its resources, why -> the actions.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from localcloud.cloud import LocalCloud
 from tests.e2e.pipeline import Pipeline
-from tests.permissions.bench import LANES, Bench, Lane, NoticedError
+from tests.permissions.bench import BUS, LANES, Bench, Lane, NoticedError
 from tests.permissions.granted_roles import DeployedPermission, GrantedRoles
 from tests.permissions.scenarios import SCENARIOS, Scenario
 from tests.permissions.unchecked import is_checked
@@ -69,6 +69,7 @@ class Proof:
         self._cloud: LocalCloud = pipeline.cloud
         self._roles = GrantedRoles(self._cloud)
         self._runs = 0
+        pipeline.listen(BUS)
         self._cloud.record_permissions()
 
     def permissions(self) -> list[DeployedPermission]:

@@ -4,7 +4,7 @@ Each scenario says how it ends. With every permission it ends so; where one is m
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,18 +13,24 @@ from typing import Any
 from demo.pipeline import DemoUpload
 from gatehouse.configuration.policies import compile_policies
 from gatehouse.moderation.analysis import answer_line
+from gatehouse.moderation.change import Cause
 from gatehouse.moderation.chunk import CHUNK_FAILED, Chunk
 from gatehouse.moderation.confirmation import SUPERSEDED
+from gatehouse.moderation.decision import Decision, appeal
 from gatehouse.moderation.image_pass import ImagePass
+from gatehouse.moderation.moment import iso
 from gatehouse.moderation.open_batch import OpenBatch
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer, policy_key
 from gatehouse.moderation.status import Status
-from gatehouse.moderation.verdict_item import claim_from_item
+from gatehouse.moderation.verdict_item import claim_from_item, verdict_from_item
 from lambdas.analyzer.chunk_analysis import CLOSING_SECONDS, MAX_DELIVERIES
+from tests.chaos.failure_queue import FailureQueue
+from tests.chaos.reviewer import Reviewer
+from tests.chaos.strikes import FOR_EVER, OUTCOMES
 from tests.e2e.events import created_event
-from tests.e2e.images import BLOCKED, CLEAN
-from tests.permissions.bench import BULK_UPLOADS, Bench, NoticedError
+from tests.e2e.images import BLOCKED, CLEAN, RENDERED_BLOCKED
+from tests.permissions.bench import BULK_UPLOADS, BUS, Bench, NoticedError
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -56,6 +62,30 @@ def image_by_image(bench: Bench) -> None:
         clean = bench.pipeline.upload(f"{bench.prefix}clean.jpg", CLEAN)
     bench.wait_for_verdicts({flagged: BLOCKED_BY_IMAGE, clean: APPROVED_BY_IMAGE}, flagged=(flagged,))
     bench.wait_for_closing()
+
+
+def rendered(bench: Bench) -> None:
+    """An upload that Rekognition does not read, and that the renderer fetches by a URL."""
+    upload = bench.pipeline.upload(f"{bench.prefix}picture.webp", RENDERED_BLOCKED)
+    bench.wait_for_verdicts({upload: BLOCKED_BY_IMAGE}, flagged=(upload,))
+
+
+def announced(bench: Bench) -> None:
+    """A verdict that is announced as an event."""
+    upload = bench.pipeline.upload(f"{bench.prefix}picture.jpg", CLEAN)
+    bench.wait_for_verdicts({upload: APPROVED_BY_IMAGE})
+    bench.wait_for_events([upload])
+
+
+def announced_to_nobody(bench: Bench) -> None:
+    """A verdict whose event is kept, because the bus is gone."""
+    bench.pipeline.cloud.client("events").delete_event_bus(Name=BUS)
+    try:
+        upload = bench.pipeline.upload(f"{bench.prefix}picture.jpg", CLEAN)
+        bench.wait_for_verdicts({upload: APPROVED_BY_IMAGE})
+        bench.wait_until(lambda: bench.pipeline.kept_events(bench.prefix), "event in its queue")
+    finally:
+        bench.pipeline.listen(BUS)
 
 
 def bulk_with_a_leftover(bench: Bench) -> None:
@@ -190,6 +220,49 @@ def known_to_the_table_alone(bench: Bench) -> None:
         cloud.clear_faults()
 
 
+def changed_and_announced(bench: Bench) -> None:
+    """A verdict that its upload's owner appeals against, and whoever subscribes to the topic hears of that."""
+    upload = bench.pipeline.upload(f"{bench.prefix}picture.jpg", BLOCKED)
+    (item,) = bench.wait_for_verdicts({upload: BLOCKED_BY_IMAGE}, flagged=(upload,))
+    _appeal(bench, item)
+    bench.wait_until(lambda: _has_appeal(bench.pipeline.flags(bench.prefix)), "flag of the change")
+
+    def has_event() -> bool:
+        if bench.pipeline.kept_events(bench.prefix):
+            raise NoticedError("event kept")
+        return _has_appeal(bench.pipeline.events(bench.prefix))
+
+    bench.wait_until(has_event, "event of the change")
+
+
+def changed_and_announced_to_nobody(bench: Bench) -> None:
+    """The same, where the change's event is kept, because the bus is gone."""
+    upload = bench.pipeline.upload(f"{bench.prefix}picture.jpg", BLOCKED)
+    (item,) = bench.wait_for_verdicts({upload: BLOCKED_BY_IMAGE}, flagged=(upload,))
+    bench.wait_for_events([upload])
+    bench.pipeline.cloud.client("events").delete_event_bus(Name=BUS)
+    try:
+        _appeal(bench, item)
+        bench.wait_until(lambda: _has_appeal(bench.pipeline.kept_events(bench.prefix)), "event in its queue")
+    finally:
+        bench.pipeline.listen(BUS)
+
+
+def changed_and_given_up(bench: Bench) -> None:
+    """The same, where the topic refuses the flag for longer than Lambda delivers the change."""
+    upload = bench.pipeline.upload(f"{bench.prefix}picture.jpg", BLOCKED)
+    (item,) = bench.wait_for_verdicts({upload: BLOCKED_BY_IMAGE}, flagged=(upload,))
+    failures = FailureQueue(bench.pipeline)
+    refused = {"call": "sns:PublishBatch", "matching": bench.prefix, "when": "before", "action": "error"}
+    fault = {"caller": OUTCOMES, **refused, "code": "AuthorizationError", "status": 403, "times": FOR_EVER}
+    bench.pipeline.cloud.faults(fault)
+    try:
+        _appeal(bench, item)
+        bench.wait_until(lambda: failures.changes(bench.prefix), "message in the failure queue")
+    finally:
+        bench.pipeline.cloud.clear_faults()
+
+
 def policy_recorded(bench: Bench) -> None:
     """A batcher that begins where nobody has written down the policy yet."""
     key = policy_key(_shipped_policy(bench).hash)
@@ -221,6 +294,9 @@ def policy_moved(bench: Bench) -> None:
 
 SCENARIOS = (
     Scenario("image by image", image_by_image),
+    Scenario("rendered", rendered),
+    Scenario("announced", announced),
+    Scenario("announced to nobody", announced_to_nobody),
     Scenario("stopped and redriven", stopped_and_redriven),
     Scenario("stopped and swept", stopped_and_swept),
     Scenario("forgotten and swept", forgotten_and_swept),
@@ -231,10 +307,24 @@ SCENARIOS = (
     Scenario("chunk put back", chunk_put_back),
     Scenario("straggling", straggling),
     Scenario("known to the table alone", known_to_the_table_alone),
+    Scenario("changed and announced", changed_and_announced),
+    Scenario("changed and announced to nobody", changed_and_announced_to_nobody),
+    Scenario("changed and given up", changed_and_given_up),
     Scenario("policy recorded", policy_recorded),
     Scenario("policy moved", policy_moved),
     Scenario("bulk with a leftover", bulk_with_a_leftover, needs_bulk=True),
 )
+
+
+def _has_appeal(announced: Iterable[Mapping[str, Any]]) -> bool:
+    return any(document["cause"] == Cause.APPEAL for document in announced)
+
+
+def _appeal(bench: Bench, item: Mapping[str, Any]) -> None:
+    reviewer = Reviewer(bench.pipeline, "intake")
+    act = appeal(reviewer.person, Decision("context", None), iso(datetime.now(UTC)))
+    if not reviewer.write(verdict_from_item(item), act).is_done:
+        raise NoticedError("the appeal was refused")
 
 
 def _stopped(bench: Bench, get_going: Callable[[Mapping[str, Any]], None]) -> None:

@@ -15,6 +15,7 @@ import botocore.session
 from botocore import xform_name
 
 from gatehouse.moderation.flag_publisher import FlagSink
+from gatehouse.moderation.verdict_events import DeadLetters, EventSink
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,23 +25,31 @@ AWS = ROOT / "src" / "gatehouse" / "aws"
 #: The part of the pipeline that a class of `gatehouse.aws` speaks to.
 SPEAKS_TO = {
     "ChunkQueue": "ChunkQueue",
+    "EventBus": "EventBus",
     "Executions": "StateMachine",
     "FlagTopic": "FlagsTopic",
     "ImageModeration": "*",
-    "IngestQueue": "Queue",
+    "QueueSender": "Queue",
     "PolicyParameters": "PolicyParameter",
+    "PresignedUploads": "UploadsBucket",
+    "RendererFunction": "RendererFunction",
     "TaskTokens": "StateMachine",
     "UploadBucket": "UploadsBucket",
+    "UploadHeads": "UploadsBucket",
     "VerdictTable": "VerdictsTable",
+    "VersionListing": "UploadsBucket",
     "WorkBucket": "WorkBucket",
 }
 
-#: Classes of the domain that are given an object of `gatehouse.aws` as what they call a port. They use all of it.
-PORTS = {"FlagPublisher": FlagSink}
+#: Classes of the domain that are given objects of `gatehouse.aws` as what they call ports, in this order. They use all
+#: of each.
+PORTS = {"FlagPublisher": (FlagSink,), "VerdictEvents": (EventSink, DeadLetters)}
 
 #: Calls that are allowed by an action of another name (Service Authorization Reference).
 OTHER_NAMES = {
+    "lambda:Invoke": "lambda:InvokeFunction",
     "s3:HeadObject": "s3:GetObject",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
     "s3:ListObjectsV2": "s3:ListBucket",
     "sns:PublishBatch": "sns:Publish",
     "sqs:SendMessageBatch": "sqs:SendMessage",
@@ -70,21 +79,34 @@ def action_for(service: str, operation: str) -> str:
 
 @cache
 def calls_of_function(service: str) -> tuple[Call, ...]:
-    """The calls that the modules of `lambdas/<service>` make through the classes of `gatehouse.aws`."""
+    """The calls that the modules of `lambdas/<service>`, and shared ones, make through classes of `gatehouse.aws`."""
     classes = _aws_classes()
     found: dict[Call, None] = {}
-    for path in sorted((ROOT / "lambdas" / service).glob("*.py")):
+    for path in _modules(service):
         for name, method in sorted(_used(ast.parse(path.read_text("utf-8")), classes)):
             for call in classes[name].calls(method):
                 found[Call(call.action, call.on, f"{name}.{method}")] = None
     return tuple(found)
 
 
+def _modules(service: str) -> list[Path]:
+    """The modules of a function, and those beside the functions' folders that they import."""
+    own = sorted((ROOT / "lambdas" / service).glob("*.py"))
+    imported = {
+        node.module
+        for path in own
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom)
+    }
+    shared = sorted((ROOT / "lambdas").glob("*.py"))
+    return [*own, *(path for path in shared if f"lambdas.{path.stem}" in imported)]
+
+
 @cache
 def unused_methods() -> frozenset[str]:
     """Public methods of `gatehouse.aws` that no function uses, with their classes."""
     used: set[tuple[str, str]] = set()
-    for path in sorted((ROOT / "lambdas").glob("*/*.py")):
+    for path in sorted((ROOT / "lambdas").glob("**/*.py")):
         used |= _used(ast.parse(path.read_text("utf-8")), _aws_classes())
     return frozenset(
         f"{name}.{method}"
@@ -136,7 +158,9 @@ class _Speaker:
             name = self._called(node)
             if name is None:
                 continue
-            if operations[name] == "TransactWriteItems":
+            if name == "generate_presigned_url":  # who signs needs what the URL's user does
+                yield from (action_for(prefix, "GetObject"), action_for(prefix, "GetObjectVersion"))
+            elif operations[name] == "TransactWriteItems":
                 yield from _transaction_actions(method)
             elif operations[name] == "GetObject" and id(node) in of_a_version:
                 yield action_for(prefix, "GetObjectVersion")
@@ -262,12 +286,16 @@ def _used(tree: ast.Module, classes: Mapping[str, _Speaker]) -> set[tuple[str, s
     }
     for node in ast.walk(tree):
         match node:
-            case ast.Call(func=ast.Name(id=name), args=[given, *_]) if (
-                name in PORTS and (kind := kind_of(given)) in classes
-            ):
-                called |= {(kind, method) for method in classes[kind].methods if method in _members(PORTS[name])}
+            case ast.Call(func=ast.Name(id=name), args=given) if name in PORTS:
+                called |= {
+                    (kind, method)
+                    for argument, port in zip(given, PORTS[name], strict=False)
+                    if (kind := kind_of(argument)) in classes
+                    for method in classes[kind].methods
+                    if method in _members(port)
+                }
     return called
 
 
 def _members(port: type) -> set[str]:
-    return {name for name in vars(port) if not name.startswith("_")}
+    return {name for name in dir(port) if not name.startswith("_")}

@@ -18,6 +18,7 @@ DOCUMENTED: Mapping[tuple[str, str], tuple[tuple[str, ...], str]] = {
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): (("QueueName",), _SQS),
     ("AWS/SQS", "NumberOfMessagesDeleted"): (("QueueName",), _SQS),
     ("AWS/Lambda", "Duration"): (("FunctionName",), _LAMBDA),
+    ("AWS/Lambda", "IteratorAge"): (("FunctionName",), _LAMBDA),
     ("AWS/Lambda", "Errors"): (("FunctionName",), _LAMBDA),
     ("AWS/Lambda", "Invocations"): (("FunctionName",), _LAMBDA),
     ("AWS/Lambda", "RecursiveInvocationsDropped"): (("FunctionName",), _LAMBDA),

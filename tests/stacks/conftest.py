@@ -27,6 +27,8 @@ ELABORATE = """
 name: images
 upload_bucket: somebody-elses-bucket
 notify: [APPROVED, FAILED]
+decision_reasons: [spam, other]
+events: {bus: pictures, statuses: [BLOCKED, FAILED]}
 log_retention_days: 14
 work_retention_days: 45
 verdict_retention_days: 365
@@ -66,8 +68,17 @@ lanes:
   archive: {prefixes: [archive/], priority: backfill, engine: image}
 """
 
-#: Everything encrypted with a key that is made.
-OWN_KEY = "{encryption_key: create, lanes: {default: {}}}"
+#: What was in the bucket before is moderated: by lanes of other priorities, and by one of the same.
+EXISTING_OBJECTS = """
+existing_objects: true
+lanes:
+  default: {}
+  chat: {prefixes: [chat/], priority: fast}
+  archive: {prefixes: [archive/], priority: backfill}
+"""
+
+#: Everything encrypted with a key that is made, that of events included.
+OWN_KEY = "{encryption_key: create, events: {bus: default}, lanes: {default: {}}}"
 
 #: Everything encrypted with a key that exists, and what the elaborate settings have.
 EXISTING_KEY = (

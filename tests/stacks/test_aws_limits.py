@@ -85,6 +85,8 @@ def _seconds_too_few(assembly: Assembly) -> Found:
     functions = resources(assembly.pipeline, "AWS::Lambda::Function")
     queues = resources(assembly.pipeline, "AWS::SQS::Queue")
     for name, mapping in resources(assembly.pipeline, "AWS::Lambda::EventSourceMapping").items():
+        if "StartingPosition" in mapping["Properties"]:
+            continue  # a stream has no visibility timeout
         function = functions[mapping["Properties"]["FunctionName"]["Ref"]]["Properties"]
         queue = queues[mapping["Properties"]["EventSourceArn"]["Fn::GetAtt"][0]]["Properties"]
         window = mapping["Properties"].get("MaximumBatchingWindowInSeconds", 0)

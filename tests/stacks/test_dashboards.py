@@ -6,9 +6,9 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from gatehouse.contracts.function_metrics import AnalyzerMetric, ResultsMetric
+from gatehouse.contracts.function_metrics import AnalyzerMetric, OutcomesMetric, ResultsMetric
+from gatehouse.contracts.list_price import LIST_PRICE
 from gatehouse.moderation.lane import Priority
-from stacks.constructs.dashboards.business_dashboard import LIST_PRICE
 from stacks.constructs.dashboards.dashboard_section import alarm_lists
 from tests.benchmarks.cost import REKOGNITION_IMAGE
 from tests.stacks.conftest import Assembly
@@ -84,18 +84,26 @@ def test_the_technical_dashboard_begins_with_the_alarms_and_follows_an_uploads_w
     assert len(shown(titled(widgets, "Messages in dead-letter queues"))) == 2 * len(LANES)
     assert len(shown(titled(widgets, "Age of the oldest message"))) == len(LANES) + len(Priority)
     for title in ("Errors", "Throttles", "Longest invocation", "Stopped as recursive loops"):
-        assert len(shown(titled(widgets, title))) == len(LANES) + len(Priority) + 2
+        assert len(shown(titled(widgets, title))) == len(LANES) + len(Priority) + 4
     assert names_in(titled(widgets, "Batches started")) == {"ExecutionsStarted", "ExecutionsSucceeded"}
     assert names_in(titled(widgets, "Batches failed")) == {"ExecutionsFailed", "ExecutionsAborted"}
     assert names_in(titled(widgets, "Image engine: images")) == {
         AnalyzerMetric.IMAGES_ANALYZED,
         AnalyzerMetric.CALLS_THROTTLED,
         AnalyzerMetric.CALLS_FAILED,
+        AnalyzerMetric.FRAMES_ANALYZED,
     }
     assert names_in(titled(widgets, "Image engine: chunks")) == {
         AnalyzerMetric.CHUNKS_PUT_BACK,
         AnalyzerMetric.CHUNKS_GIVEN_UP,
     }
+    assert names_in(titled(widgets, "Changes by people")) == {
+        OutcomesMetric.CHANGES_ANNOUNCED,
+        OutcomesMetric.CHANGES_REFUSED,
+        OutcomesMetric.CHANGES_UNREADABLE,
+        "ApproximateNumberOfMessagesVisible",
+    }
+    assert names_in(titled(widgets, "Change to flag")) == {OutcomesMetric.CHANGE_TO_FLAG, "IteratorAge"}
 
 
 @pytest.mark.parametrize("name", ["Business", "Technical"])
@@ -126,10 +134,22 @@ def test_a_dashboard_of_many_lanes_is_within_cloudwatchs_limits(
     def many(of_one: int, of_four: int) -> float:
         return of_one + (of_four - of_one) / 3 * MANY_LANES
 
-    assert len(one) == len(four) < WIDGETS
-    sizes = [many(len(rows(small)), len(rows(large))) for small, large in zip(one, four, strict=True)]
+    of_events = 3 if name == "Technical" else 0  # at the end, and only where events are sent
+    assert len(one) + of_events == len(four) < WIDGETS
+    sizes = [many(len(rows(small)), len(rows(large))) for small, large in zip(one, four, strict=False)]
+    sizes += [many(0, len(rows(widget))) for widget in four[len(one) :]]
     assert max(sizes) < METRICS_A_WIDGET
     assert sum(sizes) < METRICS
+
+
+def test_the_technical_dashboard_shows_events_where_they_are_sent(elaborate: Assembly) -> None:
+    widgets = dashboards(elaborate.monitoring)["Technical"]
+
+    assert names_in(titled(widgets, "Events sent")) == {
+        ResultsMetric.EVENTS_SENT,
+        ResultsMetric.EVENTS_KEPT,
+    }  # of Results and of Outcomes, under the same names
+    assert shown(titled(widgets, "Events in the dead-letter queue")) == ["not sent"]
 
 
 def test_more_alarms_than_a_list_holds_go_into_a_second_one() -> None:

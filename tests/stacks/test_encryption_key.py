@@ -29,7 +29,7 @@ BATCHER = RECEIVE | TABLE | READ | WRITE
 
 #: Action and service it may be called through, of each role.
 ROLES = {
-    "ResultsWriterResultsRole": TABLE | READ | WRITE | PUBLISH,
+    "ResultsWriterResultsRole": TABLE | READ | WRITE | PUBLISH | SEND,
     "FastImagesAnalyzerRole": SEND | RECEIVE | READ | WRITE,
     "LiveImagesAnalyzerRole": SEND | RECEIVE | READ | WRITE,
     "BackfillImagesAnalyzerRole": SEND | RECEIVE | READ | WRITE,
@@ -38,6 +38,8 @@ ROLES = {
     "ChatLaneBatcherRole": BATCHER,
     "ArchiveLaneBatcherRole": BATCHER,
     "SweeperRole": SWEEPER,
+    "OutcomesRole": {("kms:Decrypt", "dynamodb"), ("kms:DescribeKey", "dynamodb")} | PUBLISH | SEND,
+    "RendererRole": set(),
     "FastAnalysisStateMachineRole": READ | SEND,
     "LiveAnalysisStateMachineRole": READ | WRITE | SEND | JOBS,
     "BackfillAnalysisStateMachineRole": READ | WRITE | SEND | JOBS,

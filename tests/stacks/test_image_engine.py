@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from gatehouse.configuration.call_rate import LEAST_CHUNK, CallRate
 from gatehouse.moderation.chunk import CHUNK_FAILED, Chunk, ChunkMessage
+from gatehouse.moderation.image_format import ImageFormat
 from gatehouse.moderation.image_pass import ImagePass
 from lambdas.results.bulk_run import BulkRun
 from lambdas.results.image_run import ImageRun
@@ -354,14 +355,26 @@ def test_a_small_batch_is_split_among_the_workers_but_into_no_crumbs_where_nobod
 def test_the_analyzer_is_told_what_to_ask(request: pytest.FixtureRequest, priority: str, adapter: str | None) -> None:
     workflow: Workflow = request.getfixturevalue(priority)
 
-    done = workflow.run(batch_document("image", 300, adapter=adapter, min_confidence=12.5))
+    formats = [ImageFormat.WEBP]
+    done = workflow.run(
+        batch_document("image", 300, adapter=adapter, min_confidence=12.5, formats=formats, max_frames=3)
+    )
 
     told = messages(done)
+    assert {(message.formats, message.max_frames) for message in told} == {(frozenset(formats), 3)}
     assert {(message.chunk.batch_id, message.min_confidence, message.adapter) for message in told} == {
         (ID, 12.5, adapter)
     }
     assert len({message.token for message in told}) == len(told)  # each step has its own
     assert {call["QueueUrl"] for call in done.calls["Analyze chunk"]} == {QUEUE_URL}
+
+
+def test_a_batch_from_before_there_was_a_renderer_has_nothing_rendered(live: Workflow) -> None:
+    document = batch_document("image", 3)
+    del document["formats"], document["max_frames"]
+
+    assert {message.formats for message in messages(live.run(document))} == {frozenset()}
+    assert {message.formats for message in messages(live.run(batch_document("image", 3, formats=[])))} == {frozenset()}
 
 
 @pytest.mark.parametrize("priority", ["live", "fast", "backfill"])

@@ -2,17 +2,24 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from gatehouse.contracts.function_metrics import AnalyzerMetric, BatcherMetric, ResultsMetric, SweeperMetric
+from gatehouse.contracts.function_metrics import (
+    AnalyzerMetric,
+    BatcherMetric,
+    OutcomesMetric,
+    RendererMetric,
+    ResultsMetric,
+    SweeperMetric,
+)
 from stacks.constructs.alarm import section_link
 from stacks.constructs.lane_metrics import LEAST_JUDGED
 from tests.emitted_metrics import EMITTED
 from tests.stacks.aws_metrics import DOCUMENTED
-from tests.stacks.conftest import ROOT, Assembly, resources
+from tests.stacks.conftest import EXISTING_OBJECTS, ROOT, Assembly, resources
 from tests.stacks.watched_metrics import Watched, dashboards, watched_by_alarm, watched_by_widget
 
 
@@ -51,6 +58,9 @@ def test_what_can_lose_or_delay_a_verdict_is_watched(shipped: Assembly) -> None:
         ResultsMetric.UNKNOWN_LABELS,
         ResultsMetric.UPLOADS_FLAGGED,
         ResultsMetric.UPLOADS_JUDGED,
+        "IteratorAge",
+        OutcomesMetric.CHANGES_UNREADABLE,
+        RendererMetric.DECODERS_STOPPED,
     }
 
 
@@ -179,7 +189,7 @@ def test_a_fast_lane_is_late_after_minutes_where_others_are_after_half_an_hour_a
     )
 
 
-def test_every_dead_letter_queue_of_every_lane_is_watched(elaborate: Assembly) -> None:
+def test_every_dead_letter_queue_is_watched(elaborate: Assembly) -> None:
     queues = {
         name
         for name in resources(elaborate.pipeline, "AWS::SQS::Queue")
@@ -193,7 +203,7 @@ def test_every_dead_letter_queue_of_every_lane_is_watched(elaborate: Assembly) -
         if name in dimensions and "Fn::GetAtt" in output["Value"]
     }
 
-    assert len(queues) == 8  # two for each of four lanes
+    assert len(queues) == 9  # two for each of four lanes, and that of events
     assert queues <= seen
 
 
@@ -211,10 +221,10 @@ SECTIONS = {
 
 
 def test_every_alarm_says_what_it_means_and_links_to_its_section_and_every_section_has_an_alarm(
-    elaborate: Assembly,
+    elaborate: Assembly, synthesized: Callable[[str], Assembly]
 ) -> None:
     named = set()
-    for alarm in alarms(elaborate):
+    for alarm in (*alarms(elaborate), *alarms(synthesized(EXISTING_OBJECTS))):
         meaning, _, link = alarm["AlarmDescription"].partition(" See ")
         assert meaning.endswith((".", "?"))
         named.add(link)
@@ -250,11 +260,11 @@ def test_every_link_within_the_guide_leads_to_a_section() -> None:
 
 def test_the_commands_of_the_guide_name_logs_and_outputs_that_there_are(shipped: Assembly) -> None:
     groups = resources(shipped.pipeline, "AWS::Logs::LogGroup")
-    logs = set(re.findall(r"\blogs ([A-Z]\w+)", GUIDE))
+    logs = set(re.findall(r"gatehouse logs --function ([A-Z]\w+)", GUIDE))
     outputs = set(re.findall(r"\boutput (\w+) (\w+)", GUIDE))
 
     assert all(sum(group.startswith(f"{name}Logs") for group in groups) == 1 for name in logs)
-    assert len(logs) == 4
+    assert len(logs) == 5
     assert {stack for stack, _ in outputs} <= {"storage", "pipeline"}
     assert all(name in getattr(shipped, stack)["Outputs"] for stack, name in outputs)
 

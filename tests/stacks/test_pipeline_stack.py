@@ -14,6 +14,7 @@ from gatehouse.configuration.settings_section import SettingsError
 from gatehouse.contracts.analyzer_environment import AnalyzerEnvironment
 from gatehouse.contracts.batcher_environment import BatcherEnvironment
 from gatehouse.contracts.results_environment import ResultsEnvironment
+from gatehouse.contracts.stack_outputs import EventsOutput
 from gatehouse.contracts.sweep_schedule import Schedule
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.lane import Priority
@@ -52,12 +53,15 @@ def part_name(part: Any) -> str:
     return re.sub(r"[0-9A-F]{16}$", "", name.removeprefix("PublishOutputRef"))
 
 
-@pytest.mark.parametrize(("fixture", "count"), [("shipped", 4), ("elaborate", 9)])
+@pytest.mark.parametrize(("fixture", "count"), [("shipped", 6), ("elaborate", 11)])
 def test_every_function_is_of_the_same_make(request: pytest.FixtureRequest, fixture: str, count: int) -> None:
     found = functions(request.getfixturevalue(fixture))
 
     assert len(found) == count
-    assert len({json.dumps(function["Code"]) for function in found.values()}) == 1
+    codes = {json.dumps(function["Code"]): name for name, function in found.items()}
+    assert len(codes) == 2  # the renderer has what decodes, and nothing else of what the others have
+    renderer = next(function for function in found.values() if "renderer" in function["Handler"])
+    assert [function for function in found.values() if function["Code"] == renderer["Code"]] == [renderer]
     for name, function in found.items():
         assert function["Runtime"] == "python3.13", name
         assert function["Architectures"] == ["arm64"], name
@@ -358,14 +362,47 @@ OF_LANE = ("IngestQueueUrl", "IngestDeadLetterQueueUrl", "UndeliveredQueueUrl")
 
 
 def test_the_outputs_are_those_of_the_design(shipped: Assembly, elaborate: Assembly) -> None:
-    shared = {"LanePolicies", "NotifiedStatuses", "VerdictRetentionDays", "ResultsRoleArn", "AnimationCheck"}
+    shared = {"LanePolicies", "DecisionReasons", "VerdictRetentionDays", "ResultsRoleArn", "AnimationCheck"}
+    shared |= {"OutcomesRoleArn", "OutcomesFunctionName", "ChangeFailureQueueUrl"}
 
     assert set(outputs(shipped)) == {*OF_PRIORITY, *OF_LANE, *shared}
     assert set(outputs(elaborate)) == {
         *(prefix + name for prefix in ("", "Fast", "Backfill") for name in OF_PRIORITY),
         *(prefix + name for prefix in ("", "ProfilePictures", "Chat", "Archive") for name in OF_LANE),
         *shared,
+        *EventsOutput,
     }
+
+
+def test_the_outputs_tell_where_events_go_and_what_was_not_taken(elaborate: Assembly) -> None:
+    named = outputs(elaborate)
+    (queue,) = (
+        name for name in resources(elaborate.pipeline, "AWS::SQS::Queue") if name.startswith("VerdictEventsDeadLetter")
+    )
+
+    assert named[EventsOutput.EVENT_BUS] == "pictures"
+    assert named[EventsOutput.DEAD_LETTER_QUEUE_URL] == {"Ref": queue}
+
+
+def test_results_is_told_of_the_bus(shipped: Assembly, elaborate: Assembly) -> None:
+    events = ResultsEnvironment.read(variables(elaborate, "ResultsWriter")).events
+
+    assert events is not None
+    assert (events.bus, events.statuses) == ("pictures", (Status.BLOCKED, Status.FAILED))
+    assert ResultsEnvironment.read(variables(shipped, "ResultsWriter")).events is None
+
+
+def test_without_a_bus_there_is_nothing_of_events(shipped: Assembly) -> None:
+    assert "VerdictEvents" not in json.dumps(shipped.templates)
+    assert "EventDeadLetter" not in json.dumps(shipped.templates)
+    assert "EVENT_" not in json.dumps(shipped.templates)
+
+
+def test_events_that_were_not_sent_outlive_the_setting(elaborate: Assembly) -> None:
+    queue = only(elaborate.pipeline, "AWS::SQS::Queue", "VerdictEventsDeadLetterQueue")
+
+    assert (queue["DeletionPolicy"], queue["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert queue["Properties"]["MessageRetentionPeriod"] == 14 * 24 * 3600
 
 
 @pytest.mark.parametrize(("prefix", "priority"), [("", "Live"), ("Fast", "Fast"), ("Backfill", "Backfill")])
@@ -386,7 +423,7 @@ def test_the_outputs_without_a_prefix_are_of_the_main_lanes_priority(
         assert (value.get("Ref") or value["Fn::GetAtt"][0]).startswith(beginning)
 
 
-def test_the_outputs_tell_which_policy_judges_what_and_who_is_told(elaborate: Assembly) -> None:
+def test_the_outputs_tell_which_policy_judges_what_and_what_reviewers_choose_from(elaborate: Assembly) -> None:
     named = outputs(elaborate)
 
     assert json.loads(named["LanePolicies"]) == {
@@ -399,7 +436,7 @@ def test_the_outputs_tell_which_policy_judges_what_and_who_is_told(elaborate: As
         "chat": {"policy": "standard", "policy_overrides": {}, "min_confidence": 30.0},
         "archive": {"policy": "standard", "policy_overrides": {}, "min_confidence": 30.0},
     }
-    assert named["NotifiedStatuses"] == "APPROVED,FAILED"
+    assert named["DecisionReasons"] == "spam,other"
     assert named["VerdictRetentionDays"] == "365"
 
 

@@ -110,6 +110,7 @@ def test_no_role_may_delete_or_administer_anything(assembly: Assembly) -> None:
         *("sqs:DeleteMessage", "s3:PutObject", "dynamodb:PutItem"),
         *("logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTelemetryRecords", "xray:PutTraceSegments"),
         *("logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:PutResourcePolicy", "logs:UpdateLogDelivery"),
+        "events:PutEvents",  # on the bus of the settings alone (test_permissions)
         "kms:CreateGrant",  # for Rekognition alone (test_encryption_key)
         "s3:DeleteObject",  # of the register alone, see below
     }

@@ -61,15 +61,30 @@ def test_the_verdict_table_has_the_keys_the_code_uses(shipped: Assembly) -> None
     ]
     assert {entry["AttributeType"] for entry in properties["AttributeDefinitions"]} == {"S"}
     assert properties["TimeToLiveSpecification"] == {"AttributeName": verdict_item.EXPIRES_AT, "Enabled": True}
-    (index,) = properties["GlobalSecondaryIndexes"]
-    assert index == {
-        "IndexName": verdict_item.INDEX,
-        "KeySchema": [
-            {"AttributeName": verdict_item.INDEX_PARTITION, "KeyType": "HASH"},
-            {"AttributeName": verdict_item.INDEX_SORT, "KeyType": "RANGE"},
-        ],
-        "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(verdict_item.INDEX_PROJECTION)},
-    }
+    assert properties["GlobalSecondaryIndexes"] == [
+        {
+            "IndexName": name,
+            "KeySchema": [
+                {"AttributeName": partition, "KeyType": "HASH"},
+                {"AttributeName": verdict_item.INDEX_SORT, "KeyType": "RANGE"},
+            ],
+            "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(projection)},
+        }
+        for name, partition, projection in (
+            (verdict_item.INDEX, verdict_item.INDEX_PARTITION, verdict_item.INDEX_PROJECTION),
+            (
+                verdict_item.DECISION_INDEX,
+                verdict_item.DECISION_INDEX_PARTITION,
+                verdict_item.DECISION_INDEX_PROJECTION,
+            ),
+        )
+    ]
+
+
+def test_a_change_of_an_item_is_streamed_as_it_was_and_as_it_is(shipped: Assembly) -> None:
+    properties = only(shipped.storage, "AWS::DynamoDB::GlobalTable")["Properties"]
+
+    assert properties["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
 
 
 def test_verdicts_can_be_restored_and_not_deleted_by_mistake(shipped: Assembly) -> None:

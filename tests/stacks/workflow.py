@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from gatehouse.moderation.batch import bulk_output_prefix, manifest_key
+from gatehouse.moderation.image_format import DEFAULT_FORMATS
 from gatehouse.moderation.image_pass import ImagePass
+from gatehouse.moderation.rendition import DEFAULT_FRAMES
 from lambdas.results.settlement import Again
 from tests.stacks.workflow_run import Run, Task, TaskError, matching, run_workflow
 
@@ -85,6 +87,8 @@ def batch_document(engine: str, uploads: int = 3, **changes: Any) -> dict[str, A
         "min_confidence": 30.0,
         "engine": engine,
         "adapter": None,
+        "formats": list(DEFAULT_FORMATS),
+        "max_frames": DEFAULT_FRAMES,
         "job_deadline_seconds": 86_400,
         "manifest": {"bucket": "work", "key": manifest_key(ID)},
         "output": {"bucket": "work", "prefix": bulk_output_prefix(ID)},

@@ -55,6 +55,12 @@ def test_a_deployment_ends_by_saying_when_uploads_are_seen() -> None:
     assert "gatehouse reconcile" in recipe[-1]
 
 
+def test_a_deployment_begins_with_the_doctor() -> None:
+    recipe = (ROOT / "Makefile").read_text("utf-8").split("\ndeploy:", 1)[1].split("\n\n", 1)[0]
+
+    assert recipe.index("doctor --before-deploy") < recipe.index("$(CDK) deploy")
+
+
 def test_ci_runs_make_test_and_nothing_else() -> None:
     commands = [
         line
@@ -108,3 +114,10 @@ def test_the_workflow_and_the_hooks_call_make_and_no_tool_of_their_own() -> None
         assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}( # v.*)?", action) for action in used), name
     assert re.findall(r"run: (.*)", workflows["test"]) == ["make test"]
     assert set(re.findall(r"entry: (.*)", hooks)) == {"make lint"}
+
+
+def test_a_deployment_to_another_profile_is_looked_at_by_that_profile() -> None:
+    for arguments, asked in (("--profile other --require-approval never", " --profile other"), ("", "")):
+        lines = make("-n", "deploy", f"ARGS={arguments}").stdout.splitlines()
+        (line,) = [line for line in lines if " doctor " in line]
+        assert line.rstrip().endswith(f"doctor --before-deploy{asked}")

@@ -15,6 +15,9 @@ from tools.set_up import SetUpError, Step
 
 REQUIREMENTS = sorted(path.name for path in ROOT.glob("requirements*.txt"))
 
+#: What functions' assets hold.
+SHIPPED = sorted(f"lambdas/{path.name}" for path in (ROOT / "lambdas").glob("requirements*.txt"))
+
 _PIN = re.compile(r"([A-Za-z0-9._-]+)==([^\s;]+)( ;[^\\]*)?((?: --hash=sha256:[0-9a-f]{64})+)")
 
 
@@ -118,7 +121,7 @@ def test_the_two_requirement_files_share_no_package() -> None:
     assert pins("requirements.txt").keys() & pins("requirements-dev.txt").keys() == set()
 
 
-@pytest.mark.parametrize("name", [*REQUIREMENTS, "lambdas/requirements.txt"])
+@pytest.mark.parametrize("name", [*REQUIREMENTS, *SHIPPED])
 def test_every_package_is_pinned_exactly_with_hashes_and_no_file_says_where_it_comes_from(name: str) -> None:
     assert pins(name)
     assert "://" not in (ROOT / name).read_text(encoding="utf-8")
@@ -137,8 +140,12 @@ def test_nothing_is_installed_without_its_hash(step: str, monkeypatch: pytest.Mo
     assert all("--require-hashes" in command for command in commands)
 
 
+def test_set_up_notices_a_change_of_anything_that_is_shipped() -> None:
+    assert set(set_up.STEPS["runtime"].inputs) == set(SHIPPED)
+
+
 def test_the_functions_dependencies_are_the_tested_ones() -> None:
-    shipped = pins("lambdas/requirements.txt")
+    shipped = {package: version for name in SHIPPED for package, version in pins(name).items()}
     tested = pins("requirements.txt") | pins("requirements-dev.txt")
 
     assert shipped

@@ -6,17 +6,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gatehouse.moderation.analysis import Analysis, ContentType, Label
-from gatehouse.moderation.batch import Batch, BatchSettings, BatchUpload, read_settings
+from gatehouse.moderation.batch import Batch, BatchTerms, BatchUpload, read_terms
 from gatehouse.moderation.claim import Claim
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.failure import Failure
 from gatehouse.moderation.lane import Lane
+from gatehouse.moderation.listed_version import ListedVersion
 from gatehouse.moderation.moment import iso
 from gatehouse.moderation.policy import taxonomy
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.reason import PolicyReference, Reason
 from gatehouse.moderation.status import Status
-from gatehouse.moderation.upload import Upload
+from gatehouse.moderation.upload import FIRST, Upload
 from gatehouse.moderation.upload_event import UploadEvent, parse_event
 from gatehouse.moderation.verdict import BY_POLICY, Verdict
 from gatehouse.moderation.verdict_item import claim_item, verdict_item
@@ -43,6 +44,33 @@ def an_upload(key: str = "cat.jpg", sequencer: str = "0055AED6DCD90281E5", **fie
         "uploaded_at": "2026-11-22T11:59:30.000Z",
     }
     return Upload(key=key, sequencer=sequencer, **defaults | fields)
+
+
+def a_listed_version(key: str = "cat.jpg", **fields: Any) -> ListedVersion:
+    """An object in a listing of an unversioned bucket, of long ago."""
+    defaults: dict[str, Any] = {
+        "bucket": "uploads",
+        "version_id": None,
+        "etag": "d41d8cd98f00b204e9800998ecf8427e",
+        "size": 1000,
+        "modified_at": "2025-03-01T08:00:00.000Z",
+    }
+    return ListedVersion(key=key, **defaults | fields)
+
+
+def a_listed_upload(key: str = "cat.jpg", after: str = FIRST, **fields: Any) -> Upload:
+    """Such an object with its place behind an older upload, or before all."""
+    listed = a_listed_version(key, **fields)
+    return Upload(
+        bucket=listed.bucket,
+        key=listed.key,
+        version_id=listed.version_id,
+        etag=listed.etag,
+        size=listed.size,
+        sequencer=None,
+        uploaded_at=listed.modified_at,
+        listed_after=after,
+    )
 
 
 def uploads(count: int, **fields: Any) -> list[Upload]:
@@ -113,9 +141,9 @@ def a_batch(claims: Sequence[Claim], lane: Lane | None = None, policy: Policy | 
     return Batch.of(first.batch_id, lane, policies, first.claimed_at, claims)
 
 
-def settings_and_index(batch: Batch) -> tuple[BatchSettings, list[BatchUpload]]:
+def terms_and_index(batch: Batch) -> tuple[BatchTerms, list[BatchUpload]]:
     """A batch as Results sees it."""
-    return read_settings(batch.settings()), list(batch.uploads)
+    return read_terms(batch.terms()), list(batch.uploads)
 
 
 def labels(confidences: Mapping[str, float]) -> tuple[Label, ...]:
@@ -167,7 +195,7 @@ def a_verdict(status: Status = Status.REVIEW, claim: Claim | None = None, **fiel
         return Verdict(held, status, decided_at, **{"failure": Failure("NotAnalyzed", "no result"), **fields})
     flagged = status is not Status.APPROVED
     defaults: dict[str, Any] = {
-        "reasons": (Reason("Violence", "Violence", 92.5, status.value.lower(), 50.0),) if flagged else (),
+        "reasons": (_reason(status),) if flagged else (),
         "analysis": an_analysis({"Violence": 92.5} if flagged else {}),
         "policy": PolicyReference("test", "1", "0" * 64),
         "engine": Engine.BULK,
@@ -181,16 +209,20 @@ def a_verdict(status: Status = Status.REVIEW, claim: Claim | None = None, **fiel
 def event_in(body: str) -> UploadEvent:
     """The event of a message that is about an upload."""
     event = parse_event(body)
-    assert event is not None
+    assert isinstance(event, UploadEvent)
     return event
 
 
 def upload_in(body: str) -> Upload | None:
     """The upload of a message, or None if it is about none."""
     event = parse_event(body)
-    return None if event is None else event.upload
+    return event.upload if isinstance(event, UploadEvent) else None
 
 
 def item_of(held: Verdict | Claim) -> dict[str, Any]:
     """What the table holds of a final verdict, or of a claim."""
     return claim_item(held) if isinstance(held, Claim) else verdict_item(held)
+
+
+def _reason(status: Status) -> Reason:
+    return Reason("Violence", "Violence", 92.5, "block" if status is Status.BLOCKED else "review", 50.0)

@@ -1,4 +1,4 @@
-"""The chunk queue, as seen by who takes chunks from it."""
+"""The chunk queue, as the Analyzer uses it."""
 
 from typing import TYPE_CHECKING
 
@@ -19,5 +19,5 @@ class ChunkQueue:
         self._url = url
 
     def put_back(self, body: str) -> None:
-        """Send a chunk's message anew. A new message has been received by nobody: being slow uses up no deliveries."""
+        """Send a chunk as a new message, whose receive count starts at zero: slow chunks use up no deliveries."""
         self._client.send_message(QueueUrl=self._url, MessageBody=body)

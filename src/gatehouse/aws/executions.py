@@ -1,4 +1,4 @@
-"""Executions of the analysis workflow: one a batch, named after it."""
+"""Executions of the analysis workflow: one per batch, named after it."""
 
 import json
 from collections.abc import Iterator
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef, ExecutionListItemTypeDef
 
 
-#: Redrives after which an execution counts as one that can't end well. It retries for hours before it stops.
+#: Redrives after which an execution is considered hopeless. It retries for hours before it stops.
 MAX_REDRIVES = 10
 
 
 class Progress(Enum):
-    """Where a batch's execution stands after we asked for it to run."""
+    """The state of a batch's execution."""
 
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     STOPPED = "stopped"  # failed, timed out or aborted: it may be redriven
-    ABSENT = "absent"  # never started, or forgotten: Step Functions keeps an execution for 90 days
+    ABSENT = "absent"  # never started, or expired: Step Functions keeps an execution for 90 days
 
 
 class Executions:
@@ -36,11 +36,15 @@ class Executions:
         self._client = client
         self._state_machine_arn = state_machine_arn
 
-    def ensure_started(self, batch_id: str) -> Progress:
-        """Start a batch's execution, or tell what became of the one there is.
+    def runs_on(self, state_machine_arn: str) -> bool:
+        """Whether these are executions of this state machine."""
+        return self._state_machine_arn == state_machine_arn
 
-        The input is the same on every try, so a second start of a running execution is answered like the first; one
-        that has ended gives ExecutionAlreadyExists for 90 days (API reference, StartExecution).
+    def ensure_started(self, batch_id: str) -> Progress:
+        """Start a batch's execution, or return the state of the existing one.
+
+        The input is always the same, so starting a running execution again succeeds; for one that has ended, Step
+        Functions returns ExecutionAlreadyExists for 90 days (API reference, StartExecution).
         """
         try:
             self._client.start_execution(
@@ -54,11 +58,11 @@ class Executions:
         """Resume a stopped execution where it stopped.
 
         A redriven execution keeps the definition it was started with (API reference, RedriveExecution), so one that
-        has stopped again and again may never end well, whatever was mended: another one has to take its place.
+        keeps stopping may never succeed, whatever was fixed, and has to be replaced.
 
         Returns:
-            RUNNING, also when someone else's redrive came first; or where the execution stands for good, because it was
-            redriven often enough, or because Step Functions redrives it no more (for 14 days, it does).
+            RUNNING, also if someone else redrove it first; or its final state, if it was redriven too often or can no
+            longer be redriven (Step Functions allows it for 14 days).
         """
         execution = self._describe(batch_id)
         if execution.get("redriveCount", 0) >= MAX_REDRIVES:
@@ -70,11 +74,11 @@ class Executions:
         return Progress.RUNNING
 
     def running(self) -> set[str]:
-        """Batch ids of the executions that run, as far as Step Functions lists them yet: 1,000 a call."""
+        """Batch ids of the running executions that Step Functions lists (eventually consistent; 1,000 per call)."""
         return {execution["name"] for execution in self._listed("RUNNING")}
 
     def look(self, batch_id: str) -> Progress:
-        """Where a batch's execution stands."""
+        """The state of a batch's execution."""
         try:
             return progress_of(self._describe(batch_id)["status"])
         except self._client.exceptions.ExecutionDoesNotExist:
@@ -94,7 +98,7 @@ class Executions:
 
 
 def progress_of(status: str) -> Progress:
-    """Where an execution of this status stands."""
+    """The state for an execution status of Step Functions."""
     if status in ("RUNNING", "PENDING_REDRIVE"):
         return Progress.RUNNING
     return Progress.SUCCEEDED if status == "SUCCEEDED" else Progress.STOPPED

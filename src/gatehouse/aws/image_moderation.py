@@ -1,4 +1,4 @@
-"""DetectModerationLabels: one image, one call."""
+"""DetectModerationLabels: one call per image, or per frame of one that is rendered."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class CallThrottledError(RuntimeError):
-    """The account's rate is used up: wait, and ask again for as long as it takes."""
+    """The account's rate is used up: retry without limit."""
 
 
 class CallFailedError(RuntimeError):
-    """The call failed for a reason that is not the image's and may pass: ask again, a limited number of times."""
+    """The call failed for a transient reason that is not the image: retry a limited number of times."""
 
     def __init__(self, error: ImageError) -> None:
         super().__init__(f"{error.code}: {error.message}")
@@ -27,24 +27,35 @@ class CallFailedError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class ImageModeration:
-    """Analyzes images in S3.
+    """Analyzes images in S3, and renditions.
 
     Attributes:
-        client: a Rekognition client that does not retry by itself: its retries would run past the pace.
+        client: a Rekognition client that does not retry: its retries would bypass the pace.
     """
 
     client: "RekognitionClient"
 
     def detect(self, upload: Upload, min_confidence: float, adapter: str | None) -> dict[str, Any] | ImageError:
-        """Rekognition's answer for the very version that was uploaded, or its error about this image.
+        """Rekognition's answer for the version that was uploaded, or its error about this image.
 
         Raises:
-            CallThrottledError, CallFailedError: no answer yet.
+            CallThrottledError, CallFailedError: there is no answer yet.
         """
-        stored: Any = {"Bucket": upload.bucket, "Name": upload.key}
+        stored = {"Bucket": upload.bucket, "Name": upload.key}
         if upload.version_id is not None:
             stored["Version"] = upload.version_id
-        request: Any = {"Image": {"S3Object": stored}, "MinConfidence": min_confidence}
+        return self._detect({"S3Object": stored}, min_confidence, adapter)
+
+    def detect_rendition(self, jpeg: bytes, min_confidence: float, adapter: str | None) -> dict[str, Any] | ImageError:
+        """Rekognition's answer for a JPEG of up to 5 MB, or its error about it.
+
+        Raises:
+            CallThrottledError, CallFailedError: there is no answer yet.
+        """
+        return self._detect({"Bytes": jpeg}, min_confidence, adapter)
+
+    def _detect(self, image: Any, min_confidence: float, adapter: str | None) -> dict[str, Any] | ImageError:
+        request: Any = {"Image": image, "MinConfidence": min_confidence}
         if adapter is not None:
             request["ProjectVersion"] = adapter
         try:
@@ -57,8 +68,8 @@ class ImageModeration:
             if may_pass(error.code, status):
                 raise CallFailedError(error) from failure
             return error
-        except ParamValidationError as failure:  # botocore would not even send it
+        except ParamValidationError as failure:  # botocore refuses to send it
             return ImageError(type(failure).__name__, str(failure))
-        except BotoCoreError as failure:  # no connection, no answer in time, no credentials
+        except BotoCoreError as failure:  # no connection, timeout, no credentials
             raise CallFailedError(ImageError(type(failure).__name__, str(failure))) from failure
         return dict(answer)

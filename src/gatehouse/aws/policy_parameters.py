@@ -9,16 +9,16 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_ssm.type_defs import ParameterTypeDef
 
-#: Names a GetParameters call takes (Systems Manager API reference, GetParameters).
+#: Maximum number of names in a GetParameters call (Systems Manager API reference, GetParameters).
 _NAMES_A_CALL = 10
 
 
 class PolicyParameterMissingError(RuntimeError):
-    """A parameter the template names is not there. Nobody can tell which policy holds, so nothing is judged by one."""
+    """A parameter that the template names does not exist. The active policy is unknown, so nothing is judged."""
 
 
 class PolicyParameters:
-    """Reads pointers, ten a call.
+    """Reads pointers, ten per call.
 
     Args:
         client: a Systems Manager client.
@@ -34,8 +34,8 @@ class PolicyParameters:
 
         Raises:
             PolicyParameterMissingError: a parameter does not exist.
-            PolicyPointerError: one holds something else than a pointer to its own policy.
-            ClientError: Systems Manager did not answer, or not us.
+            PolicyPointerError: a parameter does not hold a pointer to its own policy.
+            ClientError: a call to Systems Manager failed.
         """
         found = {policy: parameter for some, _ in self._answers() for policy, parameter in some.items()}
         values = {policy: parameter["Value"] for policy, parameter in found.items() if parameter is not None}
@@ -50,7 +50,7 @@ class PolicyParameters:
             raise PolicyPointerError(f"parameter {self._names[policy]} of policy {policy}: {error}") from error
 
     def _answers(self) -> Iterator[tuple[Mapping[str, "ParameterTypeDef | None"], Any]]:
-        """What there is, by policy, with the metadata of the answer that says so; None where there is no parameter."""
+        """Each policy's parameter, or None if it does not exist, with the metadata of the answer."""
         policies = sorted(self._names)
         for start in range(0, len(policies), _NAMES_A_CALL):
             some = policies[start : start + _NAMES_A_CALL]
@@ -63,7 +63,7 @@ def pointer_to(policy: str, value: str) -> PolicyPointer:
     """The pointer that a policy's parameter holds.
 
     Raises:
-        PolicyPointerError: it holds something else than a pointer to that policy.
+        PolicyPointerError: it does not hold a pointer to that policy.
     """
     pointer = PolicyPointer.from_text(value)
     if pointer.name != policy:

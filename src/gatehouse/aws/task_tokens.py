@@ -1,4 +1,4 @@
-"""Task tokens: what a step of a workflow waits for."""
+"""Task tokens, which steps of a workflow wait for."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 
 class TaskTokens:
-    """Gives steps back to their workflows.
+    """Reports the results of steps to their workflows.
 
-    A step may be over before it is given back: its heartbeat was missed, its execution stopped, or another worker was
-    faster. Step Functions then answers TaskTimedOut, TaskDoesNotExist or InvalidToken, and nobody waits any more.
+    A step may be over already: it missed its heartbeat, its execution was stopped, or another worker was faster. Step
+    Functions then answers TaskTimedOut, TaskDoesNotExist or InvalidToken.
 
     Args:
         client: a Step Functions client.
@@ -27,15 +27,15 @@ class TaskTokens:
         )
 
     def is_awaited(self, token: str) -> bool:
-        """Whether the step still waits; if it does, this is its heartbeat."""
+        """Send a heartbeat. Returns whether the step is still waiting."""
         return self._was_awaited(lambda: self._client.send_task_heartbeat(taskToken=token))
 
     def succeed(self, token: str, output: Mapping[str, Any]) -> bool:
-        """End the step well. Returns whether it was still waiting."""
+        """Complete the step. Returns whether it was still waiting."""
         return self._was_awaited(lambda: self._client.send_task_success(taskToken=token, output=json.dumps(output)))
 
     def fail(self, token: str, error: str, cause: str) -> bool:
-        """End the step with an error. Returns whether it was still waiting."""
+        """Fail the step. Returns whether it was still waiting."""
         return self._was_awaited(lambda: self._client.send_task_failure(taskToken=token, error=error, cause=cause))
 
     def _was_awaited(self, call: Callable[[], object]) -> bool:

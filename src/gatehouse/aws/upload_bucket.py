@@ -1,4 +1,4 @@
-"""The uploads bucket, ours or an existing one: only ever asked what is stored now, never written to."""
+"""The uploads bucket, ours or an existing one. It is only read, never written to."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,45 +9,47 @@ from botocore.exceptions import ClientError
 
 from gatehouse.moderation.back_off import pause_seconds
 from gatehouse.moderation.confirmation import ARCHIVED, FORBIDDEN, GONE, REPLACED, StoredObject, aliases_of, doubt
+from gatehouse.moderation.image_format import HEAD_BYTES, format_of
 from gatehouse.moderation.moment import iso
 from gatehouse.moderation.png_animation import PIECE_BYTES, unseen_frames
 from gatehouse.moderation.upload import Upload, version_named
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence, Set
 
     from mypy_boto3_s3 import S3Client
 
     from gatehouse.moderation.failure import Failure
+    from gatehouse.moderation.image_format import ImageFormat
     from gatehouse.moderation.verdict import Verdict
 
-#: Objects looked at at the same time; the client's connection pool is as large.
+#: Objects read in parallel; the client's connection pool has the same size.
 PARALLEL_LOOKS = 32
 
-#: HTTP statuses. There is no object, also where a delete marker hides it or is what was named, or it has no bytes.
+#: HTTP statuses for an object that does not exist, is hidden by a delete marker, or has no bytes.
 _ABSENT = 404
 _WITHOUT_BYTES = frozenset({_ABSENT, 405, 416})
 _UNREADABLE = 400
 _REFUSED = 403
 
-#: Times that an object that was refused while others were given is asked for again: a permission that was just granted
-#: is not known everywhere at once.
+#: Retries for an object that S3 refuses while it returns others: a permission that was just granted takes time to
+#: propagate.
 _TRIES_OF_REFUSED = 3
-#: Error of an object that has to be restored before it can be read (API reference, GetObject).
+#: Error for an object that must be restored before it can be read (API reference, GetObject).
 _ARCHIVED = "InvalidObjectState"
 
 
 class _ReplacedError(Exception):
-    """The object is another one than when its first bytes were read."""
+    """The object was replaced after its first bytes were read."""
 
 
 class UploadBucket:
-    """Looks at objects, many at a time.
+    """Reads objects, many in parallel.
 
     Args:
         client: an S3 client with `PARALLEL_LOOKS` connections.
-        finds_animations: whether an approval also needs that the image has no frames that nobody looked at.
-        pause: waits the given number of seconds before an object that was refused is asked for again.
+        finds_animations: whether an approval also requires that the image has no frames that were not analyzed.
+        pause: waits the given number of seconds before a refused object is read again.
     """
 
     def __init__(
@@ -58,18 +60,18 @@ class UploadBucket:
         self._finds_animations = finds_animations
 
     def doubts(self, verdicts: "Sequence[Verdict]") -> "list[Failure | None]":
-        """For each approval, why it can't be given, or None: see `confirmation.doubt` and `png_animation`.
+        """For each approval, the reason why it can't be given, or None: see `confirmation.doubt` and `png_animation`.
 
-        Costs a ranged GetObject an approval, for some PNGs a few more; where animations are not looked for, a
-        HeadObject for each on an unpinned analysis. Only a manifest's line can be taken for another key, which costs a
-        HeadObject for each other reading: the image engine is given the key as it is.
+        Makes one ranged GetObject per approval, and a few more for some PNGs. Without the check for animations, it
+        makes one HeadObject for each unpinned analysis. A manifest's line may be read as another key, which takes one
+        more HeadObject per alias; the image engine gets the exact key.
 
-        An object that S3 refuses while it gives others holds up nobody: its key or a policy excludes us from it, or its
-        version is gone and S3 does not say so (it says which only to those who may list; whether that goes for versions
-        is not documented).
+        An object that S3 refuses while it returns others does not delay the batch. A key or a policy denies access to
+        it, or its version is gone and S3 does not say so (it does only to callers who may list; whether that applies to
+        versions is not documented).
 
         Raises:
-            ClientError: S3 does not let us look at any, or fails, which is our fault and not an upload's.
+            ClientError: S3 refuses every object, or fails; that is our fault and not an upload's.
         """
         asked = [verdict for verdict in verdicts if self._finds_animations or not verdict.is_pinned]
         look = self._doubt_about_image if self._finds_animations else self._doubt_about_current
@@ -91,15 +93,31 @@ class UploadBucket:
         }
         return [found.get(id(verdict)) for verdict in verdicts]
 
+    def may_be_of(self, formats: "Set[ImageFormat]", uploads: "Sequence[Upload]") -> list[bool]:
+        """For each upload, whether its first bytes are of one of the formats.
+
+        Also true where the object can't be read or was replaced: the image engine will find out. Makes one ranged
+        GetObject per upload, of what is current, which is also what a media analysis job reads.
+        """
+        with ThreadPoolExecutor(PARALLEL_LOOKS) as threads:
+            return list(threads.map(partial(self._may_be_of, formats), uploads))
+
+    def _may_be_of(self, formats: "Set[ImageFormat]", upload: Upload) -> bool:
+        try:
+            answer = self._client.get_object(Bucket=upload.bucket, Key=upload.key, Range=f"bytes=0-{HEAD_BYTES - 1}")
+        except ClientError:
+            return True
+        return stored_object(answer).etag != upload.etag or format_of(answer["Body"].read()) in formats
+
     def _refused(self, looks: "Sequence[Failure | ClientError | None]") -> list[int]:
-        """Positions of the objects that S3 refuses while it gives others.
+        """Positions of the objects that S3 refuses while it returns others.
 
         Raises:
-            ClientError: it gives none, or failed.
+            ClientError: S3 returns none, or failed.
         """
         errors = {n: one for n, one in enumerate(looks) if isinstance(one, ClientError)}
         for error in errors.values():
-            if _status(error) != _REFUSED or len(errors) == len(looks):
+            if status_of(error) != _REFUSED or len(errors) == len(looks):
                 raise error
         return list(errors)
 
@@ -116,6 +134,8 @@ class UploadBucket:
             return self._doubt_about_refused(verdict, error)
         if failure := self._doubt_about_bytes(verdict, first):
             return failure
+        if verdict.analysis and verdict.analysis.rendition:
+            return None  # its frames were counted, and the policy knows how many were looked at
 
         def read(start: int) -> bytes:
             stored, more = self._read(upload, upload.version_id, start)
@@ -131,16 +151,16 @@ class UploadBucket:
             return self._doubt_about_refused(verdict, error)
 
     def _doubt_about_refused(self, verdict: "Verdict", error: ClientError) -> "Failure | None":
-        """Why an object that S3 does not give can't be approved.
+        """Why an object that S3 does not return can't be approved.
 
-        A pinned version was readable when it was analyzed: it is deleted or archived by now, or the fault is ours. In
-        place of an unpinned one there may be anything: archived, or encrypted with a key that is not for us (400 or
-        403). HeadObject tells which object it is, so that no upload can hold up others by what replaced it.
+        A pinned version was readable when it was analyzed: it was deleted or archived since, or the fault is ours. An
+        unpinned object may have been replaced by anything: an archived object, or one encrypted with a key that we may
+        not use (400 or 403). HeadObject identifies it, so that a replaced object can't delay other uploads.
 
         Raises:
-            ClientError: it is the upload's own object, and S3 should have given it.
+            ClientError: it is the upload's own object, and S3 should have returned it.
         """
-        if _status(error) in _WITHOUT_BYTES:
+        if status_of(error) in _WITHOUT_BYTES:
             return self._doubt_about_bytes(verdict, None)
         if not verdict.is_pinned and (failure := self._doubt_about_current(verdict)):
             return failure
@@ -157,11 +177,11 @@ class UploadBucket:
         return doubt(upload, verdict.claim.claimed_at, stored, self._existing(upload.bucket, names))
 
     def _existing(self, bucket: str, names: "Iterable[str]") -> dict[str, bool]:
-        """For each name, whether an object of that name exists or did."""
+        """For each name, whether an object of that name exists or once did."""
         return {name: self._may_have_existed(bucket, name) for name in names}
 
     def _may_have_existed(self, bucket: str, key: str) -> bool:
-        """Whether an object of that name exists, or a delete marker shows that it did, or S3 does not say."""
+        """Whether an object of that name exists, or a delete marker shows that it did, or S3 does not tell."""
         try:
             self._client.head_object(Bucket=bucket, Key=key)
         except ClientError as error:
@@ -170,27 +190,27 @@ class UploadBucket:
         return True
 
     def _head(self, upload: Upload) -> StoredObject | None:
-        """The current version, or None if there is none for us to compare.
+        """The current version, or None if there is none to compare.
 
-        An object encrypted with a customer's own key answers 400 to everyone who does not send that key. Anything
-        else, such as a missing permission, is our fault and not the upload's: it is raised.
+        For an object encrypted with a customer-provided key, S3 answers 400 unless the request has that key. Any other
+        error, such as a missing permission, is our fault and not the upload's, and is raised.
         """
         try:
             answer = self._client.head_object(Bucket=upload.bucket, Key=upload.key)
         except ClientError as error:
-            if _status(error) in (_ABSENT, _UNREADABLE):
+            if status_of(error) in (_ABSENT, _UNREADABLE):
                 return None
             raise
-        return _stored(answer)
+        return stored_object(answer)
 
     def _read(self, upload: Upload, version_id: str | None, start: int) -> tuple[StoredObject, bytes]:
-        """A piece of a version, or of the current one, and which one it is of."""
+        """A piece of a version, or of the current one, with the version's description."""
         wanted = f"bytes={start}-{start + PIECE_BYTES - 1}"
         if version_id is None:
             answer = self._client.get_object(Bucket=upload.bucket, Key=upload.key, Range=wanted)
         else:
             answer = self._client.get_object(Bucket=upload.bucket, Key=upload.key, VersionId=version_id, Range=wanted)
-        return _stored(answer), answer["Body"].read()
+        return stored_object(answer), answer["Body"].read()
 
 
 def _tried(look: "Callable[[Verdict], Failure | None]", verdict: "Verdict") -> "Failure | ClientError | None":
@@ -200,10 +220,11 @@ def _tried(look: "Callable[[Verdict], Failure | None]", verdict: "Verdict") -> "
         return error
 
 
-def _status(error: ClientError) -> int:
+def status_of(error: ClientError) -> int:
+    """The HTTP status of a refusal."""
     return error.response["ResponseMetadata"]["HTTPStatusCode"]
 
 
-def _stored(answer: Any) -> StoredObject:
-    """What HeadObject and GetObject say of the object they speak of."""
+def stored_object(answer: Any) -> StoredObject:
+    """The object that an answer of HeadObject or GetObject describes."""
     return StoredObject(version_named(answer.get("VersionId")), answer["ETag"].strip('"'), iso(answer["LastModified"]))

@@ -5,7 +5,7 @@ Limits: 100 actions and 4 MB a transaction, 100 keys a BatchGetItem (DynamoDB AP
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -16,7 +16,17 @@ from gatehouse.moderation.claim import Claim
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import Upload
 from gatehouse.moderation.verdict import Verdict
-from gatehouse.moderation.verdict_item import BATCH_ID, CLAIMED_AT, OBJECT, STATUS, VERSION, claim_item, verdict_item
+from gatehouse.moderation.verdict_item import (
+    BATCH_ID,
+    CLAIMED_AT,
+    HISTORY,
+    OBJECT,
+    REVIEW_CLAIM,
+    STATUS,
+    VERSION,
+    claim_item,
+    verdict_item,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -31,6 +41,12 @@ ITEMS_A_CALL = 100
 #: Reasons of a canceled transaction that another try may not meet again (API reference, TransactWriteItems).
 _PASSING = frozenset({"None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 _TRIES = 8
+
+#: That no reviewer holds a review claim at the moment `:now`.
+NOT_HELD = f"(attribute_not_exists(#{REVIEW_CLAIM}) OR #{REVIEW_CLAIM}.#until <= :now)"
+
+#: Attributes that conditions of puts name.
+_CONDITIONED = (OBJECT, STATUS, BATCH_ID, CLAIMED_AT, HISTORY, REVIEW_CLAIM, "until")
 
 
 class VerdictTableBusyError(RuntimeError):
@@ -84,7 +100,7 @@ class VerdictTable:
         condition = f"attribute_not_exists(#{OBJECT})"
         puts = [_Put(claim_item(claim), condition, {}, return_item=True) for claim in claims]
         items = self._write(puts)
-        taken = [Taken(claims[n], item or self._get(claims[n].upload)) for n, item in items.items()]
+        taken = [Taken(claims[n], item or self._standing(claims[n].upload)) for n, item in items.items()]
         return [claim for n, claim in enumerate(claims) if n not in items], taken
 
     def reclaim(
@@ -99,9 +115,10 @@ class VerdictTable:
             status: of the items with the claims that stand.
 
         Returns:
-            The new claims that hold now; the others' uploads changed hands or became final meanwhile.
+            The new claims that hold now; the others' uploads changed hands or became final meanwhile, or people have
+            acted on them.
         """
-        rejected = self._write([self._held(claim_item(new), old, status) for old, new in replacements])
+        rejected = self._write([self._untouched(new, old, status) for old, new in replacements])
         return [new for n, (_, new) in enumerate(replacements) if n not in rejected]
 
     def pending(self, claims: Iterable[Claim]) -> set[Identity]:
@@ -127,6 +144,15 @@ class VerdictTable:
         condition = f"#{STATUS} = :status AND #{BATCH_ID} = :batch AND #{CLAIMED_AT} = :claimed"
         values = {":status": status.value, ":batch": claim.batch_id, ":claimed": claim.claimed_at}
         return _Put(item, condition, values, return_item=False)
+
+    def _untouched(self, new: Claim, old: Claim, status: Status) -> _Put:
+        """The put of a claim over another one's item, which nobody has acted on, and nobody is looking at now."""
+        put = self._held(claim_item(new), old, status)
+        return replace(
+            put,
+            condition=f"{put.condition} AND attribute_not_exists(#{HISTORY}) AND {NOT_HELD}",
+            values={**put.values, ":now": new.claimed_at},
+        )
 
     def _write(self, puts: Sequence[_Put]) -> dict[int, dict[str, Any]]:
         """Write all that may be written; return the old items of those whose condition failed, by position."""
@@ -165,7 +191,7 @@ class VerdictTable:
         return [], {}, False
 
     def _request(self, put: _Put) -> Any:
-        names = {f"#{name}": name for name in (OBJECT, STATUS, BATCH_ID, CLAIMED_AT) if f"#{name}" in put.condition}
+        names = {f"#{name}": name for name in _CONDITIONED if f"#{name}" in put.condition}
         request: dict[str, Any] = {
             "TableName": self._name,
             "Item": {name: self._serialize(value) for name, value in put.item.items()},
@@ -187,7 +213,7 @@ class VerdictTable:
         found: list[Item] = []
         request: Any = {
             self._name: {
-                "Keys": [{OBJECT: {"S": object_}, VERSION: {"S": version}} for object_, version in identities],
+                "Keys": [key_of(*identity) for identity in identities],
                 "ConsistentRead": True,
                 **projection(attributes),
             }
@@ -201,9 +227,40 @@ class VerdictTable:
             self._pause(pause_seconds(attempt, self._first_pause))
         raise VerdictTableBusyError(f"some of {len(identities)} items could not be read after {_TRIES} tries")
 
-    def _get(self, upload: Upload) -> Item:
-        key = {OBJECT: {"S": upload.object}, VERSION: {"S": upload.version}}
-        return self._python(self._client.get_item(TableName=self._name, Key=key, ConsistentRead=True)["Item"])
+    def of_upload(self, object_uri: str, version: str) -> Item | None:
+        """The item of this upload of an object, `version` as items and flags have it: one GetItem, consistent."""
+        item = self._client.get_item(TableName=self._name, Key=key_of(object_uri, version), ConsistentRead=True).get(
+            "Item"
+        )
+        return None if item is None else self._python(item)
+
+    def items_of(self, object_uri: str, *, limit: int | None = None, attributes: Sequence[str] = ()) -> Iterator[Item]:
+        """The items of an object's uploads, newest first, read consistently as they are needed.
+
+        Args:
+            limit: items of a Query at most.
+            attributes: those to read; empty for all.
+        """
+        request: dict[str, Any] = {
+            "TableName": self._name,
+            "KeyConditionExpression": "#object = :object",
+            "ExpressionAttributeNames": {},
+            "ExpressionAttributeValues": {":object": {"S": object_uri}},
+            "ScanIndexForward": False,
+            "ConsistentRead": True,
+            **(projection(attributes) if attributes else {}),
+        }
+        request["ExpressionAttributeNames"] = {**request["ExpressionAttributeNames"], "#object": OBJECT}
+        if limit is not None:
+            request["Limit"] = limit
+        for page in self._client.get_paginator("query").paginate(**request):
+            yield from (self._python(item) for item in page["Items"])
+
+    def _standing(self, upload: Upload) -> Item:
+        item = self.of_upload(*upload.identity)
+        if item is None:
+            raise VerdictTableBusyError(f"the item that kept {upload.object} from being claimed is gone; try again")
+        return item
 
     def _python(self, item: Mapping[str, Any]) -> Item:
         return {name: self._deserialize(value) for name, value in item.items()}
@@ -212,6 +269,11 @@ class VerdictTable:
 def identity_of(item: Item) -> Identity:
     """The item's key: object and version."""
     return item[OBJECT], item[VERSION]
+
+
+def key_of(object_uri: str, version: str) -> dict[str, Any]:
+    """The key of an upload's item, as DynamoDB's client takes it."""
+    return {OBJECT: {"S": object_uri}, VERSION: {"S": version}}
 
 
 def projection(attributes: Sequence[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The work bucket: a batch's files, what an engine wrote for it, and every policy that ever judged."""
+"""The work bucket: a batch's files, an engine's results, and every policy that was used."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
@@ -9,14 +9,14 @@ from botocore.exceptions import ClientError
 
 from gatehouse.moderation.batch import (
     Batch,
-    BatchSettings,
+    BatchTerms,
     BatchUpload,
     execution_key,
     index_lines,
     manifest_key,
     read_index,
-    read_settings,
-    settings_key,
+    read_terms,
+    terms_key,
     uploads_key,
 )
 from gatehouse.moderation.chunk import Chunk, ChunkImage, ChunkLine, chunk_lines
@@ -33,7 +33,7 @@ from gatehouse.moderation.policy.policy_pointer import (
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import ObjectTypeDef
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, ObjectTypeDef
 
 
 class WorkBucket:
@@ -52,21 +52,21 @@ class WorkBucket:
         """Write a batch's files, `batch.json` last: where it exists, the others do.
 
         Raises:
-            PayloadTooLargeError: the workflow could not read what is meant for it. Nothing was written.
+            PayloadTooLargeError: execution.json is too large for the workflow to read. Nothing was written.
         """
         execution = batch.execution(self._name)
         check_readable(execution_key(batch.batch_id), execution)
         self._put(manifest_key(batch.batch_id), batch.manifest(), "application/jsonlines")
         self._put(uploads_key(batch.batch_id), batch.index(), "application/jsonlines")
         self._put(execution_key(batch.batch_id), execution, "application/json")
-        self._put(settings_key(batch.batch_id), batch.settings(), "application/json")
+        self._put(terms_key(batch.batch_id), batch.terms(), "application/json")
 
     def open(self, batch: OpenBatch) -> None:
         """Register a batch as open."""
         self._put(batch.key, batch.to_text(), "application/json")
 
     def close(self, key: str) -> None:
-        """Remove an entry from the register of open batches; it need not be there."""
+        """Remove an entry from the register of open batches, if it exists."""
         self._client.delete_object(Bucket=self._name, Key=key)
 
     def open_since(self, moment: datetime) -> Iterator[tuple[str, str, datetime]]:
@@ -80,30 +80,30 @@ class WorkBucket:
         """Read an entry of the register; None if it is gone.
 
         Raises:
-            ValueError: what lies there is no entry.
+            ValueError: the object is not an entry.
         """
         text = self.read_optional(self._name, key)
         if text is None:
             return None
         batch = OpenBatch.parse(text)
         if batch.key != key:
-            raise ValueError(f"the entry {key} speaks of another batch")
+            raise ValueError(f"the entry {key} is about another batch")
         return batch
 
     def has(self, batch_id: str) -> bool:
         """Whether a batch's files are complete."""
-        return self._modified(settings_key(batch_id)) is not None
+        return self._modified(terms_key(batch_id)) is not None
 
-    def read_settings(self, batch_id: str) -> BatchSettings:
-        """Read a batch's settings."""
-        return read_settings(self._settings(batch_id))
+    def read_terms(self, batch_id: str) -> BatchTerms:
+        """Read a batch's terms."""
+        return read_terms(self._terms(batch_id))
 
-    def read_index(self, settings: BatchSettings, image_pass: ImagePass = ImagePass.FIRST) -> Iterator[BatchUpload]:
+    def read_index(self, terms: BatchTerms, image_pass: ImagePass = ImagePass.FIRST) -> Iterator[BatchUpload]:
         """Stream a batch's uploads: all of them, or those of a later pass of the image engine."""
-        return read_index(settings, self.lines(self._name, image_pass.index_key(settings.batch_id)))
+        return read_index(terms, self.lines(self._name, image_pass.index_key(terms.batch_id)))
 
     def write_index(self, batch_id: str, image_pass: ImagePass, uploads: Sequence[BatchUpload]) -> None:
-        """Write down which uploads the image engine is to look at in a later pass."""
+        """Write the index of a later pass of the image engine."""
         self._put(image_pass.index_key(batch_id), index_lines(uploads), "application/jsonlines")
 
     def read_images(self, chunk: Chunk) -> list[ChunkImage]:
@@ -115,15 +115,15 @@ class WorkBucket:
         return (self.read_optional(self._name, chunk.results_key) or b"").splitlines()
 
     def read_chunk_lines(self, chunk: Chunk) -> dict[int, ChunkLine]:
-        """The result lines that a chunk has already, by the uploads' numbers."""
+        """A chunk's existing result lines, by the uploads' numbers."""
         return chunk_lines(self.read_results(chunk))
 
     def write_results(self, chunk: Chunk, lines: Iterable[str]) -> None:
-        """Write a chunk's result file, whole: what it had before must be among the lines."""
+        """Write a chunk's whole result file: the lines must include the existing ones."""
         self._put(chunk.results_key, "".join(f"{line}\n" for line in lines), "application/jsonlines")
 
     def lines(self, bucket: str, key: str) -> Iterator[bytes]:
-        """Stream the lines of a JSON Lines object; who stops early lets the rest be."""
+        """Stream the lines of a JSON Lines object; stopping early skips the rest."""
         with closing(self._client.get_object(Bucket=bucket, Key=key)["Body"]) as body:
             yield from body.iter_lines(chunk_size=64 * 1024)
 
@@ -136,16 +136,14 @@ class WorkBucket:
 
     def read_optional(self, bucket: str, key: str) -> bytes | None:
         """Read a small object that may be absent."""
-        try:
-            return self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
-        except self._client.exceptions.NoSuchKey:
-            return None
+        found = self._found(bucket, key)
+        return None if found is None else found["Body"].read()
 
     def record_policy(self, policy: Policy) -> datetime | None:
-        """Keep a policy's document under its hash; nothing is written if it is there already.
+        """Store a policy's document under its hash, unless it is already stored.
 
         Returns:
-            Since when it is kept, by S3's clock; None if only from now on.
+            When it was stored, by S3's clock; None if it was stored just now.
         """
         kept = self._modified(policy_key(policy.hash))
         if kept is None:
@@ -153,10 +151,10 @@ class WorkBucket:
         return kept
 
     def find_policy(self, pointer: PolicyPointer) -> Policy | None:
-        """Read the recorded policy that a pointer names; None if that was never recorded.
+        """Read the recorded policy that a pointer names; None if it was never recorded.
 
         Raises:
-            PolicyPointerError: what lies there is not that policy.
+            PolicyPointerError: the stored document is not that policy.
         """
         policy = self._recorded(pointer.hash)
         if policy is not None and policy.name != pointer.name:
@@ -168,9 +166,16 @@ class WorkBucket:
         text = self.read_optional(self._name, policy_key(policy_hash))
         return None if text is None else read_recorded_policy(text, policy_hash)
 
-    def _settings(self, batch_id: str) -> bytes:
+    def _terms(self, batch_id: str) -> bytes:
         """The content of batch.json."""
-        return self._client.get_object(Bucket=self._name, Key=settings_key(batch_id))["Body"].read()
+        return self._client.get_object(Bucket=self._name, Key=terms_key(batch_id))["Body"].read()
+
+    def _found(self, bucket: str, key: str) -> "GetObjectOutputTypeDef | None":
+        """The answer of S3 about an object that may be absent."""
+        try:
+            return self._client.get_object(Bucket=bucket, Key=key)
+        except self._client.exceptions.NoSuchKey:
+            return None
 
     def _listed(self, prefix: str) -> Iterator["ObjectTypeDef"]:
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix)

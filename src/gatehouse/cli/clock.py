@@ -1,4 +1,4 @@
-"""The time, as something that can be given to a command."""
+"""The clock that commands use; tests replace it."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A point in time, by both clocks."""
+    """A point in time, on the wall clock and the monotonic clock."""
 
     now: datetime
     monotonic: float
@@ -16,16 +16,16 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The time, and how to let it pass: `now` with a zone, `monotonic` and `pause` in seconds."""
+    """The current time, with its zone, and pauses. `monotonic` and `pause` are in seconds."""
 
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     monotonic: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
 
     def moment(self) -> Moment:
-        """This moment."""
+        """The current moment."""
         return Moment(self.now(), self.monotonic())
 
     def seconds_since(self, moment: Moment) -> float:
-        """What has passed by the clock that says more: one stands still while the machine sleeps, one is set back."""
+        """Seconds since a moment, by the clock that shows more: one stops in sleep mode, the other may be set back."""
         return max(self.monotonic() - moment.monotonic, (self.now() - moment.now).total_seconds())

@@ -1,7 +1,7 @@
-"""What a person types to run the command, for advice that can be copied."""
+"""The command's name as a user types it, for advice that can be copied."""
 
 import sys
 from pathlib import Path
 
-#: Installed, it is found by its name; in a checkout it is run from there.
+#: An installed command is on the PATH; in a checkout it is run from the folder.
 COMMAND = "gatehouse" if Path(sys.argv[0]).stem == "gatehouse" else "./gatehouse"

@@ -1,4 +1,4 @@
-"""`completion`: what makes a shell complete commands, options and their values."""
+"""`completion`: prints the shell's completion script for commands, options and their values."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -8,7 +8,7 @@ from typer.completion import get_completion_inspect_parameters, show_callback
 
 
 class Shell(StrEnum):
-    """What can complete."""
+    """The supported shells."""
 
     BASH = "bash"
     ZSH = "zsh"
@@ -30,5 +30,5 @@ def completion(
 
 
 def answer_shells() -> None:
-    """Have the command answer what those scripts ask it. Typer does so by itself only for its own two options."""
+    """Make the command answer the scripts' requests. Typer does this by itself only with its own two options."""
     get_completion_inspect_parameters()

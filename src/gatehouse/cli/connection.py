@@ -1,4 +1,4 @@
-"""Where a command finds AWS: profile, Region and endpoint, given as to the AWS tools."""
+"""A command's connection to AWS: profile, Region and endpoint, chosen as in the AWS tools."""
 
 import os
 from dataclasses import dataclass
@@ -10,26 +10,28 @@ from gatehouse.cli.errors import CommandError
 if TYPE_CHECKING:
     import boto3
 
-#: Far above what connecting takes, and short enough to wait for when a wrong address never answers.
+#: Far longer than connecting takes, and short enough to wait for if a wrong address never answers.
 _CONNECT_SECONDS = 5
 
 
 @dataclass(frozen=True)
 class Connection:
-    """AWS, or what answers in its place. What is None is looked for where the AWS tools look."""
+    """A connection to AWS or to another endpoint. For values that are None, the AWS tools' defaults apply."""
 
     profile: str | None = None
     region: str | None = None
     endpoint_url: str | None = None
 
-    def client(self, service: str, connections: int = 10, *, is_patient: bool = False) -> Any:
+    def client(
+        self, service: str, connections: int = 10, *, is_patient: bool = False, region: str | None = None
+    ) -> Any:
         """A boto3 client.
 
         Args:
-            connections: the number of threads that will share it.
-            is_patient: for a table that may be read faster than it can take: where it throttles, all threads together
-                call it less often, and a call is tried for a minute or two. Not for what has to be done soon or not at
-                all.
+            connections: the number of threads that share the client.
+            is_patient: for a table that may be read faster than it allows: if it throttles, all threads together reduce
+                their rate, and a call is retried for a minute or two. Not for calls that are useless when late.
+            region: a Region other than the connection's.
 
         Raises:
             CommandError: the endpoint is not a web address.
@@ -41,19 +43,19 @@ class Connection:
         config = Config(
             max_pool_connections=connections,
             connect_timeout=_CONNECT_SECONDS,
-            # After a second at most, then twice that, up to 20; the adaptive mode also sends less for as long as it is
-            # throttled, and is meant for a client of one table (AWS SDKs and Tools reference, Retry behavior).
+            # Retries after up to 1 second, then twice that, up to 20. The adaptive mode also reduces the rate while the
+            # table throttles; it is meant for a client of one table (AWS SDKs and Tools reference, Retry behavior).
             retries=(
                 {"mode": "adaptive", "total_max_attempts": 10}
                 if is_patient
                 else {"mode": "standard", "total_max_attempts": 5}
             ),
-            # The bucket's name in front of the endpoint's host, as S3 has it, would lead nowhere.
+            # Path style: at another endpoint, the bucket's name can't be a part of the host name as in S3.
             s3={"addressing_style": "path" if self.endpoint_url else "auto"},
         )
         try:
             return self._session.client(  # type: ignore[call-overload]
-                service, endpoint_url=self.endpoint_url, config=config
+                service, region_name=region, endpoint_url=self.endpoint_url, config=config
             )
         except ValueError as error:
             if isinstance(error, BotoCoreError):
@@ -62,7 +64,7 @@ class Connection:
 
     @property
     def region_name(self) -> str | None:
-        """The Region that clients are made for."""
+        """The clients' Region."""
         return self._session.region_name
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Which lane takes which upload now, as the deployed batchers have it."""
+"""Finds the lane of an upload, from the configuration of the deployed batchers."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -20,22 +20,22 @@ _PARALLEL_CALLS = 10
 
 @dataclass(frozen=True, slots=True)
 class DeployedLanes:
-    """The lanes of a deployment, whole."""
+    """The lanes of a deployment, with all their settings."""
 
     lanes: tuple[Lane, ...]
 
     @classmethod
     def find(cls, connection: "Connection", deployment: "Deployment") -> "DeployedLanes":
-        """Ask the batchers' functions: ListStackResources, and GetFunctionConfiguration for each function.
+        """Read the lanes from the batchers' functions: ListStackResources, then GetFunctionConfiguration for each.
 
         Raises:
-            CommandError: functions and outputs speak of different lanes, a function is only just being made, or they
+            CommandError: the functions and the outputs have different lanes, a function is still being created, or they
                 were deployed by another version.
         """
         pages = connection.client("cloudformation").get_paginator("list_stack_resources")
         functions = connection.client("lambda", connections=_PARALLEL_CALLS)
         names = [
-            resource.get("PhysicalResourceId")  # none yet while it is being made
+            resource.get("PhysicalResourceId")  # missing while the function is being created
             for page in pages.paginate(StackName=f"{deployment.name}-pipeline")
             for resource in page["StackResourceSummaries"]
             if resource["ResourceType"] == _FUNCTION
@@ -51,7 +51,7 @@ class DeployedLanes:
             )
         except (TypeError, ValueError) as error:
             raise CommandError(
-                f"A batcher of {deployment.name} has a lane that can't be read ({error}). It was made by another "
+                f"A batcher of {deployment.name} has a lane that can't be read ({error}). It was deployed by another "
                 "version of Gatehouse; deploy this one with `make deploy`."
             ) from error
         if {lane.name for lane in lanes} != set(deployment.lanes):
@@ -59,11 +59,11 @@ class DeployedLanes:
         return cls(tuple(sorted(lanes, key=lambda lane: lane.name)))
 
     def owner(self, key: str, size: int) -> str | None:
-        """The name of the lane that takes an upload of `size` bytes under `key`; None if it is not moderated."""
+        """The name of the lane for an upload with this key and size in bytes; None if it is not moderated."""
         return next((lane.name for lane in self.lanes if lane.matches(key, size)), None)
 
 
 def _changing(deployment: "Deployment") -> CommandError:
     return CommandError(
-        f"The lanes of {deployment.name} are being changed by a deploy; run the same command again after it."
+        f"A deploy is changing the lanes of {deployment.name}; run the same command again when it has finished."
     )

@@ -1,23 +1,25 @@
-"""A deployment, as the outputs of its stacks describe it."""
+"""A deployment, read from the outputs of its stacks."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from gatehouse.cli.errors import CommandError
 from gatehouse.contracts.stack_outputs import (
+    BACKFILL_CALLS_PER_SECOND,
+    BackfillOutput,
+    EventsOutput,
     LaneOutput,
     PipelineOutput,
     PriorityOutput,
     StorageOutput,
     policy_parameter_output,
 )
-from gatehouse.contracts.texts import is_on, read_days, read_lane_policies, read_statuses
+from gatehouse.contracts.texts import is_on, read_days, read_lane_policies
 from gatehouse.moderation.lane import Lane
-from gatehouse.moderation.status import Status
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 _Value = TypeVar("_Value")
 
-#: The settings that name the deployment, if they are where the command is run.
+#: The settings file that names the deployment, in the current folder.
 _SETTINGS = Path("gatehouse.yaml")
 
 
@@ -35,9 +37,9 @@ class LaneQueues:
     """URLs of a lane's queues.
 
     Attributes:
-        ingest: where the lane's batcher takes its uploads from.
-        dead_letter: what was received from `ingest` too often.
-        undelivered: what EventBridge could not put into `ingest`.
+        ingest: the queue that the lane's batcher reads.
+        dead_letter: messages that were received from `ingest` too often.
+        undelivered: events that EventBridge could not put into `ingest`.
     """
 
     ingest: str
@@ -46,19 +48,51 @@ class LaneQueues:
 
 
 @dataclass(frozen=True, slots=True)
-class Deployment:
-    """What commands need to know of a deployment.
+class DeployedEvents:
+    """The destination of verdicts as events.
 
     Attributes:
-        notified: final statuses a flag is sent for.
-        lanes: by name; of each only its policies and its `min_confidence` are known.
+        bus: the name or ARN in the settings.
+        dead_letter: URL of the queue for events that the bus did not accept.
+    """
+
+    bus: str
+    dead_letter: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedBackfill:
+    """What moderates objects that were in the bucket before.
+
+    Attributes:
+        calls_per_second: of the priority `backfill`.
+        queues: URL of each lane's backfill queue, by the lane's name.
+        dead_letters: URL of each one's dead-letter queue, likewise.
+    """
+
+    calls_per_second: float
+    queues: Mapping[str, str]
+    dead_letters: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What commands need to know about a deployment.
+
+    Attributes:
+        decision_reasons: the codes that reviewers choose from.
+        lanes: by name; only their policies and their `min_confidence` are known.
         queues: each lane's queues, by the lane's name.
+        backfill: None if the setting `existing_objects` is off.
+        events: None if no events are sent.
+        outcomes: name of the function that announces changes.
+        change_failures: URL of the queue for changes that could not be announced.
         state_machines: ARNs of the analysis workflows, one for each priority; sorted.
         verdict_retention_days: days until final verdicts expire; None for never.
-        animation_check: whether an approval needs that an image has no frames that nobody looked at.
-        policy_parameters: the SSM parameters that hold the pointers of the policies in use, by policy name.
+        animation_check: whether an image with frames that were not analyzed can't be approved.
+        policy_parameters: the SSM parameters with the pointers of the policies in use, by policy name.
         deploying: the name of a stack that is being deployed now, or None.
-        updated: when the last update of each stack began; None for one that was never updated.
+        updated: when the last update of each stack began; None for a stack that was never updated.
     """
 
     name: str
@@ -66,9 +100,13 @@ class Deployment:
     work_bucket: str
     verdict_table: str
     flag_topic_arn: str
-    notified: frozenset[Status]
+    decision_reasons: tuple[str, ...]
     lanes: Mapping[str, Lane]
     queues: Mapping[str, LaneQueues]
+    backfill: DeployedBackfill | None
+    events: DeployedEvents | None
+    outcomes: str
+    change_failures: str
     state_machines: tuple[str, ...]
     verdict_retention_days: int | None
     animation_check: bool
@@ -78,14 +116,14 @@ class Deployment:
 
     @classmethod
     def find(cls, connection: "Connection", name: str | None = None) -> "Deployment":
-        """Look the deployment up: two DescribeStacks calls.
+        """Look up the deployment: two DescribeStacks calls.
 
         Args:
-            name: as its settings have it; None for the one that GATEHOUSE_SETTINGS or ./gatehouse.yaml names.
+            name: the name in its settings; None for the one in GATEHOUSE_SETTINGS' file or ./gatehouse.yaml.
 
         Raises:
-            CommandError: there is no such deployment, it was made by another version of Gatehouse, or the file that
-                would name it can't be read.
+            CommandError: there is no such deployment, it was deployed by another version of Gatehouse, or the settings
+                file with its name can't be read.
         """
         name = name or _name_here()
         storage, pipeline = (_stack(connection, f"{name}-{part}") for part in ("storage", "pipeline"))
@@ -102,9 +140,13 @@ class Deployment:
                 work_bucket=outputs[StorageOutput.WORK_BUCKET_NAME],
                 verdict_table=outputs[StorageOutput.VERDICT_TABLE_NAME],
                 flag_topic_arn=outputs[StorageOutput.FLAG_TOPIC_ARN],
-                notified=frozenset(_read(read_statuses, outputs, PipelineOutput.NOTIFIED_STATUSES)),
+                decision_reasons=tuple(outputs[PipelineOutput.DECISION_REASONS].split(",")),
                 lanes=lanes,
                 queues={lane: _queues(lane, outputs) for lane in lanes},
+                backfill=_backfill(lanes, outputs),
+                events=_events(outputs),
+                outcomes=outputs[PipelineOutput.OUTCOMES_FUNCTION_NAME],
+                change_failures=outputs[PipelineOutput.CHANGE_FAILURE_QUEUE_URL],
                 state_machines=tuple(
                     sorted(outputs[name] for name in PriorityOutput.STATE_MACHINE_ARN.all_in(outputs))
                 ),
@@ -127,37 +169,38 @@ class Deployment:
                 else f"an output that can't be read: {error}"
             )
             raise CommandError(
-                f"The deployment {name} has {problem}. It was made by another version of Gatehouse; deploy this one "
-                "with `make deploy`."
+                f"The deployment {name} has {problem}. It was deployed by another version of Gatehouse; deploy this "
+                "one with `make deploy`."
             ) from error
 
     def at_rest(self) -> "Deployment":
-        """This deployment, if no deploy is under way.
+        """This deployment, if no deploy is in progress.
 
         Raises:
-            CommandError: one is, and parts of it are old and others new.
+            CommandError: a deploy is in progress, so that some parts are old and others new.
         """
         if self.deploying:
             raise CommandError(
-                f"{self.deploying} is being deployed, and its functions may still go by older settings; run the same "
-                "command again when that has ended."
+                f"{self.deploying} is being deployed, and its functions may still use the old settings; run the same "
+                "command again when the deploy has finished."
             )
         return self
 
     def ensure_unchanged(self, connection: "Connection") -> "Deployment":
-        """This deployment, looked up again.
+        """Look up this deployment again.
 
         Raises:
-            CommandError: it was deployed since it was looked up, or is being deployed.
+            CommandError: it has been deployed since it was looked up, or is being deployed.
         """
         if Deployment.find(connection, self.name).at_rest() != self:
             raise CommandError(f"{self.name} was deployed in the meantime; run the same command again.")
         return self
 
     def functions_deployed(self, connection: "Connection") -> datetime | None:
-        """When the last deploy of the functions ended; None if that is longer ago than CloudFormation remembers.
+        """When the last deploy of the functions ended; None if CloudFormation no longer has its events.
 
-        The first page of DescribeStackEvents tells: events come newest first, and the end of a deploy is its last one.
+        The first page of DescribeStackEvents is enough: it lists the newest events first, and the end of a deploy is
+        its last event.
         """
         events = connection.client("cloudformation").describe_stack_events(StackName=f"{self.name}-pipeline")
         ends = (
@@ -169,22 +212,27 @@ class Deployment:
         return next(ends, None)
 
     @property
+    def verdict_retention(self) -> timedelta | None:
+        """How long final verdicts are kept; None for forever."""
+        return None if self.verdict_retention_days is None else timedelta(self.verdict_retention_days)
+
+    @property
     def policies(self) -> tuple[str, ...]:
         """Names of the policies in use, sorted."""
         return _policies(self.lanes)
 
     def policy_name_for(self, lane: str, key: str) -> str | None:
-        """The policy that judges an upload of this lane and key now, or None where there is no such lane any more."""
+        """The policy that now judges an upload of this lane and key, or None if the lane no longer exists."""
         deployed = self.lanes.get(lane)
         return deployed.policy_for(key) if deployed else None
 
     def min_confidence_for(self, policy_name: str) -> dict[str, float]:
-        """What Rekognition is asked for in each lane that uses the policy, by lane."""
+        """The `min_confidence` of each lane that uses the policy, by lane."""
         return {name: lane.min_confidence for name, lane in self.lanes.items() if policy_name in lane.policies}
 
 
 def _name_here() -> str:
-    """The name in the settings that a deploy from here would take, or the one that settings without a name have."""
+    """The name in the settings that a deploy from this folder would use, or the default name."""
     from gatehouse.configuration.settings import Settings, load_name
     from gatehouse.configuration.settings_section import SettingsError
 
@@ -203,12 +251,12 @@ def _stack(connection: "Connection", stack: str) -> "StackTypeDef":
     try:
         found: StackTypeDef = connection.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
     except ClientError as error:
-        if error.response["Error"]["Code"] != "ValidationError":  # what DescribeStacks answers where there is no stack
+        if error.response["Error"]["Code"] != "ValidationError":  # returned if the stack does not exist
             raise
         where = f" in {connection.region_name}" if connection.region_name else ""
         raise CommandError(
             f"There is no stack {stack}{where}; choose the deployment with --deployment and its Region with --region, "
-            "or make one with `make deploy`."
+            "or create one with `make deploy`."
         ) from error
     return found
 
@@ -221,12 +269,28 @@ def _queues(lane: str, outputs: Mapping[str, str]) -> LaneQueues:
     )
 
 
+def _backfill(lanes: Iterable[str], outputs: Mapping[str, str]) -> DeployedBackfill | None:
+    if BACKFILL_CALLS_PER_SECOND not in outputs:
+        return None
+    return DeployedBackfill(
+        calls_per_second=float(outputs[BACKFILL_CALLS_PER_SECOND]),
+        queues={lane: outputs[BackfillOutput.QUEUE_URL.of(lane)] for lane in lanes},
+        dead_letters={lane: outputs[BackfillOutput.DEAD_LETTER_QUEUE_URL.of(lane)] for lane in lanes},
+    )
+
+
+def _events(outputs: Mapping[str, str]) -> DeployedEvents | None:
+    if EventsOutput.EVENT_BUS not in outputs:
+        return None
+    return DeployedEvents(bus=outputs[EventsOutput.EVENT_BUS], dead_letter=outputs[EventsOutput.DEAD_LETTER_QUEUE_URL])
+
+
 def _read(read: Callable[[str], _Value], outputs: Mapping[str, str], output: PipelineOutput) -> _Value:
     """An output's value.
 
     Raises:
         KeyError: there is no such output.
-        ValueError: its text can't be read; the message names the output.
+        ValueError: its value can't be read; the message names the output.
     """
     text = outputs[output]
     try:

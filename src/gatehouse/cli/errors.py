@@ -5,13 +5,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
+#: What a shell reports of a command that Ctrl-C ended: 128 and the signal's number.
+INTERRUPTED = 130
+
 _SIGN_IN = (
     "sign in (aws sso login, aws configure), name a profile with --profile, or set AWS_ACCESS_KEY_ID and "
     "AWS_SECRET_ACCESS_KEY"
 )
 _ENDPOINT = (
-    "check the network and the address in --endpoint-url or AWS_ENDPOINT_URL; for the local cloud, is `make local` "
-    "running?"
+    "check the network and the address in --endpoint-url or AWS_ENDPOINT_URL; the local cloud answers only while "
+    "`make local` runs in a checkout of Gatehouse"
 )
 
 # Codes of ClientErrors, by what helps (API references of the services, "Common errors").
@@ -48,14 +51,22 @@ class CommandError(Exception):
     """Why a command can't do what was asked: one sentence for the user, with what to do about it."""
 
 
+def is_denied(error: Exception) -> bool:
+    """Whether AWS refused a call for lack of a permission."""
+    from botocore.exceptions import ClientError
+
+    return isinstance(error, ClientError) and error.response["Error"].get("Code") in _DENIED
+
+
 def user_message(error: Exception) -> str | None:
     """What to tell the user about an error that may happen to anyone; None for one that is a mistake of ours."""
     # Imported late: a command that works offline need not load the AWS SDK, and one that works needs none of this.
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from gatehouse.aws.ingest_queue import MessageNotSentError
+    from gatehouse.aws.queue_sender import MessageNotSentError
     from gatehouse.aws.verdict_table import VerdictTableBusyError
     from gatehouse.configuration.settings_section import SettingsError
+    from gatehouse.moderation.decision import DecisionRefusedError
     from gatehouse.moderation.flag_publisher import FlagNotPublishedError
     from gatehouse.moderation.policy.policy_document import PolicyError
 
@@ -65,7 +76,7 @@ def user_message(error: Exception) -> str | None:
         sentence = _unanswered(error)
     elif isinstance(error, FlagNotPublishedError | MessageNotSentError | VerdictTableBusyError):
         sentence = f"{error}; run the same command again later"
-    elif isinstance(error, CommandError | PolicyError | SettingsError):
+    elif isinstance(error, CommandError | DecisionRefusedError | PolicyError | SettingsError):
         sentence = str(error)
     else:
         return None
@@ -88,8 +99,8 @@ def _answered(error: "ClientError") -> str:
         return f"AWS asks for fewer calls ({call}: {code}); wait a minute and run the same command again."
     if code in _GONE:
         return (
-            f"{call} found nothing ({message}): something the deployment names is not there any more; run `make diff` "
-            "to see what is missing."
+            f"{call} found nothing ({message}): something the deployment names does not exist. `make diff`, in a "
+            "checkout of Gatehouse, shows what is missing."
         )
     return f"{call} failed ({code}: {message}); if running it again does not help, look that code up in its reference."
 

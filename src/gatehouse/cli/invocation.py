@@ -75,16 +75,25 @@ def _invocation(
     return Invocation(Connection(profile, region, endpoint_url), deployment, Output.of(output))
 
 
-def about_deployment(command: Callable[..., None]) -> Callable[..., None]:
-    """The command as Typer is to see it: in place of its first parameter, the options that make an `Invocation`."""
-    own = list(inspect.signature(command).parameters.values())[1:]
-    shared = list(inspect.signature(_invocation).parameters.values())
+def options_of(make: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command, in place of its first parameter, the options that `make` turns into that parameter's value."""
 
-    @wraps(command)
-    def run(**options: Any) -> None:
-        command(_invocation(**{parameter.name: options.pop(parameter.name) for parameter in shared}), **options)
+    def decorated(command: Callable[..., None]) -> Callable[..., None]:
+        own = list(inspect.signature(command).parameters.values())[1:]
+        shared = list(inspect.signature(make).parameters.values())
 
-    # Typer reads both.
-    run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *shared)}
-    return run
+        @wraps(command)
+        def run(*values: Any, **options: Any) -> None:
+            made = make(**{parameter.name: options.pop(parameter.name) for parameter in shared})
+            command(made, *values, **options)
+
+        # Typer reads both.
+        run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *shared)}
+        return run
+
+    return decorated
+
+
+#: A command about a deployment: its first parameter is an `Invocation`.
+about_deployment = options_of(_invocation)

@@ -1,4 +1,4 @@
-"""`--prefix`: only keys that start with some text, which is read as a lane's prefixes are."""
+"""`--prefix`: selects keys by a literal prefix, with the same rules as a lane's prefixes."""
 
 import shlex
 from typing import Annotated
@@ -14,11 +14,10 @@ def parse_prefix(written: str) -> str:
     """The text that keys start with.
 
     Raises:
-        BadParameter: it is no text, or a glob, an address or the like, which no key starts with, and does not say it is
-            meant.
+        BadParameter: it is not valid text, or looks like a glob or a URI and is not marked as literal.
     """
     if not is_text(written):
-        raise typer.BadParameter(f"{_as_typed(written)} is not UTF-8, and keys are; write it in UTF-8")
+        raise typer.BadParameter(f"{_as_typed(written)} is not UTF-8, but keys are; write it in UTF-8")
     if wrong := misreading(written, at_the_end=False):
         fix = wrong.fix(_as_typed, 'what keys begin with ("" takes every key)')
         raise typer.BadParameter(f"{_as_typed(written)} {wrong.problem}; {fix}")
@@ -26,7 +25,7 @@ def parse_prefix(written: str) -> str:
 
 
 def _as_typed(text: str) -> str:
-    """Text as a shell would have to be given it, and as a terminal can show it."""
+    """Text quoted for a shell, without characters that a terminal can't show."""
     return printable(shlex.quote(text)).plain
 
 
@@ -36,6 +35,6 @@ KeyPrefix = Annotated[
         "--prefix",
         parser=parse_prefix,
         metavar="KEYPREFIX",
-        help="Only keys that start with this, letter by letter: kids/, and not kids/* or s3://bucket/kids/.",
+        help="Only keys that start with this literal text: kids/, not kids/* or s3://bucket/kids/.",
     ),
 ]

@@ -3,10 +3,11 @@
 import json
 import re
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich import box
@@ -15,7 +16,10 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from gatehouse.cli.ago import ago
+from gatehouse.cli.errors import CommandError
 from gatehouse.console import columns_given, console_for, printable
+from gatehouse.moderation.status import Status
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,6 +28,18 @@ if TYPE_CHECKING:
 _UNBREAKABLE = re.compile(r"(?:[^\s`]*`[^`]*`\S*|\S+)\s*")
 #: Columns; no table is as wide.
 _UNBOUNDED = 1_000_000
+
+#: Where colors are shown, statuses have theirs everywhere.
+_STATUS_STYLES: Final = {
+    Status.PENDING.value: "cyan",
+    Status.APPROVED.value: "green",
+    Status.REVIEW.value: "yellow",
+    Status.BLOCKED.value: "red",
+    Status.UNSUPPORTED.value: "magenta",
+    Status.FAILED.value: "bright_red",
+}
+#: A status that is a word of its own, and no part of a key.
+_STATUSES = {name: re.compile(rf"(?<![\w/.@-]){name}(?![\w/@-]|\.\w)") for name in _STATUS_STYLES}
 
 #: What stands in front of a line's first word.
 _START = re.compile(r"\s*(?:- )?")
@@ -60,6 +76,16 @@ class Output:
         if self.json:
             self.results.out(json.dumps(document, indent=2), highlight=False)
 
+    def entries(self, documents: Iterable[Any]) -> None:
+        """Print a JSON list as its entries come: each on a line of its own, in ASCII."""
+        if not self.json:
+            return
+        separator = "["
+        for document in documents:
+            self.results.out(f"{separator}{json.dumps(document)}", highlight=False, end="")
+            separator = ",\n"
+        self.results.out("[]" if separator == "[" else "]", highlight=False)
+
     def say(self, line: str = "", style: str = "") -> None:
         """Print a line for people; control characters are spelled out, and nothing is cut."""
         if not self.json:
@@ -71,6 +97,10 @@ class Output:
             return
         say(self.results, str(table.title))
         table.title = None  # Rich would break it at the table's width
+        for column in table.columns:
+            if column.no_wrap:  # Rich measures it by its longest word, and would break or cut the rest
+                lines = (line for cell in column.cells for line in str(cell).splitlines())
+                column.min_width = max(map(cell_len, lines), default=0)
         unbounded = self.results.options.update(max_width=_UNBOUNDED)
         if Measurement.get(self.results, unbounded, table).minimum <= self.results.width:
             self.results.print(table)
@@ -78,7 +108,7 @@ class Output:
         for cells in zip(*(column.cells for column in table.columns), strict=True):
             for column, cell in zip(table.columns, cells, strict=True):
                 for line in str(cell).splitlines():
-                    say(self.results, f"  {column.header}: {line}")
+                    say(self.results, f"  {column.header}: {line}", is_whole=column.no_wrap)
             self.results.print()
 
     def confirm(self, question: str = "Go on?") -> None:
@@ -86,7 +116,13 @@ class Output:
 
         Raises:
             typer.Exit: the answer was no.
+            CommandError: there is no terminal, so nobody could answer.
         """
+        if not can_ask():
+            raise CommandError(
+                f"There is no terminal to answer at ({question}), so nothing was changed; give --yes to go on without "
+                "being asked."
+            )
         if not typer.confirm(question, err=True):
             self.tell("Nothing was changed.")
             raise typer.Exit(1)
@@ -95,6 +131,10 @@ class Output:
         """Say how far it is, on stderr."""
         say(self.progress, line)
 
+    def when(self, moment: str, now: datetime) -> str:
+        """A time in ISO 8601: on a terminal how long ago it was, in a file or a pipe as it is."""
+        return ago(moment, now) if self.results.is_terminal else moment
+
     def table(self, title: str, *columns: str, sentences: Collection[str] = ()) -> Table:
         """An empty table; fill it with `printable` cells and pass it to `show`.
 
@@ -102,17 +142,37 @@ class Output:
             sentences: the columns that may be broken, at blanks; times, numbers, names and keys stay in one piece.
         """
         drawn = box.ROUNDED if self.results.is_terminal else box.ASCII2
-        table = Table(title=title, box=drawn)
+        table = _Table(title=title, box=drawn)
         for column in columns:
             table.add_column(column, overflow="fold", no_wrap=column not in sentences)
         return table
 
 
-def say(console: "Console", line: str, style: str = "") -> None:
-    """Print a line for people: broken at blanks where somebody reads it at a certain width, and whole for a pipe."""
+class _Table(Table):
+    """A table whose cells have the color of the status that they name."""
+
+    def add_row(self, *cells: Any, **options: Any) -> None:
+        """Add a row, as Rich's table does."""
+        styled = (Text(str(cell), _STATUS_STYLES[str(cell)]) if str(cell) in _STATUS_STYLES else cell for cell in cells)
+        super().add_row(*styled, **options)
+
+
+def can_ask() -> bool:
+    """Whether somebody can answer a question."""
+    return sys.stdin.isatty()
+
+
+def say(console: "Console", line: str, style: str = "", *, is_whole: bool = False) -> None:
+    """Print a line for people: broken at blanks where somebody reads it at a certain width, and whole for a pipe.
+
+    Args:
+        is_whole: never break it, so that it can be copied; a terminal shows the rest on its next row.
+    """
     text = printable(line)
-    if console.is_terminal or columns_given():
+    if not is_whole and (console.is_terminal or columns_given()):
         text = Text("\n").join(map(Text, _broken(text.plain, console.width)))
+    for status, pattern in _STATUSES.items():
+        text.highlight_regex(pattern, _STATUS_STYLES[status])
     console.print(text, style=style, soft_wrap=True)
 
 

@@ -1,4 +1,4 @@
-"""How far a long command is: one changing line on a terminal, a line now and then anywhere else."""
+"""Shows the progress of a long command: one changing line on a terminal, occasional lines elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -7,21 +7,45 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from gatehouse.cli.ago import duration_words
+
 if TYPE_CHECKING:
     from rich.console import Console
 
-#: Seconds between two lines where lines can't be replaced, such as in a log.
+#: Seconds between two lines if lines can't be replaced, such as in a log.
 _BETWEEN_LINES = 10.0
+
+
+#: A speed that was measured for fewer seconds says little.
+_MEASURED = 2.0
+
+
+class Countdown:
+    """Says how long the rest of a command takes, at the speed that it had so far.
+
+    Args:
+        total: what there is to do.
+    """
+
+    def __init__(self, total: int, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._total, self._monotonic, self._began = total, monotonic, monotonic()
+
+    def after(self, done: int) -> str:
+        """The end of a sentence about the progress; empty while nobody knows."""
+        seconds = self._monotonic() - self._began
+        if not 0 < done < self._total or seconds < _MEASURED:
+            return ""
+        return f", about {duration_words(seconds * (self._total - done) / done)} left"
 
 
 @contextmanager
 def progress(console: "Console", monotonic: Callable[[], float] = time.monotonic) -> Iterator[Callable[[str], None]]:
-    """What to call with a sentence whenever there is something new to say."""
+    """A function that shows a sentence about the progress."""
     if console.is_terminal:
         with console.status("") as status:
             yield lambda line: status.update(Text(line))
         return
-    said_at = monotonic()  # of what is over before, only the result is worth a line
+    said_at = monotonic()  # a command that finishes earlier prints only its result
 
     def say(line: str) -> None:
         nonlocal said_at

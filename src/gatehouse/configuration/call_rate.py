@@ -1,4 +1,4 @@
-"""How the account's calls of DetectModerationLabels are shared out: by priority, worker and chunk."""
+"""How the account's DetectModerationLabels calls are divided: by priority, worker and chunk."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -6,70 +6,70 @@ from dataclasses import dataclass
 
 from gatehouse.moderation.lane import Priority
 
-#: AWS's default quota (General Reference, Amazon Rekognition endpoints and quotas).
+#: AWS's default quotas (General Reference, Amazon Rekognition endpoints and quotas).
 DEFAULT_CALLS_PER_SECOND = 5
 LARGE_REGION_CALLS_PER_SECOND = 50
 LARGE_REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
 
-#: A worker that makes few calls a second spends little of its time on the last answers of a chunk, when it makes none.
+#: Few calls a second per worker, because a worker makes no calls while it waits for the last answers of a chunk.
 _CALLS_PER_WORKER = 5
 
-#: Iterations of an inline Map under way at a time at most (Step Functions Developer Guide, state-map-inline.html).
+#: Maximum concurrency of an inline Map (Step Functions Developer Guide, state-map-inline.html).
 _MAX_CHUNKS_UNDER_WAY = 40
 
-#: An event source mapping's MaximumConcurrency is 2 at least (Lambda API reference, ScalingConfig). More workers than a
-#: batch has chunks under way would idle.
+#: Limits of the number of workers. An event source mapping's MaximumConcurrency is at least 2 (Lambda API reference,
+#: ScalingConfig). More workers than a batch has chunks in progress would be idle.
 _WORKERS = (2, _MAX_CHUNKS_UNDER_WAY)
 
-#: A chunk has to be done well within a run of the Analyzer, which makes calls for 85 of its 120 seconds.
+#: A chunk must finish well within a run of the Analyzer, which makes calls for 85 of its 120 seconds.
 _CHUNK_SECONDS = 70
 MAX_CHUNK = 100
 
-#: Uploads in a chunk at least, where a batch has so many: each chunk costs a few calls of its own, and eight of the
-#: 25,000 events that an execution may have.
+#: Minimum number of uploads in a chunk, if the batch has that many. Each chunk costs a few calls, and eight of the
+#: 25,000 events that an execution can have.
 LEAST_CHUNK = 25
 
 
 @dataclass(frozen=True, slots=True)
 class CallRate:
-    """The part of a quota that the lanes of one priority may use.
+    """The part of a quota that the lanes of one priority can use.
 
     Attributes:
-        calls_per_second: of all workers together.
+        calls_per_second: for all workers together.
     """
 
     calls_per_second: float
 
     @property
     def workers(self) -> int:
-        """Analyzers that run at the same time at most."""
+        """The maximum number of Analyzers that run at the same time."""
         least, most = _WORKERS
         return max(least, min(most, math.ceil(self.calls_per_second / _CALLS_PER_WORKER)))
 
     @property
     def chunks_under_way(self) -> int:
-        """Chunks of one batch that wait for a worker or are with one: enough that no worker waits for the next.
+        """How many chunks of one batch are queued or being analyzed: enough that no worker waits for the next one.
 
-        No more, because a batch that comes later finds these before its own in the queue.
+        Not more, because a later batch's chunks are queued behind them.
         """
         return min(_MAX_CHUNKS_UNDER_WAY, self.workers + 2)
 
     @property
     def calls_per_worker(self) -> float:
-        """Calls a second of one worker."""
+        """Calls a second for one worker."""
         return math.floor(self.calls_per_second / self.workers * 1e6) / 1e6
 
     @property
     def chunk_size(self) -> int:
-        """Uploads in a chunk at most."""
+        """The maximum number of uploads in a chunk."""
         return min(MAX_CHUNK, math.floor(self.calls_per_worker * _CHUNK_SECONDS))
 
     @property
     def is_enough(self) -> bool:
-        """Whether a worker can have a whole chunk done in a run."""
+        """Whether a worker can finish a whole chunk in one run."""
         return self.chunk_size >= LEAST_CHUNK
 
 
 def share_of(priority: Priority, shares: Mapping[Priority, int], used: Iterable[Priority]) -> float:
-    """The part (0-1) of the quota that a priority has, where those nobody uses are shared out among the others."""
+    """A priority's part (0-1) of the quota. The shares of unused priorities are divided among the others."""
     return shares[priority] / sum(shares[other] for other in set(used))

@@ -1,4 +1,4 @@
-"""The environment of functions, and how much of it Lambda takes."""
+"""The functions' environment variables, and the limit on their size."""
 
 import json
 from collections.abc import Mapping
@@ -8,13 +8,14 @@ from gatehouse.contracts.batcher_environment import BatcherEnvironment
 from gatehouse.contracts.function_metrics import METRICS_NAMESPACE, Service
 from gatehouse.moderation.lane import Lane
 
-#: Of all variables together (Lambda Developer Guide, quotas). Lambda measures them as JSON, quotes escaped.
+#: Maximum size of all variables together (Lambda Developer Guide, quotas). Lambda measures them as JSON with escaped
+#: quotes.
 MAX_ENVIRONMENT_BYTES: Final = 4096
 
-#: The longest that names of a deployment get, and what CloudFormation makes of them. A state machine's name has at most
-#: 80 characters and a bucket's 63 (API references, CreateStateMachine and CreateBucket). A table's is its stack's name,
-#: its logical id and 13 more. A parameter's has 40 today (aws-cloudformation-resource-providers-ssm, CreateHandler),
-#: and had up to twice as many.
+#: The longest possible values of names that CloudFormation generates. A state machine's name has at most 80 characters,
+#: and a bucket's 63 (API references, CreateStateMachine and CreateBucket). A table's name is its stack's name, its
+#: logical id and 13 more characters. A parameter's name has 40 now (aws-cloudformation-resource-providers-ssm,
+#: CreateHandler); earlier it had up to 80.
 _STATE_MACHINE = "arn:aws-us-gov:states:ap-southeast-1:123456789012:stateMachine:" + "n" * 80
 _TABLE = "n" * 85
 _BUCKET = "n" * 63
@@ -22,7 +23,7 @@ _PARAMETER = "n" * 80
 
 
 def function_environment(service: Service, own: Mapping[str, str]) -> dict[str, str]:
-    """A function's variables: those of Powertools, and its own."""
+    """A function's variables: the ones for Powertools, and its own."""
     return {
         "POWERTOOLS_SERVICE_NAME": service.value,
         "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
@@ -32,12 +33,12 @@ def function_environment(service: Service, own: Mapping[str, str]) -> dict[str, 
 
 
 def environment_bytes(variables: Mapping[str, str]) -> int:
-    """What an environment takes of `MAX_ENVIRONMENT_BYTES`."""
+    """The size that Lambda compares with `MAX_ENVIRONMENT_BYTES`."""
     return len(json.dumps(variables, separators=(",", ":"), ensure_ascii=False).encode())
 
 
-def batcher_environment_bytes(lane: Lane, other_workflows: int) -> int:
-    """What a lane's batcher takes at most, before anything has a name."""
+def batcher_environment_bytes(lane: Lane, other_workflows: int, *, existing_objects: bool = False) -> int:
+    """The maximum size of a lane's batcher's environment, calculated before the resources have names."""
     own = BatcherEnvironment(
         lane=lane,
         policy_parameters=dict.fromkeys(lane.policies, _PARAMETER),
@@ -45,5 +46,6 @@ def batcher_environment_bytes(lane: Lane, other_workflows: int) -> int:
         work_bucket=_BUCKET,
         state_machine_arn=_STATE_MACHINE,
         other_state_machine_arns=(_STATE_MACHINE,) * other_workflows,
+        backfill_state_machine_arn=_STATE_MACHINE if existing_objects else None,
     )
     return environment_bytes(function_environment(Service.BATCHER, own.to_variables()))

@@ -1,25 +1,25 @@
-"""How settings and commands say what keys begin or end with: text that is compared letter by letter, no globs.
+"""Key prefixes and suffixes in settings and commands: literal text, without globs.
 
-People write globs, addresses and media types there, which no key has. Taken as they stand they match nothing, silently;
-and under `kids/*: strict` nothing would be judged by the stricter policy. S3 allows nearly any text in a key (S3 User
-Guide, object-keys.html), so `literal:` in front says that it is meant.
+People write globs, URIs and media types there. Compared literally, these would silently match nothing; with
+`kids/*: strict`, no upload would be judged by the stricter policy. So they are refused. S3 allows nearly any text in a
+key (S3 User Guide, object-keys.html), so the prefix `literal:` marks text that is really meant.
 """
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-#: What follows is taken as it stands.
+#: Text after this is accepted without checks.
 LITERAL = "literal:"
 
 _ADDRESS = re.compile(r"\A(?:arn:[^/]*|[A-Za-z][A-Za-z0-9+.-]*://[^/]*)/?")
 _GLOB = re.compile(r"\*|\?|\[[^\]]*\]|\{[^{}]*,[^{}]*\}")
-#: Globs that take whatever comes there.
+#: Globs that match everything before, or after.
 _ALL_BEFORE, _ALL_AFTER = re.compile(r"\A[*/]*\*"), re.compile(r"\*(?:[*/]*\*)?\Z")
 _ANCHOR = re.compile(r"\A\^|\$\Z")
 _HERE = re.compile(r"\A(?:\.?/)+")
 
-#: What the names of such files end with. Only these are refused: keys may well end with `image/original`.
+#: Media types, and the suffixes of such files. Only these are refused: a key can end with `image/original`.
 _MEDIA_TYPES = {
     "image/apng": (".apng",),
     "image/avif": (".avif",),
@@ -40,12 +40,12 @@ _MEDIA_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Misreading:
-    """Why text is not what a key begins or ends with.
+    """Text that was probably not meant as a literal prefix or suffix.
 
     Attributes:
         written: the text.
         problem: what is wrong with it.
-        meant: what to write instead; empty where that can't be guessed.
+        meant: what to write instead; empty if that can't be guessed.
     """
 
     written: str
@@ -53,21 +53,21 @@ class Misreading:
     meant: tuple[str, ...]
 
     def fix(self, as_written: Callable[[str], str], otherwise: str) -> str:
-        """What to do about it, in words.
+        """The fix, as a sentence.
 
         Args:
-            as_written: text in the quotes that it needs where it was written.
-            otherwise: says what to write where that can't be guessed.
+            as_written: quotes text as its place requires.
+            otherwise: what to write if the meaning can't be guessed.
         """
         meant = " and ".join(map(as_written, self.meant)) or otherwise
-        return f"write {meant}, or {as_written(LITERAL + self.written)} if keys have exactly that"
+        return f"write {meant}, or {as_written(LITERAL + self.written)} if keys contain exactly that"
 
 
 def misreading(written: str, *, at_the_end: bool) -> Misreading | None:
-    """What is wrong with text that is to be taken literally; None if nothing is.
+    """What is wrong with a literal prefix or suffix; None if nothing is.
 
     Args:
-        at_the_end: whether keys are to end with it; they begin with it otherwise.
+        at_the_end: whether it is a suffix; a prefix otherwise.
     """
     if written.startswith(LITERAL):
         return None
@@ -82,22 +82,22 @@ def literal(written: str) -> str:
 
 def _problem(written: str, *, at_the_end: bool) -> str | None:
     if written != written.strip():
-        return "has blanks around it, which are compared, too"
+        return "has spaces around it, which would be part of the key"
     if _ADDRESS.match(written):
-        return "is an address, and keys have no scheme, host or bucket in them"
+        return "is a URI or an ARN, but a key contains no scheme, host or bucket"
     if _HERE.match(written):
-        return "has a slash in front, and keys have none there"
+        return "begins with a slash, but keys do not"
     if _GLOB.search(written):
-        return "is compared letter by letter, and *, ?, [...] and {...} stand for nothing else"
+        return "is compared literally; *, ?, [...] and {...} are not wildcards here"
     if _ANCHOR.search(written):
-        return "is compared letter by letter, and ^ and $ stand for nothing else"
+        return "is compared literally; ^ and $ are not anchors here"
     if at_the_end and written.lower() in _MEDIA_TYPES:
-        return "is a media type, and keys end with none"
+        return "is a media type, but keys end with a file suffix"
     return None
 
 
 def _meant(written: str, *, at_the_end: bool) -> tuple[str, ...]:
-    """What to write, if that takes the same keys: none more, or a milder policy would judge them."""
+    """What to write instead, if it matches the same keys. More keys could be judged by a milder policy."""
     key = _ANCHOR.sub("", _HERE.sub("", _ADDRESS.sub("", written.strip())))
     meant = (_ALL_BEFORE if at_the_end else _ALL_AFTER).sub("", key).strip()
     found = _MEDIA_TYPES.get(meant.lower().lstrip("/"), (meant,)) if at_the_end else (meant,)

@@ -1,4 +1,4 @@
-"""The policies a deployment ships: policies/*.yaml, checked, and compiled to canonical JSON."""
+"""The policies of a deployment: policies/*.yaml, checked and compiled to canonical JSON."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +17,7 @@ from gatehouse.moderation.policy.policy_document import Path as Place
 from gatehouse.moderation.policy.rule import Outcome, Rule
 
 _ALLOW = Outcome.ALLOW.value
-#: Parts of a policy without a mistake.
+#: Correct values that replace wrong ones, to find further mistakes.
 _IN_ORDER: Mapping[str, Any] = {
     "schema": SCHEMA,
     "name": "in-order",
@@ -32,7 +32,7 @@ _NUMBER = re.compile(r"\s*0*(\d+(?:\.\d+)?)\s*%?\s*")
 
 
 class PolicyFileError(SettingsError):
-    """A file that can't be read at all, reported without a line: `file: what is wrong; what to do instead`."""
+    """A file can't be read at all. Reported without a line: `file: what is wrong; what to do instead`."""
 
     def __init__(self, file: Path, problem: str) -> None:
         ValueError.__init__(self, f"{file}: {problem}")
@@ -41,20 +41,20 @@ class PolicyFileError(SettingsError):
 
 @dataclass(frozen=True, slots=True)
 class PolicySource:
-    """A policy, and the file it was written in."""
+    """A policy and its source file."""
 
     file: Path
     document: Entry
     policy: Policy
 
     def line_of(self, place: Place) -> int:
-        """The line of the deepest of these keys and positions that the file has; of the whole policy if it has none."""
+        """The line of the deepest of these keys and positions that the file has, or of the whole policy."""
         return _look_up(self.document, place)[0].line
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyCatalog:
-    """The compiled policies by name, and where they come from."""
+    """The compiled policies by name, with their sources."""
 
     sources: Mapping[str, PolicySource]
 
@@ -64,7 +64,7 @@ class PolicyCatalog:
         return {name: source.policy for name, source in self.sources.items()}
 
     def files(self, names: Iterable[str]) -> dict[str, str]:
-        """What the functions' asset holds of these policies: file name under `policies/` -> canonical JSON."""
+        """The files of these policies in the functions' asset: file name under `policies/` -> canonical JSON."""
         return {f"{name}.json": self.sources[name].policy.to_text() for name in sorted(names)}
 
     def line_of(self, name: str, place: Place) -> int:
@@ -76,7 +76,7 @@ def compile_policies(folder: Path) -> PolicyCatalog:
     """Compile every `*.yaml` of a folder.
 
     Raises:
-        SettingsError: a policy is malformed, or is not named like its file.
+        SettingsError: a policy is malformed, or its name differs from its file's.
     """
     sources = {path.stem: _compile(path) for path in sorted(folder.glob("*.yaml"))}
     for name, source in sources.items():
@@ -86,12 +86,12 @@ def compile_policies(folder: Path) -> PolicyCatalog:
 
 
 def find_ignored(folder: Path) -> tuple[Path, ...]:
-    """Files of a folder that look like policies and that `compile_policies` passes over, sorted."""
+    """Files of a folder that look like policies but that `compile_policies` ignores, sorted."""
     return tuple(sorted(folder.glob("*.yml")))
 
 
 def compile_policy(path: Path) -> Policy:
-    """Compile one file, whatever it is called. JSON is read too: it is YAML.
+    """Compile one file, whatever its name is. JSON files work as well, because JSON is YAML.
 
     Raises:
         SettingsError: the file can't be read or is not a policy.
@@ -100,10 +100,10 @@ def compile_policy(path: Path) -> Policy:
 
 
 def find_mistakes(path: Path, *, as_deployed: bool = False) -> tuple[SettingsError, ...]:
-    """Every mistake of a file, in the order of its lines; none if it compiles.
+    """All mistakes in a file, in the order of its lines; none if it compiles.
 
     Args:
-        as_deployed: hold the policy's name against the file's, too, as `compile_policies` does.
+        as_deployed: also compare the policy's name with the file's, as `compile_policies` does.
     """
     try:
         document = _read(path)
@@ -121,7 +121,7 @@ def find_mistakes(path: Path, *, as_deployed: bool = False) -> tuple[SettingsErr
 
 
 def find_notes(policy: Policy) -> tuple[str, ...]:
-    """What is no mistake and may not be meant: rules that change nothing, fractions, a name that once meant more."""
+    """Warnings: rules that change nothing, confidences that look like fractions, and a label that has been narrowed."""
     return tuple(_notes(policy))
 
 
@@ -129,23 +129,23 @@ def _notes(policy: Policy) -> Iterator[str]:
     for label, rule in policy.rules.items():
         above = next((policy.rules[name] for name in taxonomy.ancestors(label) if name in policy.rules), None)
         if above and (above.thresholds, above.when) == (rule.thresholds, rule.when):
-            yield f"{label}: says what the rule of {above.name} says already; drop it unless that one may change"
+            yield f"{label}: the same as the rule for {above.name}; remove it unless that one may change"
     for rule in (policy.default, *policy.rules.values()):
         if rule.when and rule.when[-1].then == rule.thresholds:
-            yield f"{rule.name}: the last refinement says what the rule itself says; drop it"
+            yield f"{rule.name}: the last refinement is the same as the rule itself; remove it"
     for rule in (policy.default, *policy.rules.values()):
         yield from (_fraction(rule.name, confidence) for confidence in _confidences(rule) if 0 < confidence <= 1)
     others = [label for label in taxonomy.descendants("Explicit") if taxonomy.level(label) == 2]
     forgotten = [label for label in others if label not in policy.rules]
     if "Explicit Nudity" in policy.rules and "Explicit" not in policy.rules and forgotten:
         yield (
-            "Explicit Nudity: in model 6.1 this was the whole category; in taxonomy 7.0 that is Explicit, and the "
-            f"default rules {' and '.join(forgotten)} here"
+            "Explicit Nudity: in model 6.1 this was the whole category; in taxonomy 7.0 the category is Explicit, and "
+            f"the default applies to {' and '.join(forgotten)} here"
         )
 
 
 def _confidences(rule: Rule) -> Iterator[float]:
-    """All confidences that a rule names."""
+    """All confidences in a rule."""
     for refinement in rule.when:
         yield from refinement.content_types.values()
     for thresholds in rule.alternatives:
@@ -154,7 +154,7 @@ def _confidences(rule: Rule) -> Iterator[float]:
 
 def _fraction(rule: str, confidence: float) -> str:
     size = "is below one percent" if confidence < 1 else "is one percent"
-    return f"{rule}: {confidence:g} {size}, confidences go to 100; write {100 * confidence:g} if that is meant"
+    return f"{rule}: {confidence:g} {size}; confidences go to 100; write {100 * confidence:g} if you mean that"
 
 
 def _mistake(plain: Any) -> PolicyError | None:
@@ -166,7 +166,7 @@ def _mistake(plain: Any) -> PolicyError | None:
 
 
 def _mend(plain: Any, place: Place) -> bool:
-    """Take a mistake out of a document; False where it can't be told apart from the rest."""
+    """Remove a mistake from a document; False if it can't be separated from the rest."""
     if place[:1] == ("rules",) and len(place) > 1:
         del plain["rules"][place[1]]
     elif place and (mended := _IN_ORDER.get(str(place[0]))) is not None:
@@ -198,13 +198,13 @@ def _read(path: Path) -> Entry:
         raise SettingsError(path, error.line, error.problem) from error
     except OSError as error:
         meant = _FOLDER / f"{path.stem}.yaml"
-        advice = f"did you mean {meant}?" if meant != path and isfile(meant) else "name a policy's file"
+        advice = f"did you mean {meant}?" if meant != path and isfile(meant) else "give the path of a policy file"
         raise PolicyFileError(path, f"can't be read: {error.strerror}; {advice}") from error
 
 
 def _misnamed(file: Path, name: str, line: int) -> SettingsError:
     return SettingsError(
-        file, line, f"name: {name!r} differs from the file's; write name: {file.stem}, or rename the file"
+        file, line, f"name: {name!r} is not the file name; write name: {file.stem}, or rename the file"
     )
 
 
@@ -215,7 +215,7 @@ def _located(path: Path, document: Entry, error: PolicyError) -> SettingsError:
 
 
 def _look_up(document: Entry, place: Place) -> tuple[Entry, bool]:
-    """The deepest entry on the way to a place, and whether it is the place itself."""
+    """The deepest existing entry on the path to a place, and whether it is the place itself."""
     entry = document
     for step in place:
         inner = _child(entry, step)
@@ -233,7 +233,7 @@ def _child(entry: Entry, step: str | int) -> Entry | None:
 
 
 def _hint(place: Place, value: Any) -> str:
-    """What was probably meant by a value that was refused: YAML gives some of them another type than they look like."""
+    """What a refused value probably means. YAML gives some values another type than people expect."""
     if isinstance(value, bool) and place[-1:] != (_ALLOW,):
         return " (YAML reads yes, no, on and off as true and false)"
     if place in _TEXTS and isinstance(value, int | float | date):
@@ -241,7 +241,7 @@ def _hint(place: Place, value: Any) -> str:
     if not isinstance(value, str):
         return ""
     if value != _ALLOW and value.strip().lower() == _ALLOW:
-        return " (allow in small letters)"
+        return " (write allow in lowercase)"
     number = _NUMBER.fullmatch(value)
     return f" (write {number[1]})" if number and _is_confidence(place) else ""
 

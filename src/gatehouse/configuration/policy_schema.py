@@ -1,11 +1,11 @@
-"""The JSON Schema of a policy's file, by which editors complete and check it.
+"""The JSON Schema of a policy file, which editors use for completion and checks.
 
     python -m gatehouse.configuration.policy_schema > policies/policy.schema.json
 
-makes the file from what the domain says about labels, keys and bounds. A schema can't say all that the parser checks:
-values that contradict each other (review at or above block, a refinement that an earlier one hides), a content type
-that looks misspelled, and text that can't be printed. But for the name `$defs` nothing in it is newer than draft 7,
-which is all that some editors know.
+generates the file from the labels, keys and bounds in the domain code. A schema can't express everything that the
+parser checks: values that contradict each other (review at or above block, a refinement that an earlier one hides), a
+content type that looks misspelled, and unprintable text. Except for the name `$defs`, it uses nothing newer than
+draft 7, because some editors support nothing newer.
 """
 
 import json
@@ -21,12 +21,13 @@ from gatehouse.moderation.policy.policy_document import (
     MAX_VERSION,
     NAME_PATTERN,
     SCHEMA,
+    UNSEEN_FRAMES,
 )
-from gatehouse.moderation.policy.rule import CONTENT_TYPES, Outcome
+from gatehouse.moderation.policy.rule import CONTENT_TYPES, Outcome, UnseenFrames
 
 Schema = dict[str, Any]
 
-_ALLOW: Schema = {"const": Outcome.ALLOW.value, "description": "Nothing is made of it, at any confidence."}
+_ALLOW: Schema = {"const": Outcome.ALLOW.value, "description": "Ignore the label, at any confidence."}
 _CONTENT_TYPE_MEANINGS = {
     "Animated": "Video games, cartoons, comics, manga, anime.",
     "Illustrated": "Drawings, paintings, sketches.",
@@ -38,34 +39,39 @@ def policy_schema() -> Schema:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Gatehouse policy",
-        "description": "What becomes of an image, by the labels Rekognition finds in it and how sure it is.",
+        "description": "How an image is judged by its labels from Rekognition and their confidence.",
         "type": "object",
         "properties": {
-            "schema": {"const": SCHEMA, "description": "The form this file is written in. May be left out."},
+            "schema": {"const": SCHEMA, "description": "The format of this file. Optional."},
             "name": {
-                "description": "The file's name without .yaml. Lanes choose a policy by it.",
+                "description": "The file's name without .yaml. Lanes refer to the policy by this name.",
                 "type": "string",
                 "pattern": f"^{NAME_PATTERN}$",
                 "maxLength": MAX_NAME,
             },
             "version": {
-                "description": "Yours to choose; stands on every verdict. In quotes, so that it is no number.",
+                "description": "A version of your choice, recorded in every verdict. Quote it, or YAML reads a number.",
                 "type": "string",
                 "minLength": 1,
                 "maxLength": MAX_VERSION,
                 "examples": ["1", "2026-11"],
             },
+            UNSEEN_FRAMES: {
+                "description": "What becomes of an animation that would be approved, and has more frames than were "
+                "looked at. review if left out.",
+                "enum": list(UnseenFrames),
+            },
             "description": {
-                "description": "Whom the policy suits, in a sentence.",
+                "description": "Who should use the policy, in one sentence.",
                 "type": "string",
                 "maxLength": MAX_DESCRIPTION,
             },
             "default": _reference(
-                "rule", "For labels of the taxonomy that no rule names, neither themselves nor above."
+                "rule", "For labels of the taxonomy without a rule for them or for a label above them."
             ),
             "rules": {
-                "description": "Rules by label. The nearest of a label and those above it counts, and replaces the "
-                "ones above it whole. Moderate on levels 1 and 2; use level 3 to take concepts out.",
+                "description": "Rules by label. For each label, the rule for it or the nearest label above it applies, "
+                "and replaces the others completely. Moderate on levels 1 and 2; use level 3 for exceptions.",
                 "type": "object",
                 "properties": {label: _reference("rule", _lineage(label)) for label in taxonomy.PARENTS},
                 "additionalProperties": False,
@@ -78,27 +84,27 @@ def policy_schema() -> Schema:
 
 
 def schema_text() -> str:
-    """The schema as the repository holds it."""
+    """The text of policies/policy.schema.json."""
     return json.dumps(policy_schema(), indent=2) + "\n"
 
 
 def _definitions() -> Mapping[str, Schema]:
     thresholds = {
-        "review": _reference("confidence", "A person looks from this confidence on."),
-        "block": _reference("confidence", "Blocked from this confidence on; above review."),
+        "review": _reference("confidence", "A person reviews the image at this confidence or higher."),
+        "block": _reference("confidence", "The image is blocked at this confidence or higher. Must be above review."),
     }
     when = {
-        "description": "Refinements, in order. The first that the image reaches replaces the thresholds whole.",
+        "description": "Refinements, in order. The first one that matches the image replaces all thresholds.",
         "type": "array",
         "items": {"$ref": "#/$defs/refinement"},
         "minItems": 1,
         "maxItems": MAX_REFINEMENTS,
     }
-    allow = {"const": True, "description": "Nothing is made of it, unless a refinement says otherwise."}
+    allow = {"const": True, "description": "Ignore the label, unless a refinement says otherwise."}
     return {
         "confidence": {"type": "number", "minimum": 0, "maximum": 100},
         "rule": {
-            "description": "allow, or the confidences from which people look or the image is blocked.",
+            "description": "allow, or the confidences from which the image is reviewed or blocked.",
             "anyOf": [
                 _ALLOW,
                 {
@@ -116,18 +122,18 @@ def _definitions() -> Mapping[str, Schema]:
             ],
         },
         "outcome": {
-            "description": "allow, or the thresholds that hold instead.",
+            "description": "allow, or the thresholds that apply instead.",
             "anyOf": [
                 _ALLOW,
                 {"type": "object", "properties": thresholds, "minProperties": 1, "additionalProperties": False},
             ],
         },
         "refinement": {
-            "description": "Another outcome for a kind of image.",
+            "description": "A different outcome for some content types.",
             "type": "object",
             "properties": {
                 "content_types": {
-                    "description": "Kinds of image, and how sure Rekognition must be of one of them.",
+                    "description": "Content types, and the confidence that one of them must reach.",
                     "type": "object",
                     "properties": {
                         name: _reference("confidence", _CONTENT_TYPE_MEANINGS[name]) for name in CONTENT_TYPES

@@ -16,14 +16,17 @@ from gatehouse.configuration.policies import PolicyCatalog
 from gatehouse.configuration.settings_section import Section, SettingsError, quoted, shown
 from gatehouse.configuration.upload_pattern import MAX_PATTERN_LENGTH, pattern_length
 from gatehouse.configuration.yaml_source import Entry, YamlError, read_yaml
+from gatehouse.moderation.decision import DEFAULT_REASONS, MAX_REASON, OTHER, REASON
 from gatehouse.moderation.document import is_text
 from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.image_format import ImageFormat
 from gatehouse.moderation.lane import Lane, Priority, policy_name_for
 from gatehouse.moderation.policy import taxonomy
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.policy_document import DEFAULT
 from gatehouse.moderation.policy.policy_document import Path as Place
 from gatehouse.moderation.policy.rule import Rule
+from gatehouse.moderation.rendition import MOST_FRAMES_JUDGED
 from gatehouse.moderation.status import FINAL, Status
 
 #: Days CloudWatch Logs keeps events (API reference, PutRetentionPolicy).
@@ -49,26 +52,34 @@ MAX_FAST_WINDOW_SECONDS = 5
 #: A rule's target has at most 8,192 characters of input (EventBridge API reference, Target): the sweeper's lanes.
 MAX_LANES = 20
 
-_SHARES = (5, 100)
+#: Reviewers choose one at a glance.
+MAX_REASONS = 20
+
+SHARES = (5, 100)
 #: An inline Map feeds 40 workers at most. At more than 6 calls a second each, they would wait for a chunk's last
 #: answers for a good part of their time.
-_MAX_CALLS_PER_SECOND = 250
+MAX_CALLS_PER_SECOND = 250
 
-_MAX_OBJECT_SIZE = 50 * 1024**4
-_MAX_KEY_BYTES = 1024
+MAX_OBJECT_SIZE = 50 * 1024**4
+MAX_KEY_BYTES = 1024
 
 #: Text that needs no quotes in YAML.
 _PLAIN = re.compile(r"(?=.*[A-Za-z])[\w./-]*[A-Za-z./][\w./-]*", re.ASCII)
-_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*")
-_BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_TOPIC_ARN = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}")
-_MODEL_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*")
+BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+TOPIC_ARN = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}")
+#: A bus by its name or ARN (EventBridge API reference, PutEventsRequestEntry). Names that begin with `aws.` belong to
+#: partners, who alone send to such a bus (CreateEventBus).
+EVENT_BUS = re.compile(
+    r"(?!aws\.)(?:arn:aws[a-z-]*:events:[a-z]+-[a-z]+(?:-[a-z]+)*-\d+:\d{12}:event-bus/(?!aws\.))?[A-Za-z0-9._-]{1,256}"
+)
+MODEL_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 #: `create`, or a key by its ARN: a UUID, or the id of a multi-Region key (KMS Developer Guide, concepts.html).
-_ENCRYPTION_KEY = re.compile(
+ENCRYPTION_KEY = re.compile(
     r"create|arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32})"
 )
 #: Shape ProjectVersionArn of Rekognition's API model.
-_ADAPTER_ARN = re.compile(
+ADAPTER_ARN = re.compile(
     r"arn:[a-z\d-]+:rekognition:[a-z\d-]+:\d{12}:project/[a-zA-Z0-9_.\-]{1,255}/version/[a-zA-Z0-9_.\-]{1,255}/[0-9]+"
 )
 
@@ -125,6 +136,19 @@ class ImageEngineSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class EventSettings:
+    """Where verdicts are announced as EventBridge events, and which.
+
+    Attributes:
+        bus: `default`, the name of a bus of the deployment's account and Region, or the ARN of any bus; None for none.
+        statuses: final statuses of first verdicts that an event is sent for.
+    """
+
+    bus: str | None = None
+    statuses: tuple[Status, ...] = tuple(status for status in Status if status in FINAL)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What a user decides about a deployment.
 
@@ -132,20 +156,24 @@ class Settings:
         name: the stacks are called `<name>-storage`, `<name>-pipeline` and `<name>-monitoring`.
         upload_bucket: name of an existing bucket to watch, or None to have one made.
         notify: final statuses a flag is sent for.
+        events: see `EventSettings`.
         log_retention_days: one of LOG_RETENTION_DAYS.
         work_retention_days: days that manifests and result files are kept, 30 or more.
         verdict_retention_days: days that final verdicts are kept, or None forever.
         alarm_topic_arn: SNS topic that alarms are sent to, or None.
         encryption_key: `create` to have a key made, the ARN of one that exists, or None for AWS's own keys.
         backfill_batches: batches of backfill lanes that are analyzed at the same time; the others wait their turn.
+        existing_objects: whether `gatehouse moderate` can moderate what is in the bucket already.
         model_version: of Rekognition's moderation model that the policies were written for.
         animation_check: whether an image is approved only if it has no frames that nobody looked at.
+        decision_reasons: codes that reviewers choose from.
     """
 
     lanes: tuple[LaneSettings, ...]
     name: str = "gatehouse"
     upload_bucket: str | None = None
     notify: tuple[Status, ...] = (Status.REVIEW, Status.BLOCKED)
+    events: EventSettings = field(default_factory=EventSettings)
     log_retention_days: int = 90
     work_retention_days: int = 30
     verdict_retention_days: int | None = None
@@ -153,8 +181,10 @@ class Settings:
     encryption_key: str | None = None
     image_engine: ImageEngineSettings = field(default_factory=ImageEngineSettings)
     backfill_batches: int = 2
+    existing_objects: bool = False
     model_version: str = taxonomy.VERSION
     animation_check: bool = True
+    decision_reasons: tuple[str, ...] = DEFAULT_REASONS
 
     @property
     def main_lane(self) -> LaneSettings:
@@ -166,15 +196,21 @@ class Settings:
         """Names of the policies that may judge an upload, each once, sorted."""
         return tuple(sorted({name for lane in self.lanes for name in lane.policies}))
 
+    @property
+    def formats(self) -> frozenset[ImageFormat]:
+        """The formats that a lane has rendered."""
+        return frozenset(image_format for entry in self.lanes for image_format in entry.lane.formats)
+
     def knows_bulk(self, priority: Priority) -> bool:
-        """Whether a lane of this priority may use bulk."""
-        lanes = (entry.lane for entry in self.lanes)
-        return any(lane.priority is priority and Engine.BULK in lane.engine.candidates for lane in lanes)
+        """Whether a lane of this priority may use bulk. The backfill's objects are of all lanes."""
+        is_for_all = priority is Priority.BACKFILL and self.existing_objects
+        lanes = (entry.lane for entry in self.lanes if is_for_all or entry.priority is priority)
+        return any(Engine.BULK in lane.engine.candidates for lane in lanes)
 
     @property
     def priorities(self) -> tuple[Priority, ...]:
-        """The priorities that lanes have, most urgent first."""
-        used = {lane.priority for lane in self.lanes}
+        """The priorities that lanes and the backfill have, most urgent first."""
+        used = {lane.priority for lane in self.lanes} | ({Priority.BACKFILL} if self.existing_objects else set())
         return tuple(priority for priority in Priority if priority in used)
 
 
@@ -214,24 +250,28 @@ def settings_of(path: Path, document: Entry, policies: PolicyCatalog) -> Setting
         SettingsError: it holds something that can't be deployed.
     """
     section = Section(path, (), Entry(document.value or {}, document.line))
+    existing_objects = section.switch("existing_objects", _DEFAULTS.existing_objects)
     settings = Settings(
-        lanes=_lanes(section.section("lanes", _ONLY_DEFAULT_LANE), policies),
+        lanes=_lanes(section.section("lanes", _ONLY_DEFAULT_LANE), policies, existing_objects=existing_objects),
         name=_name(section),
-        upload_bucket=section.optional_text("upload_bucket", _BUCKET, "a bucket's name, not its ARN or address"),
-        notify=_notify(section),
+        upload_bucket=section.optional_text("upload_bucket", BUCKET, "a bucket's name, not its ARN or address"),
+        notify=_statuses(section, "notify", _DEFAULTS.notify),
+        events=_events(section.section("events")),
         log_retention_days=_log_retention(section),
         work_retention_days=section.integer("work_retention_days", _DEFAULTS.work_retention_days, 30, 3650, "days"),
         verdict_retention_days=section.optional_integer("verdict_retention_days", 1, 36_500, "days"),
-        alarm_topic_arn=section.optional_text("alarm_topic_arn", _TOPIC_ARN, "the ARN of a standard SNS topic"),
+        alarm_topic_arn=section.optional_text("alarm_topic_arn", TOPIC_ARN, "the ARN of a standard SNS topic"),
         encryption_key=section.optional_text(
-            "encryption_key", _ENCRYPTION_KEY, "create, or a key's own ARN (arn:aws:kms:...:key/..., no alias)"
+            "encryption_key", ENCRYPTION_KEY, "create, or a key's own ARN (arn:aws:kms:...:key/..., no alias)"
         ),
         image_engine=_image_engine(section.section("image_engine")),
         backfill_batches=section.integer("backfill_batches", _DEFAULTS.backfill_batches, 1, 20, "batches"),
+        existing_objects=existing_objects,
         model_version=section.text(
-            "model_version", _DEFAULTS.model_version, _MODEL_VERSION, 'a version in quotes, such as "7.0"'
+            "model_version", _DEFAULTS.model_version, MODEL_VERSION, 'a version in quotes, such as "7.0"'
         ),
         animation_check=section.switch("animation_check", _DEFAULTS.animation_check),
+        decision_reasons=_decision_reasons(section),
     )
     section.refuse_unknown()
     _check_rates(settings, section.section("image_engine"))
@@ -249,7 +289,7 @@ def load_name(path: Path) -> str:
 
 
 def _name(section: Section) -> str:
-    return section.text("name", _DEFAULTS.name, _NAME, "small letters, digits and single hyphens, at most 40", 40)
+    return section.text("name", _DEFAULTS.name, NAME, "small letters, digits and single hyphens, at most 40", 40)
 
 
 def _check_rates(settings: Settings, section: Section) -> None:
@@ -265,13 +305,13 @@ def _check_rates(settings: Settings, section: Section) -> None:
             )
 
 
-def _lanes(section: Section, policies: PolicyCatalog) -> tuple[LaneSettings, ...]:
+def _lanes(section: Section, policies: PolicyCatalog, *, existing_objects: bool) -> tuple[LaneSettings, ...]:
     if not section.names:
         raise section.conflict(None, "no lanes", "without one nothing is moderated; write default: {} under lanes")
     sections = {name: section.section(name) for name in section.names}
     lanes = {name: _lane(name, lane_section, policies) for name, lane_section in sections.items()}
     for name in sections:
-        if not _NAME.fullmatch(name) or len(name) > 24:
+        if not NAME.fullmatch(name) or len(name) > 24:
             raise section.error(name, "not a lane's name", "use small letters, digits and single hyphens, at most 24")
     if len(section.names) > MAX_LANES:
         problem = f"{len(section.names)} lanes are more than a deployment can have"
@@ -284,6 +324,8 @@ def _lanes(section: Section, policies: PolicyCatalog) -> tuple[LaneSettings, ...
                 raise sections[name].conflict("prefixes", problem, "give it to one of them")
             owners[prefix] = name
     priorities = {settings.lane.priority for settings in lanes.values()}
+    if existing_objects:
+        priorities.add(Priority.BACKFILL)
     finished = []
     for name, settings in lanes.items():
         others = tuple(
@@ -293,17 +335,19 @@ def _lanes(section: Section, policies: PolicyCatalog) -> tuple[LaneSettings, ...
         )
         finished.append(replace(settings, lane=replace(settings.lane, other_lanes_prefixes=others)))
         _check_overrides_hold(finished[-1].lane, owners, sections[name].section("policy_overrides"))
-        _check_lane_sizes(finished[-1].lane, sections[name], other_workflows=len(priorities) - 1)
+        _check_lane_sizes(
+            finished[-1].lane, sections[name], other_workflows=len(priorities) - 1, existing_objects=existing_objects
+        )
     return tuple(finished)
 
 
 def _image_engine(section: Section) -> ImageEngineSettings:
-    rate = section.optional_number("calls_per_second", 1, _MAX_CALLS_PER_SECOND, "calls a second")
+    rate = section.optional_number("calls_per_second", 1, MAX_CALLS_PER_SECOND, "calls a second")
     shares = section.section("shares")
     settings = ImageEngineSettings(
         rate,
         {
-            priority: shares.integer(priority.value, default, *_SHARES, "parts")
+            priority: shares.integer(priority.value, default, *SHARES, "parts")
             for priority, default in _DEFAULTS.image_engine.shares.items()
         },
     )
@@ -342,8 +386,8 @@ def _thresholds(policy: Policy) -> Iterator[tuple[Place, float]]:
 
 
 def _lane(name: str, section: Section, policies: PolicyCatalog) -> LaneSettings:
-    min_size = section.integer("min_size", 0, 0, _MAX_OBJECT_SIZE, "bytes")
-    max_size = section.optional_integer("max_size", 0, _MAX_OBJECT_SIZE, "bytes")
+    min_size = section.integer("min_size", 0, 0, MAX_OBJECT_SIZE, "bytes")
+    max_size = section.optional_integer("max_size", 0, MAX_OBJECT_SIZE, "bytes")
     if max_size is not None and min_size > max_size:
         raise section.conflict("min_size", f"{min_size} is above max_size {max_size}", "swap them or drop one")
     priority = _priority(section)
@@ -381,12 +425,15 @@ def _lane(name: str, section: Section, policies: PolicyCatalog) -> LaneSettings:
         max_size=max_size,
         min_confidence=_min_confidence(section, names, policies),
         adapter=section.optional_text(
-            "adapter", _ADAPTER_ARN, "the ARN of a project version, arn:aws:rekognition:...:project/.../version/.../..."
+            "adapter", ADAPTER_ARN, "the ARN of a project version, arn:aws:rekognition:...:project/.../version/.../..."
         ),
+        samples=section.number("samples", _LANE_DEFAULTS.lane.samples, 0, 1, "a share"),
         policy=policy,
         policy_overrides=overrides,
         engine=_engine(section, priority),
         priority=priority,
+        formats=_formats(section),
+        max_frames=section.integer("max_frames", _LANE_DEFAULTS.lane.max_frames, 1, MOST_FRAMES_JUDGED, "frames"),
         job_deadline_seconds=3600 * section.integer("job_deadline_hours", 24, 1, MAX_JOB_DEADLINE_HOURS, "hours"),
     )
     max_concurrency = section.integer(
@@ -412,6 +459,20 @@ def _engine(section: Section, priority: Priority) -> Engine:
         problem = f"a fast lane is always analyzed image by image, not by {name}"
         raise section.conflict("engine", problem, "leave engine out, or write priority: live")
     return Engine(name)
+
+
+def _formats(section: Section) -> tuple[ImageFormat, ...]:
+    """The formats that are rendered, by their names in small letters."""
+    known = {image_format.value.lower(): image_format for image_format in ImageFormat}
+    names = section.texts("formats", tuple(image_format.value.lower() for image_format in _LANE_DEFAULTS.lane.formats))
+    for n, name in enumerate(names):
+        if name not in known:
+            close = {"jpg": "jpeg", "tif": "tiff", "heif": "heic", "apng": "png"}.get(name.lower(), name.lower())
+            fix = f"write {close}" if close in known else f"choose from {', '.join(known)}"
+            raise section.error("formats", f"{quoted(name)} is no format", fix, item=n)
+        if names.index(name) < n:
+            raise section.error("formats", f"{quoted(name)} stands in it twice", "keep one of them", item=n)
+    return tuple(sorted(known[name] for name in names))
 
 
 def _policy(section: Section, key: str, policies: PolicyCatalog, default: str = "") -> str:
@@ -460,7 +521,7 @@ def _check_overrides_hold(lane: Lane, owners: Mapping[str, str], section: Sectio
 def _prefixes(section: Section) -> tuple[str, ...]:
     prefixes = _key_parts(section, "prefixes", ("",))
     if not prefixes:
-        raise section.error("prefixes", "an empty list takes no upload", 'write [""] forevery key, or drop the lane')
+        raise section.error("prefixes", "an empty list takes no upload", 'write [""] for every key, or drop the lane')
     for prefix in prefixes:
         outer = next((other for other in prefixes if other != prefix and prefix.startswith(other)), None)
         if outer is not None:
@@ -493,23 +554,50 @@ def _exclusions(section: Section, prefixes: tuple[str, ...]) -> tuple[str, ...]:
     return exclusions
 
 
-def _check_lane_sizes(lane: Lane, section: Section, *, other_workflows: int) -> None:
+def _check_lane_sizes(lane: Lane, section: Section, *, other_workflows: int, existing_objects: bool) -> None:
     if (length := pattern_length(lane)) > MAX_PATTERN_LENGTH:
         problem = f"the lane's event pattern would have {length} characters, EventBridge takes {MAX_PATTERN_LENGTH}"
         raise section.error("prefixes", problem, "use fewer or shorter prefixes, suffixes and exclusions")
-    if (length := batcher_environment_bytes(lane, other_workflows)) > MAX_ENVIRONMENT_BYTES:
+    length = batcher_environment_bytes(lane, other_workflows, existing_objects=existing_objects)
+    if length > MAX_ENVIRONMENT_BYTES:
         problem = f"the lane may take {length} bytes of its function's environment, Lambda has {MAX_ENVIRONMENT_BYTES}"
         fix = "use fewer or shorter prefixes, suffixes, exclusions and policy overrides"
         raise section.error("prefixes", problem, fix)
 
 
-def _notify(section: Section) -> tuple[Status, ...]:
-    names = section.texts("notify", _DEFAULTS.notify)
+def _statuses(section: Section, key: str, default: tuple[Status, ...]) -> tuple[Status, ...]:
+    names = section.texts(key, default)
     for n, name in enumerate(names):
         if name not in FINAL:
             fix = f"choose from {', '.join(sorted(FINAL))}"
-            raise section.error("notify", f"{quoted(name)} is not a final status", fix, item=n)
+            raise section.error(key, f"{quoted(name)} is not a final status", fix, item=n)
     return tuple(Status(name) for name in names)
+
+
+def _events(section: Section) -> EventSettings:
+    settings = EventSettings(
+        bus=section.optional_text(
+            "bus", EVENT_BUS, "default, a bus's name, or its ARN (arn:aws:events:...:event-bus/...)"
+        ),
+        statuses=_statuses(section, "statuses", _DEFAULTS.events.statuses),
+    )
+    section.refuse_unknown()
+    return settings
+
+
+def _decision_reasons(section: Section) -> tuple[str, ...]:
+    codes = section.texts("decision_reasons", _DEFAULTS.decision_reasons)
+    if not codes:
+        fix = f"write, for example, [{OTHER}]"
+        raise section.conflict("decision_reasons", "without a reason nobody can decide", fix)
+    for n, code in enumerate(codes):
+        if len(code) > MAX_REASON or not REASON.fullmatch(code):
+            fix = f"use small letters and digits with single hyphens between words, at most {MAX_REASON}"
+            raise section.error("decision_reasons", f"{shown(code)} is not a reason code", fix, item=n)
+    if len(codes) > MAX_REASONS:
+        fix = f"keep to {MAX_REASONS}; a note says the rest"
+        raise section.error("decision_reasons", f"{len(codes)} codes are too many to choose from", fix)
+    return codes
 
 
 def _log_retention(section: Section) -> int:
@@ -539,9 +627,9 @@ def _key_part(section: Section, key: str, written: str, item: int | None = None,
         fix = "write the character itself, or drop it"
         raise section.error(key, f"{shown(written)} has half a character", fix, item=item)
     part = literal(written)
-    if len(part.encode()) > _MAX_KEY_BYTES:
+    if len(part.encode()) > MAX_KEY_BYTES:
         problem = f"{shown(written)} is longer than an object's key"
-        raise section.error(key, problem, f"keep to {_MAX_KEY_BYTES} bytes", item=item)
+        raise section.error(key, problem, f"keep to {MAX_KEY_BYTES} bytes", item=item)
     if wrong := misreading(written, at_the_end=at_the_end):
         every_key = ' ("" takes every key)' if key == "prefixes" else ""
         fix = wrong.fix(_as_yaml, f"what keys {'end' if at_the_end else 'begin'} with{every_key}")

@@ -1,4 +1,4 @@
-"""Every mistake of a settings file at once, as `load_settings` would find them one after the other."""
+"""Finds all mistakes in a settings file at once; `load_settings` stops at the first one."""
 
 from itertools import islice
 from pathlib import Path
@@ -8,15 +8,15 @@ from gatehouse.configuration.settings import read_settings, settings_of
 from gatehouse.configuration.settings_section import SettingsError, every_mistake
 from gatehouse.configuration.yaml_source import Entry
 
-#: Nobody mends more at a time, and every one of them is a look at the whole file.
+#: Nobody fixes more at a time, and each one requires another check of the whole file.
 _MOST = 100
 
 
 def find_settings_mistakes(path: Path, policies: PolicyCatalog) -> tuple[SettingsError, ...]:
-    """The mistakes of a settings file in the order of its lines; none if it can be deployed.
+    """The mistakes in a settings file, in the order of its lines; none if it can be deployed.
 
-    A value that does not go with others is reported only where all of its lane, or of its section, could be read: what
-    was put there to look further is nobody's mistake.
+    A conflict between values is reported only if the whole lane or section was valid: otherwise the conflict may be
+    with a value that was only inserted to continue the search.
     """
     try:
         document = read_settings(path)
@@ -28,7 +28,7 @@ def find_settings_mistakes(path: Path, policies: PolicyCatalog) -> tuple[Setting
 
 
 class _Mending:
-    """A document whose mistakes are taken out one after the other."""
+    """A document from which mistakes are removed one by one."""
 
     def __init__(self, path: Path, document: Entry, policies: PolicyCatalog) -> None:
         self._path = path
@@ -39,7 +39,7 @@ class _Mending:
         self._mended = 0
 
     def look(self) -> SettingsError | None:
-        """The first mistake that is left."""
+        """The first remaining mistake."""
         try:
             settings_of(self._path, self._document, self._policies)
         except SettingsError as error:
@@ -47,14 +47,14 @@ class _Mending:
         return None
 
     def is_worth_reporting(self, error: SettingsError) -> bool:
-        """Whether a mistake is the file's own. To be asked before it is mended."""
+        """Whether a mistake is in the file itself. Call this before `mend`."""
         where = _part(error.place)
         if error.place in self._absent:
             return False
         return not error.is_conflict or not any(part[: len(where)] == where for part in self._unsure)
 
     def mend(self, error: SettingsError) -> bool:
-        """Take out what is wrong, or all that it stands in; what keys begin with is replaced by what no key has."""
+        """Remove the wrong value, or the section that contains it. A prefix is replaced by one that no key has."""
         self._mended += 1
         place = error.place
         while place and not _take_out(self._document, place, f"mended {self._mended}/"):
@@ -66,12 +66,12 @@ class _Mending:
 
 
 def _part(place: tuple[str | int, ...]) -> tuple[str | int, ...]:
-    """What has to be read whole before its values can be compared: a lane, or a section of the file."""
+    """The part whose values can conflict with each other: a lane, or a section of the file."""
     return place[:2] if place[:1] == ("lanes",) else place[:1]
 
 
 def _take_out(document: Entry, place: tuple[str | int, ...], unused: str) -> bool:
-    """Whether there was something to take out."""
+    """Remove a value; returns whether it existed."""
     *above, last = place
     entry = document
     for step in above:

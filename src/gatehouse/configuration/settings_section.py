@@ -1,4 +1,4 @@
-"""Reads a mapping of a YAML file value by value, and says in one line where and what when one is not as it must be."""
+"""Reads a mapping of a YAML file value by value. A wrong value raises a one-line error with its place and the fix."""
 
 import difflib
 import json
@@ -15,14 +15,14 @@ class SettingsError(ValueError):
     """A mistake in a file that a user edits, in one line: `file:line: key: what is wrong; what to write instead`.
 
     Attributes:
-        place: keys and positions that lead to what is wrong; empty where that is the file.
-        is_conflict: whether the value is right by itself and does not go with others.
+        place: keys and positions that lead to the wrong value; empty for the file itself.
+        is_conflict: whether the value is valid by itself but conflicts with others.
     """
 
     def __init__(
         self, file: Path, line: int, problem: str, place: tuple[str | int, ...] = (), *, is_conflict: bool = False
     ) -> None:
-        super().__init__(f"{file}:{line}: {' '.join(problem.split())}")  # what it quotes may have line ends
+        super().__init__(f"{file}:{line}: {' '.join(problem.split())}")  # quoted values may contain line breaks
         self.line = line
         self.place = place
         self.is_conflict = is_conflict
@@ -32,10 +32,10 @@ _Mistake = TypeVar("_Mistake")
 
 
 def every_mistake(look: Callable[[], _Mistake | None], mend: Callable[[_Mistake], bool]) -> Iterator[_Mistake]:
-    """The mistakes that `look` finds one by one: each is mended and the rest looked at again, so none hides another.
+    """All mistakes that `look` finds. Each one is removed before the next search, so that it does not hide others.
 
     Args:
-        mend: takes a mistake away; returns False where it can't, which ends the search.
+        mend: removes a mistake; returns False if it can't, which ends the search.
     """
     while (mistake := look()) is not None:
         yield mistake
@@ -44,7 +44,7 @@ def every_mistake(look: Callable[[], _Mistake | None], mend: Callable[[_Mistake]
 
 
 class Section:
-    """A mapping being read: hands out typed values, and says where and what when one is not as it must be."""
+    """A mapping that is being read. Returns typed values; a wrong value raises an error with its place and the fix."""
 
     def __init__(self, file: Path, path: tuple[str, ...], entry: Entry) -> None:
         self._file = file
@@ -62,11 +62,11 @@ class Section:
         return tuple(self._entries)
 
     def error(self, key: str | None, problem: str, fix: str, *, item: int | None = None) -> SettingsError:
-        """What to raise about a key of this mapping, an item of the list under it, or the mapping itself."""
+        """The error for a key of this mapping, an item of the list under it, or the mapping itself."""
         return self._error(key, problem, fix, item)
 
     def conflict(self, key: str | None, problem: str, fix: str) -> SettingsError:
-        """What to raise about a value that does not go with others."""
+        """The error for a value that conflicts with others."""
         return self._error(key, problem, fix, is_conflict=True)
 
     def _error(
@@ -81,14 +81,14 @@ class Section:
         return SettingsError(self._file, entry.line if entry else self._line, sentence, place, is_conflict=is_conflict)
 
     def section(self, key: str, names: Sequence[str] = ()) -> "Section":
-        """The mapping under a key; if the key is missing or null, one of `names` with nothing under them."""
+        """The mapping under a key; if the key is missing or null, a mapping of `names` without values."""
         line = entry.line if (entry := self._take(key)) else self._line
         if entry is None or entry.value is None:
             entry = Entry({name: Entry(None, line) for name in names}, line)
         return Section(self._file, (*self._path, key), entry)
 
     def refuse_unknown(self) -> None:
-        """Call last: any key that was not asked for is a mistake."""
+        """Raise an error for any key that has not been read. Call this last."""
         for key in self._entries:
             if key not in self._known:
                 close = difflib.get_close_matches(key, self._known, n=1)
@@ -98,7 +98,7 @@ class Section:
     def text(
         self, key: str, default: str, pattern: re.Pattern[str] | None = None, form: str = "text", longest: int = 1024
     ) -> str:
-        """Text that matches the whole of `pattern`; `form` says in words what that is."""
+        """Text that `pattern` matches completely; `form` describes it for the error."""
         entry = self._take(key)
         if entry is None:
             return default
@@ -109,11 +109,11 @@ class Section:
         return entry.value
 
     def optional_text(self, key: str, pattern: re.Pattern[str], form: str) -> str | None:
-        """Text, or None where the key is missing or null."""
+        """Text, or None if the key is missing or null."""
         return None if self._is_null(key) else self.text(key, "", pattern, form, 2048)
 
     def integer(self, key: str, default: int, low: int, high: int, unit: str) -> int:
-        """A whole number, both bounds included; true and false are none."""
+        """A whole number within the bounds, both inclusive; true and false are refused."""
         entry = self._take(key)
         if entry is None:
             return default
@@ -124,11 +124,11 @@ class Section:
         return entry.value
 
     def optional_integer(self, key: str, low: int, high: int, unit: str) -> int | None:
-        """A whole number, or None where the key is missing or null."""
+        """A whole number, or None if the key is missing or null."""
         return None if self._is_null(key) else self.integer(key, low, low, high, unit)
 
     def number(self, key: str, default: float, low: float, high: float, unit: str) -> float:
-        """A number, both bounds included."""
+        """A number within the bounds, both inclusive."""
         entry = self._take(key)
         if entry is None:
             return default
@@ -140,7 +140,7 @@ class Section:
         return float(value)
 
     def optional_number(self, key: str, low: float, high: float, unit: str) -> float | None:
-        """A number, or None where the key is missing or null."""
+        """A number, or None if the key is missing or null."""
         return None if self._is_null(key) else self.number(key, low, low, high, unit)
 
     def switch(self, key: str, default: bool) -> bool:
@@ -155,7 +155,7 @@ class Section:
         return entry.value
 
     def texts(self, key: str, default: tuple[str, ...]) -> tuple[str, ...]:
-        """A list of texts, none of them twice."""
+        """A list of texts without duplicates."""
         entry = self._take(key)
         if entry is None:
             return default
@@ -165,10 +165,10 @@ class Section:
         values = []
         for n, item in enumerate(entry.value):
             if not isinstance(item.value, str):
-                fix = f"put it in quotes if text is meant{_quotes_hint(item.value)}"
+                fix = f"put it in quotes if you mean text{_quotes_hint(item.value)}"
                 raise self.error(key, f"{shown(item.value)} is not text", fix, item=n)
             if item.value in values:
-                raise self.error(key, f"{quoted(item.value)} stands in it twice", "keep one of them", item=n)
+                raise self.error(key, f"{quoted(item.value)} is in the list twice", "keep one of them", item=n)
             values.append(item.value)
         return tuple(values)
 
@@ -182,12 +182,12 @@ class Section:
 
 
 def quoted(text: str) -> str:
-    """Text in quotes, as it can be written in YAML."""
+    """Text in quotes, as valid YAML."""
     return json.dumps(text)
 
 
 def shown(value: Any) -> str:
-    """A value as an error may show it: on one line, and not too long."""
+    """A value for an error message: on one line, and shortened."""
     if isinstance(value, list):
         return "a list"
     if isinstance(value, dict):

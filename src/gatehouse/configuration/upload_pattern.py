@@ -1,8 +1,7 @@
-"""Which of a bucket's events a lane asks EventBridge for.
+"""The event pattern that selects a lane's uploads from a bucket's events.
 
-A rule can say "begins with" and "ends with" about a key, but not both, so it takes what narrows most and the batcher
-checks the whole of the lane again. What a rule lets through too much costs a message; what it would hold back too much
-would be an upload without a verdict.
+A rule can match the beginning or the end of a key, but not both. So the pattern uses the most selective condition, and
+the batcher checks the rest. An event too many costs a message; an event too few would be an upload without a verdict.
 """
 
 import json
@@ -10,17 +9,17 @@ from typing import Any
 
 from gatehouse.moderation.lane import Lane
 
-#: Characters of an event pattern (EventBridge User Guide, quotas: "Event pattern size").
+#: Maximum length of an event pattern, in characters (EventBridge User Guide, quotas: "Event pattern size").
 MAX_PATTERN_LENGTH = 2048
 
-#: EventBridge compares numbers up to this; a larger size matches no numeric filter (User Guide, content filtering).
+#: The largest number in EventBridge's filters; no numeric filter matches a larger size (User Guide, content filtering).
 _LARGEST_NUMBER = 5_000_000_000
 
 _LONGEST_BUCKET_NAME = 63
 
 
 def upload_detail(lane: Lane, bucket_name: str) -> dict[str, Any]:
-    """The `detail` part of the event pattern for the uploads of a lane."""
+    """The `detail` part of the event pattern for a lane's uploads."""
     upload: dict[str, Any] = {}
     if key := _key_filter(lane):
         upload["key"] = key

@@ -1,4 +1,4 @@
-"""YAML read with the line of every value, so that an error can say where to look."""
+"""Reads YAML together with the line of every value, for error messages."""
 
 import re
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ import yaml
 
 from gatehouse.moderation.document import shown
 
-#: Numbers that YAML 1.1, and so this parser, takes to be octal (060 is 48) or of base 60 (1:20 is 80); 1.2 does not.
+#: Numbers that YAML 1.1, and so this parser, reads as octal (060 is 48) or in base 60 (1:20 is 80); YAML 1.2 does not.
 _MISREAD = re.compile(r"[-+]?(0[0-7_]+|[0-9][0-9_]*:[0-9:.]+)")
 
-#: Far beyond any settings or policy, and read in a second or two.
+#: Limits far above any settings or policy; a file within them is read in a second or two.
 _MOST_VALUES = 100_000
 _MOST_BITS = 256
 _MOST_LEVELS = 50
 
 
 class YamlError(ValueError):
-    """A file that is not YAML, or that YAML reads otherwise than people do. `line` counts from 1."""
+    """A file is not YAML, or YAML reads it differently than people do. `line` counts from 1."""
 
     def __init__(self, line: int, problem: str) -> None:
         super().__init__(f"{line}: {problem}")
@@ -29,7 +29,7 @@ class YamlError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A value and the line it stands on: a plain scalar, a list of entries, or a mapping of names to entries."""
+    """A value and its line. The value is a plain scalar, a list of entries, or a mapping of names to entries."""
 
     value: Any
     line: int
@@ -44,11 +44,11 @@ class Entry:
 
 
 def read_yaml(path: Path) -> Entry:
-    """Read a file of one YAML document; an empty file is an entry of None.
+    """Read a file with one YAML document; an empty file is an entry with the value None.
 
     Raises:
-        YamlError: not YAML, a key that is not text, a key given twice (YAML parsers keep the last one silently), a
-            number that YAML's versions disagree about, or aliases or nesting without bound.
+        YamlError: not YAML, a key that is not text, a duplicate key (YAML parsers silently keep the last one), a number
+            that YAML's versions read differently, or too many values or levels.
         OSError: the file can't be read.
     """
     try:
@@ -61,11 +61,11 @@ def read_yaml(path: Path) -> Entry:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise YamlError(1, f"not YAML: {' '.join(str(error).split())}") from error
     except RecursionError as error:
-        raise YamlError(1, "nested deeper than anything we read; write it flat") from error
+        raise YamlError(1, f"nested more than {_MOST_LEVELS} levels deep; use fewer levels") from error
 
 
 class _Loader(yaml.SafeLoader):
-    """Stops at nesting that nobody writes: the scanner's time grows with its square, and the stack ends."""
+    """Refuses very deep nesting: the scanner's time grows with its square, and it would overflow the stack."""
 
     _depth = 0
 
@@ -80,20 +80,20 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Reader:
-    """Makes entries of a document's nodes."""
+    """Converts a document's nodes to entries."""
 
     def __init__(self, loader: yaml.SafeLoader) -> None:
         self._loader = loader
         self._left = _MOST_VALUES
 
     def entry(self, node: yaml.Node, above: tuple[yaml.Node, ...]) -> Entry:
-        """A node's entry. `above` are the nodes it lies in."""
+        """A node's entry. `above` are the nodes that contain it."""
         line = node.start_mark.line + 1
         if node in above:
-            raise YamlError(line, "an alias that contains itself")
+            raise YamlError(line, "an alias contains itself; write the value instead")
         self._left -= 1
-        if self._left < 0:  # a few lines of aliases of aliases can stand for billions of values
-            raise YamlError(line, f"more than {_MOST_VALUES} values with what aliases stand for; write fewer")
+        if self._left < 0:  # a few lines of nested aliases can expand to billions of values
+            raise YamlError(line, f"more than {_MOST_VALUES} values after aliases are expanded; write fewer")
         above = (*above, node)
         if isinstance(node, yaml.SequenceNode):
             return Entry([self.entry(child, above) for child in node.value], line)
@@ -102,9 +102,7 @@ class _Reader:
             for key_node, value_node in node.value:
                 key, key_line = self._key(key_node), key_node.start_mark.line + 1
                 if key in found:
-                    raise YamlError(
-                        key_line, f"{key} is given twice, first on line {found[key].line}; keep one of them"
-                    )
+                    raise YamlError(key_line, f"{key} is a duplicate of line {found[key].line}; keep one of them")
                 found[key] = Entry(self.entry(value_node, above).value, key_line)
             return Entry(found, line)
         return Entry(self._scalar(node), line)
@@ -112,10 +110,10 @@ class _Reader:
     def _key(self, node: yaml.Node) -> str:
         line = node.start_mark.line + 1
         if not isinstance(node, yaml.ScalarNode):
-            raise YamlError(line, "a list or a mapping is a key but not text; put it in quotes")
+            raise YamlError(line, "a list or a mapping is used as a key; put it in quotes to make it text")
         key = self._scalar(node)
         if not isinstance(key, str):
-            raise YamlError(line, f"{key!r} is a key but not text; put it in quotes")
+            raise YamlError(line, f"the key {key!r} is not text; put it in quotes")
         return key
 
     def _scalar(self, node: yaml.Node) -> Any:
@@ -125,7 +123,7 @@ class _Reader:
         except (ValueError, TypeError, LookupError, AttributeError) as error:  # `!!int ""` is an IndexError there
             raise YamlError(line, f"{shown(node.value)} can't be read: {error}") from error
         if isinstance(value, int) and value.bit_length() > _MOST_BITS:
-            raise YamlError(line, "a number larger than anything we count; write a plain number")
+            raise YamlError(line, f"a number with more than {_MOST_BITS} bits; write a smaller number")
         if isinstance(value, int | float) and _MISREAD.fullmatch(node.value):
-            raise YamlError(line, f"{node.value} would be read as {value}; write a plain number, or quotes around text")
+            raise YamlError(line, f"{node.value} would be read as {value}; write a plain number, or put it in quotes")
         return value

@@ -6,23 +6,25 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class AnalyzerEnvironment:
-    """What the template tells the Analyzer.
+    """The Analyzer's configuration.
 
     Attributes:
-        rate: calls of DetectModerationLabels a second that one instance may make, as text: where the rate depends on
-            the Region, a template holds a token here, and CloudFormation puts the number in its place.
-        chunk_queue_url: where a chunk is put back that could not be finished in one run.
-        priority: of the lanes whose chunks it gets.
+        rate: calls of DetectModerationLabels per second that one instance may make, as text: if the rate depends on the
+            Region, the template has a token here, which CloudFormation replaces with the number.
+        chunk_queue_url: the queue for chunks that could not be finished in one run.
+        priority: of the lanes whose chunks it receives.
+        renderer: the name of the function that decodes pictures.
     """
 
     rate: str
     chunk_queue_url: str
     priority: str
+    renderer: str
     work_bucket: str
 
     @property
     def calls_per_second(self) -> float:
-        """The rate as a number; only a function that runs knows it."""
+        """The rate as a number, which is known only at run time."""
         return float(self.rate)
 
     def to_variables(self) -> dict[str, str]:
@@ -31,6 +33,7 @@ class AnalyzerEnvironment:
             "CALLS_PER_SECOND": self.rate,
             "CHUNK_QUEUE_URL": self.chunk_queue_url,
             "PRIORITY": self.priority,
+            "RENDERER": self.renderer,
             "WORK_BUCKET": self.work_bucket,
         }
 
@@ -45,7 +48,8 @@ class AnalyzerEnvironment:
             rate=variables["CALLS_PER_SECOND"],
             chunk_queue_url=variables["CHUNK_QUEUE_URL"],
             priority=variables["PRIORITY"],
+            renderer=variables["RENDERER"],
             work_bucket=variables["WORK_BUCKET"],
         )
-        float(environment.rate)  # a malformed one fails here, not with the first chunk
+        float(environment.rate)  # fail here, not at the first chunk
         return environment

@@ -1,7 +1,7 @@
-"""The metrics that our functions write, by function: what handlers count, and alarms and dashboards look at.
+"""The metrics that our functions write, by function: handlers count them, and alarms and dashboards use them.
 
-A metric is found by its name and all of its dimensions. Each function writes under `service`; the batcher and Results
-under `lane`, too, and the Analyzer under `priority`.
+A metric is identified by its name and all of its dimensions. Each function writes the dimension `service`; the batcher
+and Results also write `lane`, and the Analyzer `priority`.
 """
 
 from enum import StrEnum
@@ -12,16 +12,18 @@ METRICS_NAMESPACE: Final = "Gatehouse"
 
 
 class Service(StrEnum):
-    """The functions, by the name that their logs, metrics and traces go by, and their folders in `lambdas`."""
+    """The functions, by their name in logs, metrics and traces, which is also their folder in `lambdas`."""
 
     ANALYZER = "analyzer"
     BATCHER = "batcher"
+    OUTCOMES = "outcomes"
+    RENDERER = "renderer"
     RESULTS = "results"
     SWEEPER = "sweeper"
 
 
 class Dimension(StrEnum):
-    """What tells one metric of a name from another."""
+    """The dimensions of metrics."""
 
     SERVICE = "service"
     LANE = "lane"
@@ -29,52 +31,77 @@ class Dimension(StrEnum):
 
 
 class BatcherMetric(StrEnum):
-    """What the batcher counts with every run."""
+    """The batcher's metrics, written by every run."""
 
-    #: Uploads that the run put into batches, those that are refused at once included.
+    #: Uploads that the run put into batches, including those refused at once.
     UPLOADS_BATCHED = "UploadsBatched"
-    #: Of these, the ones that are refused at once as UNSUPPORTED.
+    #: Those of them refused at once as UNSUPPORTED.
     UPLOADS_UNSUPPORTED = "UploadsUnsupported"
-    #: Messages that speak of nothing to moderate here: test events, deletes, another lane's uploads.
+    #: Messages with nothing to moderate: test events, deletes, another lane's uploads.
     UPLOADS_IGNORED = "UploadsIgnored"
-    #: Uploads that were taken over from a batch that did not end well.
+    #: Listed objects that have an item already, and late events of listed objects; where objects from before are
+    #: moderated, as the next.
+    UPLOADS_KNOWN = "UploadsKnown"
+    #: Listed objects that are not moderated, because they are gone, or older or newer than an upload without S3 saying
+    #: which.
+    UPLOADS_WITHOUT_PLACE = "UploadsWithoutPlace"
+    #: Uploads taken over from a batch that failed.
     UPLOADS_RECLAIMED = "UploadsReclaimed"
     #: Uploads that the command asked to be moderated again.
     UPLOADS_RESUBMITTED = "UploadsResubmitted"
-    #: Messages that are no upload's event, and end in the dead-letter queue.
+    #: Messages that are not an upload's event, and end in the dead-letter queue.
     MESSAGES_MALFORMED = "MessagesMalformed"
     BATCHES_STARTED = "BatchesStarted"
-    #: Executions of other batches that had stopped, and go on where they did.
+    #: Stopped executions of other batches that were redriven.
     BATCHES_REDRIVEN = "BatchesRedriven"
-    #: Uploads that were taken over from a batch whose execution ended well without a verdict for them.
+    #: Uploads taken over from a batch whose execution succeeded without a verdict for them.
     STUCK_AFTER_SUCCESS = "StuckAfterSuccess"
-    #: Policies of the lane whose active version the run could not get, and judged by the shipped one.
+    #: Policies whose active version the run could not read, so that it used the shipped one.
     POLICIES_UNKNOWN = "PoliciesUnknown"
 
 
 class AnalyzerMetric(StrEnum):
-    """What the Analyzer counts with every run; a malformed message is counted alone."""
+    """The Analyzer's metrics, written by every run; for a malformed message, only that one."""
 
-    #: Images that Rekognition answered for, and is paid for.
+    #: Images that Rekognition analyzed as they are stored, and charges for.
     IMAGES_ANALYZED = "ImagesAnalyzed"
-    #: Images that Rekognition answered with an error of their own.
+    #: Images of which Rekognition analyzed renditions instead.
+    IMAGES_RENDERED = "ImagesRendered"
+    #: Frames of rendered images that Rekognition analyzed, each over each background, and charges for.
+    FRAMES_ANALYZED = "FramesAnalyzed"
+    #: Images for which Rekognition returned an error about the image, or that the renderer could make nothing of.
     IMAGES_REFUSED = "ImagesRefused"
-    #: Calls that were too many for the account's rate.
+    #: Calls over the account's rate.
     CALLS_THROTTLED = "CallsThrottled"
-    #: Calls that failed otherwise, and say nothing about the image.
+    #: Calls that failed for another reason that is not the image.
     CALLS_FAILED = "CallsFailed"
-    #: Chunks that were sent into the queue again, for a later run to finish.
+    #: Chunks put back into the queue for a later run.
     CHUNKS_PUT_BACK = "ChunksPutBack"
-    #: Chunks that the workflow goes on without.
+    #: Chunks given up; the workflow continues without them.
     CHUNKS_GIVEN_UP = "ChunksGivenUp"
-    #: Messages that are no chunk of the workflow, and were dropped.
+    #: Dropped messages that are not a chunk of the workflow.
     MESSAGES_MALFORMED = "MessagesMalformed"
 
 
-class ResultsMetric(StrEnum):
-    """What Results counts with every batch that it settles. What a retry finds again is counted once."""
+class RendererMetric(StrEnum):
+    """What the renderer counts with every call."""
 
-    #: Uploads that got their final status, whichever it is.
+    #: Pictures that were described.
+    PICTURES_DESCRIBED = "PicturesDescribed"
+    #: JPEGs that were made, those of described pictures included.
+    FRAMES_RENDERED = "FramesRendered"
+    #: Calls that a picture is the reason of that nothing came of.
+    PICTURES_REFUSED = "PicturesRefused"
+    #: Of these, the ones whose decoder died, or used up its time or its memory.
+    DECODERS_STOPPED = "DecodersStopped"
+    #: Calls that nothing came of for another reason: what they were asked, or S3.
+    CALLS_REFUSED = "CallsRefused"
+
+
+class ResultsMetric(StrEnum):
+    """Results' metrics, written for every batch that it settles. Retries do not count anything twice."""
+
+    #: Uploads with a final status.
     UPLOADS_JUDGED = "UploadsJudged"
     UPLOADS_APPROVED = "UploadsApproved"
     #: Uploads in REVIEW or BLOCKED.
@@ -83,42 +110,63 @@ class ResultsMetric(StrEnum):
     UPLOADS_BLOCKED = "UploadsBlocked"
     UPLOADS_UNSUPPORTED = "UploadsUnsupported"
     UPLOADS_FAILED = "UploadsFailed"
-    #: Uploads that the engine gave neither a result nor an error for.
+    #: Uploads for which the engine returned neither a result nor an error.
     VERDICTS_MISSING = "VerdictsMissing"
-    #: Analyses without the adapter that the lane asked for.
+    #: Analyses without the lane's adapter.
     ADAPTER_IGNORED = "AdapterIgnored"
     #: Analyses by another model than the policies were written for.
     OTHER_MODEL_ANSWERS = "OtherModelAnswers"
-    #: Labels that the taxonomy has no name for, each once a batch.
+    #: Labels that the taxonomy does not have, each counted once per batch.
     UNKNOWN_LABELS = "UnknownLabels"
-    #: Analyses of images that are not in the batch, and result lines that name none.
+    #: Analyses of images that are not in the batch, and result lines that name no image.
     UNMATCHED_RESULT_LINES = "UnmatchedResultLines"
-    #: Uploads that a bulk job's results say nothing of.
+    #: Uploads without a line in a bulk job's results.
     UPLOADS_UNANSWERED = "UploadsUnanswered"
-    #: Uploads that came back from bulk without an analysis of their own bytes, and go to the image engine.
+    #: Uploads without an analysis of their own bytes after bulk, which go to the image engine.
     LEFTOVERS = "Leftovers"
-    #: Uploads that only failed calls came back for, when they are first asked about again.
+    #: Uploads whose every call failed, counted before their first retry.
     STRAGGLERS = "Stragglers"
-    #: Images that a bulk job is paid for, at most: it does not say which of the leftovers it looked at.
+    #: Images that a bulk job charges for, at most: it does not report which of the leftovers it analyzed.
     IMAGES_ANALYZED_IN_BULK = "ImagesAnalyzedInBulk"
-    #: Batches that Rekognition would start no job for, and the image engine took over.
+    #: Batches for which Rekognition refused to start a job, so that the image engine took over.
     BULK_REFUSED = "BulkRefused"
-    #: Batches whose jobs failed, and the image engine took over.
+    #: Batches whose jobs failed, so that the image engine took over.
     BULK_FAILED = "BulkFailed"
+    #: Events that the bus has taken, where the settings name one; so the next.
+    EVENTS_SENT = "EventsSent"
+    #: Events that it has not, and that are in the dead-letter queue.
+    EVENTS_KEPT = "EventsKept"
     #: Milliseconds from an upload to its final status; a value for each upload.
     UPLOAD_TO_VERDICT = "UploadToVerdict"
 
 
 class SweeperMetric(StrEnum):
-    """What the sweeper counts with every sweep."""
+    """The sweeper's metrics, written by every sweep."""
 
     #: Batches that have been open for half an hour or longer.
     BATCHES_OLD = "BatchesOld"
-    #: Batches that are still being analyzed after far longer than one takes.
+    #: Batches that are still being analyzed long after they should have finished.
     BATCHES_OVERDUE = "BatchesOverdue"
-    #: Executions that had stopped, and go on where they did.
+    #: Stopped executions that were redriven.
     BATCHES_REDRIVEN = "BatchesRedriven"
-    #: Uploads whose events went back into their lane's queue.
+    #: Uploads whose events were put back into their lane's queue.
     UPLOADS_READMITTED = "UploadsReadmitted"
-    #: Uploads that are PENDING, and that sweeping does not get going.
+    #: PENDING uploads that sweeping could not restart.
     UPLOADS_STUCK = "UploadsStuck"
+
+
+class OutcomesMetric(StrEnum):
+    """What Outcomes counts with every run. What Lambda delivers again is counted again."""
+
+    #: Changes whose flags were published.
+    CHANGES_ANNOUNCED = "ChangesAnnounced"
+    #: Changes whose flags were refused; Lambda is asked to deliver them again.
+    CHANGES_REFUSED = "ChangesRefused"
+    #: Changes that somebody wrote in another form than docs/contracts/decision.md has; nobody hears of them.
+    CHANGES_UNREADABLE = "ChangesUnreadable"
+    #: Events that the bus has taken, where the settings name one; so the next.
+    EVENTS_SENT = "EventsSent"
+    #: Events that it has not, and that are in the dead-letter queue.
+    EVENTS_KEPT = "EventsKept"
+    #: Milliseconds from a change to its flag; a value for each change.
+    CHANGE_TO_FLAG = "ChangeToFlag"

@@ -1,4 +1,4 @@
-"""Names of settings in the form that CloudFormation's ids have."""
+"""Names of settings in PascalCase, as in CloudFormation's ids."""
 
 
 def pascal_case(name: str) -> str:

@@ -3,19 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gatehouse.contracts.events_environment import EventsEnvironment
 from gatehouse.contracts.texts import is_on, on_off_text, read_statuses, statuses_text
 from gatehouse.moderation.status import Status
 
 
 @dataclass(frozen=True, slots=True)
 class ResultsEnvironment:
-    """What the template tells Results. The names of the table, the bucket and the topic may be tokens.
+    """Results' configuration. The names of the table, the bucket and the topic may be tokens.
 
     Attributes:
         notify: the final statuses that are published.
         retention_days: how long a final verdict is kept, or None forever.
         model_version: of Rekognition's moderation model that the policies were written for.
-        animation_check: whether an approval needs that an image has no frames that nobody looked at.
+        animation_check: whether an approval requires that an image has no frames that were not analyzed.
+        events: None if no events are sent.
     """
 
     verdict_table: str
@@ -25,6 +27,7 @@ class ResultsEnvironment:
     retention_days: int | None
     model_version: str
     animation_check: bool
+    events: EventsEnvironment | None = None
 
     def to_variables(self) -> dict[str, str]:
         """The variables that `read` reads; tokens stay as they are."""
@@ -36,6 +39,7 @@ class ResultsEnvironment:
             "MODEL_VERSION": self.model_version,
             "ANIMATION_CHECK": on_off_text(self.animation_check),
             "VERDICT_RETENTION_DAYS": "" if self.retention_days is None else str(self.retention_days),
+            **(self.events.to_variables() if self.events else {}),
         }
 
     @classmethod
@@ -54,4 +58,5 @@ class ResultsEnvironment:
             retention_days=int(retention) if retention else None,
             model_version=variables["MODEL_VERSION"],
             animation_check=is_on(variables["ANIMATION_CHECK"]),
+            events=EventsEnvironment.read(variables),
         )

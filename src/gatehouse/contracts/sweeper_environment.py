@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SweeperEnvironment:
-    """What the template tells the sweeper; the lanes stand in its schedule's event, which may be longer."""
+    """The sweeper's configuration; the lanes are in its schedule's event, which may be longer."""
 
     verdict_table: str
     work_bucket: str

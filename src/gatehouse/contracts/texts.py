@@ -1,4 +1,4 @@
-"""How values stand in a template's variables and outputs, which hold text alone."""
+"""Text forms of values in a template's variables and outputs."""
 
 import json
 from collections.abc import Iterable
@@ -56,7 +56,7 @@ def read_days(text: str) -> int | None:
 
 
 def lane_policies_text(lanes: Iterable[Lane]) -> str:
-    """Which policy judges what in each lane, and what Rekognition is asked for: JSON by lane."""
+    """Each lane's policies and min_confidence, as JSON by lane."""
     document = {
         lane.name: {
             "policy": lane.policy,
@@ -69,10 +69,10 @@ def lane_policies_text(lanes: Iterable[Lane]) -> str:
 
 
 def read_lane_policies(text: str) -> dict[str, Lane]:
-    """The lanes that `lane_policies_text` made the text of, by name, with nothing of them but what it says.
+    """Parse the text of `lane_policies_text`: lanes by name, with only the fields that it contains.
 
     Raises:
-        ValueError: it is no such text.
+        ValueError: it is not such a text.
     """
     try:
         return {
@@ -85,4 +85,4 @@ def read_lane_policies(text: str) -> dict[str, Lane]:
             for name, lane in json.loads(text).items()
         }
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{text[:100]!r} does not say which policies judge in which lane") from error
+        raise ValueError(f"{text[:100]!r} does not list each lane's policies") from error

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from gatehouse.moderation.document import is_confidence, is_text, shown
+from gatehouse.moderation.document import MISSHAPEN, is_confidence, is_text, shown, whole
+from gatehouse.moderation.rendition import Background, Rendition
 
 #: No answer of Rekognition's comes near these: all 52 labels, 50 content types and the longest key take some 20 KB. The
 #: bounds keep 100 verdicts within DynamoDB's 4 MB transaction and a flag within SNS's 256 KB.
@@ -55,12 +56,16 @@ class Analysis:
 
     `adapter` is the project version the answer names. It is None when the base model answered, which also happens
     when an adapter was asked for but has expired (Developer Guide, managing-adapters.html).
+
+    Attributes:
+        rendition: what Rekognition was shown in the file's place; None if it was shown the file.
     """
 
     labels: tuple[Label, ...] = ()
     content_types: tuple[ContentType, ...] = ()
     model_version: str | None = None
     adapter: str | None = None
+    rendition: Rendition | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,19 @@ class ImageError:
 
     code: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class SoFar:
+    """What Rekognition said of some frames of an image, while others are still to be judged.
+
+    Attributes:
+        answer: their merged answer (`merging.merge`), of DetectModerationLabels' shape.
+        judged: each frame's number, and what it was shown over.
+    """
+
+    answer: Mapping[str, Any]
+    judged: tuple[tuple[int, Background], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +101,7 @@ class ResultLine:
         error: why there is no analysis. Only our image engine writes it; bulk reports errors in its summary.
         failed_calls: how often the image was asked about, where `error` is of the last call and not about the image;
             0 where the line is an answer.
+        so_far: what is known of some of the image's frames, where the line is no answer yet.
     """
 
     source: str
@@ -90,6 +109,7 @@ class ResultLine:
     n: int | None = None
     error: ImageError | None = None
     failed_calls: int = 0
+    so_far: SoFar | None = None
 
 
 #: Characters kept of an error, so that its line stays below `MAX_LINE_BYTES`.
@@ -99,25 +119,45 @@ _MAX_WORDS = 1024
 _ANSWER_MEMBERS = ("ModerationLabels", "ModerationModelVersion", "ContentTypes", "ProjectVersion")
 
 
-def answer_line(source: str, n: int, response: Mapping[str, Any]) -> str:
-    """The result line of an image that was analyzed, without a line end."""
-    answer = {name: response[name] for name in _ANSWER_MEMBERS if name in response}
-    return _json({"source-ref": source, "n": n, "detect-moderation-labels": answer})
+def answer_line(source: str, n: int, response: Mapping[str, Any], rendition: Rendition | None = None) -> str:
+    """The result line of an image that was analyzed, without a line end.
+
+    Args:
+        rendition: what Rekognition was shown in the image's place, if it was.
+    """
+    document = {"source-ref": source, "n": n, "detect-moderation-labels": _kept(response)}
+    return _json(document | (rendition.to_documents() if rendition else {}))
 
 
-def error_line(source: str, n: int, error: ImageError, failed_calls: int = 0) -> str:
+def error_line(source: str, n: int, error: ImageError, failed_calls: int = 0, so_far: SoFar | None = None) -> str:
     """The result line of an image that has no analysis, without a line end.
 
     Args:
         failed_calls: that came back for the image, where the error is not about it and may pass; 0 where the error is
             the answer.
+        so_far: what is known of some of its frames.
     """
     document: dict[str, Any] = {
         "source-ref": source,
         "n": n,
         "error": {"code": error.code[:_MAX_WORDS], "message": error.message[:_MAX_WORDS]},
     }
-    return _json(document | ({"failed_calls": failed_calls} if failed_calls else {}))
+    document |= {"failed_calls": failed_calls} if failed_calls else {}
+    return _json(document | (_so_far_document(so_far) if so_far else {}))
+
+
+def so_far_line(source: str, n: int, so_far: SoFar) -> str:
+    """The result line of an image of which some frames are still to be judged, without a line end."""
+    return _json({"source-ref": source, "n": n, **_so_far_document(so_far)})
+
+
+def _kept(response: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: response[name] for name in _ANSWER_MEMBERS if name in response}
+
+
+def _so_far_document(so_far: SoFar) -> dict[str, Any]:
+    judged = [[number, background.value] for number, background in so_far.judged]
+    return {"so_far": {"answer": _kept(so_far.answer), "judged": judged}}
 
 
 def parse_result_line(line: str | bytes) -> ResultLine:
@@ -143,10 +183,11 @@ def parse_result_line(line: str | bytes) -> ResultLine:
     try:
         return ResultLine(
             source,
-            None if answer is None else parse_answer(answer),
+            None if answer is None else replace(parse_answer(answer), rendition=_rendition(document)),
             n if type(n) is int else None,
             _error(document.get("error")),
             _failed_calls(document),
+            _so_far(document.get("so_far")),
         )
     except ResultLineError as error:
         raise ResultLineError(str(error), source) from error
@@ -234,6 +275,27 @@ def _error(value: object) -> ImageError | None:
         return None
     code, message = value.get("code"), value.get("message")
     return ImageError(code, message) if isinstance(code, str) and isinstance(message, str) else None
+
+
+def _rendition(document: Mapping[str, Any]) -> Rendition | None:
+    if "frames" not in document and "rendition" not in document:
+        return None
+    try:
+        return Rendition.from_documents(document)
+    except MISSHAPEN as error:
+        raise ResultLineError("a rendition can't be read") from error
+
+
+def _so_far(document: Any) -> SoFar | None:
+    if document is None:
+        return None
+    try:
+        parse_answer(document["answer"])
+        return SoFar(
+            document["answer"], tuple((whole(number), Background(name)) for number, name in document["judged"])
+        )
+    except MISSHAPEN as error:
+        raise ResultLineError("what is known so far can't be read") from error
 
 
 def _failed_calls(document: Mapping[str, Any]) -> int:

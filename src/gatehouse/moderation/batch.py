@@ -1,48 +1,59 @@
 """A batch: up to 10,000 uploads analyzed together, and the files that describe it in the work bucket.
 
-`manifest.jsonl` is what Bulk Analysis reads, `uploads.jsonl` lists every upload of the batch with its number, and
-`execution.json` says to the workflow what it needs, and `batch.json` holds all the settings the batch keeps to its end,
-with whole policies, which are too much for a workflow to read. `batch.json` is written last: where it exists, the batch
-is complete and may be started. Indexes of fewer uploads come later, where some are to be asked about again
-(`image_pass`).
+`manifest.jsonl` is what Bulk Analysis reads. `uploads.jsonl` lists every upload of the batch with its number.
+`execution.json` contains what the workflow reads. `batch.json` contains the batch's terms with its complete policies,
+which are too large for a workflow to read. It is written last: if it exists, the batch is complete and can be started.
+Smaller indexes are added later if some uploads are analyzed again (`image_pass`).
 """
 
 import json
+import re
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gatehouse.moderation.claim import Claim
-from gatehouse.moderation.document import MISSHAPEN, confidence, of_kind, optional_text, shown, text, whole
+from gatehouse.moderation.document import MISSHAPEN, confidence, of_kind, optional_text, share, shown, text, whole
 from gatehouse.moderation.failure import Failure
+from gatehouse.moderation.image_format import ImageFormat
 from gatehouse.moderation.lane import Lane, Priority, policy_name_for
 from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.rendition import MOST_FILE_BYTES
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import MAX_IMAGE_BYTES, Upload
 
 SCHEMA = "gatehouse.batch/4"
 
-#: Images of a media analysis job (Rekognition Developer Guide, limits.html).
+#: Maximum number of images in a media analysis job (Rekognition Developer Guide, limits.html).
 MAX_UPLOADS = 10_000
 
-#: A batch that was started and ended without a verdict is tried again under a new batch, this many times in all.
+#: How many batches are started for an upload before it ends FAILED.
 MAX_BATCHES_PER_UPLOAD = 3
 
 
+_MANIFEST = re.compile(r"batches/([^/]+)/manifest\.jsonl")
+
+
 def new_batch_id() -> str:
-    """A fresh id: 32 hexadecimal digits, so that id and attempt fit a ClientRequestToken's 64 characters."""
+    """A new id: 32 hexadecimal digits, so that id and attempt fit into the 64 characters of a ClientRequestToken."""
     return uuid.uuid4().hex
 
 
 def batch_prefix(batch_id: str) -> str:
-    """Where everything of a batch lies in the work bucket."""
+    """Key prefix of all the batch's objects in the work bucket."""
     return f"batches/{batch_id}/"
 
 
 def manifest_key(batch_id: str) -> str:
-    """Key of the manifest the engines read."""
+    """Key of the manifest that Bulk Analysis reads."""
     return f"{batch_prefix(batch_id)}manifest.jsonl"
+
+
+def batch_of_manifest(key: str) -> str | None:
+    """The batch whose manifest has this key; None if it is no manifest of a batch."""
+    match = _MANIFEST.fullmatch(key)
+    return match[1] if match else None
 
 
 def uploads_key(batch_id: str) -> str:
@@ -55,55 +66,60 @@ def execution_key(batch_id: str) -> str:
     return f"{batch_prefix(batch_id)}execution.json"
 
 
-def settings_key(batch_id: str) -> str:
-    """Key of the batch's settings; written last."""
+def terms_key(batch_id: str) -> str:
+    """Key of the batch's terms; written last."""
     return f"{batch_prefix(batch_id)}batch.json"
 
 
 def bulk_output_prefix(batch_id: str) -> str:
-    """Where a media analysis job writes. Rekognition puts the slash after it."""
+    """Key prefix of a media analysis job's output. Rekognition adds the slash."""
     return f"{batch_prefix(batch_id)}analysis/bulk"
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why an upload needs no analysis to be final, and the status it ends with."""
+    """Why an upload ends without an analysis, and the status it ends with."""
 
     status: Status
     failure: Failure
 
 
-def refusal_for(upload: Upload, attempt: int) -> Refusal | None:
-    """Tell the uploads that would cost an analysis and could never get one from those worth analyzing."""
+def refusal_for(upload: Upload, attempt: int, formats: Collection[ImageFormat] = ()) -> Refusal | None:
+    """Why this upload is not analyzed; None if it is worth an analysis.
+
+    Args:
+        formats: that the lane renders; a file that is too large for Rekognition may be small enough for that.
+    """
     if upload.size == 0:
         return Refusal(Status.UNSUPPORTED, Failure("EmptyObject", "the object has no bytes"))
-    if upload.size > MAX_IMAGE_BYTES:
-        message = f"the object has {upload.size} bytes; Rekognition reads at most {MAX_IMAGE_BYTES} from S3"
+    most = MOST_FILE_BYTES if formats else MAX_IMAGE_BYTES
+    if upload.size > most:
+        message = f"the object has {upload.size} bytes; at most {most} are read"
         return Refusal(Status.UNSUPPORTED, Failure("ImageTooLarge", message))
     if attempt > MAX_BATCHES_PER_UPLOAD:
-        message = f"{MAX_BATCHES_PER_UPLOAD} batches were started for this upload and none gave a verdict"
+        message = f"{MAX_BATCHES_PER_UPLOAD} batches were started for this upload, and none gave it a verdict"
         return Refusal(Status.FAILED, Failure("AttemptsExhausted", message))
     return None
 
 
 def is_overwritten(upload: Upload, in_manifest: bool) -> bool:
-    """Whether an upload's bytes can be asked for no more: a newer upload of the object, and no version id to name it.
+    """Whether an upload's bytes are gone: the object has a newer upload, and no version id identifies this one.
 
     Args:
-        in_manifest: see `BatchUpload`; only worth asking of one that was not refused.
+        in_manifest: see `BatchUpload`. Meaningless for a refused upload.
     """
     return not in_manifest and upload.version_id is None
 
 
 @dataclass(frozen=True, slots=True)
 class BatchUpload:
-    """One line of the uploads index: number, claim, and what became of it before any analysis.
+    """One line of the uploads index: number, claim, and the refusal if there is one.
 
     Attributes:
         n: position in the index, from 0.
-        refusal: None for an upload an engine is to look at.
-        in_manifest: False for refused uploads, and for older uploads of an object whose newest is in the manifest: a
-            manifest can't name a version, so a second line would only pay for the same bytes twice.
+        refusal: None for an upload that is analyzed.
+        in_manifest: False for refused uploads, and for older uploads of an object whose newest one is in the manifest.
+            A manifest can't name a version, so a second line would pay for the same bytes twice.
     """
 
     n: int
@@ -113,11 +129,11 @@ class BatchUpload:
 
     @property
     def is_overwritten(self) -> bool:
-        """Whether it was worth analyzing, and its bytes can be asked for no more."""
+        """Whether it was not refused, but its bytes are gone."""
         return self.refusal is None and is_overwritten(self.claim.upload, self.in_manifest)
 
     def refused_as(self, status: Status) -> bool:
-        """Whether it was refused before any analysis, and ends with this status."""
+        """Whether it was refused, with this status."""
         return self.refusal is not None and self.refusal.status is status
 
     def to_line(self) -> str:
@@ -133,7 +149,7 @@ class BatchUpload:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch and the settings it keeps from its claim to its last verdict, whatever is deployed meanwhile."""
+    """A batch and its terms, which apply from its claim to its last verdict, whatever is deployed in between."""
 
     batch_id: str
     lane: Lane
@@ -148,9 +164,9 @@ class Batch:
         """Number the claims, refuse what can't be analyzed, and choose the manifest's lines.
 
         Args:
-            policies: at least those the lane may need, by name.
+            policies: by name; at least all policies of the lane.
         """
-        refusals = [refusal_for(claim.upload, claim.attempt) for claim in claims]
+        refusals = [refusal_for(claim.upload, claim.attempt, lane.formats) for claim in claims]
         newest: dict[str, str] = {}
         for claim, refusal in zip(claims, refusals, strict=True):
             upload = claim.upload
@@ -164,11 +180,11 @@ class Batch:
 
     @property
     def min_confidence(self) -> float:
-        """What Rekognition is asked for: never more than a policy judges by, or what it left out would be approved."""
+        """MinConfidence for Rekognition. If it were above a policy's lowest threshold, labels would be missed."""
         return min(self.lane.min_confidence, *(policy.lowest_threshold for policy in self.policies.values()))
 
     def manifest(self) -> str:
-        """The manifest: JSON Lines of `{"source-ref": "s3://bucket/key"}`, the key raw."""
+        """The manifest: JSON Lines of `{"source-ref": "s3://bucket/key"}`, the key not encoded."""
         return "".join(
             _json({"source-ref": entry.claim.upload.object}) + "\n" for entry in self.uploads if entry.in_manifest
         )
@@ -178,7 +194,7 @@ class Batch:
         return index_lines(self.uploads)
 
     def execution(self, work_bucket: str) -> str:
-        """The content of execution.json: nothing in it grows with the uploads or the policies."""
+        """The content of execution.json. Its size does not depend on the number of uploads or the policies."""
         return _json(
             {
                 "uploads": len(self.uploads),
@@ -186,13 +202,15 @@ class Batch:
                 "min_confidence": self.min_confidence,
                 "engine": self.lane.engine.value,
                 "adapter": self.lane.adapter,
+                "formats": list(self.lane.formats),
+                "max_frames": self.lane.max_frames,
                 "job_deadline_seconds": self.lane.job_deadline_seconds,
                 "manifest": {"bucket": work_bucket, "key": manifest_key(self.batch_id)},
                 "output": {"bucket": work_bucket, "prefix": bulk_output_prefix(self.batch_id)},
             }
         )
 
-    def settings(self) -> str:
+    def terms(self) -> str:
         """The content of batch.json."""
         return _json(
             {
@@ -205,6 +223,8 @@ class Batch:
                 "engine": self.lane.engine.value,
                 "priority": self.lane.priority.value,
                 "adapter": self.lane.adapter,
+                "samples": self.lane.samples,
+                "formats": list(self.lane.formats),
                 "policy": self.lane.policy,
                 "policy_overrides": dict(self.lane.policy_overrides),
                 "policies": {name: policy.to_document() for name, policy in self.policies.items()},
@@ -213,8 +233,13 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchSettings:
-    """What Results needs of batch.json. `uploads` is how many the batch has."""
+class BatchTerms:
+    """The batch's terms, as read from batch.json.
+
+    Attributes:
+        uploads: the number of the batch's uploads.
+        formats: rendered for Rekognition if it does not read a file.
+    """
 
     batch_id: str
     lane: str
@@ -223,35 +248,38 @@ class BatchSettings:
     priority: Priority
     min_confidence: float
     adapter: str | None
+    samples: float
     policy: str
     policy_overrides: tuple[tuple[str, str], ...]
     policies: Mapping[str, Policy]
+    formats: frozenset[ImageFormat] = frozenset()
 
     def policy_for(self, key: str) -> Policy:
-        """The policy that judges the upload of this key."""
+        """The policy that judges an upload with this key."""
         return self.policies[policy_name_for(key, self.policy, self.policy_overrides)]
 
 
-def read_settings(content: str | bytes) -> BatchSettings:
+def read_terms(content: str | bytes) -> BatchTerms:
     """Read batch.json.
 
     Raises:
-        ValueError: not a batch.json of this version. Nothing is judged then; the execution fails and can be redriven.
+        ValueError: it is not a batch.json of this version. The execution then fails before it judges anything, and can
+            be redriven.
     """
     try:
-        return _settings(of_kind(json.loads(content), dict))
+        return _terms(of_kind(json.loads(content), dict))
     except MISSHAPEN as error:
         raise ValueError(f"batch.json can't be read: {error!r}") from error
 
 
-def _settings(document: Mapping[str, Any]) -> BatchSettings:
+def _terms(document: Mapping[str, Any]) -> BatchTerms:
     if document.get("schema") != SCHEMA:
-        raise ValueError(f"it is not of {SCHEMA}; was this batch written by another version of Gatehouse?")
+        raise ValueError(f"its schema is not {SCHEMA}; was this batch written by another version of Gatehouse?")
     policies = {name: Policy.from_document(policy) for name, policy in of_kind(document["policies"], dict).items()}
     policy, overrides = text(document["policy"]), of_kind(document["policy_overrides"], dict)
     if missing := [name for name in (policy, *overrides.values()) if name not in policies]:
         raise ValueError(f"it lacks the policy {shown(missing[0])}")
-    return BatchSettings(
+    return BatchTerms(
         batch_id=text(document["batch_id"]),
         lane=text(document["lane"]),
         created_at=text(document["created_at"]),
@@ -259,40 +287,42 @@ def _settings(document: Mapping[str, Any]) -> BatchSettings:
         priority=Priority(document["priority"]),
         min_confidence=confidence(document["min_confidence"]),
         adapter=optional_text(document["adapter"]),
+        samples=share(document.get("samples", 0)),
         policy=policy,
         policy_overrides=tuple(overrides.items()),
         policies=policies,
+        formats=frozenset(map(ImageFormat, of_kind(document.get("formats", []), list))),
     )
 
 
-def read_index(settings: BatchSettings, lines: Iterable[str | bytes]) -> Iterator[BatchUpload]:
+def read_index(terms: BatchTerms, lines: Iterable[str | bytes]) -> Iterator[BatchUpload]:
     """Read the uploads index.
 
     Raises:
-        ValueError: a line is not ours.
+        ValueError: a line is malformed.
     """
     for line in lines:
         try:
-            entry = _entry(settings, of_kind(json.loads(line), dict))
+            entry = _entry(terms, of_kind(json.loads(line), dict))
         except MISSHAPEN as error:
-            raise ValueError(f"a line of the uploads index is not ours: {error!r}") from error
+            raise ValueError(f"a line of the uploads index is malformed: {error!r}") from error
         yield entry
 
 
-def _entry(settings: BatchSettings, document: Mapping[str, Any]) -> BatchUpload:
+def _entry(terms: BatchTerms, document: Mapping[str, Any]) -> BatchUpload:
     refusal = None
     if "error" in document:
         error = document["error"]
         refusal = Refusal(Status(document["status"]), Failure(text(error["code"]), text(error["message"])))
         if refusal.status not in (Status.UNSUPPORTED, Status.FAILED):
-            raise ValueError(f"{refusal.status} takes an analysis")
+            raise ValueError(f"{refusal.status} requires an analysis")
     attempt = whole(document["attempt"])
-    claim = Claim(Upload.from_document(document), settings.batch_id, settings.created_at, settings.lane, attempt)
+    claim = Claim(Upload.from_document(document), terms.batch_id, terms.created_at, terms.lane, attempt)
     return BatchUpload(whole(document["n"]), claim, refusal, of_kind(document.get("in_manifest", True), bool))
 
 
 def index_lines(uploads: Iterable[BatchUpload]) -> str:
-    """An uploads index, JSON Lines: of a whole batch, or of its leftovers."""
+    """An uploads index, as JSON Lines: of a whole batch, or of one pass over it."""
     return "".join(entry.to_line() + "\n" for entry in uploads)
 
 

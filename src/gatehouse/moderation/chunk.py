@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from gatehouse.moderation.analysis import ResultLineError, parse_result_line
+from gatehouse.moderation.analysis import ResultLineError, SoFar, parse_result_line
 from gatehouse.moderation.batch import MAX_UPLOADS, batch_prefix, is_overwritten
 from gatehouse.moderation.document import MISSHAPEN, confidence, of_kind, optional_text, text, whole
+from gatehouse.moderation.image_format import ImageFormat
 from gatehouse.moderation.image_pass import ImagePass
+from gatehouse.moderation.rendition import DEFAULT_FRAMES, MOST_FRAMES_JUDGED
 from gatehouse.moderation.upload import Upload
 
 #: Error that the Analyzer gives a chunk up with; the workflow knows it, and it is the code of the chunk's uploads.
@@ -82,12 +84,17 @@ class ChunkMessage:
         token: gives the chunk's end back to the workflow.
         min_confidence: 0-100, asked of Rekognition.
         adapter: ARN of a project version, or None.
+        formats: that are rendered where Rekognition does not read a file. A workflow from before there were any sends
+            none.
+        max_frames: that are judged of a rendered image.
     """
 
     token: str
     chunk: Chunk
     min_confidence: float
     adapter: str | None
+    formats: frozenset[ImageFormat] = frozenset()
+    max_frames: int = DEFAULT_FRAMES
 
     def to_body(self) -> str:
         """The message's body, to be sent anew."""
@@ -100,6 +107,8 @@ class ChunkMessage:
                 "size": self.chunk.size,
                 "min_confidence": self.min_confidence,
                 "adapter": self.adapter,
+                "formats": sorted(self.formats),
+                "max_frames": self.max_frames,
             }
         )
 
@@ -122,6 +131,8 @@ class ChunkMessage:
                 ),
                 min_confidence=confidence(document["min_confidence"]),
                 adapter=optional_text(document["adapter"]),
+                formats=frozenset(map(ImageFormat, of_kind(document.get("formats", []), list))),
+                max_frames=_frames(document.get("max_frames", DEFAULT_FRAMES)),
             )
         except MISSHAPEN as error:
             raise ChunkMessageError(f"not a message of the workflow: {error!r}") from error
@@ -133,10 +144,17 @@ class ChunkLine:
 
     Attributes:
         failed_calls: about an image that only failed calls came back for; 0 where the line is an answer.
+        so_far: what is known of some of an image's frames, where the line is no answer yet.
     """
 
     text: str
     failed_calls: int = 0
+    so_far: SoFar | None = None
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether the image is done, whatever the answer."""
+        return not self.failed_calls and self.so_far is None
 
 
 def chunk_lines(lines: Iterable[bytes]) -> dict[int, ChunkLine]:
@@ -148,9 +166,16 @@ def chunk_lines(lines: Iterable[bytes]) -> dict[int, ChunkLine]:
             result = parse_result_line(text_line)
         except (UnicodeDecodeError, ResultLineError):
             continue
-        if result.n is not None and (result.analysis is not None or result.error is not None):
-            found[result.n] = ChunkLine(text_line, result.failed_calls)
+        known = result.analysis, result.error, result.so_far
+        if result.n is not None and any(member is not None for member in known):
+            found[result.n] = ChunkLine(text_line, result.failed_calls, result.so_far)
     return found
+
+
+def _frames(value: object) -> int:
+    if not 1 <= (frames := whole(value)) <= MOST_FRAMES_JUDGED:
+        raise ValueError(f"{frames} frames, where 1 to {MOST_FRAMES_JUDGED} can be judged")
+    return frames
 
 
 def _position(value: object) -> int:

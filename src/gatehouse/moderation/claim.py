@@ -7,10 +7,10 @@ from gatehouse.moderation.upload import Upload
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The hold of one batch on one upload: status PENDING until Results finalizes it under this very claim.
+    """The hold of one batch on one upload: its status is PENDING until Results finalizes it under the same claim.
 
     Attributes:
-        attempt: 1 on the first claim; one more each time a batch that had been started ended without a verdict.
+        attempt: 1 on the first claim; incremented each time a started batch ends without a verdict for the upload.
         claimed_at: ISO 8601, UTC.
     """
 

@@ -1,11 +1,11 @@
-"""Whether an analysis that could not name a version really spoke of the upload's bytes, and whether a verdict does.
+"""Checks whether an analysis that named no version, or a verdict, is about the bytes that were uploaded.
 
-A manifest names an object, not a version, so a media analysis job reads whatever is current when it gets there; and
-without versioning there is no version to name. Before such an analysis may approve an upload, what is stored now is
-compared with what was uploaded. Every doubt ends in a failure or in another analysis, never in an approval.
+A manifest names an object, not a version, so a media analysis job reads the version that is current at that moment; and
+without versioning there is no version to name. Before such an analysis can approve an upload, the stored object is
+compared with the upload. Any doubt results in a failure or in another analysis, never in an approval.
 
-An ETag is no fingerprint: it is an MD5 of the bytes at best (S3 API reference, Object), and different images can be
-made to have the same one. Without a version id, the time of the last modification has to fit as well.
+An ETag does not identify content: it is an MD5 of the bytes at best (S3 API reference, Object), and it is possible to
+make different images with the same MD5. Without a version id, the time of the last modification has to match as well.
 """
 
 import posixpath
@@ -17,33 +17,33 @@ from gatehouse.moderation.failure import Failure
 from gatehouse.moderation.moment import second
 from gatehouse.moderation.upload import Upload
 
-#: The upload's bytes are gone, or nothing can tell whether they are still there: no other analysis would help.
+#: The upload's bytes are gone, or nothing shows whether they still exist. Another analysis would not help.
 SUPERSEDED = "Superseded"
 UNCONFIRMABLE = "Unconfirmable"
-#: They can't be read before somebody restores them, or lets us.
+#: The bytes can't be read until somebody restores them, or grants access.
 _ARCHIVED = "Archived"
 _FORBIDDEN = "Forbidden"
 
-#: Codes of doubts that no other analysis will ever remove; and of all that the image engine would not remove now.
+#: Codes of doubts that another analysis can never settle; and of all those that the image engine can't settle now.
 UNREPEATABLE = frozenset({SUPERSEDED, UNCONFIRMABLE})
 DEFINITE_CODES = UNREPEATABLE | {_ARCHIVED, _FORBIDDEN}
 
 GONE = Failure(SUPERSEDED, "the object was deleted before its analysis could be confirmed")
-REPLACED = Failure(SUPERSEDED, "the object was overwritten; the upload that did it has a verdict of its own")
+REPLACED = Failure(SUPERSEDED, "the object was overwritten; the upload that replaced it has its own verdict")
 ARCHIVED = Failure(_ARCHIVED, "the object was archived before its approval could be confirmed; restore it, then retry")
 FORBIDDEN = Failure(
-    _FORBIDDEN, "S3 let us read other objects and not this one, to confirm its approval; let us read it, then retry"
+    _FORBIDDEN, "S3 denied reading this object, but not others, to confirm its approval; grant access to it, then retry"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """What S3 says of a version of an object.
+    """What S3 reports about a version of an object.
 
     Attributes:
-        version_id: None where the object is overwritten in place (`upload.version_named`).
+        version_id: None if the object is overwritten in place (`upload.version_named`).
         etag: without quotes.
-        last_modified: ISO 8601 in UTC, cut to whole seconds.
+        last_modified: ISO 8601 in UTC, truncated to whole seconds.
     """
 
     version_id: str | None
@@ -52,9 +52,10 @@ class StoredObject:
 
 
 def speaks_of(upload: Upload, stored: StoredObject) -> bool:
-    """Whether a verdict on the upload is about what is stored: what a reader asks before an object is shown.
+    """Whether a verdict on the upload is about the stored object. A reader must check this before showing the object.
 
-    Without a version id, equal ETags are not enough: what was modified after the upload, to the second, is another one.
+    Without a version id, equal ETags are not enough: an object modified in a later second than the upload's is
+    considered different.
     """
     if (upload.version_id, upload.etag) != (stored.version_id, stored.etag):
         return False
@@ -67,26 +68,27 @@ def doubt(
     """Why the analysis can't approve this upload, or None if its bytes were the ones analyzed.
 
     Args:
-        upload: the upload an unpinned analysis would approve.
-        claimed_at: when its batch claimed it: before the analysis began. Bytes stored later may have been analyzed.
-        stored: the object's current version after the analysis ended, None if there is none.
-        aliases: for each name in `aliases_of(key)`, whether an object of that name exists or did.
+        upload: the upload that an unpinned analysis would approve.
+        claimed_at: when its batch claimed it, which is before the analysis began. Bytes stored later may be the ones
+            that were analyzed.
+        stored: the object's current version after the analysis ended, or None if there is none.
+        aliases: for each name in `aliases_of(key)`, whether an object with that name exists or existed.
 
-    For a multipart upload the time of the last modification is when it was begun (S3 User Guide, UsingMetadata.html),
-    which may be long before, so it tells nothing; such an upload has a dash in its etag.
+    For a multipart upload, the time of the last modification is when it was initiated (S3 User Guide,
+    UsingMetadata.html). That may be long before, so it proves nothing. Such an upload has a hyphen in its ETag.
     """
     if existing := sorted(name for name, exists in (aliases or {}).items() if exists):
-        message = f"the manifest's line could also be read as the existing object {existing[0]!r}"
+        message = f"the manifest's line can also be read as the object {existing[0]!r}, which exists"
         return Failure("NotAnalyzed", message)
     if upload.version_id is not None:
         if stored is not None and stored.version_id == upload.version_id:
             return None
-        return Failure("NotAnalyzed", "another version of the object was current when it was analyzed or soon after")
+        return Failure("NotAnalyzed", "another version of the object was current during or soon after the analysis")
     if aliases:
-        message = "without versioning, nobody can tell which object a key with %, +, ?, # or dots was read as"
+        message = "without versioning, it is unknown which object a key with %, +, ?, # or dots was read as"
         return Failure("NotAnalyzed", f"{message}; turn on versioning")
     if "-" in upload.etag:
-        message = "a multipart upload in a bucket without versioning can't be told from a repetition of itself"
+        message = "in a bucket without versioning, a multipart upload can't be distinguished from a later identical one"
         return Failure(UNCONFIRMABLE, f"{message}; turn on versioning")
     if stored is None:
         return GONE
@@ -96,21 +98,21 @@ def doubt(
 
 
 def _was_modified_since(upload: Upload, claimed_at: str, stored: StoredObject) -> bool:
-    """Whether an object without versions may have been put back after other bytes were analyzed.
+    """Whether an object without versions may have been restored after other bytes were analyzed.
 
-    Bytes that are put back after the analysis are modified neither before the claim nor before the upload's event. S3
-    tells the second only, so within the second of the claim the event decides: modified in a second after the event's
-    means put back, or at least stored again. What happens within the event's own second nobody can tell apart.
+    If the bytes were restored after the analysis, they were modified after both the claim and the upload's event. S3
+    reports whole seconds, so within the second of the claim the event decides: an object modified in a later second
+    than the event's was stored again. Changes within the event's own second can't be distinguished.
     """
     modified = second(stored.last_modified)
     return modified >= second(claimed_at) and modified > second(upload.uploaded_at)
 
 
 def aliases_of(key: str) -> tuple[str, ...]:
-    """Other objects a reader that decodes URIs or tidies paths would take `key` for: empty for a plain key.
+    """The other keys that a reader that decodes URIs or normalizes paths could read `key` as; none for a plain key.
 
-    AWS does not document whether a manifest's source-ref is read as plain text or as an encoded URI. Where the two
-    readings name different objects, an approval needs to know that the other object does not exist.
+    AWS does not document whether a manifest's source-ref is read as plain text or as an encoded URI. If the two
+    readings name different objects, an approval requires that the other object does not exist.
     """
     readings = {key.split("?", 1)[0], key.split("#", 1)[0], key}
     decoded = {decode(reading) for reading in readings for decode in (str, unquote, unquote_plus)}

@@ -1,19 +1,19 @@
-"""Reading documents that one part of the pipeline leaves for another: a value of another kind is an error at once."""
+"""Checks values in documents that one part of the pipeline writes for another: a wrong type raises immediately."""
 
 from decimal import Decimal
 from typing import TypeGuard, TypeVar
 
 _Kind = TypeVar("_Kind")
 
-#: What reading a document raises that is not of the shape its reader expects: parsing, a member that is missing, one of
-#: another kind.
+#: The exceptions that reading a malformed document can raise: it does not parse, a member is missing or has the wrong
+#: type.
 MISSHAPEN = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
 
 _TOO_LARGE = 2**63
 
 
 def is_text(value: object) -> TypeGuard[str]:
-    """Whether it is a string that UTF-8, and so DynamoDB, can carry: JSON can escape half a surrogate pair."""
+    """Whether it is a string that UTF-8, and so DynamoDB, can encode: JSON can escape half of a surrogate pair."""
     if not isinstance(value, str):
         return False
     try:
@@ -27,7 +27,7 @@ def text(value: object) -> str:
     """The value, if it is text.
 
     Raises:
-        TypeError: it is not, or UTF-8 can't carry it.
+        TypeError: it is not, or UTF-8 can't encode it.
     """
     if not is_text(value):
         raise TypeError(f"a {type(value).__name__} where text is expected")
@@ -44,7 +44,7 @@ def optional_text(value: object) -> str | None:
 
 
 def whole(value: object) -> int:
-    """The value, if it is a whole number from 0; JSONata may write one with a point, and DynamoDB gives a decimal.
+    """The value, if it is a whole number from 0. JSONata may write a decimal point, and DynamoDB returns a Decimal.
 
     Raises:
         TypeError: it is not.
@@ -60,7 +60,7 @@ def whole(value: object) -> int:
 
 
 def is_confidence(value: object) -> TypeGuard[float]:
-    """Whether it is a number from 0 to 100, as Rekognition has confidences."""
+    """Whether it is a number from 0 to 100, the range of Rekognition's confidences."""
     return not isinstance(value, bool) and isinstance(value, int | float) and 0 <= value <= 100  # NaN compares false
 
 
@@ -75,8 +75,19 @@ def confidence(value: object) -> float:
     return float(value)
 
 
+def share(value: object) -> float:
+    """The value, if it is a number from 0 to 1.
+
+    Raises:
+        TypeError: it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:  # NaN compares false
+        raise TypeError(f"{shown(value)} where a number from 0 to 1 is expected")
+    return float(value)
+
+
 def of_kind(value: object, kind: type[_Kind]) -> _Kind:
-    """The value, if it is of this kind.
+    """The value, if it is an instance of this type.
 
     Raises:
         TypeError: it is not.
@@ -87,9 +98,9 @@ def of_kind(value: object, kind: type[_Kind]) -> _Kind:
 
 
 def shown(value: object, longest: int = 60) -> str:
-    """A value as an error may show it: not too long, and never an error itself."""
+    """A value for an error message: shortened, and without raising an error itself."""
     try:
         written = repr(value)
-    except (RecursionError, ValueError):  # nested as deep as JSON can be read, or a number of thousands of digits
+    except (RecursionError, ValueError):  # nested as deeply as JSON allows, or a number of thousands of digits
         return f"a {type(value).__name__}"
     return written if len(written) <= longest else f"{written[: longest - 3]}..."

@@ -1,14 +1,14 @@
-"""The engines: what turns a batch into analyses, and what their answers can be relied on for."""
+"""The engines that analyze a batch, and the properties of their answers."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Engine(StrEnum):
-    """How a lane's batches are analyzed; a verdict's engine is BULK or IMAGE, whichever answered.
+    """How a lane's batches are analyzed. A verdict's engine is BULK or IMAGE, the one that answered.
 
-    AUTO takes the image engine when that would finish within a minute, else Bulk Analysis; and the image engine again
-    where the account, the Region or the job refuses. Its facts are those of whichever of the two needs more care.
+    AUTO chooses the image engine if it would finish within a minute, and Bulk Analysis otherwise. It falls back to the
+    image engine if the account, the Region or the job refuses. Its properties are the more cautious ones of the two.
     """
 
     AUTO = "auto"
@@ -17,22 +17,22 @@ class Engine(StrEnum):
 
     @property
     def candidates(self) -> tuple["Engine", ...]:
-        """The engines that may answer for a lane's batches."""
+        """The engines that can answer for a lane's batches."""
         return _CANDIDATES.get(self, (self,))
 
     @property
     def names_versions(self) -> bool:
-        """Whether it is asked about a version, where there is one, and not about whatever is current."""
+        """Whether its requests name the version, if there is one, and not just the object."""
         return all(_FACTS[engine].names_versions for engine in self.candidates)
 
     @property
     def reads_manifest(self) -> bool:
-        """Whether it is given objects as lines of a manifest, so that a key may be read in two ways."""
+        """Whether it reads its objects from a manifest, where a key can be read in two ways."""
         return any(_FACTS[engine].reads_manifest for engine in self.candidates)
 
     @property
     def leaves_leftovers(self) -> bool:
-        """Whether it may give no definite answer for an upload that another engine would give one for."""
+        """Whether it may lack a definite answer for an upload that another engine would have one for."""
         return any(_FACTS[engine].leaves_leftovers for engine in self.candidates)
 
 

@@ -16,6 +16,9 @@ from gatehouse.moderation.verdict import Verdict
 
 SCHEMA = "gatehouse.flag/1"
 
+#: What a flag gives as its cause where the verdict is the upload's first; else it is a `Cause`.
+FIRST_VERDICT = "verdict"
+
 #: A value that subscribers may filter by.
 Attribute = str | float | tuple[str, ...]
 
@@ -25,8 +28,8 @@ class Flag:
     """What is published about a verdict.
 
     Attributes:
-        id: hash of object, version, status and policy hash or error code: the same however often it is sent.
-        attributes: name -> what subscribers may filter by without reading the body; six at most.
+        id: see `flag_id`: the same however often it is sent.
+        attributes: name -> what subscribers may filter by without reading the body; seven at most.
     """
 
     id: str
@@ -39,6 +42,8 @@ class Flag:
         upload = verdict.upload
         identity = flag_id(verdict)
         analysis, reasons = verdict.analysis, verdict.reasons
+        rendition = analysis.rendition.to_documents() if analysis and analysis.rendition else None
+        cause = verdict.change.cause.value if verdict.change else FIRST_VERDICT
         body: dict[str, Any] = {
             "schema": SCHEMA,
             "id": identity,
@@ -52,9 +57,15 @@ class Flag:
             "version": upload.version,
             "lane": verdict.claim.lane,
             "status": verdict.status.value,
+            "revision": verdict.revision,
+            "cause": cause,
+            "decided_by": verdict.decided_by,
+            "decision": verdict.decision and verdict.decision.to_document(),
             "reasons": [reason.to_document() for reason in reasons],
             "labels": labels_document(analysis) if analysis else [],
             "content_types": content_types_document(analysis) if analysis else [],
+            "frames": rendition["frames"] if rendition else None,
+            "rendition": rendition["rendition"] if rendition else None,
             "policy": verdict.policy and verdict.policy.to_document(),
             "error": verdict.failure and verdict.failure.to_document(),
             "uploaded_at": upload.uploaded_at,
@@ -66,6 +77,7 @@ class Flag:
             "status": verdict.status.value,
             "lane": verdict.claim.lane,
             "bucket": upload.bucket,
+            "cause": cause,
         }
         if names:
             attributes["categories"] = tuple(dict.fromkeys(_category(name, analysis) for name in names))
@@ -75,9 +87,17 @@ class Flag:
 
 
 def flag_id(verdict: Verdict) -> str:
-    """The id a re-run gives again: 64 hexadecimal digits."""
-    cause = verdict.policy.hash if verdict.policy else verdict.failure.code if verdict.failure else ""
-    parts = (verdict.upload.object, verdict.upload.version, verdict.status.value, cause)
+    """The id a re-run gives again: 64 hexadecimal digits.
+
+    A hash of object, version, status and, for a first verdict, the policy's hash or the error's code; for a change, its
+    cause and revision.
+    """
+    change, policy, failure = verdict.change, verdict.policy, verdict.failure
+    parts: list[str | int] = [verdict.upload.object, verdict.upload.version, verdict.status.value]
+    if change:
+        parts += [change.cause.value, verdict.revision]
+    else:
+        parts.append(policy.hash if policy else failure.code if failure else "")
     return hashlib.sha256("\n".join(json.dumps(part) for part in parts).encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Publishing flags: the port they leave by, and the one way through it, call by call."""
+"""Publishes flags through the port `FlagSink`, call by call."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,11 +13,11 @@ _TRIES = 6
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a sink did not take a flag.
+    """Why a sink did not accept a flag.
 
     Attributes:
-        code: the sink's word for it.
-        is_final: whether it is the flag's fault, so that asking again does not help.
+        code: the sink's error code.
+        is_final: whether the flag itself is the cause, so that a retry does not help.
     """
 
     code: str
@@ -25,27 +25,27 @@ class Refusal:
 
 
 class FlagSink(Protocol):
-    """Where flags go."""
+    """A destination of flags."""
 
     @property
     def most_flags(self) -> int:
-        """That it takes in one call."""
+        """The maximum number of flags in one call."""
         ...
 
     @property
     def most_bytes(self) -> int:
-        """That it takes in one call."""
+        """The maximum size of one call, in bytes."""
         ...
 
     def size(self, flag: Flag) -> int:
-        """The bytes of a flag, as it counts them."""
+        """The size of a flag in bytes, as the sink counts it."""
         ...
 
     def publish(self, flags: Sequence[Flag]) -> Mapping[int, Refusal]:
         """Make one call. Returns the positions of the flags that were refused; all others are published.
 
         Raises:
-            ClientError: the call as a whole was refused.
+            Exception: the adapter's own, if the whole call was refused.
         """
         ...
 
@@ -64,12 +64,12 @@ class FlagNotPublishedError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of the flags of one call.
+    """The outcome of one call.
 
     Attributes:
-        flags: how many they are.
-        error: about those that were refused however often they were sent; None if all are published.
-        is_closed: whether the sink takes nothing at all now. No more is sent.
+        flags: the number of flags in the call.
+        error: for the flags that were refused on every attempt; None if all are published.
+        is_closed: whether the sink refused everything, so that no more is sent.
     """
 
     flags: int
@@ -86,27 +86,26 @@ class FlagPublisher:
     """Publishes flags.
 
     Args:
-        sink: where they go.
-        pause: waits the given number of seconds between tries.
+        sink: where they are published.
+        pause: waits the given number of seconds between attempts.
+        tries: how many times a refused flag is sent in all.
     """
 
-    def __init__(self, sink: FlagSink, pause: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, sink: FlagSink, pause: Callable[[float], None] = time.sleep, tries: int = _TRIES) -> None:
         self._sink = sink
         self._pause = pause
+        self._tries = tries
 
-    def publish(self, flags: Iterable[Flag], before_call: Callable[[], None] = lambda: None) -> Iterator[Sent]:
-        """Publish flags in order, in as few calls as the sink allows, each made when its answer is asked for.
+    def publish(self, flags: Iterable[Flag]) -> Iterator[Sent]:
+        """Publish flags in order, in as few calls as the sink allows. Each call is made when its outcome is requested.
 
-        A sink that refuses all flags of a full call is given up: what is left then is not sent, and not answered.
-
-        Args:
-            before_call: raises what is to keep a call from being made.
+        If the sink refuses all flags of a full call, the publisher stops: the remaining flags are not sent, and have no
+        outcome.
 
         Raises:
-            ClientError: a call as a whole was refused.
+            Exception: the sink's own, if a whole call was refused.
         """
         for group in self._calls(flags):
-            before_call()
             refusals = self._send(group)
             is_closed = len(refusals) == len(group) == self._sink.most_flags
             yield Sent(len(group), _error(len(group), refusals), is_closed)
@@ -128,13 +127,13 @@ class FlagPublisher:
             yield tuple(group)
 
     def _send(self, flags: Sequence[Flag]) -> Mapping[int, Refusal]:
-        """Send the flags of one call, and those that were refused again for as long as it may help."""
+        """Send the flags of one call, and retry the refused ones as long as a retry can help."""
         left: Sequence[int] = range(len(flags))
         refusals: dict[int, Refusal] = {}
-        for attempt in range(_TRIES):
+        for attempt in range(self._tries):
             answer = self._sink.publish([flags[n] for n in left])
             refusals = {left[n]: refusal for n, refusal in answer.items()}
-            if all(refusal.is_final for refusal in refusals.values()):
+            if all(refusal.is_final for refusal in refusals.values()) or attempt == self._tries - 1:
                 break
             left = tuple(refusals)
             self._pause(pause_seconds(attempt, first=0.2))

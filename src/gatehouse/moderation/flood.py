@@ -1,7 +1,7 @@
-"""A flood: many uploads under one prefix, in the same lane and at the same time as everybody else's few.
+"""A flood: many uploads under one prefix, in the same lane and at the same time as a few uploads elsewhere.
 
-A batch is settled as a whole, so a single upload in a batch of thousands waits for all of them. Where a batcher has so
-many, those that lie under less crowded prefixes get a batch of their own.
+A batch is settled as a whole, so a single upload in a batch of thousands waits for all of them. In a flood, the uploads
+under less crowded prefixes therefore get their own batch.
 """
 
 from collections import Counter
@@ -10,18 +10,18 @@ from itertools import accumulate, islice
 
 from gatehouse.moderation.upload import Upload
 
-#: Fewer uploads than this are analyzed soon enough together, and each batch costs something of its own.
+#: Fewer uploads than this are not separated: they are analyzed soon enough together, and each batch has a cost.
 LEAST = 200
 
-#: Folders of a key that are looked at. A key can have hundreds.
+#: How many folders of a key are compared. A key can have hundreds.
 _DEPTH = 4
 
 
 def apart_from_flood(uploads: Sequence[Upload]) -> tuple[Sequence[Upload], ...]:
-    """Part uploads into what is to become batches, the quiet ones first; there is one part where there is no flood.
+    """Split uploads into batches, the less crowded one first; without a flood there is one batch.
 
-    Of two uploads, the one whose outermost folder has more of the uploads is the more crowded one; where both are in
-    the same folder, the one whose next folder has more. The flood is the most crowded place, and at least half of all.
+    Of two uploads, the one whose outermost folder contains more uploads is the more crowded one; if both are in the
+    same folder, the next folder decides. The flood is the most crowded place, and at least half of all uploads.
     """
     if len(uploads) < LEAST:
         return (uploads,)
@@ -35,7 +35,7 @@ def apart_from_flood(uploads: Sequence[Upload]) -> tuple[Sequence[Upload], ...]:
 
 
 def _places(key: str) -> list[tuple[str, str]]:
-    """The folders that a key lies in, from the outermost one on, and the one that it lies in directly."""
+    """The folders that contain a key, from the outermost one, and the one that contains it directly."""
     *folders, _ = key.split("/")
     within = accumulate(islice(folders, _DEPTH), "{}/{}".format)
     return [*(("within", folder) for folder in within), ("directly in", "/".join(folders))]

@@ -1,17 +1,18 @@
-"""Match a batch: match result lines with uploads, so that verdicts add up to the uploads whatever came back."""
+"""Matches result lines with a batch's uploads, so that every upload gets one verdict, whatever the results contain."""
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Protocol
 
+from gatehouse.moderation import png_animation, rendition
 from gatehouse.moderation.analysis import Analysis, ResultLineError, parse_result_line
-from gatehouse.moderation.batch import BatchSettings, BatchUpload
+from gatehouse.moderation.batch import BatchTerms, BatchUpload
 from gatehouse.moderation.confirmation import DEFINITE_CODES, SUPERSEDED
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.failure import Failure
 from gatehouse.moderation.image_errors import is_unsupported
-from gatehouse.moderation.png_animation import UNSUPPORTED_CODES
+from gatehouse.moderation.image_format import ImageFormat
+from gatehouse.moderation.manifest_summary import parse_summary
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.verdict import BY_POLICY, Verdict
 
@@ -19,27 +20,30 @@ UNREADABLE = "UnreadableResult"
 CONTRADICTORY = Failure("ContradictoryResults", "two results for this upload disagree")
 NOT_ANALYZED = Failure("NotAnalyzed", "the analysis ended without a result for this upload")
 OLDER_UPLOAD = Failure("NotAnalyzed", "a newer upload of the same object was analyzed in the same batch")
-OVERWRITTEN = Failure(SUPERSEDED, "the object was overwritten; the upload that did it is in the same batch")
+OVERWRITTEN = Failure(SUPERSEDED, "the object was overwritten; the upload that replaced it is in the same batch")
 
-#: An expired adapter is ignored in silence and the base model answers (Developer Guide, managing-adapters.html). What
-#: it flags is flagged; what it finds nothing in was not looked at the way the lane asks.
-ADAPTER_IGNORED = Failure("AdapterIgnored", "the answer is not from the adapter the lane asks for; has it expired?")
+#: Rekognition silently ignores an expired adapter and uses the base model (Developer Guide, managing-adapters.html).
+#: What the base model flags is flagged; but an approval requires the lane's adapter.
+ADAPTER_IGNORED = Failure("AdapterIgnored", "the answer is not from the lane's adapter; has it expired?")
 
-#: What another analysis would not change. An answer without its adapter is one: asking again is ignored again.
+#: Failures that another analysis would not change. An ignored adapter would be ignored again.
 _DEFINITE = frozenset({ADAPTER_IGNORED.code, *DEFINITE_CODES})
+
+#: What nobody can judge, whatever an engine said about it.
+_UNSUPPORTED = png_animation.UNSUPPORTED_CODES | rendition.UNSUPPORTED_CODES
 
 
 class Answers(Protocol):
-    """What an engine said about a batch's uploads."""
+    """An engine's answers for a batch's uploads."""
 
     @property
     def engine(self) -> Engine:
-        """Which one it was."""
+        """The engine that gave them."""
         ...
 
     @property
     def job_id(self) -> str | None:
-        """The media analysis job, if it was one."""
+        """The media analysis job, if there was one."""
         ...
 
     @property
@@ -48,27 +52,27 @@ class Answers(Protocol):
         ...
 
     def unmatched(self, uploads: Iterable[BatchUpload]) -> int:
-        """How many analyses have no upload of their own among the batch's."""
+        """How many analyses do not match an upload of the batch."""
         ...
 
     def answer(self, entry: BatchUpload) -> Analysis | Failure:
-        """What it said about one upload, or why it said nothing."""
+        """The analysis of one upload, or why there is none."""
         ...
 
-    def may_come_later(self, entry: BatchUpload, verdict: Verdict) -> bool:
-        """Whether the image engine may give the upload of this verdict an answer if it is asked again."""
+    def may_come_later(self, entry: BatchUpload, verdict: Verdict, terms: BatchTerms) -> bool:
+        """Whether another pass of the image engine may have an answer for this verdict's upload."""
         ...
 
 
 @dataclass(slots=True)
 class BulkAnswers:
-    """What a media analysis job gave, by `s3://bucket/key`: a manifest can't tell versions apart.
+    """A media analysis job's answers by `s3://bucket/key`, because a manifest does not distinguish versions.
 
     Attributes:
-        job_id: None if none was started.
-        job_failure: set if the job as a whole failed; every upload it was to analyze ends with it.
+        job_id: None if no job was started.
+        job_failure: set if the whole job failed; then it is the answer for every upload in the manifest.
         unreadable_lines: result lines that can't be trusted.
-        repeated_lines: analyses of images that had one already.
+        repeated_lines: additional analyses of an image that already has one.
     """
 
     job_id: str | None = None
@@ -80,11 +84,11 @@ class BulkAnswers:
 
     @property
     def engine(self) -> Engine:
-        """Bulk Analysis."""
+        """Always BULK."""
         return Engine.BULK
 
     def answer(self, entry: BatchUpload) -> Analysis | Failure:
-        """The analysis of the upload's object, if only the upload is the object's newest in the batch."""
+        """The analysis of the upload's object, if the upload is the object's newest one in the batch."""
         if self.job_failure:
             return self.job_failure
         if not entry.in_manifest:
@@ -92,12 +96,12 @@ class BulkAnswers:
         source = entry.claim.upload.object
         return self.failures.get(source) or self.analyses.get(source) or NOT_ANALYZED
 
-    def may_come_later(self, entry: BatchUpload, verdict: Verdict) -> bool:  # noqa: ARG002 - the other engine's
-        """Whether the upload is a leftover. None is, if the job failed as a whole."""
-        return self.job_failure is None and is_leftover(verdict)
+    def may_come_later(self, entry: BatchUpload, verdict: Verdict, terms: BatchTerms) -> bool:  # noqa: ARG002
+        """Whether the upload is a leftover. If the whole job failed, there are no leftovers."""
+        return self.job_failure is None and is_leftover(verdict, terms.formats)
 
     def add_results(self, lines: Iterable[str | bytes]) -> None:
-        """Read a result file. Two lines that disagree on one image leave it without an analysis."""
+        """Read a result file. If two lines disagree about an image, it has no analysis."""
         for line in lines:
             if not line.strip():
                 continue
@@ -116,34 +120,34 @@ class BulkAnswers:
                     self.failures[result.source] = CONTRADICTORY
 
     def add_summary(self, text: str | bytes) -> None:
-        """Read a manifest summary for the errors of single images.
+        """Read the errors of single images from a manifest summary.
 
-        The file is a help, not an authority: one that is absent, malformed or names images by line only costs the
-        error's code and message. Line numbers are not used, since whether they start at 0 or 1 is not documented.
+        The file only adds detail: if it is absent, malformed or names images by line only, the error's code and message
+        are missing, and nothing else. Line numbers are not used, because AWS does not document whether they start at 0
+        or 1.
         """
         try:
-            document = json.loads(text)
-        except (ValueError, RecursionError):
+            summary = parse_summary(text)
+        except ValueError:
             return
-        errors = document.get("errors") if isinstance(document, dict) else None
-        for error in errors if isinstance(errors, list) else ():
-            if isinstance(error, dict) and isinstance(error.get("source-ref"), str):
-                code, message = _text(error, "code", "NotAnalyzed"), _text(error, "message", NOT_ANALYZED.message)
-                self.failures.setdefault(error["source-ref"], Failure.reported(code, message))
+        for error in summary.errors:
+            if error.source is not None:
+                code, message = error.code or NOT_ANALYZED.code, error.message or NOT_ANALYZED.message
+                self.failures.setdefault(error.source, Failure.reported(code, message))
 
     def unmatched(self, uploads: Iterable[BatchUpload]) -> int:
-        """How many analyses have no upload of their own: keys are written another way, or lines came twice."""
+        """How many analyses do not match an upload: their keys are written differently, or their lines are repeated."""
         asked = {entry.claim.upload.object for entry in uploads if entry.in_manifest}
         return len(self.analyses.keys() - asked) + self.repeated_lines
 
 
 @dataclass(slots=True)
 class ImageAnswers:
-    """What the image engine gave, by the uploads' numbers.
+    """The image engine's answers, by the uploads' numbers.
 
     Attributes:
-        stragglers: uploads that only failed calls came back for; `failures` says what the last one said.
-        unreadable_lines: result lines that can't be trusted and do not even say whom they speak of.
+        stragglers: uploads for which every call failed; `failures` has the last call's error.
+        unreadable_lines: result lines that can't be trusted and do not say which upload they are about.
     """
 
     analyses: dict[int, tuple[str, Analysis]] = field(default_factory=dict)
@@ -153,25 +157,25 @@ class ImageAnswers:
 
     @property
     def engine(self) -> Engine:
-        """The image engine."""
+        """Always IMAGE."""
         return Engine.IMAGE
 
     @property
     def job_id(self) -> str | None:
-        """It knows no jobs."""
+        """Always None: it has no jobs."""
         return None
 
     def unmatched(self, uploads: Iterable[BatchUpload]) -> int:  # noqa: ARG002 - numbers say whose a line is
-        """None has: a line says which upload it is about."""
+        """Always 0: a line names its upload by number."""
         return 0
 
     def answer(self, entry: BatchUpload) -> Analysis | Failure:
-        """The analysis of the upload. A line of another object under the same number is not believed."""
+        """The analysis of the upload. A line with the same number but another object is not used."""
         if (found := self.analyses.get(entry.n)) and found[0] == entry.claim.upload.object:
             return found[1]
         return self.failures.get(entry.n, NOT_ANALYZED)
 
-    def may_come_later(self, entry: BatchUpload, verdict: Verdict) -> bool:
+    def may_come_later(self, entry: BatchUpload, verdict: Verdict, terms: BatchTerms) -> bool:  # noqa: ARG002
         """Whether the upload is a straggler."""
         return entry.n in self.stragglers and verdict.status is Status.FAILED
 
@@ -193,22 +197,20 @@ class ImageAnswers:
                     self.stragglers.add(result.n)
 
     def add_failure(self, uploads: Iterable[BatchUpload], failure: Failure) -> None:
-        """A chunk was given up; what was analyzed before counts all the same."""
+        """Add the failure of a chunk. Uploads that were analyzed before it failed keep their analysis."""
         for entry in uploads:
             self.failures.setdefault(entry.n, failure)
 
 
-def judge(
-    settings: BatchSettings, uploads: Iterable[BatchUpload], answers: Answers, decided_at: str
-) -> Iterator[Verdict]:
-    """Give each upload of a batch its verdict, in order; every path that lacks an analysis ends unapproved.
+def judge(terms: BatchTerms, uploads: Iterable[BatchUpload], answers: Answers, decided_at: str) -> Iterator[Verdict]:
+    """Give each upload of a batch its verdict, in order. Without an analysis, none is approved.
 
-    An approval on an unpinned analysis is not final yet: see `confirmation` and `withdraw`.
+    An approval that is based on an unpinned analysis is not final yet: see `confirmation` and `withdraw`.
 
     Args:
-        settings: the batch's own, as they were when it was claimed.
+        terms: the batch's terms, from when it was claimed.
         uploads: those still pending under this batch.
-        answers: what came back.
+        answers: the engine's answers.
         decided_at: ISO 8601, UTC.
     """
     for entry in uploads:
@@ -222,15 +224,15 @@ def judge(
             decided_at,
             engine=answers.engine,
             job_id=answers.job_id,
-            min_confidence=settings.min_confidence,
-            adapter_asked=settings.adapter,
+            min_confidence=terms.min_confidence,
+            adapter_asked=terms.adapter,
         )
         if isinstance(found, Failure):
             yield _failed(verdict, found)
             continue
-        policy = settings.policy_for(entry.claim.upload.key)
+        policy = terms.policy_for(entry.claim.upload.key)
         decision = policy.judge(found)
-        if decision.status is Status.APPROVED and settings.adapter and found.adapter != settings.adapter:
+        if decision.status is Status.APPROVED and terms.adapter and found.adapter != terms.adapter:
             yield _failed(verdict, ADAPTER_IGNORED)
             continue
         yield replace(
@@ -244,25 +246,29 @@ def judge(
 
 
 def withdraw(verdict: Verdict, doubt: Failure | None) -> Verdict:
-    """The verdict, or, where its analysis may speak of other bytes or not of the whole image, the failure instead."""
+    """The verdict, or a failure instead if its analysis may be about other bytes or only part of the image."""
     return verdict if doubt is None else _failed(verdict, doubt)
 
 
-def is_leftover(verdict: Verdict) -> bool:
-    """Whether another analysis, image by image, may give the upload a definite answer.
+def is_leftover(verdict: Verdict, formats: Set[ImageFormat]) -> bool:
+    """Whether an analysis by the image engine may give the upload a definite answer.
 
-    It may where the engine did not answer for the upload's own bytes, whatever the reason. It can't where the image
-    itself is the reason, the bytes are gone, or nobody could tell them from others.
+    It may if the engine did not answer for the upload's own bytes, for whatever reason; and if it did not read the
+    image, or not the whole of it, and the image engine renders such images. It can't if the bytes are gone or can't be
+    identified.
+
+    Args:
+        formats: that are rendered.
     """
-    if verdict.status is not Status.FAILED or verdict.engine is None or verdict.failure is None:
+    if verdict.engine is None or verdict.failure is None or not verdict.engine.leaves_leftovers:
         return False
-    return verdict.engine.leaves_leftovers and verdict.failure.code not in _DEFINITE
+    if verdict.status is Status.UNSUPPORTED:
+        return ImageFormat.PNG in formats if verdict.failure.code in png_animation.UNSUPPORTED_CODES else bool(formats)
+    return verdict.status is Status.FAILED and verdict.failure.code not in _DEFINITE
 
 
 def _failed(verdict: Verdict, failure: Failure) -> Verdict:
-    unsupported = failure.code in UNSUPPORTED_CODES or is_unsupported(
-        failure.code, failure.message, verdict.adapter_asked
-    )
+    unsupported = failure.code in _UNSUPPORTED or is_unsupported(failure.code, failure.message, verdict.adapter_asked)
     return Verdict(
         verdict.claim,
         Status.UNSUPPORTED if unsupported else Status.FAILED,
@@ -272,8 +278,3 @@ def _failed(verdict: Verdict, failure: Failure) -> Verdict:
         job_id=verdict.job_id,
         adapter_asked=verdict.adapter_asked,
     )
-
-
-def _text(fields: dict[str, Any], name: str, default: str) -> str:
-    value = fields.get(name)
-    return value if isinstance(value, str) and value else default

@@ -1,13 +1,13 @@
-"""Moments as text: ISO 8601 in UTC with milliseconds and a Z. One fixed width, so that text sorts as time does."""
+"""Times as text that sorts chronologically."""
 
 from datetime import UTC, datetime
 
 
 def iso(moment: datetime) -> str:
-    """ISO 8601 in UTC with milliseconds and a Z: one fixed width, so that text sorts as time does."""
+    """ISO 8601 in UTC with milliseconds and a Z. The width is fixed, so that the text sorts chronologically."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def second(moment: str) -> str:
-    """The second of an ISO time in UTC: S3 says no more of when an object was modified. Text sorts as time does."""
+    """An ISO time in UTC, truncated to the second: S3 reports modification times no more precisely."""
     return moment[: len("2026-01-01T00:00:00")]

@@ -1,7 +1,7 @@
-"""The register of open batches: what was claimed and is not settled yet, however it got stuck.
+"""The register of open batches: uploads that are claimed and not settled yet.
 
-A batcher writes the entry before it claims, and Results removes it when the batch holds nothing more. So every PENDING
-upload stands in an entry, and what is open for too long is found by listing a few objects, without reading the table.
+A batcher writes the entry before it claims, and Results deletes it when the batch holds no more uploads. So every
+PENDING upload is in an entry, and listing a few objects finds what has been open too long, without reading the table.
 """
 
 import json
@@ -27,19 +27,19 @@ def open_key(lane: str, batch_id: str) -> str:
 
 
 def named_by(key: str) -> tuple[str, str] | None:
-    """Lane and batch id of an entry's key; None where the key is none of ours."""
+    """Lane and batch id from an entry's key; None if it is not the key of an entry."""
     matched = _KEY.fullmatch(key)
     return (matched[1], matched[2]) if matched else None
 
 
 @dataclass(frozen=True, slots=True)
 class OpenBatch:
-    """An entry.
+    """An entry of the register.
 
     Attributes:
-        claimed_at: of all the batch's claims, ISO 8601 in UTC.
-        uploads: those the batcher was about to claim; some may have been another batch's already.
-        readmissions: how often a sweep has put their events back.
+        claimed_at: the same for all the batch's claims; ISO 8601 in UTC.
+        uploads: those that the batcher was about to claim; some may belong to another batch.
+        readmissions: how many times the sweeper has readmitted them.
         readmitted_at: when it last did, ISO 8601 in UTC; None if never.
     """
 
@@ -52,15 +52,15 @@ class OpenBatch:
 
     @property
     def key(self) -> str:
-        """Where it lies in the work bucket."""
+        """Its key in the work bucket."""
         return open_key(self.lane, self.batch_id)
 
     def after_readmission(self, now: datetime) -> "OpenBatch":
-        """The entry once its uploads' events were put back."""
+        """The entry after its uploads were readmitted."""
         return replace(self, readmissions=self.readmissions + 1, readmitted_at=iso(now))
 
     def claims(self) -> list[Claim]:
-        """What the batch holds at most."""
+        """The claims that the batch may hold."""
         return [Claim(upload, self.batch_id, self.claimed_at, self.lane) for upload in self.uploads]
 
     def to_text(self) -> str:
@@ -80,7 +80,7 @@ class OpenBatch:
         """Read an entry.
 
         Raises:
-            ValueError: it is not one of ours.
+            ValueError: it is malformed.
         """
         try:
             document: Mapping[str, Any] = of_kind(json.loads(content), dict)

@@ -1,18 +1,19 @@
-"""How much an execution carries from one state to the next."""
+"""The limit on the data that an execution passes between states."""
 
 import json
 from typing import Final
 
-#: Input, output and task result of a state, in bytes (Step Functions Developer Guide, "Quotas"). What is larger ends an
-#: execution with `States.DataLimitExceeded`, which no state can catch or try again (concepts-error-handling.html).
+#: Maximum size of a state's input, output and task result, in bytes (Step Functions Developer Guide, "Quotas"). More
+#: fails the execution with `States.DataLimitExceeded`, which a state can neither catch nor retry
+#: (concepts-error-handling.html).
 MAX_PAYLOAD_BYTES: Final = 262_144
 
-#: What comes with an object's text when a state reads it: S3's answer, without the text.
+#: Space for the rest of S3's response when a state reads an object.
 _HEADERS_BYTES = 8192
 
 
 class PayloadTooLargeError(ValueError):
-    """An object that the workflow could not read."""
+    """An object is too large for the workflow to read."""
 
 
 def check_readable(key: str, text: str) -> None:
@@ -24,4 +25,4 @@ def check_readable(key: str, text: str) -> None:
     size = len(json.dumps(text, ensure_ascii=False).encode())
     if size > MAX_PAYLOAD_BYTES - _HEADERS_BYTES:
         free = MAX_PAYLOAD_BYTES - _HEADERS_BYTES
-        raise PayloadTooLargeError(f"{key} takes {size} bytes as a task's result, a workflow reads {free} at most")
+        raise PayloadTooLargeError(f"{key} takes {size} bytes as a task's result; a workflow reads {free} at most")

@@ -1,13 +1,13 @@
-"""Why a policy decided as it did, and which one it was."""
+"""Why a policy reached its judgment, and which policy it was."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 
 class Reason(NamedTuple):
-    """Why: the rule that fired, on which label, at what confidence, with which outcome, against which threshold.
+    """The rule that matched, its label and confidence, the outcome, and the threshold.
 
-    `content_type` is the kind of image that chose the threshold, or None if it is the rule's own.
+    `content_type` is the content type that selected the threshold, or None if it is the rule's own.
     """
 
     rule: str
@@ -18,7 +18,7 @@ class Reason(NamedTuple):
     content_type: str | None = None
 
     def to_document(self) -> dict[str, Any]:
-        """The reason as flags and items carry it."""
+        """The reason as written into flags and items."""
         document: dict[str, Any] = {
             "rule": self.rule,
             "label": self.label,
@@ -31,12 +31,12 @@ class Reason(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PolicyReference:
-    """Which policy decided."""
+    """The policy that judged, and its version."""
 
     name: str
     version: str
     hash: str
 
     def to_document(self) -> dict[str, str]:
-        """The reference as flags and items carry it."""
+        """The reference as written into flags and items."""
         return {"name": self.name, "version": self.version, "hash": self.hash}

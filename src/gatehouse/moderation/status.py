@@ -1,10 +1,10 @@
-"""Where an upload stands."""
+"""The status of an upload."""
 
 from enum import StrEnum
 
 
 class Status(StrEnum):
-    """Where an upload stands. Every status but PENDING is final, and only APPROVED is ever safe to show."""
+    """The status of an upload. Every status except PENDING is final, and only an APPROVED upload is safe to show."""
 
     PENDING = "PENDING"
     APPROVED = "APPROVED"
@@ -14,7 +14,7 @@ class Status(StrEnum):
     FAILED = "FAILED"
 
 
-#: The statuses a policy gives, mildest first: as severe as their position.
+#: The statuses that a policy gives, from mildest to most severe.
 JUDGED = (Status.APPROVED, Status.REVIEW, Status.BLOCKED)
 
 FLAGGED = frozenset({Status.REVIEW, Status.BLOCKED})

@@ -1,22 +1,19 @@
-"""What becomes of the uploads, how soon, and what it costs."""
+"""The outcome of uploads, how long it takes, and what it costs."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from gatehouse.contracts.function_metrics import AnalyzerMetric, BatcherMetric, ResultsMetric
+from gatehouse.contracts.list_price import LIST_PRICE
 from stacks.constructs.dashboards.dashboard_section import figures, graph, heading, total
 from stacks.constructs.image_analyzer import ImageAnalyzer
 from stacks.constructs.ingest_lane import IngestLane
 
-#: USD for an image, as docs/cost.md has it: the list price of a month's first million in us-east-1.
-LIST_PRICE: Final = 0.001
-
 
 class BusinessDashboard(Construct):
-    """Uploads and verdicts, the time between them, the share that is flagged, the backlog, and the cost so far."""
+    """Uploads and verdicts, the time between them, the flagged share, the backlog, and the cost so far."""
 
     def __init__(
         self, scope: Construct, id: str, *, lanes: Sequence[IngestLane], analyzers: Sequence[ImageAnalyzer]
@@ -108,9 +105,11 @@ class BusinessDashboard(Construct):
         return {f"{identity}{n}": lane.metrics.results(metric) for n, lane in enumerate(self._lanes)}
 
     def _paid(self, label: str, factor: float = 1) -> cloudwatch.MathExpression:
-        """Images that Rekognition was paid for: one by one as the image engine counts them, in bulk as Results does."""
+        """Images and frames that Rekognition charges for; the image engine counts its own, Results those of bulk."""
         one_by_one = {
-            f"images{n}": analyzer.metric(AnalyzerMetric.IMAGES_ANALYZED) for n, analyzer in enumerate(self._analyzers)
+            f"{name}{n}": analyzer.metric(metric)
+            for n, analyzer in enumerate(self._analyzers)
+            for name, metric in (("images", AnalyzerMetric.IMAGES_ANALYZED), ("frames", AnalyzerMetric.FRAMES_ANALYZED))
         }
         in_bulk = {
             f"bulk{n}": lane.metrics.results(ResultsMetric.IMAGES_ANALYZED_IN_BULK)

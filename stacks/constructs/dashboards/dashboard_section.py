@@ -1,4 +1,4 @@
-"""The rows of a dashboard: a heading that says what good looks like, and what there is to see below it.
+"""The rows of a dashboard section: a heading that says what good looks like, and the widgets below it.
 
 A dashboard holds 500 widgets, a widget 500 metrics and expressions, hidden ones included, and a list of alarms 100
 (CloudWatch User Guide, CloudWatch-Dashboard-Body-Structure.html, using-metric-math.html); all widgets of a dashboard
@@ -16,7 +16,7 @@ _ALARMS_A_WIDGET = 100
 
 
 def heading(title: str, good: str) -> cloudwatch.IWidget:
-    """A section's name, and one line that says what it looks like when all is well."""
+    """A section's name, and one line that says what to expect when all is well."""
     return cloudwatch.TextWidget(markdown=f"## {title}\n{good}", width=_WIDTH, height=2)
 
 
@@ -32,14 +32,14 @@ def graph(title: str, unit: str, metrics: Iterable[cloudwatch.IMetric], *, stack
 
 
 def figures(title: str, metrics: Sequence[cloudwatch.IMetric]) -> cloudwatch.IWidget:
-    """One number for each metric, over the whole time that the dashboard shows."""
+    """One number for each metric, over the dashboard's whole time range."""
     return cloudwatch.SingleValueWidget(
         title=title, metrics=list(metrics), width=_WIDTH, height=4, set_period_to_time_range=True, full_precision=True
     )
 
 
 def alarm_lists(alarms: Sequence[cloudwatch.IAlarm]) -> list[cloudwatch.IWidget]:
-    """The state of all alarms, those that ring first."""
+    """The state of all alarms, active ones first."""
     lists = [alarms[first : first + _ALARMS_A_WIDGET] for first in range(0, len(alarms), _ALARMS_A_WIDGET)]
     return [
         cloudwatch.AlarmStatusWidget(

@@ -1,26 +1,35 @@
-"""What the machinery does: alarms, queues, functions, executions, calls."""
+"""The state of the system: alarms, queues, functions, executions, calls."""
 
 from collections.abc import Callable, Iterator, Sequence
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from gatehouse.contracts.function_metrics import AnalyzerMetric, ResultsMetric, SweeperMetric
+from gatehouse.contracts.function_metrics import (
+    AnalyzerMetric,
+    OutcomesMetric,
+    RendererMetric,
+    ResultsMetric,
+    SweeperMetric,
+)
 from stacks.constructs.analysis_workflow import AnalysisWorkflow
 from stacks.constructs.dashboards.dashboard_section import alarm_lists, graph, heading
 from stacks.constructs.flag_topic import FlagTopic
 from stacks.constructs.image_analyzer import ImageAnalyzer
 from stacks.constructs.ingest_lane import IngestLane
+from stacks.constructs.outcomes import Outcomes
+from stacks.constructs.renderer import Renderer
 from stacks.constructs.results_writer import ResultsWriter
 from stacks.constructs.service_function import ServiceFunction
 from stacks.constructs.sweeper import Sweeper
+from stacks.constructs.verdict_events import VerdictEvents
 
 #: Widgets side by side.
 Row = tuple[cloudwatch.IWidget, ...]
 
 
 class TechnicalDashboard(Construct):
-    """Alarms on top, then each step of an upload's way: a section is a heading and the rows below it."""
+    """Alarms on top, then each step of the pipeline: a section is a heading and the rows below it."""
 
     def __init__(
         self,
@@ -32,7 +41,10 @@ class TechnicalDashboard(Construct):
         analyzers: Sequence[ImageAnalyzer],
         results: ResultsWriter,
         sweeper: Sweeper,
+        outcomes: Outcomes,
+        renderer: Renderer,
         flags: FlagTopic,
+        events: VerdictEvents | None,
         alarms: Sequence[cloudwatch.IAlarm],
     ) -> None:
         super().__init__(scope, id)
@@ -42,6 +54,8 @@ class TechnicalDashboard(Construct):
             **{f"analyzer of {analyzer.priority}": analyzer.service for analyzer in analyzers},
             "results": results.service,
             "sweeper": sweeper.service,
+            "outcomes": outcomes.service,
+            "renderer": renderer.service,
         }
         sections = (
             _alarms(alarms),
@@ -50,7 +64,10 @@ class TechnicalDashboard(Construct):
             self._executions(),
             _sweeps(sweeper),
             self._rekognition(),
+            _pictures(renderer),
             _flags(flags),
+            _changes(outcomes),
+            self._events(events, outcomes) if events else (),
         )
         dashboard = cloudwatch.Dashboard(self, "Dashboard")
         for section in sections:
@@ -111,6 +128,7 @@ class TechnicalDashboard(Construct):
                 "images, calls",
                 self._of_analyzers(
                     (AnalyzerMetric.IMAGES_ANALYZED, "images analyzed"),
+                    (AnalyzerMetric.FRAMES_ANALYZED, "frames analyzed"),
                     (AnalyzerMetric.CALLS_THROTTLED, "calls throttled"),
                     (AnalyzerMetric.CALLS_FAILED, "calls failed"),
                 ),
@@ -138,8 +156,23 @@ class TechnicalDashboard(Construct):
             ),
         )
 
+    def _events(self, events: VerdictEvents, outcomes: Outcomes) -> Iterator[Row]:
+        yield (heading("Events", "Good: events go out with the verdicts, and none is kept."),)
+        yield (
+            graph(
+                "Events sent, and kept because the bus did not take them",
+                "events",
+                [
+                    *self._of_results((ResultsMetric.EVENTS_SENT, "sent"), (ResultsMetric.EVENTS_KEPT, "kept")),
+                    outcomes.metric(OutcomesMetric.EVENTS_SENT).with_(label="changes: sent"),
+                    outcomes.metric(OutcomesMetric.EVENTS_KEPT).with_(label="changes: kept"),
+                ],
+            ),
+            graph("Events in the dead-letter queue", "events", [events.metric_dead_letters().with_(label="not sent")]),
+        )
+
     def _of_analyzers(self, *labeled: tuple[AnalyzerMetric, str]) -> list[cloudwatch.IMetric]:
-        """Metrics of each priority's Analyzer, with what each is called there."""
+        """Metrics of each priority's Analyzer, with their labels."""
         return [
             one.metric(metric).with_(label=f"{one.priority}: {label}")
             for one in self._analyzers
@@ -147,7 +180,7 @@ class TechnicalDashboard(Construct):
         ]
 
     def _of_results(self, *labeled: tuple[ResultsMetric, str]) -> list[cloudwatch.IMetric]:
-        """Metrics that Results writes for each lane, with what each is called there."""
+        """Metrics that Results writes for each lane, with their labels."""
         return [
             lane.metrics.results(metric).with_(label=f"{lane.name}: {label}")
             for lane in self._lanes
@@ -178,7 +211,7 @@ def _functions(functions: dict[str, ServiceFunction]) -> Iterator[Row]:
 
 
 def _sweeps(sweeper: Sweeper) -> Iterator[Row]:
-    """The rest of the section on executions: those that somebody else has to get going."""
+    """The rest of the section on executions: those that the sweeper has to restart."""
     yield (
         graph(
             "Sweeper: batches that are open or overdue",
@@ -208,6 +241,51 @@ def _flags(flags: FlagTopic) -> Iterator[Row]:
             [
                 flags.metric_published().with_(label="published"),
                 flags.metric_undelivered().with_(label="deliveries that failed"),
+            ],
+        ),
+    )
+
+
+def _pictures(renderer: Renderer) -> Iterator[Row]:
+    yield (
+        heading(
+            "Pictures", "Good: no decoder stopped. A refused picture ends UNSUPPORTED; a refused call is tried again."
+        ),
+    )
+    counted = (
+        (RendererMetric.PICTURES_DESCRIBED, "pictures described"),
+        (RendererMetric.FRAMES_RENDERED, "frames rendered"),
+        (RendererMetric.PICTURES_REFUSED, "pictures refused"),
+        (RendererMetric.DECODERS_STOPPED, "decoders stopped"),
+        (RendererMetric.CALLS_REFUSED, "calls refused"),
+    )
+    yield (
+        graph(
+            "Renderer", "pictures, frames, calls", [renderer.metric(one).with_(label=label) for one, label in counted]
+        ),
+    )
+
+
+def _changes(outcomes: Outcomes) -> Iterator[Row]:
+    good = "Good: every change is announced within seconds; none refused, unreadable or given up."
+    yield (heading("Changes after a first verdict", good),)
+    yield (
+        graph(
+            "Changes by people and replays",
+            "changes",
+            [
+                outcomes.metric(OutcomesMetric.CHANGES_ANNOUNCED).with_(label="announced"),
+                outcomes.metric(OutcomesMetric.CHANGES_REFUSED).with_(label="refused, to be delivered again"),
+                outcomes.metric(OutcomesMetric.CHANGES_UNREADABLE).with_(label="unreadable"),
+                outcomes.metric_given_up().with_(label="batches given up"),
+            ],
+        ),
+        graph(
+            "Change to flag",
+            "milliseconds",
+            [
+                outcomes.metric(OutcomesMetric.CHANGE_TO_FLAG, "p95").with_(label="from a change to its flag, p95"),
+                outcomes.metric_iterator_age().with_(label="age of the newest record read"),
             ],
         ),
     )

@@ -1,4 +1,4 @@
-"""The bulk engine in the workflow: start a media analysis job, and look until it has ended."""
+"""The bulk engine in the workflow: start a media analysis job and poll it until it ends."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,19 +12,19 @@ from gatehouse.moderation.lane import Priority
 from stacks.constructs.encryption_key import EncryptionKey
 from stacks.constructs.workflow.workflow_states import ERROR_CODE, ERROR_MESSAGE, NO_JOB, condition, give_up, retry
 
-#: Jobs started for a batch at most.
+#: Maximum number of jobs started for a batch.
 MAX_JOBS = 3
 
-#: Times that the start of a job is tried again while Rekognition throttles or fails: some twenty minutes where the
-#: image engine can have the batch, and hours where only bulk will do.
+#: Retries of a job's start while Rekognition throttles or fails: about twenty minutes if the image engine can take
+#: over, and hours if only bulk is allowed.
 START_RETRIES = 20
 PATIENT_START_RETRIES = 200
 
-#: FailureDetails codes that a new job may not run into (Rekognition API model, MediaAnalysisJobFailureCode).
+#: FailureDetails codes that a new job might avoid (Rekognition API model, MediaAnalysisJobFailureCode).
 TRANSIENT_FAILURES = ("INTERNAL_ERROR", "THROTTLED", "RESOURCE_NOT_READY")
 
-#: Errors that come back however often the call is made. Step Functions names an SDK's error `<Service>.<Name>`, and the
-#: name always ends with Exception, even where the API's does not (Developer Guide, supported-services-awssdk.html).
+#: Errors that no retry can fix. Step Functions names an SDK's error `<Service>.<Name>`, and the name always ends with
+#: Exception, even if the API's does not (Developer Guide, supported-services-awssdk.html).
 HOPELESS_STARTS = (
     "Rekognition.IdempotentParameterMismatchException",
     "Rekognition.InvalidManifestException",
@@ -37,27 +37,27 @@ HOPELESS_LOOKS = (
     "Rekognition.ResourceNotFoundException",
 )
 
-#: A permission that is missing, or was just granted and is not known everywhere yet; or the feature is closed.
+#: A permission is missing, or was just granted and has not propagated; or the feature is closed to the account.
 DENIED = ("Rekognition.AccessDeniedException",)
 
-#: What an error outside the API's model is called: anything, among others an operation that the Region does not have.
+#: Any error outside the API's model, such as an operation that the Region does not offer.
 UNKNOWN_ERROR = "Rekognition.RekognitionException"
 
-#: What says that this account, role or Region can't have bulk, rather than not this batch or not now.
+#: Errors that mean this account, role or Region can't use bulk at all.
 REFUSALS = (*DENIED, UNKNOWN_ERROR, "Rekognition.InvalidS3ObjectException")
 
-#: All of the account's jobs are running.
+#: The account's job quota is used up.
 NO_SLOT = "Rekognition.LimitExceededException"
 
-#: Errors that pass.
+#: Transient errors.
 TRANSIENT_ERRORS = (
     "Rekognition.InternalServerErrorException",
     "Rekognition.ProvisionedThroughputExceededException",
     "Rekognition.ThrottlingException",
 )
 
-#: Seconds until the next look: half of what was waited already, and from an hour on a 24th. So a long job costs few
-#: looks, and a short one little time. A look costs three transitions, and nine of the 25,000 events that there may be.
+#: Seconds until the next poll: half of the time waited so far, and after an hour a 24th of it. So a long job needs few
+#: polls, and a short one ends soon. A poll costs three transitions, and nine of an execution's 25,000 events.
 _PAUSE = "$max([20, $min([150, $floor($waited / 2)]), $min([600, $floor($waited / 24)])])"
 
 _DEADLINE_EXCEEDED = (
@@ -70,13 +70,13 @@ _REFUSAL = f"{{% {{'code': {ERROR_CODE}, 'message': {ERROR_MESSAGE}, 'is_refusal
 
 
 class BulkEngineStates(Construct):
-    """Start a job for the whole manifest, wait for it, and start another one if it failed for a passing reason.
+    """Start a job for the whole manifest, wait for it, and start another one if it failed for a transient reason.
 
-    Where the lane's engine is `bulk`, a failure is the batch's; where it is `auto`, the image engine takes over.
+    If the lane's engine is `bulk`, a failed job fails the batch. If it is `auto`, the image engine takes over.
 
     Attributes:
-        start: the first state where the lane's engine is `bulk`.
-        attempt: the first state where it is `auto`: what refuses is not asked for long.
+        start: the first state if the lane's engine is `bulk`.
+        attempt: the first state if it is `auto`; it gives up sooner.
     """
 
     def __init__(
@@ -91,8 +91,8 @@ class BulkEngineStates(Construct):
     ) -> None:
         """
         Args:
-            key: what jobs encrypt with, or None for Rekognition's own key.
-            done: where a job that ended well, or a failure, is handed on.
+            key: encrypts jobs' data; None for Rekognition's own key.
+            done: the next state after a successful job, or after a failure.
             otherwise: the image engine.
         """
         super().__init__(scope, id)
@@ -110,8 +110,8 @@ class BulkEngineStates(Construct):
         self.start.next(wait)
         self.attempt.next(wait)
         wait.next(look.next(ended))
-        # Only a job that can't be found is given up. Whatever else keeps us from looking stops the execution, and a
-        # redrive goes on looking: the job is running, and paid.
+        # Only a job that can't be found is given up. Any other error while polling stops the execution, and a redrive
+        # continues to poll: the job is running, and is paid for.
         look.add_catch(ended, errors=list(HOPELESS_LOOKS), assign={"status": "FAILED", "failure": _FAILURE})
 
         ended.when(condition("$status = 'SUCCEEDED'"), done)
@@ -125,7 +125,7 @@ class BulkEngineStates(Construct):
         again.when(condition(f"$batch.engine = '{Engine.BULK}'"), self.start).otherwise(self.attempt)
 
     def _start_job(self, name: str, *, is_patient: bool) -> tasks.CallAwsService:
-        # The same token on every try of an attempt: a second job for it can't be started, and can't be paid.
+        # Every retry of an attempt uses the same token, so that a second job can't be started and paid for.
         token = "{% $batchId & '-' & $attempt %}"  # noqa: S105 - idempotency, no secret
         moderation = (
             "{% $merge([{'MinConfidence': $batch.minConfidence},"
@@ -155,7 +155,7 @@ class BulkEngineStates(Construct):
         if is_patient:
             give_up(task, HOPELESS_STARTS)
             retry(task, DENIED, interval=20, longest=60, attempts=3)
-        else:  # the image engine can have the batch at once
+        else:  # the image engine can take over at once
             give_up(task, (*HOPELESS_STARTS, *DENIED, UNKNOWN_ERROR))
         self._retry_for_slot(task, is_patient=is_patient)
         passing = [*TRANSIENT_ERRORS, "Rekognition.ResourceNotReadyException"]
@@ -164,10 +164,10 @@ class BulkEngineStates(Construct):
         return task
 
     def _retry_for_slot(self, task: sfn.TaskStateBase, *, is_patient: bool) -> None:
-        """Wait for one of the account's jobs to end: about an hour, or many where only bulk will do.
+        """Wait for one of the account's jobs to end: about an hour, or many hours if only bulk is allowed.
 
-        A live batch asks every few seconds at first, and after half an hour twice a minute. A backfill batch asks every
-        ten minutes, and few of them are let on to ask at all: of a slot that becomes free a live batch hears first.
+        A live batch tries every few seconds at first, and twice a minute after half an hour. A backfill batch tries
+        every ten minutes, and only a few of them at a time, so a free slot usually goes to a live batch.
         """
         if self._priority is Priority.BACKFILL:
             retry(task, [NO_SLOT], interval=1200, longest=1200, attempts=100 if is_patient else 6)
@@ -208,7 +208,7 @@ class BulkEngineStates(Construct):
         )
         give_up(task, HOPELESS_LOOKS)
         retry(task, [*TRANSIENT_ERRORS, UNKNOWN_ERROR], interval=2, longest=120, attempts=200)
-        # Hours, also where a permission is missing: the job is paid, and an execution is redriven a few times only.
+        # For hours, even if a permission is missing: the job is paid for, and redrives are limited.
         retry(task, [*DENIED, "States.TaskFailed"], interval=5, longest=300, attempts=100)
         return task
 
@@ -226,10 +226,10 @@ def _transient() -> str:
 
 
 def _fall_back(failure: str) -> Mapping[str, Any]:
-    """Hand the batch on without its job."""
+    """Variables that hand the batch to the image engine, without its job."""
     return {**NO_JOB, "fallback": f"{{% $merge([{failure}, {{'is_refusal': false}}]) %}}"}
 
 
 def _object_or_null(s3_object: str) -> str:
-    """Where a file is, or null: a job that is not done has none, and JSONata fails on what is not there."""
+    """A file's location, or null: an unfinished job has none, and JSONata fails on a missing value."""
     return f"{{% $exists({s3_object}) ? {{'bucket': {s3_object}.Bucket, 'key': {s3_object}.Name}} : null %}}"

@@ -1,4 +1,4 @@
-"""The image engine in the workflow: a pass's chunks, one after the other into the chunk queue."""
+"""The image engine in the workflow: sends a pass's chunks to the chunk queue."""
 
 from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
@@ -12,35 +12,35 @@ from gatehouse.moderation.lane import Priority
 from stacks.constructs.image_analyzer import ImageAnalyzer
 from stacks.constructs.workflow.workflow_states import ERROR_CODE, ERROR_MESSAGE, condition, give_up, retry
 
-#: `auto` takes the image engine for a batch that it can have done in this time, with what waits before it.
+#: `auto` chooses the image engine for a batch that it can finish within this time, including the backlog.
 SOON_SECONDS = 60
 
-#: A batch is let in while what waits before it takes no longer than this. So no chunk waits for as long as its
-#: heartbeat, and what there is no room for waits as an execution.
+#: A batch sends its chunks only while the backlog takes no longer than this. So no chunk waits as long as its heartbeat
+#: timeout; batches that find no room wait as executions.
 ROOM_SECONDS = 3600
 
-#: In a fast lane, a few uploads are split among all workers: the calls that each chunk costs are worth the seconds.
+#: In a fast lane, even a few uploads are split among all workers: the seconds saved are worth the calls per chunk.
 LEAST_FAST_CHUNK = 1
 
-#: Enough of a chunk's error to know it by. Those of the 400 smallest chunks that a batch can have together have to fit
-#: the 262,144 bytes of a Map's result.
+#: Enough of a chunk's error to identify it. The errors of up to 400 chunks together must fit into the 262,144 bytes of
+#: a Map's result.
 _LONGEST_MESSAGE = 80
 
 _BACKLOG = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
 
 
 class ImageEngineStates(Construct):
-    """Cut a pass into chunks, have each analyzed, and remember which were given up.
+    """Split a pass into chunks, have each analyzed, and record which were given up.
 
-    A fast lane's batches go to the queue at once. Others look first whether there is room, and where `auto` has not
-    tried bulk yet, whether they are soon done; if not, they go back for it.
+    A fast lane's batches go to the queue at once. Others first check whether there is room. With `auto`, before bulk
+    was tried, they also check whether the image engine would finish soon; if not, they try bulk first.
     """
 
     def __init__(self, scope: Construct, id: str, *, analyzer: ImageAnalyzer) -> None:
         super().__init__(scope, id)
         least = LEAST_FAST_CHUNK if analyzer.priority is Priority.FAST else LEAST_CHUNK
-        # Stragglers are asked about up to six times, after an outage all of a batch's, and an execution has only so
-        # many events: a chunk of theirs may take a worker several runs.
+        # Stragglers are retried in up to six passes, after an outage all of a batch, and an execution's events are
+        # limited: so their chunks are large, even if one takes a worker several runs.
         most = f"$contains($pass, 'stragglers') ? {MAX_CHUNK} : {analyzer.rate.chunk_size}"
         #: Uploads in a chunk of this pass, in JSONata.
         self._size = f"$min([{most}, $max([{least}, $ceil($passSize / {analyzer.rate.workers})])])"
@@ -51,7 +51,7 @@ class ImageEngineStates(Construct):
             self._choice, self.start = self._look_first(analyzer)
 
     def next(self, following: sfn.IChainable, *, bulk: sfn.IChainable | None) -> None:
-        """What comes after a pass; and, where there is bulk, what `auto` does first if the image engine takes long."""
+        """Set the state after a pass, and, if there is bulk, the state that `auto` tries first for a large batch."""
         self._analyze.next(following)
         if self._choice is not None:
             if bulk is not None:
@@ -60,14 +60,14 @@ class ImageEngineStates(Construct):
 
     def _look_first(self, analyzer: ImageAnalyzer) -> tuple[sfn.Choice, sfn.IChainable]:
         rate = analyzer.rate
-        # Nobody knows how large the chunks are that wait: as large as ours, for an estimate; or all of the largest.
+        # The size of waiting chunks is unknown: the estimate assumes ours; the check for room assumes the largest.
         soon = f"($backlog * {self._size} + $passSize) / {rate.calls_per_second} <= {SOON_SECONDS}"
         room = f"$backlog * {rate.chunk_size} / {rate.calls_per_second} <= {ROOM_SECONDS}"
         tried = f"$batch.engine != '{Engine.AUTO}' or $pass != '{ImagePass.FIRST}' or $fallback != null"
         self._is_long = condition(f"$not({tried}) and $not({soon})")
         self._is_room = condition(room)
         choice = sfn.Choice.jsonata(self, "How soon?")
-        # At random, so that not all that wait find the same room; there is an hour's work meanwhile.
+        # Random, so that waiting batches do not all find the same room; the backlog is an hour's work.
         pause = "{% $ceil(600 + 1200 * $random()) %}"
         wait = sfn.Wait.jsonata(self, "Wait for room", time=sfn.WaitTime.seconds(pause))
         waiting, taken = (f"$number($states.result.Attributes.{name})" for name in _BACKLOG)
@@ -91,7 +91,7 @@ class ImageEngineStates(Construct):
         chunks = f"($size := {self._size}; [[0..$ceil($passSize / $size) - 1].{{'first': $ * $size, 'size': $size}}])"
         failures = "[$filter($states.result, function($chunk) { $exists($chunk.code) })]"
         images = f"{{'pass': $pass, 'uploads': $passSize, 'size': {self._size}, 'failures': {failures}}}"
-        # An earlier pass's stays: its uploads are FAILED, however well a later pass ends.
+        # An earlier pass's failure stays: its uploads are FAILED even if a later pass succeeds.
         first = f"($failures := {failures}; $count($failures) = 0 ? null : $failures[0])"
         failure = f"$failure != null ? $failure : {first}"
         analyze = sfn.Map.jsonata(
@@ -111,7 +111,7 @@ class ImageEngineStates(Construct):
             "Analyze chunk",
             queue=analyzer.queue,
             integration_pattern=sfn.IntegrationPattern.WAIT_FOR_TASK_TOKEN,
-            # Engines differ in what they take for the time of a task with a heartbeat and none of its own.
+            # Set explicitly: interpreters differ in the default timeout of a task that has only a heartbeat.
             task_timeout=sfn.Timeout.duration(analyzer.TIMEOUT),
             heartbeat_timeout=sfn.Timeout.duration(analyzer.HEARTBEAT),
             message_body=sfn.TaskInput.from_object(
@@ -123,6 +123,8 @@ class ImageEngineStates(Construct):
                     "size": "{% $states.input.size %}",
                     "min_confidence": "{% $batch.minConfidence %}",
                     "adapter": "{% $batch.adapter %}",
+                    "formats": "{% [$batch.formats] %}",
+                    "max_frames": "{% $batch.maxFrames %}",
                 }
             ),
             outputs={},

@@ -1,4 +1,4 @@
-"""Backfill's turn: few of its batches are analyzed at the same time, the oldest ones."""
+"""Backfill's turn: only a few of its batches are analyzed at a time, oldest first."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,23 +9,22 @@ from constructs import Construct
 
 from stacks.constructs.workflow.workflow_states import NULL, condition, retry
 
-#: Executions on a page of the list. An entry has some 500 bytes, and a result 256 KiB at most.
+#: Executions per page. An entry has some 500 bytes, and a task's result 256 KiB at most.
 _PAGE = 300
 
-#: Variables: batches of the same workflow that were started before and still run, -1 while our own entry was not found;
-#: where their list goes on, or null; how often it was read without finding our entry.
+#: Variables: the number of earlier batches of the workflow that still run, or -1 until our own entry is found; the
+#: list's next token, or null; and how often the list was read.
 VARIABLES: Mapping[str, Any] = {"ahead": -1, "more": NULL, "looks": 0}
 
 
 class TurnStates(Construct):
-    """Let a batch on once fewer than so many older ones are under way.
+    """Let a batch proceed once fewer than `batches` older ones are running.
 
-    Step Functions is asked which executions run: nothing is counted by us, so nothing can be counted wrong, and the
-    work that waits is safe as an execution. The list may be a little old, so now and then a batch too many is under
-    way.
+    The batch lists the running executions, so no counter can be wrong, and waiting work is safe as an execution. The
+    list may be slightly out of date, so occasionally one batch too many runs.
 
     Args:
-        batches: that may be under way at the same time.
+        batches: how many may run at the same time.
     """
 
     def __init__(self, scope: Construct, id: str, *, batches: int) -> None:
@@ -36,13 +35,13 @@ class TurnStates(Construct):
         self._choice = sfn.Choice.jsonata(self, "Its turn?")
         self._choice.when(condition(f"$ahead >= {batches}"), wait)
         self._choice.when(condition("$more != null"), self.start)
-        self._choice.otherwise(wait)  # a list so old that our own entry is not in it
+        self._choice.otherwise(wait)  # the list is too old to contain our own entry
         self.start.next(self._choice)
         self.start.add_catch(wait, errors=["States.ALL"])
         wait.next(self.start)
 
     def next(self, following: sfn.IChainable) -> None:
-        """What comes once it is the batch's turn."""
+        """Set the state that follows once it is the batch's turn."""
         self._choice.when(condition("$ahead >= 0"), following)
 
     def _count_batches_ahead(self) -> sfn.CustomState:
@@ -71,8 +70,8 @@ class TurnStates(Construct):
         return count
 
     def _wait(self) -> sfn.Wait:
-        # The further back and the longer already, the rarer: neither the quota of ListExecutions nor the history of an
-        # execution is used up by waiting, which may take as long as the batch's files are kept.
+        # The pause grows with the distance and with the time waited, so that waiting, which may last as long as the
+        # batch's files are kept, uses up neither ListExecutions' quota nor the execution's history.
         distance = f"$max([1, $ahead - {self._batches - 1}])"
         pause = f"($min([3600, 120 * {distance}]) + $min([3600, 30 * $looks])) * (0.5 + $random())"
         return sfn.Wait.jsonata(

@@ -1,9 +1,10 @@
-"""What the analysis workflow does with a batch, from its files to its verdicts.
+"""The analysis workflow's states, from a batch's files to its verdicts.
 
-Variables, set by "Read batch" and changed as the batch goes on:
+Variables, set by "Read batch" and updated along the way:
 
     batchId   id of the batch and name of the execution
-    batch     what execution.json says: analyzable, engine, minConfidence, adapter, deadline, manifest, output
+    batch     what execution.json says: analyzable, engine, minConfidence, adapter, formats, maxFrames, deadline,
+              manifest, output
     attempt   number of the media analysis job, from 1
     waited    seconds waited for this job. The deadline counts them rather than reading a clock, so that a redriven
               execution still has its time
@@ -29,6 +30,7 @@ from gatehouse.moderation.batch import execution_key
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.image_pass import ImagePass
 from gatehouse.moderation.lane import Priority
+from gatehouse.moderation.rendition import DEFAULT_FRAMES
 from stacks.constructs.encryption_key import EncryptionKey
 from stacks.constructs.image_analyzer import ImageAnalyzer
 from stacks.constructs.results_writer import ResultsWriter
@@ -39,8 +41,8 @@ from stacks.constructs.workflow.image_engine_states import ImageEngineStates
 from stacks.constructs.workflow.turn_states import TurnStates
 from stacks.constructs.workflow.workflow_states import NO_JOB, NULL, condition, retry
 
-#: What Lambda's own trouble is called (Step Functions Developer Guide, sfn-best-practices.html, "Handle transient
-#: Lambda service exceptions").
+#: Lambda's transient errors (Step Functions Developer Guide, sfn-best-practices.html, "Handle transient Lambda service
+#: exceptions").
 LAMBDA_ERRORS = (
     "Lambda.AWSLambdaException",
     "Lambda.ClientExecutionTimeoutException",
@@ -59,7 +61,7 @@ class WorkflowDefinition(Construct):
         analyzer: the image engine of the same priority.
         knows_bulk: whether a lane of the priority may use bulk.
         backfill_batches: batches that are analyzed at the same time, where the priority is backfill.
-        key: what jobs encrypt with, or None for Rekognition's own key.
+        key: encrypts jobs' data; None for Rekognition's own key.
     """
 
     def __init__(
@@ -77,7 +79,7 @@ class WorkflowDefinition(Construct):
         super().__init__(scope, id)
         write = self._write_verdicts(results)
         images = ImageEngineStates(self, "ImageEngine", analyzer=analyzer)
-        # One state for both questions: each costs a transition forevery batch.
+        # One state for both questions: each state costs a transition for every batch.
         engine = sfn.Choice.jsonata(self, "Which engine?").when(condition("$batch.analyzable = 0"), write)
         attempt: sfn.IChainable | None = None
         if knows_bulk:
@@ -118,6 +120,9 @@ class WorkflowDefinition(Construct):
             "($document := $parse($states.result.Body);"
             " {'analyzable': $document.analyzable, 'engine': $document.engine,"
             " 'minConfidence': $document.min_confidence, 'adapter': $document.adapter,"
+            # A batch that was claimed before there was a renderer says nothing of it.
+            " 'formats': [$document.formats],"
+            f" 'maxFrames': $exists($document.max_frames) ? $document.max_frames : {DEFAULT_FRAMES},"
             " 'deadline': $document.job_deadline_seconds, 'manifest': $document.manifest, 'output': $document.output})"
         )
         task = tasks.CallAwsService.jsonata(
@@ -149,8 +154,8 @@ class WorkflowDefinition(Construct):
         return task
 
     def _write_verdicts(self, results: ResultsWriter) -> sfn.CustomState:
-        # No catch: an execution that stops here can be redriven, and goes on with the verdicts that are missing.
-        # The library's own task would let the machine invoke versions of the function, too, of which there are none.
+        # No catch: an execution that stops here can be redriven, and continues with the missing verdicts. The library's
+        # own task would also allow the machine to invoke versions of the function, of which there are none.
         task = sfn.CustomState(
             self,
             "Write verdicts",
@@ -176,13 +181,13 @@ class WorkflowDefinition(Construct):
                 "TimeoutSeconds": results.TIMEOUT.plus(cdk.Duration.minutes(1)).to_seconds(),
             },
         )
-        # Hours: an outage of the table or the topic should end without a person.
+        # For hours: recovery from an outage of the table or the topic should need no person.
         retry(task, LAMBDA_ERRORS, interval=2, longest=300, attempts=100)
         retry(task, ["States.TaskFailed", "States.Timeout"], interval=10, longest=300, attempts=100)
         return task
 
 
 def _execution_key() -> str:
-    """The key of what is meant for us of the batch the execution was started with."""
+    """JSONata for the key of the batch's execution.json."""
     before, after = execution_key("?").split("?")
     return f"'{before}' & $states.input.batch_id & '{after}'"

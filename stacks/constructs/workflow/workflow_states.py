@@ -1,21 +1,21 @@
-"""What the states of the analysis workflow have in common: conditions, retries, and how an error is remembered."""
+"""Helpers for the workflow's states: conditions, retries, and error variables."""
 
 from collections.abc import Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_stepfunctions as sfn
 
-#: An error's name and cause. Not every error has a cause. A name of Step Functions' own loses its `States.`, with which
-#: no Fail state's may begin (Amazon States Language, "Errors").
+#: An error's name and cause; some errors have no cause. The prefix `States.` is removed, because a Fail state's error
+#: must not begin with it (Amazon States Language, "Errors").
 ERROR_CODE = "$substring($replace($substringAfter($states.errorOutput.Error, 'States.'), /[^ -~]/, '?'), 0, 64)"
 _CAUSE = "($states.errorOutput.Cause ? $states.errorOutput.Cause : $states.errorOutput.Error)"
-#: A cause has up to 32,768 characters (Step Functions API reference, SendTaskFailure), of which some take six bytes
-#: each in JSON; several together would be more than an execution carries. Printable ASCII takes two at most.
+#: A cause has up to 32,768 characters (Step Functions API reference, SendTaskFailure), some of which take six bytes in
+#: JSON; several causes could exceed an execution's payload limit. Printable ASCII takes two bytes at most.
 ERROR_MESSAGE = f"$substring($replace({_CAUSE}, /[^ -~]/, '?'), 0, 1000)"
 
 NULL = "{% null %}"
 
-#: Variables of a media analysis job, where there is none.
+#: Values of a media analysis job's variables if there is no job.
 NO_JOB = {"waited": 0, "jobId": NULL, "results": NULL, "summary": NULL, "failure": NULL}
 
 
@@ -25,7 +25,7 @@ def condition(expression: str) -> sfn.Condition:
 
 
 def give_up(task: sfn.TaskStateBase, errors: Sequence[str]) -> None:
-    """Do not try again after these."""
+    """Do not retry these errors."""
     task.add_retry(errors=list(errors), max_attempts=0)
 
 
@@ -38,7 +38,7 @@ def retry(
     attempts: int,
     growth: float = 2,
 ) -> None:
-    """Try again at random within a time that grows from `interval` to `longest` seconds, so that batches spread out."""
+    """Retry after a random time, up to a limit that grows from `interval` to `longest` seconds (full jitter)."""
     task.add_retry(
         errors=list(errors),
         interval=cdk.Duration.seconds(interval),

@@ -146,7 +146,7 @@ def test_what_is_open_under_the_batch_is_resubmitted_and_nothing_else(operated: 
 def test_what_a_person_decided_is_not_resubmitted(operated: Operated, gatehouse: Run) -> None:
     held = claims("a.jpg", "b.jpg")
     operated.write_batch(held)
-    operated.deployed.put(failed(held[0]), replace(failed(held[1]), decided_by="reviewer-7"))
+    operated.deployed.put(failed(held[0]), replace(failed(held[1]), decided_by="person:reviewer-7"))
 
     gatehouse("batch", "resubmit", BATCH, "--yes")
 
@@ -172,7 +172,7 @@ def test_uploads_go_to_the_lane_that_takes_them_now(operated: Operated, gatehous
 
     assert result.exit_code == 1, "not all of them could be resubmitted"
     assert json.loads(result.stdout)["outside_every_lane"] == 1
-    assert "In no lane any more: 1." in result.stderr
+    assert "No longer in any lane: 1." in result.stderr
     assert (operated.keys(INGEST), operated.keys(PICTURES_INGEST)) == (["b.jpg"], ["profile/a.jpg"])
 
 
@@ -258,7 +258,7 @@ def test_a_batch_that_retries_says_so(operated: Operated, gatehouse: Run) -> Non
         f"retrying: Write verdicts, since {retrying['since']}: failed 2 times, last at {retrying['failed_at']}: "
         "Lambda.TooManyRequestsException: busy"
     ) in text
-    assert "- It retries by itself: remove the cause, and it goes on where it is." in text
+    assert "- It retries by itself: remove the cause, and it continues." in text
 
 
 def test_what_failed_and_what_was_stopped_is_listed_the_latest_first(operated: Operated, gatehouse: Run) -> None:
@@ -376,7 +376,7 @@ def test_a_batch_that_is_not_there_is_told(gatehouse: Run, batch_id: str) -> Non
     result = gatehouse("batch", "show", batch_id)
 
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "no trace of a batch" in result.stderr or "is no batch's id" in result.stderr
+    assert "no trace of a batch" in result.stderr or "is not a batch id" in result.stderr
 
 
 def test_lanes_of_another_make_are_told(operated: Operated, gatehouse: Run) -> None:

@@ -82,14 +82,14 @@ def test_an_upload_that_a_newer_one_has_followed_has_a_verdict_of_its_own(operat
 
 def test_what_a_person_decided_is_left_alone_and_named(operated: Operated, gatehouse: Run) -> None:
     operated.deployed.put(
-        failed(an_upload("a.jpg"), decided_by="reviewer-7"), failed(an_upload("b.jpg"), decided_by="policy")
+        failed(an_upload("a.jpg"), decided_by="person:reviewer-7"), failed(an_upload("b.jpg"), decided_by="policy")
     )
 
     result = gatehouse("retry", "--status", "FAILED", "--yes")
 
     assert (result.exit_code, operated.keys(INGEST)) == (0, ["b.jpg"])
-    assert "Left alone, as a person decided: 1.\n  s3://uploads/a.jpg, of " in result.stdout
-    assert result.stdout.endswith(", by reviewer-7\n")
+    assert "Left alone, because a person decided: 1.\n  s3://uploads/a.jpg, of " in result.stdout
+    assert result.stdout.endswith(", by person:reviewer-7\n")
     assert [entry["object"] for entry in retried(gatehouse)["decided_by_people"]] == ["s3://uploads/a.jpg"]
 
 
@@ -161,7 +161,7 @@ def test_uploads_go_to_the_lane_that_takes_them_now_and_those_without_one_are_na
     assert (operated.keys(INGEST), operated.keys(PICTURES_INGEST)) == (["b.jpg"], ["profile/a.jpg"])
     assert [entry["object"] for entry in report["outside_every_lane"]] == ["s3://uploads/tmp/no.jpg"]
     result = gatehouse("retry", "--status", "FAILED", "--dry-run")
-    assert "In no lane any more: 1. Give a lane in gatehouse.yaml their keys and sizes" in result.stdout
+    assert "No longer in any lane: 1. Widen a lane in gatehouse.yaml to their keys and sizes" in result.stdout
     assert "  s3://uploads/tmp/no.jpg, of " in result.stdout
 
 
@@ -199,7 +199,7 @@ def test_nothing_goes_back_without_a_yes(operated: Operated, gatehouse: Run) -> 
     result = gatehouse("retry", "--status", "FAILED", input="n\n")
 
     assert result.exit_code == 1
-    assert "1 FAILED uploads, into the queues of: default (1). They are analyzed anew, and paid for." in result.stderr
+    assert "1 FAILED uploads, into the queues of: default (1). They are analyzed again, at a cost." in result.stderr
     assert operated.bodies(INGEST) == []
 
 
@@ -296,7 +296,8 @@ def test_nothing_goes_back_during_a_deploy_or_after_one_that_came_in_between(
 
 def test_keys_and_people_give_no_orders_to_the_terminal(operated: Operated, gatehouse: Run) -> None:
     operated.deployed.put(
-        failed(an_upload("\x1b[2J\u202egpj.jpg"), decided_by="\x9b31m"), failed(an_upload("b.jpg"), "\x1b]0;x\x07")
+        failed(an_upload("\x1b[2J\u202egpj.jpg"), decided_by="person:\x9b31m"),
+        failed(an_upload("b.jpg"), "\x1b]0;x\x07"),
     )
 
     text = gatehouse("retry", "--status", "FAILED", "--dry-run").stdout
@@ -317,7 +318,7 @@ def test_batches_with_failed_uploads_are_listed_though_their_executions_ended_we
         failed(an_upload("a.jpg"), "Other", decided_at=late),
         failed(an_upload("b.jpg"), batch_id="batch-2"),
         failed(an_upload("old.jpg"), batch_id="batch-4", decided_at=iso(NOON - timedelta(days=8))),
-        failed(an_upload("person.jpg"), batch_id="batch-5", decided_by="reviewer-7"),
+        failed(an_upload("person.jpg"), batch_id="batch-5", decided_by="person:reviewer-7"),
     )
 
     result = gatehouse("batch", "list", "--output", "json")
@@ -360,5 +361,5 @@ def test_a_lane_that_is_not_there_now_is_said_to_be_none(operated: Operated, gat
     for lane, found in (("typo", 0), ("gone", 1)):
         result = gatehouse("retry", "--status", "FAILED", "--lane", lane, "--dry-run", "--output", "json")
         assert json.loads(result.stdout)["found"] == found
-        assert f"There is no lane {lane} now, only default, profile-pictures." in result.stderr
+        assert f"There is no lane {lane} now; the lanes are default, profile-pictures." in result.stderr
     assert "There is no lane" not in gatehouse("retry", "--status", "FAILED", "--lane", "default", "--dry-run").stderr

@@ -171,7 +171,7 @@ def test_no_file_is_written_over(gatehouse: Run, here: Path) -> None:
     result = gatehouse("reconcile", "--report", "found.jsonl")
 
     assert (result.exit_code, (here / "found.jsonl").read_text("utf-8")) == (1, "mine")
-    assert "name a file that does not exist yet" in result.stderr
+    assert "name a file that does not exist" in result.stderr
 
 
 def test_a_bucket_whose_objects_all_have_verdicts_is_in_order(operated: Operated, gatehouse: Run) -> None:
@@ -180,9 +180,9 @@ def test_a_bucket_whose_objects_all_have_verdicts_is_in_order(operated: Operated
     result = gatehouse("reconcile")
 
     assert result.exit_code == 0
-    assert result.stdout.endswith("\n1 listed.\nEvery one has its verdict.\n")
+    assert result.stdout.endswith("\n1 listed.\nAll have their verdict.\n")
     store(operated, "tmp/no.jpg")
-    assert gatehouse("reconcile").stdout.endswith("not looked up.\nEvery other one has its verdict.\n")
+    assert gatehouse("reconcile").stdout.endswith("not looked up.\nAll others have their verdict.\n")
 
 
 @pytest.mark.usefixtures("operated")
@@ -400,7 +400,7 @@ def test_an_inventory_of_another_bucket_is_not_compared(operated: Operated, gate
     result = gatehouse("reconcile", "--inventory", inventory(here, [row("a.jpg")], sourceBucket="other"))
 
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "is an inventory of other, and gatehouse watches uploads" in result.stderr
+    assert "is an inventory of other, but gatehouse watches uploads" in result.stderr
     assert operated.deployed.calls.made["Query"] == 0
 
 
@@ -410,8 +410,8 @@ def test_an_inventory_of_another_bucket_is_not_compared(operated: Operated, gate
         ({"fileFormat": "Parquet"}, "The inventory is in Parquet; configure one in CSV"),
         ({"fileSchema": "Bucket, Key"}, "The inventory lacks Size, LastModifiedDate, ETag; configure one in CSV"),
         ({"files": [{"key": "x/lost.csv.gz"}]}, r"lost.csv.gz of the inventory is neither beside"),
-        ({"files": None}, "is no manifest of an S3 Inventory"),
-        ({"fileSchema": "Bucket, Key, Size, LastModifiedDate, ETag"}, r"d8d9.csv.gz is not as"),
+        ({"files": None}, "is not the manifest of an S3 Inventory"),
+        ({"fileSchema": "Bucket, Key, Size, LastModifiedDate, ETag"}, r"d8d9.csv.gz does not match"),
     ],
 )
 def test_an_inventory_that_cannot_be_used_is_told(here: Path, changed: dict[str, Any], message: str) -> None:

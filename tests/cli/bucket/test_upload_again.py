@@ -151,7 +151,7 @@ def test_nothing_is_copied_in_a_dry_run_or_without_a_yes(
 
     result = gatehouse("upload-again", "a.jpg", *arguments, input="n\n")
 
-    assert "analyzed and paid for: 1." in (result.stdout if arguments else result.stderr)
+    assert "and analyzed at a cost: 1." in (result.stdout if arguments else result.stderr)
     assert ("Nothing was changed." in result.stderr) != bool(arguments)
     assert versions(versioned) == ["a.jpg"]
 
@@ -212,7 +212,7 @@ def test_a_file_that_is_no_report_is_told(gatehouse: Run, here: Path, text: str)
     result = gatehouse("upload-again", "--report", "found.jsonl")
 
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "is no report of" in result.stderr
+    assert "was not written by" in result.stderr
 
 
 def test_a_command_without_objects_says_how_to_name_them(gatehouse: Run) -> None:

@@ -170,7 +170,7 @@ def test_a_deploy_that_began_while_the_question_was_open_comes_first(
     under_way = {"StackStatus": "UPDATE_IN_PROGRESS"}
     monkeypatch.setattr("typer.confirm", agreeing(lambda: deployed.stack_changes.update({stack: under_way})))
 
-    result = run("apply", "new.yaml")
+    result = run("apply", "new.yaml", input="y\n")
 
     assert result.exit_code == 1
     assert f"{stack} is being deployed" in one_line(result.stderr)
@@ -182,7 +182,7 @@ def test_a_deploy_that_ended_while_the_question_was_open_asks_anew(
 ) -> None:
     monkeypatch.setattr("typer.confirm", agreeing(lambda: deployed.stacks(TO_STRICT)))
 
-    result = run("apply", "new.yaml")
+    result = run("apply", "new.yaml", input="y\n")
 
     assert result.exit_code == 1
     assert "gatehouse was deployed in the meantime" in result.stderr
@@ -212,7 +212,7 @@ def test_a_policy_that_has_long_been_active_is_not_waited_for(
 
     result = apply()
 
-    assert "active already" in result.stderr
+    assert "already active" in result.stderr
     assert (patience.pauses, deployed.calls.made["PutParameter"]) == ([], 0)
     assert statuses(deployed) == {"wine.jpg": "REVIEW"}
 
@@ -274,7 +274,7 @@ def test_ctrl_c_among_the_writes_is_one_sentence(apply: Callable[..., Any], depl
     result = apply()
 
     assert (result.exit_code, result.stdout) == (130, "")
-    assert "Interrupted. What is done stays done" in result.stderr
+    assert "Interrupted. Finished work is kept" in result.stderr
 
 
 def test_a_second_apply_changes_nothing(apply: Callable[..., Any], deployed: Deployed) -> None:
@@ -286,7 +286,6 @@ def test_a_second_apply_changes_nothing(apply: Callable[..., Any], deployed: Dep
 
     assert result.exit_code == 0
     assert (deployed.items(), deployed.calls.made["UpdateItem"]) == (before, written)
-    assert deployed.calls.made["PublishBatch"] == 1
 
 
 def test_the_version_that_was_deployed_is_pointed_to_as_deployed(
@@ -329,7 +328,7 @@ def test_what_was_not_shown_is_not_replaced(run: Run, deployed: Deployed, monkey
     third = policy_of(NEW_TEXT.replace('"2"', '"3"'))
     monkeypatch.setattr("typer.confirm", agreeing(lambda: deployed.ship(third)))
 
-    result = run("apply", "new.yaml")
+    result = run("apply", "new.yaml", input="y\n")
 
     assert (result.exit_code, deployed.pointer("standard").hash) == (1, third.hash)
     assert "was moved in the meantime" in result.stderr
@@ -390,7 +389,7 @@ def test_a_pointer_that_does_not_show_is_not_waited_for_long(
     result = apply()
 
     assert result.exit_code == 1
-    assert "does not show it yet; run the same command again" in one_line(result.stderr)
+    assert "the move is not visible yet; run the same command again" in one_line(result.stderr)
     assert 10 <= sum(patience.pauses) <= 12
     assert statuses(deployed) == {"wine.jpg": "APPROVED"}
 
@@ -438,7 +437,7 @@ def test_a_policy_nobody_uses_is_refused(run: Run, deployed: Deployed, here: Pat
 def test_another_content_under_the_active_version_is_refused(run: Run, deployed: Deployed, here: Path) -> None:
     said = refused(run, deployed, NEW_TEXT.replace('"2"', '"1"'), here)
 
-    assert "version 1 of standard exists with another content" in said
+    assert "version 1 of standard exists with different content" in said
     assert 'write version: "2"' in said
 
 
@@ -447,7 +446,7 @@ def test_another_content_under_the_deployed_version_is_refused(run: Run, deploye
 
     said = refused(run, deployed, NEW_TEXT.replace('"2"', '"1"'), here)
 
-    assert f"exists with another content ({OLD.hash[:8]})" in said
+    assert f"exists with different content ({OLD.hash[:8]})" in said
 
 
 def test_another_content_under_a_version_of_long_ago_is_refused(run: Run, deployed: Deployed, here: Path) -> None:
@@ -458,7 +457,7 @@ def test_another_content_under_a_version_of_long_ago_is_refused(run: Run, deploy
 
     said = refused(run, deployed, NEW_TEXT.replace("Violence: allow", "Violence: {block: 99}"), here)
 
-    assert f"version 2 of standard exists with another content ({NEW.hash[:8]})" in said
+    assert f"version 2 of standard exists with different content ({NEW.hash[:8]})" in said
     assert 'write version: "4"' in said
 
 
@@ -485,7 +484,7 @@ def test_going_back_to_what_was_deployed_is_named(run: Run, deployed: Deployed, 
 
     result = run("apply", "old.yaml", input="n\n")
 
-    assert f"to version 1 ({OLD.hash[:8]}), which was deployed," in one_line(result.stderr)
+    assert f"to version 1 ({OLD.hash[:8]}), the deployed version," in one_line(result.stderr)
 
 
 def test_a_threshold_rekognition_is_not_asked_for_is_refused(run: Run, deployed: Deployed, here: Path) -> None:
@@ -495,7 +494,7 @@ def test_a_threshold_rekognition_is_not_asked_for_is_refused(run: Run, deployed:
 
     said = refused(run, deployed, NEW_TEXT.replace("review: 50", "review: 40"), here)
 
-    assert "standard 2 has a threshold at 40, and lane archive asks Rekognition for labels from 45 only" in said
+    assert "standard 2 has a threshold at 40, but lane archive requests only labels from 45" in said
     assert "set its min_confidence to 40 or less in gatehouse.yaml and deploy first" in said
 
 
@@ -567,42 +566,40 @@ def test_what_becomes_final_under_the_old_version_meanwhile_is_judged_again(
     assert (result.exit_code, statuses(deployed)) == (0, {"wine.jpg": "REVIEW"})
 
 
-def test_refused_flags_make_exit_status_1(apply: Callable[..., Any], deployed: Deployed) -> None:
+def test_what_changes_is_left_to_be_announced_and_the_command_publishes_nothing(
+    apply: Callable[..., Any], deployed: Deployed
+) -> None:
+    upload(deployed, a_judged("wine.jpg", WINE, OLD), a_judged("fight.jpg", FIGHT, OLD), a_judged("cat.jpg", {}, OLD))
+
+    result = apply("--publish")
+
+    changes = {item["key"]: item.get("change") for item in deployed.items().values()}
+    announced = {"cause": "policy", "announce": True}
+    assert changes == {"wine.jpg": announced, "fight.jpg": announced, "cat.jpg": None}
+    assert not [operation for operation in deployed.calls.made if operation.startswith("Publish")]
+    assert "| changed, and announced to subscribers | 2 |" in one_line(result.stdout)
+
+
+def test_without_publish_nothing_is_announced(apply: Callable[..., Any], deployed: Deployed) -> None:
     upload(deployed, a_judged("wine.jpg", WINE, OLD))
-    failed = {"Failed": [{"Id": "0", "Code": "InvalidParameter", "SenderFault": True}]}
-    deployed.calls.answer_always("PublishBatch", lambda _: failed)
 
-    result = apply("--publish")
+    result = apply()
 
-    assert (result.exit_code, statuses(deployed)) == (1, {"wine.jpg": "REVIEW"})
-    assert "as their new status is stricter, were refused: 1. Subscribers have not heard of them" in one_line(
-        result.stderr
-    )
-    assert "milder" not in result.stderr
-    assert "| changed, not published: the flag was refused | 1 |" in one_line(result.stdout)
+    assert [item["change"] for item in deployed.items().values()] == [{"cause": "policy", "announce": False}]
+    assert "announced" not in result.stdout
 
 
-def test_a_milder_status_waits_for_its_flag(apply: Callable[..., Any], deployed: Deployed) -> None:
-    deployed.stacks(NotifiedStatuses="APPROVED")
+def test_what_changes_is_kept_as_long_as_the_deployment_says(
+    apply: Callable[..., Any], deployed: Deployed, patience: PatientClock
+) -> None:
+    deployed.stacks(VerdictRetentionDays="30")
     upload(deployed, a_judged("fight.jpg", FIGHT, OLD))
-    failed = {"Failed": [{"Id": "0", "Code": "InvalidParameter", "SenderFault": True}]}
-    deployed.calls.answer_always("PublishBatch", lambda _: failed)
 
-    result = apply("--publish")
+    apply()
 
-    assert (result.exit_code, statuses(deployed)) == (1, {"fight.jpg": "REVIEW"})
-    assert "as their new status would be milder, were refused: 1; run the same command again" in one_line(result.stderr)
-    assert "stricter" not in result.stderr
-
-
-def test_what_the_deployment_notifies_is_published(apply: Callable[..., Any], deployed: Deployed) -> None:
-    deployed.stacks(NotifiedStatuses="APPROVED")
-    upload(deployed, a_judged("wine.jpg", WINE, OLD), a_judged("fight.jpg", FIGHT, OLD))
-
-    result = apply("--publish")
-
-    assert deployed.calls.made["PublishBatch"] == 1
-    assert "| flags published | 1 |" in one_line(result.stdout)
+    (item,) = deployed.items().values()
+    assert item["decided_at"] == iso(patience.now())
+    assert item["expires_at"] == int((patience.now() + timedelta(days=30)).timestamp())
 
 
 def test_a_version_applied_by_somebody_else_meanwhile_stands(
@@ -616,7 +613,7 @@ def test_a_version_applied_by_somebody_else_meanwhile_stands(
 
     assert (result.exit_code, statuses(deployed)) == (1, {"wine.jpg": "APPROVED"})
     assert deployed.pointer("standard").hash == third.hash
-    assert "was moved, or gatehouse deployed, while this ran" in one_line(result.stderr)
+    assert "was moved, or gatehouse was deployed, while this ran" in one_line(result.stderr)
 
 
 @pytest.mark.parametrize(
@@ -638,7 +635,7 @@ def test_a_deploy_meanwhile_ends_it(
 
     assert (result.exit_code, statuses(deployed)) == (1, {"fight.jpg": "BLOCKED"})
     assert deployed.pointer("standard").hash == NEW.hash
-    assert "was moved, or gatehouse deployed, while this ran" in one_line(result.stderr)
+    assert "was moved, or gatehouse was deployed, while this ran" in one_line(result.stderr)
 
 
 def test_of_two_who_apply_at_once_the_last_one_stands(
@@ -658,7 +655,7 @@ def test_of_two_who_apply_at_once_the_last_one_stands(
     result = apply()
 
     assert (result.exit_code, statuses(deployed)) == (1, {"wine.jpg": "APPROVED"})
-    assert "was moved, or gatehouse deployed, while this ran" in one_line(result.stderr)
+    assert "was moved, or gatehouse was deployed, while this ran" in one_line(result.stderr)
 
 
 def test_a_pointer_moved_away_and_back_does_not_pass_for_untouched(
@@ -678,7 +675,7 @@ def test_a_pointer_moved_away_and_back_does_not_pass_for_untouched(
     result = apply()
 
     assert result.exit_code == 1
-    assert "was moved, or gatehouse deployed, while this ran" in one_line(result.stderr)
+    assert "was moved, or gatehouse was deployed, while this ran" in one_line(result.stderr)
 
 
 # Options
@@ -687,7 +684,7 @@ def test_a_pointer_moved_away_and_back_does_not_pass_for_untouched(
 def test_whether_to_publish_is_to_be_decided_before_the_first_run(run: Run) -> None:
     said = one_line(run("apply", "--help", env={"COLUMNS": "200"}).stdout.replace("│", ""))
 
-    assert "Decide before the first run: what is changed already is not announced by a later one." in said
+    assert "Decide this before the first run: a later run does not announce earlier changes." in said
 
 
 def test_scripts_read_one_document(apply: Callable[..., Any], deployed: Deployed) -> None:
@@ -705,11 +702,9 @@ def test_scripts_read_one_document(apply: Callable[..., Any], deployed: Deployed
         "unknowable": 0,
         "unconfirmed_approvals": 0,
         "adapter_ignored": 0,
-        "left_alone": 1,
+        "left_alone": {"other_policy": 1, "decided": 0, "sent_back": 0, "no_labels": 0},
         "unreadable": 0,
-        "published": 0,
-        "changed_unpublished": 0,
-        "refused_flags": 0,
+        "announced": 0,
         "awaited": 0,
         "still_pending": 0,
         "lost_races": 0,

@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
-from gatehouse.cli.policy.comparison import Comparison
+from gatehouse.cli.policy.comparison import Agreement, Comparison
 from gatehouse.moderation.claim import Claim
+from gatehouse.moderation.decision import Decision, acted, decide, report
 from gatehouse.moderation.lane import Lane
+from gatehouse.moderation.person import Person
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.reason import PolicyReference
 from gatehouse.moderation.status import Status
@@ -160,7 +162,7 @@ def test_what_only_the_base_model_looked_at_is_not_said_to_be_approved() -> None
 
 def test_decisions_of_people_and_uploads_without_labels_are_counted_apart() -> None:
     comparison = compared(
-        a_judged("wine.jpg", {"Alcohol": 60.0}, OLD, decided_by="alice"),
+        a_judged("wine.jpg", {"Alcohol": 60.0}, OLD, decided_by="person:alice"),
         a_claim(an_upload("new.jpg")),
         a_verdict(Status.FAILED, a_claim(an_upload("broken.jpg"))),
         a_verdict(Status.UNSUPPORTED, a_claim(an_upload("text.txt"))),
@@ -169,6 +171,37 @@ def test_decisions_of_people_and_uploads_without_labels_are_counted_apart() -> N
 
     assert (comparison.judged, comparison.by_a_person) == (0, 1)
     assert comparison.without_labels == {Status.PENDING: 1, Status.FAILED: 1, Status.UNSUPPORTED: 2}
+
+
+def by_people(key: str, confidences: Mapping[str, float], status: Status) -> Verdict:
+    """What a person decided on what OLD had judged."""
+    act = decide(status, Person("mo"), Decision("context", None), "2026-11-22T13:00:00.000Z")
+    return acted(a_judged(key, confidences, OLD), act)
+
+
+def test_policies_are_held_against_what_people_decided() -> None:
+    reported = report(Person("kim"), Decision("report", None), "2026-11-22T14:00:00.000Z")
+    unsupported = a_verdict(Status.UNSUPPORTED, a_claim(an_upload("text.txt")))
+    blocked = decide(Status.BLOCKED, Person("mo"), Decision("spam", None), "2026-11-22T13:00:00.000Z")
+
+    comparison = compared(
+        by_people("play.jpg", {"Violence": 95.0}, Status.APPROVED),  # OLD blocks it, NEW does not
+        by_people("fight.jpg", {"Violence": 60.0}, Status.BLOCKED),  # OLD has a person look, NEW does not
+        by_people("wine.jpg", {"Alcohol": 60.0}, Status.APPROVED),  # NEW has a person look
+        acted(by_people("doubted.jpg", {}, Status.APPROVED), reported),
+        acted(unsupported, blocked),
+    )
+
+    assert (comparison.judged, comparison.by_a_person, comparison.with_labels) == (0, 4, 3)
+    assert comparison.sent_back == 1, "it waits, and nobody has decided"
+    assert comparison.old_and_people == Agreement(1, 1, 1, ["fight.jpg", "play.jpg"])
+    assert comparison.new_and_people == Agreement(1, 1, 1, ["fight.jpg", "wine.jpg"])
+    assert comparison.to_document()["people"]["old"] == {
+        "same": 1,
+        "stricter": 1,
+        "milder": 1,
+        "examples": ["fight.jpg", "play.jpg"],
+    }
 
 
 @pytest.mark.parametrize("lost", ["lane", "labels", "policy", "decided_at"])
@@ -207,6 +240,12 @@ def test_scripts_read_the_same() -> None:
         "unknowable": [{"min_confidence": 60.0, "count": 1}],
         "adapter_ignored": 0,
         "decided_by_a_person": 0,
+        "appealed_or_reported": 0,
+        "people": {
+            "decided_with_labels": 0,
+            "old": {"same": 0, "stricter": 0, "milder": 0, "examples": []},
+            "new": {"same": 0, "stricter": 0, "milder": 0, "examples": []},
+        },
         "without_labels": {"FAILED": 0, "PENDING": 1, "UNSUPPORTED": 0},
         "stored_unlike_old": 0,
         "unreadable": 0,

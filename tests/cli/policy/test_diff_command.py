@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from gatehouse.cli.policy import diff_command as command
+from gatehouse.moderation.decision import Decision, acted, appeal, decide
+from gatehouse.moderation.person import Person
 from gatehouse.moderation.status import Status
 from tests.cli.conftest import LANES, STANDARD, STRICT, Deployed, Run, policy_of
 from tests.cli.judged_uploads import PatientClock, a_judged
@@ -37,7 +39,7 @@ def uploads(deployed: Deployed, here: Path) -> None:
         a_judged("cat.jpg", {}, OLD),
         a_judged("blurred.jpg", {}, OLD, min_confidence=55.0),
         a_judged("kids/wine.jpg", {"Alcohol": 60.0}, policy_of(STRICT)),
-        a_judged("chosen.jpg", {"Alcohol": 60.0}, OLD, decided_by="alice"),
+        a_judged("chosen.jpg", {"Alcohol": 60.0}, OLD, decided_by="person:alice"),
         a_claim(an_upload("new.jpg")),
         a_verdict(Status.FAILED, a_claim(an_upload("broken.jpg"))),
     )
@@ -60,14 +62,14 @@ def test_people_read_what_would_flip_and_why(run: Run) -> None:
 
     assert result.exit_code == 0
     text = " ".join(result.stdout.split())
-    assert "5 judged under both: 3 flip, 1 stays." in text
+    assert "5 judged by both: 3 flip, 1 stays." in text
     assert "| APPROVED | REVIEW | 2 | Alcohol 2 | bar/wine.jpg |" in text
     assert "| REVIEW | APPROVED | 1 | Violence 1 | fight.jpg |" in text
-    assert "Unknowable: 1. standard 2 asks about labels from 50; " in text
+    assert "Unknowable: 1. standard 2 judges labels from 50, but " in text
     assert "min_confidence 55 (1)" in text
     assert "set min_confidence to 50 or less in gatehouse.yaml" in text
-    assert "Not judged, as a person decided: 1." in text
-    assert "Not judged, as there are no labels: 2 (FAILED 1, PENDING 1)." in text
+    assert "Not judged, because a person decided: 1." in text
+    assert "Not judged, because there are no labels: 2 (FAILED 1, PENDING 1)." in text
 
 
 def test_scripts_read_one_document(run: Run) -> None:
@@ -79,6 +81,31 @@ def test_scripts_read_one_document(run: Run) -> None:
         ("REVIEW", "APPROVED", 1),
     ]
     assert found["unknowable"] == [{"min_confidence": 55.0, "count": 1}]
+
+
+def test_people_read_how_far_the_policies_agree_with_them(run: Run, deployed: Deployed) -> None:
+    approved = decide(Status.APPROVED, Person("mo"), Decision("context", None), "2026-11-22T13:00:00.000Z")
+    deployed.put(acted(a_judged("play.jpg", {"Violence": 60.0}, OLD), approved))
+
+    result = run("diff", "standard", "new.yaml", *ALL)
+
+    assert "Not judged, because a person decided: 2.\n" in result.stdout
+    assert "How each policy agrees with people, who decided 1 that have labels\n" in result.stdout
+    rows = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert "| standard 1 | 0 | 1 | 0 | play.jpg |" in rows
+    assert "| standard 2 | 1 | 0 | 0 | |" in rows
+    assert document(run, *ALL)["people"]["new"] == {"same": 1, "stricter": 0, "milder": 0, "examples": []}
+
+
+def test_an_appeal_is_no_decision(run: Run, deployed: Deployed) -> None:
+    blocked = decide(Status.BLOCKED, Person("mo"), Decision("spam", None), "2026-11-22T13:00:00.000Z")
+    appealed = appeal(Person("kim"), Decision("appeal", None), "2026-11-22T14:00:00.000Z")
+    deployed.put(acted(acted(a_judged("play.jpg", {"Violence": 60.0}, OLD), blocked), appealed))
+
+    result = run("diff", "standard", "new.yaml", *ALL)
+
+    assert "Not judged, because a person decided: 1.\n" in result.stdout
+    assert "Not judged, because they were appealed or reported and wait for a person: 1.\n" in result.stdout
 
 
 def test_nothing_is_written(run: Run, deployed: Deployed) -> None:
@@ -160,7 +187,7 @@ def test_a_policy_no_lane_has_is_refused_before_anything_is_read(run: Run, here:
 
     result = run("diff", "other.yaml", "new.yaml", *ALL)
 
-    assert result.stderr == "No lane has the policy other; OLD is one of those in use: standard, strict.\n"
+    assert result.stderr == "No lane uses the policy other; OLD must be one of those in use: standard, strict.\n"
     assert (result.stdout, result.exit_code, deployed.calls.made["Scan"]) == ("", 1, 0)
 
 
@@ -183,8 +210,11 @@ def test_a_lane_that_judges_by_other_policies_is_refused(run: Run, deployed: Dep
 @pytest.mark.parametrize(
     ("keys_of_others", "told"),
     [
-        (["vodka.jpg"], "1 of these stands in the table with another status than standard 1 gives it, as another"),
-        (["rum.jpg", "gin.jpg"], "2 of these stand in the table with another status than standard 1 gives them, as"),
+        (["vodka.jpg"], "1 of these is in the table with another status than standard 1 gives it, because another"),
+        (
+            ["rum.jpg", "gin.jpg"],
+            "2 of these are in the table with another status than standard 1 gives them",
+        ),
     ],
 )
 def test_stored_statuses_that_the_old_policy_does_not_give_are_told_at_once(

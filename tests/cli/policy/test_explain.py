@@ -9,7 +9,9 @@ import pytest
 
 from gatehouse.cli.policy.policy_source import short
 from gatehouse.moderation.analysis import Analysis
+from gatehouse.moderation.decision import Decision, acted, appeal, decide
 from gatehouse.moderation.failure import Failure
+from gatehouse.moderation.person import Person
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import Upload
@@ -45,7 +47,7 @@ def test_the_rule_that_fired_is_told_under_the_policy_that_judged(run: Run, depl
     assert lines[0] == "s3://uploads/cat.jpg, uploaded 2026-11-22T11:59:30.000Z"
     assert lines[1] == f"BLOCKED by standard version 1 ({short(POLICY.hash)}), decided at 2026-11-22T12:01:00.000Z"
     assert lines[2] == "  Violence 92.6 reaches block from 90, by the rule Violence"
-    assert lines[3] == "  lane default, batch batch-1, attempt 1, job job-1, labels asked for from 30"
+    assert lines[3] == "  lane default, batch batch-1, attempt 1, job job-1, labels requested from 30"
     assert "It would be REVIEW with Violence: block above 92.6 (now 90)." in lines
     assert result.exit_code == 0
 
@@ -136,7 +138,7 @@ def test_without_the_policy_the_stored_reasons_are_told(run: Run, deployed: Depl
     result = run("explain", CAT)
 
     assert "  Violence 92.6 reaches block from 90, by the rule Violence" in result.stdout
-    assert "is neither recorded nor in ./policies, so only the stored reasons can be told" in result.stdout
+    assert "is neither recorded nor in ./policies, so only the stored reasons can be shown" in result.stdout
     assert "It would be" not in result.stdout
     assert result.exit_code == 0
 
@@ -156,14 +158,14 @@ def test_labels_that_nobody_asked_for_are_told_to_be_unknown(run: Run, deployed:
     deployed.record(POLICY)
     deployed.put(judged(an_analysis(), min_confidence=80.0))
 
-    assert "judges labels below 80, which Rekognition was not asked for" in run("explain", CAT).stdout
+    assert "also judges labels below 80, which were not requested from Rekognition" in run("explain", CAT).stdout
 
 
 def test_an_adapter_that_did_not_answer_is_told(run: Run, deployed: Deployed) -> None:
     deployed.record(POLICY)
     deployed.put(judged(adapter_asked=ADAPTER))
 
-    assert "The lane's adapter was asked for and did not answer" in run("explain", CAT).stdout
+    assert "The answer is not from the lane's adapter" in run("explain", CAT).stdout
 
 
 def test_a_pending_upload_is_told_to_be_undecided(run: Run, deployed: Deployed) -> None:
@@ -185,17 +187,49 @@ def test_an_upload_without_labels_is_told_with_its_error(run: Run, deployed: Dep
 
     assert f"{status}, decided at 2026-11-22T12:01:00.000Z" in result.stdout
     assert "  ImageTooLarge: the object has 16 MB" in result.stdout
-    assert "It has no labels, so there was nothing for a policy to judge." in result.stdout
+    assert "It has no labels, so no policy could judge it." in result.stdout
 
 
 def test_a_decision_of_a_person_is_told_to_be_one(run: Run, deployed: Deployed) -> None:
     deployed.record(POLICY)
-    deployed.put(replace(judged(), status=Status.APPROVED, decided_by="reviewer-7"))
+    deployed.put(replace(judged(), status=Status.APPROVED, decided_by="person:reviewer-7"))
 
     result = run("explain", CAT)
 
-    assert "APPROVED, decided by reviewer-7 at 2026-11-22T12:01:00.000Z" in result.stdout
+    assert "APPROVED, decided by person:reviewer-7 at 2026-11-22T12:01:00.000Z" in result.stdout
     assert "A person decided this; no policy, and no replay, changes it." in result.stdout
+    words = f"standard version 1 ({POLICY.hash[:8]})"
+    assert f"  {words}: Violence 92.6 reaches block from 90, by the rule Violence\n" in result.stdout
+    assert (
+        f"What {words} makes of its labels: BLOCKED. It did not decide the status above, and no change of it would:\n"
+    ) in result.stdout
+    assert "The policy's result would be APPROVED with " in result.stdout
+    assert "It would be" not in result.stdout
+
+
+def test_what_people_decided_is_told_with_what_was_done_before(run: Run, deployed: Deployed) -> None:
+    deployed.record(POLICY)
+    mo, kim = Person("mo", "Mo"), Person("reviewers/kim")
+    blocked = acted(judged(), decide(Status.BLOCKED, mo, Decision("spam", "an advert"), "2026-11-22T13:00:00.000Z"))
+    appealed = acted(blocked, appeal(Person("intake"), Decision("appeal", None), "2026-11-22T14:00:00.000Z"))
+    deployed.put(appealed)
+
+    result = run("explain", CAT)
+
+    assert "REVIEW, decided by person:intake at 2026-11-22T14:00:00.000Z" in result.stdout
+    assert "Its owner appealed, and a person has to decide; no policy, and no replay, changes it." in result.stdout
+    assert "  person:mo can't decide, because their decision was appealed or reported" in result.stdout
+
+    deployed.put(acted(appealed, decide(Status.APPROVED, kim, Decision("context", None), "2026-11-22T15:00:00.000Z")))
+
+    result = run("explain", CAT)
+    assert "  decided by person:reviewers/kim: context\n" in result.stdout
+    assert "A person decided this; no policy, and no replay, changes it." in result.stdout
+    rows = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert "| 2026-11-22T13:00:00.000Z | decided | BLOCKED | BLOCKED | person:mo (Mo) | spam: an advert |" in rows
+    document = json.loads(run("explain", CAT, "--output", "json").stdout)
+    assert (document["revision"], document["decision"]) == (3, {"reason": "context"})
+    assert [entry["cause"] for entry in document["history"]] == ["decision", "appeal", "decision"]
 
 
 def test_a_key_cannot_write_to_the_terminal(run: Run, deployed: Deployed) -> None:
@@ -224,6 +258,10 @@ def test_scripts_get_one_document(run: Run, deployed: Deployed) -> None:
         "claimed_at": "2026-11-22T12:00:00.000Z",
         "decided_at": "2026-11-22T12:01:00.000Z",
         "decided_by": "policy",
+        "revision": 0,
+        "decided_by_name": None,
+        "decision": None,
+        "history": [],
         "policy": POLICY.reference.to_document(),
         "reasons": [
             {"rule": "Violence", "label": "Violence", "confidence": 92.6, "outcome": "block", "threshold": 90.0}
@@ -232,6 +270,8 @@ def test_scripts_get_one_document(run: Run, deployed: Deployed) -> None:
         "engine": "bulk",
         "job_id": "job-1",
         "min_confidence": 30.0,
+        "frames": None,
+        "rendition": None,
         "notes": [],
     }
     assert explanation["status"] == "BLOCKED"
@@ -243,8 +283,8 @@ def test_scripts_get_one_document(run: Run, deployed: Deployed) -> None:
 def test_an_upload_nobody_knows_is_told(run: Run, arguments: tuple[str, ...]) -> None:
     result = run("explain", *arguments)
 
-    assert result.stderr.startswith("There is no verdict of s3://uploads/")
-    assert "no lane of gatehouse.yaml takes its key" in result.stderr
+    assert result.stderr.startswith("There is no verdict for s3://uploads/")
+    assert "no lane in gatehouse.yaml accepts its key" in result.stderr
     assert (result.stdout, result.exit_code) == ("", 1)
 
 
@@ -253,7 +293,7 @@ def test_an_upload_nobody_knows_is_told(run: Run, arguments: tuple[str, ...]) ->
 def test_what_is_no_object_is_told(run: Run, upload: str) -> None:
     result = run("explain", upload)
 
-    assert "is no object; write s3://bucket/key, or a key of uploads." in result.stderr
+    assert "is not an object; write s3://bucket/key, or a key of uploads." in result.stderr
     assert result.exit_code == 1
 
 

@@ -148,8 +148,8 @@ def test_a_name_of_model_6_1_is_told_to_be_one(run: Run) -> None:
 
     result = run("judge", "standard.yaml", "-", input=json.dumps(an_answer() | {"ModerationLabels": labels}))
 
-    assert "Names of model 6.1: Nudity (now Exposed Female Nipple or Exposed Buttocks or Anus)." in result.stdout
-    assert "Not in the taxonomy: Something New. Rekognition's model may have moved on." in result.stdout
+    assert "Names from model 6.1: Nudity (now Exposed Female Nipple or Exposed Buttocks or Anus)." in result.stdout
+    assert "Not in the taxonomy: Something New. Rekognition's model may be newer." in result.stdout
 
 
 @pytest.mark.usefixtures("files")

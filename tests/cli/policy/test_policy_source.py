@@ -87,11 +87,11 @@ def test_a_hash_is_a_recorded_policy(sources: PolicySources, deployed: Deployed,
 
 
 MISTAKES = {
-    "standart": "standart is no policy of this deployment; did you mean standard?",
-    "zzz": "zzz is no policy of this deployment; the policies in use are standard, strict;",
-    "0123456": "0123456 is no policy of this deployment; of a policy's hash give 8 digits or more.",
+    "standart": "standart is not a policy of this deployment; did you mean standard?",
+    "zzz": "zzz is not a policy of this deployment; the policies in use are standard, strict;",
+    "0123456": "0123456 is not a policy of this deployment; write at least 8 digits of a policy's hash.",
     "01234567": "No policy whose hash begins with 01234567 is recorded; name its file instead.",
-    "": " is no policy of this deployment;",
+    "": " is not a policy of this deployment;",
 }
 
 

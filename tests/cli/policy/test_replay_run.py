@@ -1,15 +1,15 @@
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gatehouse.aws.flag_topic import FlagTopic
 from gatehouse.aws.upload_bucket import UploadBucket
 from gatehouse.cli.aws.verdict_table import OperatorsVerdictTable, Selection
 from gatehouse.cli.clock import Clock
@@ -17,25 +17,27 @@ from gatehouse.cli.policy.replay_run import (
     AWAIT_SECONDS,
     LOOK_SECONDS,
     PARALLEL_WRITES,
+    LeftAlone,
     ReplayEnding,
     ReplayRun,
     Report,
 )
+from gatehouse.moderation.change import Cause, Change
 from gatehouse.moderation.claim import Claim
+from gatehouse.moderation.decision import Decision, acted, appeal, decide
 from gatehouse.moderation.engine import Engine
-from gatehouse.moderation.flag import flag_id
-from gatehouse.moderation.flag_publisher import FlagPublisher
 from gatehouse.moderation.lane import Lane
+from gatehouse.moderation.person import Person
 from gatehouse.moderation.policy import taxonomy
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.reason import PolicyReference
-from gatehouse.moderation.status import FLAGGED, Status
+from gatehouse.moderation.status import Status
 from gatehouse.moderation.verdict import Verdict
 from gatehouse.moderation.verdict_item import STATUS, claim_item, verdict_from_item, verdict_item
 from tests.cli.conftest import STANDARD, STRICT, TABLE, UPLOADS, Deployed, policy_of
 from tests.cli.judged_uploads import EARLIER, PatientClock, a_judged, put_object
 from tests.unit.aws_calls import Killed
-from tests.unit.builders import ADAPTER, a_claim, a_verdict, an_upload
+from tests.unit.builders import ADAPTER, NOON, a_claim, a_verdict, an_upload
 from tests.unit.pngs import animated, png
 
 OLD = policy_of(STANDARD)
@@ -50,9 +52,8 @@ rules:
   Smoking: {block: 70}
 """
 )
-HARSH = policy_of(STANDARD.replace('"1"', '"0"') + "  Gambling: {block: 60}\n")
 LANE = Lane("default", policy="standard", policy_overrides=(("kids/", "strict"),), min_confidence=30.0)
-WINE, FIGHT, CIGAR, DICE = {"Alcohol": 60.0}, {"Violence": 60.0}, {"Smoking": 75.0}, {"Gambling": 65.0}
+WINE, FIGHT, CIGAR = {"Alcohol": 60.0}, {"Violence": 60.0}, {"Smoking": 75.0}
 APPROVED, REVIEW, BLOCKED = Status.APPROVED, Status.REVIEW, Status.BLOCKED
 
 
@@ -69,15 +70,15 @@ class Bench:
     patience: PatientClock = field(default_factory=PatientClock)
     clock: Clock | None = None
     active: bool = True
+    retention: timedelta | None = None
     looks: int = 0
     told: list[str] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.deployed.calls.watch(self.deployed.dynamodb, self.deployed.s3, self.deployed.sns)
-        for service, operation in (("dynamodb", "UpdateItem"), ("sns", "PublishBatch")):
-            events = getattr(self.deployed, service).meta.events
-            events.register(f"before-call.{service}.{operation}", lambda model, **_: self.done.append(model.name))
+        for client, calls in ((self.deployed.dynamodb, "dynamodb.UpdateItem"), (self.deployed.sns, "sns")):
+            client.meta.events.register(f"before-call.{calls}", lambda model, **_: self.done.append(model.name))
 
     def put(self, *held: Verdict | Claim) -> None:
         """Put items, with the objects they speak of."""
@@ -87,24 +88,23 @@ class Bench:
             self.deployed.put(replace(entry, claim=claim) if isinstance(entry, Verdict) else claim)
 
     def run(
-        self, policy: Policy = NEW, *, publish: bool = False, wait: float = 900, segments: int = 3, **selected: Any
+        self, policy: Policy = NEW, *, announce: bool = False, wait: float = 900, segments: int = 3, **selected: Any
     ) -> Report:
         """One run, as far as it gets."""
-        return self.new_run(policy, publish=publish).run(Selection(**selected), segments=segments, wait_seconds=wait)
+        return self.new_run(policy, announce=announce).run(Selection(**selected), segments=segments, wait_seconds=wait)
 
-    def new_run(self, policy: Policy = NEW, *, publish: bool = False) -> ReplayRun:
+    def new_run(self, policy: Policy = NEW, *, announce: bool = False) -> ReplayRun:
         """A run that has not begun."""
         clock = self.clock or self.patience.clock
         table = OperatorsVerdictTable(self.deployed.dynamodb, TABLE, clock.pause)
-        topic = FlagTopic(self.deployed.sns, self.deployed.topic_arn)
         return ReplayRun(
             policy,
             policy_name_for=policy_name_for,
             table=table,
             rewrite=table.rewrite,
             uploads=UploadBucket(self.deployed.s3, finds_animations=True),
-            flags=FlagPublisher(topic, lambda _: None) if publish else None,
-            notified=FLAGGED,
+            announce=announce,
+            retention=self.retention,
             is_active=self._look,
             clock=clock,
             tell=self.told.append,
@@ -122,35 +122,6 @@ class Bench:
         """The item of a key."""
         (item,) = [item for item in self.deployed.items().values() if item["key"] == key]
         return item
-
-    def refuse_flags_of(self, *keys: str) -> None:
-        """Let SNS refuse, for good, the flags about these keys."""
-
-        def answer(request: Mapping[str, Any]) -> dict[str, Any]:
-            sent = [(entry["Id"], json.loads(entry["Message"])) for entry in entries(request)]
-            refused = [name for name, flag in sent if flag["object"]["key"] in keys]
-            return {"Failed": [{"Id": name, "Code": "InvalidParameter", "SenderFault": True} for name in refused]}
-
-        self.deployed.calls.answer_always("PublishBatch", answer)
-
-    def flags(self) -> list[dict[str, Any]]:
-        """Bodies of the flags sent from now on."""
-        found: list[dict[str, Any]] = []
-        self.deployed.sns.meta.events.register(
-            "before-call.sns.PublishBatch",
-            lambda params, **_: found.extend(json.loads(entry["Message"]) for entry in entries(params)),
-        )
-        return found
-
-
-def entries(request: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The entries of a PublishBatch as it goes over the wire."""
-    found: list[dict[str, str]] = []
-    prefix = "PublishBatchRequestEntries.member."
-    while f"{prefix}{len(found) + 1}.Id" in request["body"]:
-        entry = f"{prefix}{len(found) + 1}."
-        found.append({name: request["body"][f"{entry}{name}"] for name in ("Id", "Message")})
-    return found
 
 
 @pytest.fixture
@@ -207,14 +178,13 @@ def test_an_unchanged_item_is_not_written(bench: Bench) -> None:
 
 def test_a_second_run_changes_nothing(bench: Bench) -> None:
     bench.put(*(a_judged(f"{n}.jpg", labels, OLD) for n, labels in enumerate((WINE, FIGHT, CIGAR, {}))))
-    first = bench.run(publish=True)
-    before, flags = bench.deployed.items(), bench.flags()
+    first = bench.run(announce=True)
+    before = bench.deployed.items()
 
-    second = bench.run(publish=True)
+    second = bench.run(announce=True)
 
-    assert (first.changed.total(), first.published) == (3, 2)
+    assert (first.changed.total(), first.announced) == (3, 3)
     assert bench.deployed.items() == before
-    assert flags == []
     assert (second.changed.total(), second.current, second.unchanged) == (0, 3, 1)
 
 
@@ -238,7 +208,7 @@ def test_each_item_is_judged_by_the_policy_of_its_key(bench: Bench) -> None:
     report = bench.run()
 
     assert bench.statuses() == {"kids/wine.jpg": APPROVED, "wine.jpg": REVIEW}
-    assert report.left_alone == 1
+    assert report.left_alone == Counter({LeftAlone.OTHER_POLICY: 1})
 
 
 def test_an_item_its_lane_has_given_to_this_policy_since_is_judged_by_it(bench: Bench) -> None:
@@ -258,17 +228,22 @@ def test_where_the_lane_is_gone_the_recorded_policy_counts(bench: Bench) -> None
     report = bench.run()
 
     assert bench.statuses() == {"kids/wine.jpg": REVIEW, "fight.jpg": BLOCKED}
-    assert report.left_alone == 1
+    assert report.left_alone == Counter({LeftAlone.OTHER_POLICY: 1})
 
 
 def test_what_a_person_decided_stays(bench: Bench) -> None:
-    bench.put(a_judged("wine.jpg", WINE, OLD, decided_by="alice"))
+    alice, kim = Person("alice"), Person("kim")
+    decided = acted(
+        a_judged("wine.jpg", WINE, OLD), decide(BLOCKED, alice, Decision("context", None), "2026-11-22T13:00:00.000Z")
+    )
+    appealed = acted(decided, appeal(kim, Decision("appeal", None), "2026-11-22T14:00:00.000Z"))
+    bench.put(decided, replace(appealed, claim=a_claim(an_upload("beer.jpg"))))
     before = bench.deployed.items()
 
-    report = bench.run(publish=True)
+    report = bench.run(announce=True)
 
     assert bench.deployed.items() == before
-    assert (report.left_alone, bench.done) == (1, [])
+    assert (report.left_alone, bench.done) == (Counter({LeftAlone.DECIDED: 1, LeftAlone.SENT_BACK: 1}), [])
 
 
 @pytest.mark.parametrize("status", [Status.UNSUPPORTED, Status.FAILED])
@@ -279,7 +254,7 @@ def test_what_has_no_labels_stays(bench: Bench, status: Status) -> None:
     report = bench.run()
 
     assert bench.deployed.items() == before
-    assert report.left_alone == 1
+    assert report.left_alone == Counter({LeftAlone.NO_LABELS: 1})
 
 
 def test_an_unknowable_item_never_becomes_milder(bench: Bench) -> None:
@@ -407,27 +382,27 @@ def test_the_table_is_read_consistently(bench: Bench) -> None:
 # Races
 
 
-def test_a_decision_made_between_read_and_write_stands(bench: Bench) -> None:
-    verdict = a_judged("wine.jpg", WINE, OLD)
-    bench.put(verdict)
-    by_a_person = replace(
-        verdict_from_item(bench.item("wine.jpg")),
-        status=BLOCKED,
-        decided_by="alice",
-        decided_at="2026-11-22T13:00:00.000Z",
-    )
-    bench.deployed.calls.interrupt("UpdateItem", lambda: bench.deployed.put(by_a_person))
+@pytest.mark.parametrize("status", [APPROVED, BLOCKED])
+def test_a_decision_made_between_read_and_write_stands(bench: Bench, status: Status) -> None:
+    bench.put(a_judged("wine.jpg", WINE, OLD))
+    seen = verdict_from_item(bench.item("wine.jpg"))
+    act = decide(status, Person("alice"), Decision("context", None), "2026-11-22T13:00:00.000Z")
+    by_a_person = acted(seen, act)
+    table = OperatorsVerdictTable(bench.deployed.dynamodb, TABLE)
+    bench.deployed.calls.interrupt("UpdateItem", lambda: table.rewrite(seen, by_a_person, None))
 
     report = bench.run()
 
     assert verdict_from_item(bench.item("wine.jpg")) == by_a_person
-    assert (report.lost_races, report.left_alone, report.changed) == (1, 1, Counter())
+    assert (report.lost_races, report.changed) == (1, Counter())
+    assert report.left_alone == Counter({LeftAlone.DECIDED: 1})
     assert report.ending is ReplayEnding.COMPLETE
 
 
 def test_a_later_decision_of_the_old_policy_is_judged_again(bench: Bench) -> None:
     bench.put(a_judged("wine.jpg", WINE, OLD))
-    later = replace(verdict_from_item(bench.item("wine.jpg")), decided_at="2026-11-22T13:00:00.000Z")
+    seen = verdict_from_item(bench.item("wine.jpg"))
+    later = replace(seen, decided_at="2026-11-22T13:00:00.000Z", revision=1, change=Change(Cause.POLICY, True))
     bench.deployed.calls.interrupt("UpdateItem", lambda: bench.deployed.put(later))
 
     report = bench.run()
@@ -460,82 +435,73 @@ def test_an_item_deleted_between_read_and_write_stays_deleted(bench: Bench) -> N
     assert (report.lost_races, report.ending) == (1, ReplayEnding.COMPLETE)
 
 
-# Flags
+# Announcing
 
 
-def test_flags_go_out_before_anything_is_written(bench: Bench) -> None:
-    bench.put(*(a_judged(f"{n:02}.jpg", WINE, OLD) for n in range(12)))
-    flags = bench.flags()
+def test_what_changes_is_handed_over_to_be_announced_and_nothing_else(bench: Bench) -> None:
+    bench.put(
+        a_judged("wine.jpg", WINE, OLD),
+        a_judged("fight.jpg", FIGHT, OLD),
+        a_judged("cat.jpg", {}, OLD),
+        a_judged("kids/wine.jpg", WINE, OLD),
+    )
 
-    report = bench.run(publish=True, segments=1)
+    report = bench.run(announce=True)
 
-    assert bench.done == ["PublishBatch"] * 2 + ["UpdateItem"] * 12
-    assert (report.published, len(flags)) == (12, 12)
-    verdicts = {item["key"]: verdict_from_item(item) for item in bench.deployed.items().values()}
-    assert all(flag["id"] == flag_id(verdicts[flag["object"]["key"]]) for flag in flags)
-    assert {(flag["status"], flag["policy"]["hash"]) for flag in flags} == {("REVIEW", NEW.hash)}
+    changes = {item["key"]: item.get("change") for item in bench.deployed.items().values()}
+    assert changes == {
+        "wine.jpg": {"cause": "policy", "announce": True},
+        "fight.jpg": {"cause": "policy", "announce": True},
+        "cat.jpg": None,
+        "kids/wine.jpg": None,
+    }
+    assert (report.announced, set(bench.done)) == (2, {"UpdateItem"})
 
 
-def test_nothing_is_published_unless_asked(bench: Bench) -> None:
+def test_nothing_is_announced_unless_asked(bench: Bench) -> None:
     bench.put(a_judged("wine.jpg", WINE, OLD))
 
     report = bench.run()
 
-    assert (bench.done, report.published) == (["UpdateItem"], 0)
+    assert (bench.item("wine.jpg")["change"], report.announced) == ({"cause": "policy", "announce": False}, 0)
 
 
-def test_what_nobody_is_to_hear_of_is_not_published(bench: Bench) -> None:
-    bench.put(a_judged("fight.jpg", FIGHT, OLD), a_judged("cat.jpg", {}, OLD))
+def test_a_lost_race_announces_nothing(bench: Bench) -> None:
+    bench.put(a_judged("wine.jpg", WINE, OLD))
+    bench.deployed.calls.interrupt("UpdateItem", lambda: bench.run())
 
-    report = bench.run(publish=True)
+    report = bench.run(announce=True)
 
-    assert (bench.done, report.published) == (["UpdateItem"], 0)
-    assert bench.statuses()["fight.jpg"] == APPROVED
-
-
-def test_what_the_policy_rejects_is_rejected_even_if_nobody_can_be_told(bench: Bench) -> None:
-    bench.put(*(a_judged(f"{n:02}.jpg", WINE, OLD) for n in range(12)), a_judged("cigar.jpg", CIGAR, OLD))
-    bench.refuse_flags_of("03.jpg", "11.jpg", "cigar.jpg")
-
-    report = bench.run(publish=True)
-
-    assert Counter(bench.statuses().values()) == {REVIEW: 12, BLOCKED: 1}
-    assert (report.unpublished, report.published, report.refused) == (3, 10, 0)
-    assert report.ending is ReplayEnding.FLAGS_REFUSED
+    assert (report.lost_races, report.current, report.announced) == (1, 1, 0)
+    assert bench.item("wine.jpg")["change"] == {"cause": "policy", "announce": False}
 
 
-def test_a_milder_verdict_waits_until_its_flag_is_taken(bench: Bench) -> None:
-    bench.put(a_judged("dice.jpg", DICE, HARSH), a_judged("wine.jpg", WINE, OLD))
-    bench.refuse_flags_of("dice.jpg")
+def test_each_change_is_a_revision(bench: Bench) -> None:
+    bench.put(a_judged("wine.jpg", WINE, OLD), a_judged("cat.jpg", {}, OLD))
 
-    refused = bench.run(publish=True)
+    bench.run()
+    assert bench.item("wine.jpg")["revision"] == 1
 
-    assert bench.statuses() == {"dice.jpg": BLOCKED, "wine.jpg": REVIEW}
-    assert (refused.refused, refused.unpublished, refused.ending) == (1, 0, ReplayEnding.FLAGS_REFUSED)
-
-    bench.refuse_flags_of()
-    taken = bench.run(publish=True)
-
-    assert bench.statuses() == {"dice.jpg": REVIEW, "wine.jpg": REVIEW}
-    assert (taken.published, taken.current, taken.ending) == (1, 1, ReplayEnding.COMPLETE)
+    bench.run(OLD)
+    assert bench.item("wine.jpg")["revision"] == 2
+    assert bench.statuses() == {"wine.jpg": APPROVED, "cat.jpg": APPROVED}
+    assert not {"revision", "change"} & bench.item("cat.jpg").keys()
 
 
-def test_a_topic_that_takes_nothing_is_given_up(bench: Bench) -> None:
-    keys = [f"{n:02}.jpg" for n in range(35)]
-    bench.put(
-        *(a_judged(key, WINE, OLD) for key in keys),
-        a_judged("fight.jpg", FIGHT, OLD),
-        a_judged("dice.jpg", DICE, HARSH),
-    )
-    bench.refuse_flags_of(*keys, "dice.jpg")
+def test_a_change_is_kept_from_its_own_time_on_and_what_waits_for_a_person_until_they_decide(bench: Bench) -> None:
+    bench.retention = timedelta(days=30)
+    for verdict in (a_judged("wine.jpg", WINE, OLD), a_judged("cigar.jpg", CIGAR, OLD), a_judged("cat.jpg", {}, OLD)):
+        stored = replace(verdict.upload, **put_object(bench.deployed, verdict.upload.key))
+        bench.deployed.put_item(
+            verdict_item(replace(verdict, claim=replace(verdict.claim, upload=stored)), expires_at=4_000_000_000)
+        )
 
-    report = bench.run(publish=True, segments=1)
+    bench.run()
 
-    statuses = bench.statuses()
-    assert (statuses.pop("fight.jpg"), statuses.pop("dice.jpg")) == (APPROVED, BLOCKED)
-    assert Counter(statuses.values()) == {REVIEW: 35}
-    assert (report.unpublished, report.refused, report.published) == (35, 1, 0)
-    assert (report.ending, bench.done.count("PublishBatch")) == (ReplayEnding.FLAGS_REFUSED, 1)
+    assert bench.statuses() == {"wine.jpg": REVIEW, "cigar.jpg": BLOCKED, "cat.jpg": APPROVED}
+    assert "expires_at" not in bench.item("wine.jpg")
+    assert bench.item("cigar.jpg")["expires_at"] == int((NOON + timedelta(days=30)).timestamp())
+    assert bench.item("cat.jpg")["expires_at"] == 4_000_000_000
 
 
 # The pointer
@@ -630,28 +596,14 @@ def test_a_slow_table_does_not_keep_a_run_from_looking(bench: Bench) -> None:
     assert report.ending is ReplayEnding.OVERTAKEN
 
 
-def test_no_flag_tells_of_a_policy_that_is_no_longer_active(bench: Bench) -> None:
+def test_nothing_is_announced_of_a_policy_that_is_no_longer_active(bench: Bench) -> None:
     bench.put(a_judged("wine.jpg", WINE, OLD))
     bench.active = False
 
-    report = bench.run(publish=True)
+    report = bench.run(announce=True)
 
     assert (bench.done, bench.statuses()) == ([], {"wine.jpg": APPROVED})
-    assert (report.published, report.ending) == (0, ReplayEnding.OVERTAKEN)
-
-
-def test_flags_stop_when_the_pointer_moves_on(bench: Bench) -> None:
-    bench.put(*(a_judged(f"{n:02}.jpg", WINE, OLD) for n in range(25)))
-
-    def somebody_applies_another() -> None:
-        bench.active = False
-        bench.patience.seconds += LOOK_SECONDS
-
-    bench.deployed.calls.interrupt("PublishBatch", somebody_applies_another)
-
-    report = bench.run(publish=True, segments=1)
-
-    assert (bench.done, report.published) == (["PublishBatch"], 10)
+    assert (report.announced, report.ending) == (0, ReplayEnding.OVERTAKEN)
 
 
 def one_item_pages(deployed: Deployed) -> list[dict[str, Any]]:
@@ -750,7 +702,8 @@ def test_uploads_under_another_policy_are_not_awaited(bench: Bench) -> None:
 
     report = bench.run()
 
-    assert (report.awaited, report.left_alone, report.ending) == (0, 1, ReplayEnding.COMPLETE)
+    assert (report.awaited, report.ending) == (0, ReplayEnding.COMPLETE)
+    assert report.left_alone == Counter({LeftAlone.OTHER_POLICY: 1})
 
 
 def test_where_the_lane_is_gone_the_verdict_tells_whose_a_pending_upload_was(bench: Bench) -> None:
@@ -827,7 +780,7 @@ def test_a_replay_of_the_same_policy_writes_nothing(
     bench.put(decided_elsewhere)
     before = bench.deployed.items()
 
-    report = bench.run(policy, publish=True)
+    report = bench.run(policy, announce=True)
 
     assert bench.deployed.items() == before
     assert (report.changed.total(), report.unchanged, bench.done) == (0, 1, [])

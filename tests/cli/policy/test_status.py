@@ -115,7 +115,7 @@ def test_where_everything_agrees_there_is_no_drift(run: Run, deployed: Deployed)
     row = next(line for line in result.stdout.splitlines() if line.startswith("| standard | default"))
     assert row.count(f"1 ({short(V1.hash)})") == 3  # file, deployed, active
     assert "2026-11-22T11:59:30Z; functions follow within a minute" in row
-    assert "Approvals are not in the index these are taken from, so they are not counted here." in result.stdout
+    assert "Approvals are not in the index that is used here, so they are not counted." in result.stdout
     assert result.exit_code == 0
 
 
@@ -188,7 +188,7 @@ def test_a_file_that_is_not_active_is_told_with_how_to_try_and_apply_it(policies
         f"policies/standard.yaml is version 2 ({short(V2.hash)}), but standard version 1 ({short(V1.hash)}) is active"
     )
     assert "`./gatehouse policy diff standard policies/standard.yaml`" in text(document)
-    assert "`./gatehouse policy apply policies/standard.yaml` or `make deploy` makes it active." in text(document)
+    assert "`./gatehouse policy apply policies/standard.yaml` or `make deploy` activates it." in text(document)
 
 
 @pytest.mark.usefixtures("deployed")
@@ -206,8 +206,8 @@ def test_a_live_change_that_the_file_lacks_is_told_to_outlive_deploys(deployed: 
 
     assert drift(document) == [("live_change", "standard")]
     assert document["policies"][0]["active"]["live"] is True
-    assert "still says what was deployed, so a deploy leaves the change alone" in text(document)
-    assert "`./gatehouse policy apply policies/standard.yaml` takes it back." in text(document)
+    assert "is still the deployed version, so a deploy keeps the change" in text(document)
+    assert "`./gatehouse policy apply policies/standard.yaml` reverts it." in text(document)
 
 
 def test_a_live_change_that_is_in_the_file_is_told_to_await_a_deploy(
@@ -231,7 +231,7 @@ def test_a_live_change_that_a_deploy_would_replace_is_told(
     document = status()
 
     assert drift(document) == [("live_change", "standard")]
-    assert f"(it is version 3, {short(V3.hash)}), so the next `make deploy` replaces the change by it" in text(document)
+    assert f"(it is version 3, {short(V3.hash)}), so the next `make deploy` replaces the change" in text(document)
 
 
 def test_without_files_a_live_change_is_told_and_where_to_compare(run: Run, deployed: Deployed) -> None:
@@ -239,8 +239,11 @@ def test_without_files_a_live_change_is_told_and_where_to_compare(run: Run, depl
 
     result = run("status")
 
-    assert f"A live change made standard version 2 ({short(V2.hash)}) active" in result.stdout
-    assert "as there is none in ./policies: standard, strict. Run this beside that folder." in result.stdout
+    assert f"A live change activated standard version 2 ({short(V2.hash)})" in result.stdout
+    assert (
+        "because there is no file in ./policies: standard, strict. Run this command beside that folder."
+        in result.stdout
+    )
 
 
 def test_nothing_is_said_to_agree_that_was_not_there_to_compare(run: Run, deployed: Deployed, here: Path) -> None:
@@ -254,7 +257,7 @@ def test_nothing_is_said_to_agree_that_was_not_there_to_compare(run: Run, deploy
     (here / "policies" / "standard.yaml").write_text(STANDARD, encoding="utf-8")
     agreement, absent = last_lines(2)
     assert agreement == "No drift: files and these verdicts agree with the pointers."
-    assert absent.startswith("Not compared with a file, as there is none in ./policies: strict. ")
+    assert absent.startswith("Not compared, because there is no file in ./policies: strict. ")
     (here / "policies" / "strict.yaml").write_text(STRICT, encoding="utf-8")
     assert last_lines(1) == [agreement]
 
@@ -309,7 +312,7 @@ def test_a_policy_that_nothing_points_to_is_told(deployed: Deployed, status: Sta
     document = status()
 
     assert drift(document) == [("pointer_missing", "strict")]
-    assert text(document) == "No parameter points to strict, though lane default judges by it: `make deploy`."
+    assert text(document) == "No parameter points to strict, although lane default uses it: run `make deploy`."
 
 
 @pytest.mark.usefixtures("policies")
@@ -342,7 +345,7 @@ def test_verdicts_that_come_out_the_same_under_the_active_version_are_no_drift(
 
     assert document["drift"] == []
     assert standings(document) == {V3.hash: (1, False, 0)}
-    assert "A verdict that the active version would not change keeps the record of the one that decided it." in (
+    assert "A verdict that the active version would not change still names the version that decided it." in (
         result.stdout
     )
     assert "No drift: files and these verdicts agree with the pointers." in result.stdout
@@ -379,7 +382,7 @@ def test_a_file_that_would_make_another_version_active_is_not_named_to_judge_aga
 
     assert drift(document) == [("file_not_active", "standard"), ("verdicts_would_change", "standard")]
     told = document["drift"][1]["text"]
-    assert told.endswith(": `./gatehouse policy apply FILE`, FILE being that version's, judges them again.")
+    assert told.endswith(": `./gatehouse policy apply FILE`, with the file of that version, judges them again.")
 
 
 def test_verdicts_are_not_compared_with_a_version_that_nobody_has(deployed: Deployed, status: StatusOf) -> None:
@@ -390,7 +393,7 @@ def test_verdicts_are_not_compared_with_a_version_that_nobody_has(deployed: Depl
     assert drift(document) == [("verdicts_not_compared", "standard")]
     assert text(document).startswith(
         f"1 of the 1 newest flagged verdicts were given by standard version 3 ({short(V3.hash)}). Whether they would "
-        f"change under standard version 1 ({short(V1.hash)}), which is active for them, can't be told: "
+        f"change under standard version 1 ({short(V1.hash)}), which is active for them, is unknown: "
         f"standard 1 ({short(V1.hash)}) is active, but no batch has recorded it yet"
     )
     assert standings(document) == {V3.hash: (1, False, None)}
@@ -427,7 +430,7 @@ def test_verdicts_of_a_lane_that_is_gone_are_held_against_the_policy_that_gave_t
 
 @pytest.mark.usefixtures("policies")
 def test_decisions_of_people_are_counted_apart(deployed: Deployed, run: Run, status: StatusOf) -> None:
-    deployed.put(flagged(V2.reference, decided_by="reviewer-7"))
+    deployed.put(flagged(V2.reference, decided_by="person:reviewer-7"))
 
     document = status()
 

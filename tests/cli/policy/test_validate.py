@@ -86,7 +86,7 @@ def test_a_policy_named_unlike_its_file_is_a_mistake_where_it_would_be_deployed(
 
     result = run("validate")
 
-    assert "policies/kids.yaml:1: name: 'strict' differs from the file's; write name: kids" in result.stdout
+    assert "policies/kids.yaml:1: name: 'strict' is not the file name; write name: kids" in result.stdout
     assert result.exit_code == 1
 
 
@@ -99,7 +99,7 @@ def test_a_file_that_would_be_deployed_is_not_called_right_and_then_refused(
 
     result = run("validate", name)
 
-    assert result.stdout.startswith(f"{Path(name)}:1: name: 'strict' differs from the file's; write name: kids")
+    assert result.stdout.startswith(f"{Path(name)}:1: name: 'strict' is not the file name; write name: kids")
     assert "ok" not in result.stdout
     assert result.exit_code == 1
 
@@ -107,13 +107,16 @@ def test_a_file_that_would_be_deployed_is_not_called_right_and_then_refused(
 @pytest.mark.parametrize(
     ("rule", "told"),
     [
-        ("{review: 0.8}", ["Violence: 0.8 is below one percent, confidences go to 100; write 80 if that is meant"]),
-        ("{review: 1, block: 80}", ["Violence: 1 is one percent, confidences go to 100; write 100 if that is meant"]),
+        ("{review: 0.8}", ["Violence: 0.8 is below one percent; confidences go to 100; write 80 if you mean that"]),
+        (
+            "{review: 1, block: 80}",
+            ["Violence: 1 is one percent; confidences go to 100; write 100 if you mean that"],
+        ),
         (
             "{block: 40, when: [{content_types: {Illustrated: 0.75}, then: {block: 0.955}}]}",
             [
-                "Violence: 0.75 is below one percent, confidences go to 100; write 75 if that is meant",
-                "Violence: 0.955 is below one percent, confidences go to 100; write 95.5 if that is meant",
+                "Violence: 0.75 is below one percent; confidences go to 100; write 75 if you mean that",
+                "Violence: 0.955 is below one percent; confidences go to 100; write 95.5 if you mean that",
             ],
         ),
         ("{review: 0, block: 1.5}", []),
@@ -155,16 +158,16 @@ def test_a_file_that_a_deploy_passes_over_is_told_with_the_name_it_needs(run: Ru
 
     result = run("validate")
 
-    assert "policies/strict.yml is ignored; name it strict.yaml" in result.stdout.splitlines()
+    assert "policies/strict.yml is ignored; rename it to strict.yaml" in result.stdout.splitlines()
     assert json.loads(run("validate", "--output", "json").stdout)["notes"] == [
-        "policies/strict.yml is ignored; name it strict.yaml"
+        "policies/strict.yml is ignored; rename it to strict.yaml"
     ]
     assert result.exit_code == 0
 
     (policies / "standard.yaml").unlink()
 
     assert run("validate").stderr == (
-        "There is no policy in ./policies; policies/strict.yml is ignored; name it strict.yaml.\n"
+        "There is no policy in ./policies; policies/strict.yml is ignored; rename it to strict.yaml.\n"
     )
 
 
@@ -172,7 +175,7 @@ def test_a_file_that_a_deploy_passes_over_is_told_with_the_name_it_needs(run: Ru
 def test_settings_that_are_not_there_are_told_with_the_option(run: Run) -> None:
     result = run("validate", "--settings", "nosuch.yaml")
 
-    assert result.stdout.splitlines()[-1] == "nosuch.yaml is no file; name the settings with --settings"
+    assert result.stdout.splitlines()[-1] == "nosuch.yaml is not a file; name one with --settings"
     assert result.exit_code == 1
 
 

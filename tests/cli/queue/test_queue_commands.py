@@ -6,23 +6,26 @@ from typing import Any
 
 import pytest
 
-from gatehouse.cli.queue import message_queue
 from gatehouse.moderation.failure import Failure
+from gatehouse.moderation.flag import Flag
 from gatehouse.moderation.lane import Lane
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import Upload
 from gatehouse.moderation.upload_event import readmission_message
-from tests.cli.conftest import Deployed, Run, queue_url
-from tests.cli.operated import DEAD, DEFAULT, INGEST, PICTURES, PICTURES_DEAD, PICTURES_INGEST, UNDELIVERED, Operated
+from tests.cli.conftest import Run, queue_url
+from tests.cli.operated import (
+    DEAD,
+    DEFAULT,
+    INGEST,
+    PICTURES,
+    PICTURES_DEAD,
+    PICTURES_INGEST,
+    UNDELIVERED,
+    UNSENT,
+    Operated,
+)
 from tests.unit.aws_calls import an_error
 from tests.unit.builders import NOON, a_claim, a_verdict, an_upload, s3_event, uploads
-
-
-@pytest.fixture
-def operated(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> Operated:
-    """An empty queue is known to be empty at once."""
-    monkeypatch.setattr(message_queue, "WAIT_SECONDS", 0)
-    return Operated.of(deployed)
 
 
 def shown(gatehouse: Run, *arguments: str) -> list[dict[str, Any]]:
@@ -69,6 +72,7 @@ def test_every_queue_of_every_lane_is_counted(operated: Operated, gatehouse: Run
         ("profile-pictures", "ingest"): (1, 0),
         ("profile-pictures", "dead-letter"): (0, 0),
         ("profile-pictures", "undelivered"): (0, 0),
+        (None, "changes"): (0, 0),
     }
     assert "queue show" in gatehouse("queue", "list").stdout
 
@@ -108,8 +112,8 @@ def test_each_reason_is_told_by_what_is_known_now(operated: Operated, gatehouse:
     assert told["failed.jpg"].startswith("FAILED (ChunkFailed) since")
     assert "batch stopped since" in told["stopped.jpg"]
     assert told["stopped.jpg"].endswith("FAILED (Lambda.TooManyRequestsException: busy)")
-    assert "no execution" in told["orphan.jpg"]
-    assert told["undelivered.jpg"] == "NO_PERMISSIONS: not allowed (tried again 2 times)"
+    assert "execution does not exist" in told["orphan.jpg"]
+    assert told["undelivered.jpg"] == "NO_PERMISSIONS: not allowed (retried 2 times)"
 
 
 @pytest.mark.parametrize(("batch_id", "reason"), [("batch-1", "stalled"), ("older", "decided")])
@@ -129,7 +133,7 @@ def test_people_are_told_what_to_do_about_each_reason(operated: Operated, gateho
     text = gatehouse("queue", "show", "--lane", "default", "--queue", "dead-letter").stdout
 
     assert "new\\n.jpg" in text
-    assert "- 1 never-claimed: mend what the batcher fails on" in text
+    assert "- 1 never-claimed: fix the batcher's error" in text
     assert "- 1 malformed: " in text
     assert "undelivered" not in text
 
@@ -497,7 +501,7 @@ def test_nothing_goes_back_while_a_function_is_being_made(operated: Operated, ga
     result = gatehouse("queue", "redrive")
 
     assert result.exit_code == 1
-    assert "are being changed by a deploy" in result.stderr
+    assert "A deploy is changing the lanes of" in result.stderr
 
 
 def test_an_unknown_lane_is_told_with_those_there_are(operated: Operated, gatehouse: Run) -> None:
@@ -515,5 +519,79 @@ def test_nothing_goes_back_while_lanes_change(operated: Operated, gatehouse: Run
     result = gatehouse("queue", "redrive")
 
     assert result.exit_code == 1
-    assert "are being changed by a deploy" in result.stderr
+    assert "A deploy is changing the lanes of" in result.stderr
     assert len(operated.keys(DEAD)) == 1
+
+
+@pytest.fixture
+def eventful(operated: Operated) -> Operated:
+    """The deployment sends events, of which one was not taken."""
+    operated.send_events()
+    operated.put(UNSENT, Flag.of(a_verdict(Status.BLOCKED)).body)
+    return operated
+
+
+def test_events_that_were_not_sent_are_counted_and_shown(eventful: Operated, gatehouse: Run) -> None:
+    listed = json.loads(gatehouse("queue", "list", "--output", "json").stdout)
+    assert listed[-1] == {"lane": None, "queue": "events", "waiting": 1, "in_flight": 0}
+
+    eventful.put(UNSENT, "{}")
+    letters = {letter["reason"]: letter for letter in shown(gatehouse, "--queue", "events")}
+
+    assert set(letters) == {"not-sent", "malformed"}
+    assert letters["not-sent"]["object"] == "s3://uploads/cat.jpg"
+    assert letters["not-sent"]["explanation"].startswith("the bus did not accept it: BLOCKED since 2026-11-22T")
+    text = gatehouse("queue", "show").stdout
+    assert "Events that were not sent: 2 of about 2" in text
+    assert "fix the event bus" in text
+
+
+def test_events_go_to_the_bus_and_out_of_the_queue(eventful: Operated, gatehouse: Run) -> None:
+    report = redriven(gatehouse, "--queue", "events")
+
+    assert report["put_back"] == [{"lane": None, "reason": "not-sent", "count": 1}]
+    (entry,) = eventful.events
+    assert (entry["EventBusName"], entry["DetailType"]) == ("pictures", "Gatehouse Verdict")
+    assert json.loads(entry["Detail"])["status"] == "BLOCKED"
+    assert eventful.bodies(UNSENT) == []
+
+
+@pytest.mark.parametrize("operation", ["DescribeEventBus", "PutEvents"])
+def test_events_that_the_bus_refuses_again_stay(eventful: Operated, gatehouse: Run, operation: str) -> None:
+    eventful.deployed.calls.answer_always(operation, lambda _: an_error("ResourceNotFoundException"))
+
+    report = redriven(gatehouse, "--queue", "events", status=1)
+
+    assert (report["refused"], report["put_back"]) == (1, [])
+    assert len(eventful.bodies(UNSENT)) == 1
+
+
+def test_a_dry_run_sends_no_event(eventful: Operated, gatehouse: Run) -> None:
+    text = gatehouse("queue", "redrive", "--dry-run").stdout
+
+    assert "1 not-sent: would be sent to the event bus." in text
+    assert "PutEvents" not in eventful.deployed.calls.made
+
+
+def test_what_is_no_event_can_be_dropped(eventful: Operated, gatehouse: Run) -> None:
+    eventful.put(UNSENT, "not json")
+
+    report = dropped(gatehouse, "malformed", "--queue", "events", "--yes")
+
+    assert (report["looked_at"], report["dropped"]) == (2, 1)
+
+
+@pytest.mark.usefixtures("operated")
+def test_where_no_events_are_sent_there_is_no_queue_of_them(gatehouse: Run) -> None:
+    result = gatehouse("queue", "show", "--queue", "events")
+
+    assert result.exit_code == 1
+    assert "gatehouse sends no events: its setting events.bus names no bus" in result.stderr
+
+
+@pytest.mark.usefixtures("eventful")
+def test_events_are_no_lanes(gatehouse: Run) -> None:
+    result = gatehouse("queue", "show", "--queue", "events", "--lane", "default")
+
+    assert result.exit_code == 1
+    assert "omit --lane default" in result.stderr

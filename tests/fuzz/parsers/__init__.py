@@ -1,7 +1,18 @@
 """Everything that is fuzzed. A new parser of outside data gets a line in the module of its kind."""
 
 from tests.fuzz.parser import Parser
-from tests.fuzz.parsers import batches, events, items, local_cloud, policies, results, settings, uploaded_images
+from tests.fuzz.parsers import (
+    batches,
+    events,
+    items,
+    local_cloud,
+    policies,
+    render_answers,
+    rendered_pictures,
+    results,
+    settings,
+    uploaded_images,
+)
 
 PARSERS: tuple[Parser, ...] = (
     *events.PARSERS,
@@ -11,5 +22,7 @@ PARSERS: tuple[Parser, ...] = (
     *policies.PARSERS,
     *settings.PARSERS,
     *uploaded_images.PARSERS,
+    *rendered_pictures.PARSERS,
+    *render_answers.PARSERS,
     *local_cloud.PARSERS,
 )

@@ -4,7 +4,7 @@ import json
 from random import Random
 from typing import Any
 
-from gatehouse.moderation.batch import read_index, read_settings
+from gatehouse.moderation.batch import read_index, read_terms
 from gatehouse.moderation.chunk import Chunk, ChunkMessage, ChunkMessageError
 from gatehouse.moderation.failure import Failure
 from gatehouse.moderation.image_pass import ImagePass
@@ -19,7 +19,7 @@ from lambdas.results.request import Request
 from tests.fuzz.limits import assert_storable
 from tests.fuzz.mutation import encoded, mutated_document, mutated_json, mutated_text, written
 from tests.fuzz.parser import Case, Parser
-from tests.unit.builders import ADAPTER, NOON, a_batch, a_claim, a_lane, an_analysis, an_upload, settings_and_index
+from tests.unit.builders import ADAPTER, NOON, a_batch, a_claim, a_lane, an_analysis, an_upload, terms_and_index
 
 _LANE = a_lane(policy="test", policy_overrides=(("kids/", "strict"),), adapter=ADAPTER)
 _BATCH = a_batch(
@@ -29,8 +29,8 @@ _BATCH = a_batch(
     ],
     _LANE,
 )
-_SETTINGS, _INDEX = settings_and_index(_BATCH)
-_SETTINGS_DOCUMENT: dict[str, Any] = json.loads(_BATCH.settings())
+_TERMS, _INDEX = terms_and_index(_BATCH)
+_SETTINGS_DOCUMENT: dict[str, Any] = json.loads(_BATCH.terms())
 _LINES: tuple[dict[str, Any], ...] = tuple(json.loads(line) for line in _BATCH.index().splitlines())
 _STATUSES = tuple(status.value for status in Status)
 _WORDS = (*_SETTINGS_DOCUMENT, *_LINES[0], *_STATUSES, "error", "in_manifest", "code", "message", "first", "leftovers")
@@ -57,18 +57,18 @@ _REQUESTS: tuple[dict[str, Any], ...] = (
 )
 
 
-def _draw_settings(random: Random) -> Case:
+def _draw_terms(random: Random) -> Case:
     return encoded(random, mutated_json(random, _SETTINGS_DOCUMENT, _WORDS, torn=0.1))
 
 
-def _check_settings(case: Case) -> bool:
+def _check_terms(case: Case) -> bool:
     try:
-        settings = read_settings(case)
+        terms = read_terms(case)
     except ValueError:
         return False
     for key in ("a.jpg", "kids/a.jpg"):
-        settings.policy_for(key).judge(an_analysis({"Violence": 97.0}))
-    for verdict in judge(settings, _INDEX, BulkAnswers("job-1"), iso(NOON)):
+        terms.policy_for(key).judge(an_analysis({"Violence": 97.0}))
+    for verdict in judge(terms, _INDEX, BulkAnswers("job-1"), iso(NOON)):
         assert verdict.status is not Status.APPROVED
         assert_storable(verdict_item(verdict, 1))
     return True
@@ -86,10 +86,10 @@ def _written_index(random: Random) -> bytes:
 def _check_index(case: Case) -> bool:
     assert isinstance(case, bytes)
     try:
-        entries = list(read_index(_SETTINGS, case.splitlines()))
+        entries = list(read_index(_TERMS, case.splitlines()))
     except ValueError:
         return False
-    for verdict in judge(_SETTINGS, entries, BulkAnswers("job-1"), iso(NOON)):
+    for verdict in judge(_TERMS, entries, BulkAnswers("job-1"), iso(NOON)):
         assert verdict.status in (Status.UNSUPPORTED, Status.FAILED), "final without an analysis"
         if len(verdict.upload.object.encode()) <= MAX_TEXT_BYTES:  # longer ones the batcher never lists
             assert_storable(verdict_item(verdict, 1))
@@ -173,7 +173,7 @@ def _check_request(case: Case) -> bool:
 
 
 PARSERS = (
-    Parser("batch.read_settings", _draw_settings, _check_settings, 8),
+    Parser("batch.read_terms", _draw_terms, _check_terms, 8),
     Parser("batch.read_index", _written_index, _check_index),
     Parser("open_batch.OpenBatch.parse", _draw_open_batch, _check_open_batch),
     Parser("chunk.Chunk.images", _written_index, _check_images),

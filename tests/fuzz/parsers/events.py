@@ -5,19 +5,36 @@ from contextlib import suppress
 from random import Random
 from typing import Any
 
-from gatehouse.moderation.batch import Batch, read_index, read_settings
+from gatehouse.moderation.batch import Batch, read_index, read_terms
 from gatehouse.moderation.confirmation import aliases_of
 from gatehouse.moderation.lane import Lane
+from gatehouse.moderation.listed_version import ListedVersion
 from gatehouse.moderation.status import Status
-from gatehouse.moderation.upload import UnreadableUploadError, Upload
-from gatehouse.moderation.upload_event import MalformedMessageError, UploadEvent, parse_event, readmission_message
+from gatehouse.moderation.upload import VERSION_PATTERN, UnreadableUploadError, Upload
+from gatehouse.moderation.upload_event import (
+    MalformedMessageError,
+    UploadEvent,
+    listing_message,
+    parse_event,
+    readmission_message,
+)
 from gatehouse.moderation.verdict_item import claim_from_item, claim_item, verdict_item
 from lambdas.batcher.messages import Messages
 from localcloud.rekognition import manifest
 from tests.fuzz.limits import assert_storable
 from tests.fuzz.mutation import mutated_document, mutated_json
 from tests.fuzz.parser import Case, Parser
-from tests.unit.builders import a_batch, a_claim, a_lane, a_verdict, an_upload, event_in, s3_event
+from tests.unit.builders import (
+    a_batch,
+    a_claim,
+    a_lane,
+    a_listed_upload,
+    a_listed_version,
+    a_verdict,
+    an_upload,
+    event_in,
+    s3_event,
+)
 
 _KEYS = (
     *(
@@ -38,6 +55,9 @@ _EVENTS: tuple[dict[str, Any], ...] = (
     {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "uploads"},
     {**s3_event(an_upload()), "detail-type": "Object Deleted"},
     json.loads(readmission_message(an_upload(), resubmit_of="batch-1")),
+    json.loads(listing_message(a_listed_version("photos/a b.jpg", version_id="3sL4kqtJlcpXroDTDmJ"))),
+    json.loads(listing_message(a_listed_version(modified_at="2026-11-22T11:59:30+02:00"))),
+    json.loads(readmission_message(a_listed_upload(after="f" * 40), resubmit_of="batch-1")),
     {"Records": [{"eventSource": "aws:s3", "s3": {"object": {"key": "a+b.jpg"}}}]},
 )
 _WORDS = (
@@ -48,6 +68,9 @@ _WORDS = (
     "etag",
     "sequencer",
     "version-id",
+    "listed_after",
+    "Object Listed",
+    "gatehouse",
     "size",
     "null",
     "0055AED6DCD90281E5",
@@ -73,7 +96,10 @@ def _check(case: Case) -> bool:
         event = parse_event(case)
     except (MalformedMessageError, UnreadableUploadError):
         return False
-    if event is not None:
+    if isinstance(event, ListedVersion):
+        assert parse_event(listing_message(event)) == event
+        _assert_usable(event.after("0" * 40))
+    elif event is not None:
         assert event.resubmit_of is None or "resubmit_of" in str(json.loads(case))
         _assert_usable(event.upload)
         again = UploadEvent(event.upload, is_readmitted=True, resubmit_of=event.resubmit_of)
@@ -83,6 +109,7 @@ def _check(case: Case) -> bool:
 
 def _assert_usable(upload: Upload) -> None:
     """Whatever an event says, what it makes can be stored, listed in a manifest and read back."""
+    assert VERSION_PATTERN.fullmatch(upload.version)
     assert upload.version_id not in ("", "null"), "another way to have no version"
     claim = a_claim(upload)
     assert_storable(claim_item(claim))
@@ -93,8 +120,8 @@ def _assert_usable(upload: Upload) -> None:
     assert len(upload.uploaded_at) == len("2026-11-22T11:59:30.000Z")
     batch = a_batch([claim])
     _assert_listed(batch, upload)
-    settings = read_settings(batch.settings().encode())
-    assert tuple(read_index(settings, batch.index().encode().splitlines())) == batch.uploads
+    terms = read_terms(batch.terms().encode())
+    assert tuple(read_index(terms, batch.index().encode().splitlines())) == batch.uploads
     assert upload.key not in aliases_of(upload.key)
 
 
@@ -121,14 +148,15 @@ def _draw_records(random: Random) -> Case:
 def _check_records(case: Case) -> bool:
     records = json.loads(case)
     messages = Messages.read(_LANE, records)
-    assert len(messages.uploads) + messages.ignored + len(messages.malformed) == len(records)
+    assert len(messages.uploads) + len(messages.listed) + messages.ignored + len(messages.malformed) == len(records)
     assert not messages.uploads.keys() & messages.malformed.keys()
+    assert all(_LANE.matches(listed.key, listed.size) for listed in messages.listed.values())
     bodies = {record["messageId"]: record["body"] for record in records}
     for identity, upload in messages.uploads.items():
         assert _LANE.matches(upload.key, upload.size) or event_in(bodies[identity]).is_readmitted
     everything = {upload.identity for upload in messages.uploads.values()}
     failures = messages.response(everything)["batchItemFailures"]
-    assert len(failures) + messages.ignored == len(records), "a message is lost"
+    assert len(failures) + len(messages.listed) + messages.ignored == len(records), "a message is lost"
     return not messages.malformed
 
 

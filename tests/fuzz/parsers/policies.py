@@ -14,7 +14,7 @@ from gatehouse.cli.policy.policy_source import read_policy_file
 from gatehouse.configuration.policies import compile_policy, find_mistakes, find_notes
 from gatehouse.configuration.settings_section import SettingsError
 from gatehouse.moderation.analysis import Analysis, Label
-from gatehouse.moderation.batch import read_settings
+from gatehouse.moderation.batch import read_terms
 from gatehouse.moderation.policy.policy import Policy, PolicyError
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer, PolicyPointerError, read_recorded_policy
 from tests.fuzz.mutation import encoded, mutated_document, mutated_json, mutated_text, written
@@ -175,8 +175,8 @@ def _assert_usable(policy: Policy) -> None:
         assert bool(decision.reasons) is (decision.status.value != "APPROVED")
     assert Policy.from_document(json.loads(policy.to_text())) == policy
     assert read_recorded_policy(policy.to_text().encode(), policy.hash) == policy
-    settings = read_settings(a_batch([a_claim()], policy=policy).settings().encode())
-    assert settings.policy_for("cat.jpg") == policy
+    terms = read_terms(a_batch([a_claim()], policy=policy).terms().encode())
+    assert terms.policy_for("cat.jpg") == policy
 
 
 def _assert_says(policy: Policy, text: Case) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any
 
+from gatehouse.moderation.adapter_comparison import AdapterComparison
 from gatehouse.moderation.analysis import MAX_LINE_BYTES, ResultLineError, parse_result_line
 from gatehouse.moderation.chunk import chunk_lines
 from gatehouse.moderation.flag import Flag
@@ -12,29 +13,20 @@ from gatehouse.moderation.matching import BulkAnswers, ImageAnswers, judge
 from gatehouse.moderation.moment import iso
 from gatehouse.moderation.policy import taxonomy
 from gatehouse.moderation.status import Status
+from gatehouse.moderation.training_manifest import parse_tested_image
 from gatehouse.moderation.verdict import Verdict
 from gatehouse.moderation.verdict_item import verdict_item
 from tests.fuzz.limits import assert_publishable, assert_storable
 from tests.fuzz.mutation import encoded, mutated_document, mutated_text, written
 from tests.fuzz.parser import Case, Parser
-from tests.unit.builders import (
-    ADAPTER,
-    NOON,
-    a_batch,
-    a_claim,
-    a_lane,
-    a_policy,
-    an_answer,
-    an_upload,
-    settings_and_index,
-)
+from tests.unit.builders import ADAPTER, NOON, a_batch, a_claim, a_lane, a_policy, an_answer, an_upload, terms_and_index
 
 #: Under this policy every known label is flagged, whatever its confidence, and an unknown one from 50 on.
 _POLICY = a_policy(rules={}, default={"review": 0})
 _UPLOADS = (an_upload("clean.jpg"), an_upload("b ü\n%41.jpg", version_id="v1"), an_upload("old.jpg"))
 _BATCH = a_batch([a_claim(upload) for upload in (*_UPLOADS, an_upload("old.jpg", sequencer="00"))], policy=_POLICY)
-_SETTINGS, _INDEX = settings_and_index(_BATCH)
-_ADAPTED, _ = settings_and_index(a_batch([a_claim(_UPLOADS[0])], a_lane(adapter=ADAPTER), _POLICY))
+_SETTINGS, _INDEX = terms_and_index(_BATCH)
+_ADAPTED, _ = terms_and_index(a_batch([a_claim(_UPLOADS[0])], a_lane(adapter=ADAPTER), _POLICY))
 _SOURCES = tuple(upload.object for upload in _UPLOADS)
 _ANSWERS: tuple[dict[str, Any], ...] = (
     an_answer(),
@@ -231,7 +223,31 @@ def _sources_of_errors(summary: bytes) -> Iterator[str]:
             yield error["source-ref"]
 
 
+def _draw_tested(random: Random) -> Case:
+    truth = {"ModerationLabels": [{"Name": "Violence"}][: random.randint(0, 1)]}
+    line = {
+        **_line(random),
+        "content-moderation-groundtruth": truth,
+        "detect-moderation-labels-base-model": random.choice(_ANSWERS),
+    }
+    return written(random, mutated_document(random, line, (*_WORDS, *line)))
+
+
+def _check_tested(case: Case) -> bool:
+    try:
+        image = parse_tested_image(case)
+    except ValueError:
+        return False
+    if image is None:
+        return False
+    comparison = AdapterComparison(a_policy())
+    comparison.add(image)
+    assert comparison.base.safe + comparison.base.unsafe == 1
+    return True
+
+
 PARSERS = (
+    Parser("training_manifest.parse_tested_image", _draw_tested, _check_tested, 5),
     Parser("analysis.parse_result_line", _draw_line, _check_line, 20),
     Parser("matching.BulkAnswers", _draw_bulk, _check_bulk, 20),
     Parser("matching.ImageAnswers", _draw_image, _check_image, 15),

@@ -94,13 +94,13 @@ class Rekognition:
         return answer
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def endpoint() -> Iterator[str]:
     with serving() as url:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def client(endpoint: str) -> Any:
     return boto3.client(
         "rekognition",

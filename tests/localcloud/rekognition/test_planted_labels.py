@@ -75,8 +75,8 @@ def test_a_foreign_comment_is_kept_and_ignored() -> None:
     assert planted_labels.find(opened(planted)) == SMOKING_FOUND
 
 
-@pytest.mark.parametrize("body", [b"", b"GIF89a", pictures.jpeg()[:100]], ids=["empty", "gif", "cut off"])
-def test_only_a_whole_jpeg_or_png_takes_a_plant(body: bytes) -> None:
+@pytest.mark.parametrize("body", [b"", b"GIF90a", pictures.jpeg()[:100]], ids=["empty", "unknown", "cut off"])
+def test_only_a_picture_takes_a_plant_and_a_jpeg_only_if_it_is_whole(body: bytes) -> None:
     with pytest.raises(ValueError, match="JPEG"):
         planted_labels.plant(body, SMOKING)
 
@@ -119,6 +119,7 @@ def test_the_image_outranks_its_metadata() -> None:
 
 def test_without_any_plant_nothing_is_found() -> None:
     assert planted_labels.find(opened(pictures.jpeg(), {"other": "entry"})) == Findings()
+    assert planted_labels.planted(opened(pictures.jpeg(), {"other": "entry"})) is None
 
 
 def test_two_plants_in_one_image_are_refused() -> None:

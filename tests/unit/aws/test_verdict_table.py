@@ -1,12 +1,15 @@
 from typing import Any
 
 import pytest
+from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import ClientError
 
 from gatehouse.aws import verdict_table
 from gatehouse.aws.verdict_table import VerdictTable, VerdictTableBusyError
+from gatehouse.moderation.change import Cause, HistoryEntry
+from gatehouse.moderation.decision import ReviewClaim
 from gatehouse.moderation.status import Status
-from gatehouse.moderation.verdict_item import claim_from_item
+from gatehouse.moderation.verdict_item import claim_from_item, claim_item, verdict_item
 from tests.unit.aws_calls import canceled
 from tests.unit.builders import a_claim, a_verdict, an_upload, uploads
 from tests.unit.conftest import TABLE, Storage
@@ -144,6 +147,45 @@ def test_a_final_verdict_is_neither_reclaimed_nor_changed(storage: Storage, stat
     assert storage.items() == before
 
 
+HOLD = ReviewClaim("person:ada", "2026-11-22T12:10:00.000Z")
+ENTRY = HistoryEntry(
+    cause=Cause.REPORT,
+    at="2026-11-22T12:02:00.000Z",
+    by="person:ada",
+    name=None,
+    before=Status.APPROVED,
+    after=Status.REVIEW,
+    since="2026-11-22T12:01:00.000Z",
+    reason="spam",
+    note=None,
+)
+
+
+@pytest.mark.parametrize(
+    ("held", "claimed_at", "is_taken"),
+    [
+        ({}, "2026-11-22T12:05:00.000Z", True),
+        ({"review_claim": HOLD}, "2026-11-22T12:05:00.000Z", False),
+        ({"review_claim": HOLD}, "2026-11-22T12:09:59.999Z", False),
+        ({"review_claim": HOLD}, "2026-11-22T12:10:00.000Z", True),
+        ({"history": (ENTRY,)}, "2026-11-22T12:05:00.000Z", False),
+        ({"history": (ENTRY,), "review_claim": HOLD}, "2026-11-22T13:00:00.000Z", False),
+    ],
+)
+def test_what_people_acted_on_or_look_at_is_not_analyzed_again(
+    storage: Storage, held: dict[str, Any], claimed_at: str, is_taken: bool
+) -> None:
+    """FAILED, and so a `retry` would have it."""
+    old, new = a_claim(), a_claim(batch_id="new", claimed_at=claimed_at, attempt=2)
+    item = verdict_item(a_verdict(Status.FAILED, old, **held))
+    serialized = {name: TypeSerializer().serialize(value) for name, value in item.items()}
+    storage.dynamodb.put_item(TableName=TABLE, Item=serialized)
+
+    assert storage.table.reclaim([(old, new)], Status.FAILED) == ([new] if is_taken else [])
+
+    assert storage.item(old.upload) == (claim_item(new) if is_taken else item)
+
+
 def test_an_upload_nobody_claimed_is_not_finalized(storage: Storage) -> None:
     assert storage.table.finalize([a_verdict()], None) == []
     assert storage.items() == {}
@@ -164,8 +206,8 @@ def test_verdicts_are_written_with_their_expiry(storage: Storage) -> None:
 
     assert storage.table.finalize(verdicts, 1_900_000_000) == verdicts
     review, approved = (storage.item(claim.upload) for claim in claims)
-    assert (review["status"], review["expires_at"]) == ("REVIEW", 1_900_000_000)
-    assert approved["status"] == "APPROVED"
+    assert (review["status"], "expires_at" in review) == ("REVIEW", False)
+    assert (approved["status"], approved["expires_at"]) == ("APPROVED", 1_900_000_000)
     assert "status_day" in review
     assert "status_day" not in approved
 

@@ -3,7 +3,7 @@ import hashlib
 import pytest
 from botocore.exceptions import ClientError
 
-from gatehouse.moderation.batch import MAX_UPLOADS, execution_key, read_settings, settings_key
+from gatehouse.moderation.batch import MAX_UPLOADS, execution_key, read_terms, terms_key
 from gatehouse.moderation.payload import MAX_PAYLOAD_BYTES, PayloadTooLargeError
 from gatehouse.moderation.policy import taxonomy
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer
@@ -17,10 +17,10 @@ BATCH = a_batch([a_claim(upload) for upload in uploads(3)] + [a_claim(an_upload(
 def test_a_batch_is_read_back_as_it_was_written(storage: Storage) -> None:
     storage.work.write(BATCH)
 
-    settings = storage.work.read_settings("batch-1")
+    terms = storage.work.read_terms("batch-1")
 
-    assert settings == read_settings(BATCH.settings())
-    assert tuple(storage.work.read_index(settings)) == BATCH.uploads
+    assert terms == read_terms(BATCH.terms())
+    assert tuple(storage.work.read_index(terms)) == BATCH.uploads
     assert len(list(storage.work.lines(WORK, "batches/batch-1/manifest.jsonl"))) == 4
 
 
@@ -37,7 +37,7 @@ def test_what_the_workflow_reads_grows_neither_with_policies_nor_with_uploads(st
 
     sizes = {
         name: storage.s3.head_object(Bucket=WORK, Key=key)["ContentLength"]
-        for name, key in (("workflow", execution_key("batch-1")), ("results", settings_key("batch-1")))
+        for name, key in (("workflow", execution_key("batch-1")), ("results", terms_key("batch-1")))
     }
     assert sizes["results"] > MAX_PAYLOAD_BYTES
     assert sizes["workflow"] < 1500

@@ -97,7 +97,9 @@ def test_a_policy_compiles_by_itself_whatever_its_file_is_called(tmp_path: Path)
 
 
 def test_a_policy_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"none\.yaml: can't be read: No such file or directory; name a policy's"):
+    with pytest.raises(
+        SettingsError, match=r"none\.yaml: can't be read: No such file or directory; give the path of a policy"
+    ):
         compile_policy(tmp_path / "none.yaml")
 
 
@@ -138,12 +140,14 @@ rules:
 
 
 MISTAKES = {
-    POLICY + "name: again": "7: name is given twice, first on line 2; keep one of them",
-    POLICY.replace("strict", "lax"): "2: name: 'lax' differs from the file's; write name: strict, or rename the file",
+    POLICY + "name: again": "7: name is a duplicate of line 2; keep one of them",
+    POLICY.replace("strict", "lax"): "2: name: 'lax' is not the file name; write name: strict, or rename the file",
     "rules: [": "1: not YAML: expected the node content, but found '<stream end>'",
     "": "1: the policy is not a mapping; write name, version, default and rules",
     "# nothing\n\n- allow": "3: the policy is not a mapping; write name, version, default and rules",
-    HEAD + "color: red": "5: color: unknown key; the keys are schema, name, version, description, default, rules",
+    HEAD
+    + "color: red": "5: color: unknown key; the keys are schema, name, version, description, unseen_frames, default, "
+    "rules",
     HEAD.replace(
         "default: {review: 60}\n", ""
     ): '2: default: missing; say what happens to labels without a rule, as in "default: {review: 60}"',
@@ -173,13 +177,13 @@ MISTAKEN_RULES = {
     "Zebra: allow": "6: rules: Zebra: 'Zebra' is not a label of taxonomy 7.0; docs/policies.md lists all of them",
     "Nudity: allow": "6: rules: Nudity: 'Nudity' is a label of model 6.1; in taxonomy 7.0 write "
     "'Exposed Female Nipple' and 'Exposed Buttocks or Anus'",
-    "Violence:\n  review: 10\nViolence:\n  block: 50": "8: Violence is given twice, first on line 6; keep one of them",
-    "Violence:\n  review: 10\n  review: 20": "8: review is given twice, first on line 7; keep one of them",
+    "Violence:\n  review: 10\nViolence:\n  block: 50": "8: Violence is a duplicate of line 6; keep one of them",
+    "Violence:\n  review: 10\n  review: 20": "8: review is a duplicate of line 7; keep one of them",
     "Violence: off": f"6: rules: Violence: {NOT_A_RULE} {TRUTHS}",
-    "Violence: ALLOW": f"6: rules: Violence: {NOT_A_RULE} (allow in small letters)",
+    "Violence: ALLOW": f"6: rules: Violence: {NOT_A_RULE} (write allow in lowercase)",
     "Violence: {}": f"6: rules: Violence: {NOT_A_RULE}",
     'Violence: "80"': f"6: rules: Violence: {NOT_A_RULE}",
-    "no: allow": "6: False is a key but not text; put it in quotes",
+    "no: allow": "6: the key False is not text; put it in quotes",
     "Violence:\n  allow: true": '7: rules: Violence: allow: nothing refines it; write "Violence: allow"',
     "Violence:\n  reveiw: 50": "7: rules: Violence: reveiw: unknown key; did you mean review?",
     "Violence:\n  review: 90\n  block: 80": "7: rules: Violence: review: never fires: at 90 and above, block at 80 "
@@ -228,7 +232,7 @@ def test_what_is_no_confidence_is_told_wherever_it_stands(tmp_path: Path, confid
 def test_a_number_that_yaml_reads_otherwise_than_people_is_refused(tmp_path: Path, written: str, read: float) -> None:
     told = message_about(tmp_path, f"Violence: {{review: {written}}}")
 
-    assert told == f"6: {written} would be read as {read}; write a plain number, or quotes around text"
+    assert told == f"6: {written} would be read as {read}; write a plain number, or put it in quotes"
 
 
 #: The refinements begin on line 9; what is said of them begins with `rules: Violence: when: `.
@@ -390,10 +394,10 @@ def test_a_file_that_is_not_there_is_its_only_mistake(tmp_path: Path) -> None:
     [
         ({}, []),
         ({"Violence": {"block": 80}, "Weapons": {"block": 81}}, []),
-        ({"Violence": {"block": 80}, "Self-Harm": {"block": 80}}, ["Self-Harm: says what the rule of Violence says"]),
+        ({"Violence": {"block": 80}, "Self-Harm": {"block": 80}}, ["Self-Harm: the same as the rule for Violence"]),
         (
             {"Violence": {"block": 80, "when": [{"content_types": {"Animated": 9}, "then": {"block": 80}}]}},
-            ["Violence: the last refinement says what the rule itself says"],
+            ["Violence: the last refinement is the same as the rule itself"],
         ),
         ({"Explicit Nudity": {"block": 80}}, ["Explicit Nudity: in model 6.1 this was the whole category"]),
         ({"Explicit Nudity": {"block": 80}, "Explicit": {"block": 90}}, []),
@@ -429,7 +433,7 @@ def test_a_name_is_held_against_the_files_where_it_is_deployed_unless_it_is_none
 
     deployed, alone = find_mistakes(file, as_deployed=True), find_mistakes(file)
 
-    differs = f"{file}:2: name: 'other' differs from the file's; write name: p, or rename the file"
+    differs = f"{file}:2: name: 'other' is not the file name; write name: p, or rename the file"
     expected = [differs] if name == "name: other" else []
     assert [told for told in map(str, deployed) if told not in map(str, alone)] == expected
     assert any("default" in str(told) for told in deployed)

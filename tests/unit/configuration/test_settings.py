@@ -11,16 +11,17 @@ from hypothesis import strategies as st
 from gatehouse.configuration.policies import PolicyCatalog, compile_policies
 from gatehouse.configuration.settings import (
     LOG_RETENTION_DAYS,
+    EventSettings,
     ImageEngineSettings,
     LaneSettings,
     Settings,
     load_settings,
 )
 from gatehouse.configuration.settings_mistakes import find_settings_mistakes
-from gatehouse.configuration.settings_section import SettingsError
+from gatehouse.configuration.settings_section import SettingsError, shown
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.lane import Lane, Priority
-from gatehouse.moderation.status import Status
+from gatehouse.moderation.status import FINAL, Status
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -93,6 +94,7 @@ def test_the_shipped_file_shows_every_key() -> None:
     shipped = yaml.safe_load((ROOT / "gatehouse.yaml").read_text("utf-8"))
 
     assert set(shipped) == set(Settings.__dataclass_fields__)
+    assert set(shipped["events"]) == set(EventSettings.__dataclass_fields__)
     assert set(shipped["image_engine"]) == set(ImageEngineSettings.__dataclass_fields__)
     assert set(shipped["image_engine"]["shares"]) == set(Priority)
     assert set(shipped["lanes"]["default"]) == {
@@ -110,6 +112,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
 name: images
 upload_bucket: my.bucket-1
 notify: [FAILED]
+events: {{bus: arn:aws:events:eu-west-1:444455556666:event-bus/pictures, statuses: [BLOCKED]}}
 log_retention_days: 14
 work_retention_days: 31
 verdict_retention_days: 400
@@ -121,6 +124,7 @@ image_engine:
 backfill_batches: 7
 model_version: "8.1-beta"
 animation_check: false
+decision_reasons: [spam, off-topic-2, other]
 lanes:
   profile-pictures:
     prefixes: [p/, "literal:ü "]
@@ -135,6 +139,7 @@ lanes:
     policy: strict
     policy_overrides: {{p/a/: standard, p/a/b/: strict}}
     adapter: {adapter}
+    samples: 0.25
     engine: bulk
     priority: backfill
     job_deadline_hours: 2
@@ -145,6 +150,7 @@ lanes:
         name="images",
         upload_bucket="my.bucket-1",
         notify=(Status.FAILED,),
+        events=EventSettings("arn:aws:events:eu-west-1:444455556666:event-bus/pictures", (Status.BLOCKED,)),
         log_retention_days=14,
         work_retention_days=31,
         verdict_retention_days=400,
@@ -154,6 +160,7 @@ lanes:
         backfill_batches=7,
         model_version="8.1-beta",
         animation_check=False,
+        decision_reasons=("spam", "off-topic-2", "other"),
         lanes=(
             LaneSettings(
                 Lane(
@@ -165,6 +172,7 @@ lanes:
                     max_size=100,
                     min_confidence=12.5,
                     adapter=adapter,
+                    samples=0.25,
                     policy="strict",
                     policy_overrides=(("p/a/", "standard"), ("p/a/b/", "strict")),
                     engine=Engine.BULK,
@@ -243,6 +251,17 @@ def test_other_lanes_may_have_any_engine(tmp_path: Path, priority: Priority, eng
     assert (settings.lane.priority, settings.lane.engine, settings.max_wait) == (priority, engine, 60)
 
 
+def test_existing_objects_take_a_share_of_the_calls_and_the_engines_of_all_lanes(tmp_path: Path) -> None:
+    lanes = "lanes: {default: , chat: {prefixes: [chat/], priority: fast}}"
+
+    without, with_them = load(tmp_path, lanes), load(tmp_path, f"existing_objects: true\n{lanes}")
+
+    assert (without.existing_objects, without.priorities) == (False, (Priority.FAST, Priority.LIVE))
+    assert with_them.priorities == tuple(Priority)
+    assert (without.knows_bulk(Priority.BACKFILL), with_them.knows_bulk(Priority.BACKFILL)) == (False, True)
+    assert not with_them.knows_bulk(Priority.FAST)
+
+
 def test_shares_that_are_not_given_are_those_of_the_shipped_file(tmp_path: Path) -> None:
     settings = load(tmp_path, "lanes: {default: }\nimage_engine: {shares: {live: 70}}")
 
@@ -270,14 +289,15 @@ MISTAKES = {
     "lanes: {default: 5}": "gatehouse.yaml:1: lanes.default: 5 is not a mapping; write its keys indented below it",
     "name: [\n": "gatehouse.yaml:2: not YAML: expected the node content, but found '<stream end>'",
     "a: 1\n---\nb: 2": "gatehouse.yaml:2: not YAML: but found another document",
-    "true: 1": "gatehouse.yaml:1: True is a key but not text; put it in quotes",
-    "a: &x [*x]": "gatehouse.yaml:1: an alias that contains itself",
-    "name: a\n\nname: b": "gatehouse.yaml:3: name is given twice, first on line 1; keep one of them",
+    "true: 1": "gatehouse.yaml:1: the key True is not text; put it in quotes",
+    "a: &x [*x]": "gatehouse.yaml:1: an alias contains itself; write the value instead",
+    "name: a\n\nname: b": "gatehouse.yaml:3: name is a duplicate of line 1; keep one of them",
     # keys
     "lanes: {default: }\nnotfy: []": "gatehouse.yaml:2: notfy: unknown key; did you mean notify?",
     "lanes: {default: }\nxyz: 1": "gatehouse.yaml:2: xyz: unknown key; the keys are alarm_topic_arn, "
-    "animation_check, backfill_batches, encryption_key, image_engine, lanes, log_retention_days, model_version, name, "
-    "notify, upload_bucket, verdict_retention_days, work_retention_days",
+    "animation_check, backfill_batches, decision_reasons, encryption_key, events, existing_objects, image_engine, "
+    "lanes, log_retention_days, model_version, name, notify, upload_bucket, verdict_retention_days, "
+    "work_retention_days",
     lane("max_waits: 60"): "gatehouse.yaml:3: lanes.default.max_waits: unknown key; did you mean max_wait?",
     # names
     "lanes: {default: }\nname: My Stack": 'gatehouse.yaml:2: name: "My Stack" does not fit; write small letters, '
@@ -296,6 +316,21 @@ MISTAKES = {
     "write create, or a key's own ARN (arn:aws:kms:...:key/..., no alias)",
     "lanes: {default: }\nencryption_key: true": "gatehouse.yaml:2: encryption_key: true is not text; write create, or "
     "a key's own ARN (arn:aws:kms:...:key/..., no alias) (YAML reads yes, no, on and off as true and false)",
+    "lanes: {default: }\nevents: pictures": 'gatehouse.yaml:2: events: "pictures" is not a mapping; write its keys '
+    "indented below it",
+    "lanes: {default: }\nevents: {bus: true}": "gatehouse.yaml:2: events.bus: true is not text; write default, a bus's "
+    "name, or its ARN (arn:aws:events:...:event-bus/...) (YAML reads yes, no, on and off as true and false)",
+    "lanes: {default: }\nevents: {bus: my bus}": 'gatehouse.yaml:2: events.bus: "my bus" does not fit; write default, '
+    "a bus's name, or its ARN (arn:aws:events:...:event-bus/...)",
+    "lanes: {default: }\nevents: {bus: aws.partner/example.com/x}": "gatehouse.yaml:2: events.bus: "
+    '"aws.partner/example.com/x" does not fit; write default, a bus\'s name, or its ARN '
+    "(arn:aws:events:...:event-bus/...)",
+    "lanes: {default: }\nevents: {bus: 'arn:aws:sns:eu-west-1:444455556666:flags'}": "gatehouse.yaml:2: events.bus: "
+    '"arn:aws:sns:eu-west-1:444455556666:flags" does not fit; write default, a bus\'s name, or its ARN '
+    "(arn:aws:events:...:event-bus/...)",
+    "lanes: {default: }\nevents: {statuses: [PENDING]}": 'gatehouse.yaml:2: events.statuses: "PENDING" is not a final '
+    "status; choose from APPROVED, BLOCKED, FAILED, REVIEW, UNSUPPORTED",
+    "lanes: {default: }\nevents: {buss: default}": "gatehouse.yaml:2: events.buss: unknown key; did you mean bus?",
     "lanes: {default: }\nanimation_check: 'yes'": 'gatehouse.yaml:2: animation_check: "yes" is neither true nor false; '
     "write one of them, without quotes",
     "lanes: {default: }\nanimation_check:": "gatehouse.yaml:2: animation_check: null is neither true nor false; write "
@@ -304,11 +339,24 @@ MISTAKES = {
     "lanes: {default: }\nnotify: REVIEW": 'gatehouse.yaml:2: notify: "REVIEW" is not a list; write ["REVIEW"]',
     "lanes: {default: }\nnotify: [PENDING]": 'gatehouse.yaml:2: notify: "PENDING" is not a final status; choose from '
     "APPROVED, BLOCKED, FAILED, REVIEW, UNSUPPORTED",
-    "lanes: {default: }\nnotify: [REVIEW, REVIEW]": 'gatehouse.yaml:2: notify: "REVIEW" stands in it twice; keep one '
+    "lanes: {default: }\nnotify: [REVIEW, REVIEW]": 'gatehouse.yaml:2: notify: "REVIEW" is in the list twice; keep one '
     "of them",
-    lane("suffixes: [no]"): "gatehouse.yaml:3: lanes.default.suffixes: false is not text; put it in quotes if text is "
-    "meant (YAML reads yes, no, on and off as true and false)",
+    lane("suffixes: [no]"): "gatehouse.yaml:3: lanes.default.suffixes: false is not text; put it in quotes if you "
+    "mean text (YAML reads yes, no, on and off as true and false)",
     lane("suffixes:"): 'gatehouse.yaml:3: lanes.default.suffixes: null is not a list; write, for example, ["a", "b"]',
+    "lanes: {default: }\ndecision_reasons: []": "gatehouse.yaml:2: decision_reasons: without a reason nobody can "
+    "decide; write, for example, [other]",
+    "lanes: {default: }\ndecision_reasons: [Spam!]": 'gatehouse.yaml:2: decision_reasons: "Spam!" is not a '
+    "reason code; use small letters and digits with single hyphens between words, at most 40",
+    "lanes: {default: }\ndecision_reasons: [other, Spam!]": 'gatehouse.yaml:2: decision_reasons: "Spam!" is not a '
+    "reason code; use small letters and digits with single hyphens between words, at most 40",
+    f"lanes: {{default: }}\ndecision_reasons: [other, {'x' * 41}]": "gatehouse.yaml:2: decision_reasons: "
+    f"{shown('x' * 41)} is not a reason code; use small letters and digits with single hyphens between words, "
+    "at most 40",
+    "lanes: {default: }\ndecision_reasons: [spam, spam]": 'gatehouse.yaml:2: decision_reasons: "spam" is in the list '
+    "twice; keep one of them",
+    f"lanes: {{default: }}\ndecision_reasons: [{', '.join(f'r{n}' for n in range(21))}]": "gatehouse.yaml:2: "
+    "decision_reasons: 21 codes are too many to choose from; keep to 20; a note says the rest",
     # retention
     "lanes: {default: }\nlog_retention_days: 100": "gatehouse.yaml:2: log_retention_days: CloudWatch Logs can't keep "
     "events for 100 days; write 90 or 120",
@@ -436,7 +484,7 @@ MISTAKES = {
     "lanes.one.policy_overrides.a/b/: uploads under it belong to lane two; write it there, or drop it",
     # which uploads a lane takes
     lane("prefixes: []"): "gatehouse.yaml:3: lanes.default.prefixes: an empty list takes no upload; write "
-    '[""] forevery key, or drop the lane',
+    '[""] for every key, or drop the lane',
     lane("prefixes: [a, ab]"): 'gatehouse.yaml:3: lanes.default.prefixes: "ab" lies inside "a", which the lane takes '
     "whole; drop it, or give it a lane of its own",
     lane('prefixes: [a, ""]'): 'gatehouse.yaml:3: lanes.default.prefixes: "a" lies inside "", which the lane takes '
@@ -593,13 +641,13 @@ def test_a_glob_or_an_address_is_refused_with_what_to_write(tmp_path: Path, key:
 
     assert f"lanes.default.{key}" in told
     assert f"; write {MISREAD[written][key == 'suffixes']}" in told
-    assert told.endswith("if keys have exactly that")
+    assert told.endswith("if keys contain exactly that")
 
 
 def test_how_to_write_every_key_is_told_where_a_glob_takes_all(tmp_path: Path) -> None:
     assert message(tmp_path, lane('prefixes: ["*"]')) == (
-        'gatehouse.yaml:3: lanes.default.prefixes: "*" is compared letter by letter, and *, ?, [...] and {...} '
-        'stand for nothing else; write what keys begin with ("" takes every key), or "literal:*" if keys have exactly '
+        'gatehouse.yaml:3: lanes.default.prefixes: "*" is compared literally; *, ?, [...] and {...} are '
+        'not wildcards here; write what keys begin with ("" takes every key), or "literal:*" if keys contain exactly '
         "that"
     )
 
@@ -621,13 +669,13 @@ def test_a_media_type_is_refused_as_a_suffix_with_what_to_write(tmp_path: Path, 
     told = misread(tmp_path, "suffixes", written)
 
     assert told.startswith("gatehouse.yaml:")
-    assert told.endswith(f'; write {MEDIA_TYPES[written]}, or "literal:{written}" if keys have exactly that')
+    assert told.endswith(f'; write {MEDIA_TYPES[written]}, or "literal:{written}" if keys contain exactly that')
 
 
 def test_a_media_type_is_called_what_it_is(tmp_path: Path) -> None:
     assert message(tmp_path, lane("suffixes: [image/jpeg]")) == (
-        'gatehouse.yaml:3: lanes.default.suffixes: "image/jpeg" is a media type, and keys end with none; '
-        'write .jpg and .jpeg, or "literal:image/jpeg" if keys have exactly that'
+        'gatehouse.yaml:3: lanes.default.suffixes: "image/jpeg" is a media type, but keys end with a file suffix; '
+        'write .jpg and .jpeg, or "literal:image/jpeg" if keys contain exactly that'
     )
 
 
@@ -746,7 +794,7 @@ _lane_keys = st.sampled_from(
     [
         *("prefixes", "suffixes", "exclude_prefixes", "min_size", "max_size", "max_wait", "batch_size"),
         *("max_concurrency", "min_confidence", "policy", "policy_overrides", "adapter", "job_deadline_hours"),
-        *("engine", "priority", "nonsense"),
+        *("engine", "priority", "samples", "nonsense"),
     ]
 )
 _documents = st.dictionaries(_keys, _values, max_size=4) | st.builds(
@@ -859,3 +907,25 @@ def test_a_file_that_only_an_enemy_would_write_ends_in_one_line_too(text: str, t
 
     with pytest.raises(SettingsError, match=r"settings\.yaml:\d+: "):
         load_settings(path, PolicyCatalog({}))
+
+
+@pytest.mark.parametrize("bus", ["default", "pictures", "Team.A-pictures_2"])
+def test_a_bus_goes_by_its_name(tmp_path: Path, bus: str) -> None:
+    assert load(tmp_path, f"{{lanes: {{default: {{}}}}, events: {{bus: {bus}}}}}").events.bus == bus
+
+
+@pytest.mark.parametrize(
+    "bus",
+    [
+        "arn:aws:events:us-east-1:444455556666:event-bus/default",
+        "arn:aws-cn:events:cn-north-1:444455556666:event-bus/pictures",
+        "arn:aws-us-gov:events:us-gov-west-1:444455556666:event-bus/a.b-c_d",
+    ],
+)
+def test_a_bus_of_another_account_or_region_goes_by_its_arn(tmp_path: Path, bus: str) -> None:
+    assert load(tmp_path, f"{{lanes: {{default: {{}}}}, events: {{bus: {bus}}}}}").events == EventSettings(bus)
+
+
+def test_without_a_bus_there_are_no_events_and_with_one_there_is_one_for_every_final_status(tmp_path: Path) -> None:
+    assert load(tmp_path, "{lanes: {default: {}}}").events.bus is None
+    assert set(load(tmp_path, "{lanes: {default: {}}, events: {bus: default}}").events.statuses) == FINAL

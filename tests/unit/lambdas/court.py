@@ -20,8 +20,10 @@ from gatehouse.moderation.image_pass import ImagePass
 from gatehouse.moderation.moment import iso
 from gatehouse.moderation.open_batch import OpenBatch, open_key
 from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.rendition import Rendition
 from gatehouse.moderation.status import FLAGGED, Status
 from gatehouse.moderation.upload import Upload, version_named
+from gatehouse.moderation.verdict_events import VerdictEvents
 from lambdas.results.bulk_run import BulkRun, Location
 from lambdas.results.image_run import ImageRun
 from lambdas.results.request import Request
@@ -52,6 +54,7 @@ class Court:
     lane: dict[str, Any] = field(default_factory=dict)
     policies: Mapping[str, Policy] = field(default_factory=lambda: {"standard": a_policy()})
     finds_animations: bool = True
+    events: VerdictEvents | None = None
     sequence: int = 0
 
     def upload(self, key: str, body: bytes = b"bytes", age: float = 0) -> Upload:
@@ -91,7 +94,7 @@ class Court:
 
     def look(
         self,
-        answers: "Mapping[Upload, Mapping[str, float] | ImageError | Straggler]",
+        answers: "Mapping[Upload, Mapping[str, float] | ImageError | Straggler | Rendition]",
         image_pass: ImagePass = ImagePass.FIRST,
         size: int = 100,
         failures: Mapping[int, Failure] | None = None,
@@ -109,6 +112,8 @@ class Court:
                     lines.append(error_line(upload.object, entry.n, found.error, failed_calls=image_pass.tries))
                 elif isinstance(found, ImageError):
                     lines.append(error_line(upload.object, entry.n, found))
+                elif isinstance(found, Rendition):
+                    lines.append(answer_line(upload.object, entry.n, an_answer(), found))
                 elif found is not None:
                     lines.append(answer_line(upload.object, entry.n, an_answer(found, adapter)))
             if lines:
@@ -117,8 +122,8 @@ class Court:
 
     def index(self, image_pass: ImagePass) -> list[BatchUpload]:
         """What the image engine is to go through."""
-        settings = self.storage.work.read_settings("batch-1")
-        return list(self.storage.work.read_index(settings, image_pass))
+        terms = self.storage.work.read_terms("batch-1")
+        return list(self.storage.work.read_index(terms, image_pass))
 
     def leftovers(self) -> list[Upload]:
         """The uploads that bulk left to the image engine."""
@@ -136,6 +141,7 @@ class Court:
             self.notify,
             self.retention,
             now=lambda: datetime.now(UTC) + timedelta(hours=1),
+            events=self.events,
         )
         settled = settlement.settle(request)
         settlement.close(request.batch_id, settled)

@@ -136,8 +136,8 @@ def test_results_finds_what_the_batcher_claimed(batcher: Batcher) -> None:
     admitted = batcher.admit(uploads(3))
 
     (batch,) = admitted.batches
-    settings = batcher.storage.work.read_settings(batch.batch_id)
-    index = batcher.storage.work.read_index(settings)
+    terms = batcher.storage.work.read_terms(batch.batch_id)
+    index = batcher.storage.work.read_index(terms)
     assert len(batcher.storage.table.pending(entry.claim for entry in index)) == 3
 
 
@@ -154,8 +154,8 @@ def test_policies_are_asked_for_once_the_uploads_are_held(batcher: Batcher) -> N
 
     assert held == [3]
     (batch,) = admitted.batches
-    settings = batcher.storage.work.read_settings(batch.batch_id)
-    assert settings.policy_for("any.jpg") == a_policy({"Violence": "allow"})
+    terms = batcher.storage.work.read_terms(batch.batch_id)
+    assert terms.policy_for("any.jpg") == a_policy({"Violence": "allow"})
 
 
 def test_a_batch_keeps_the_policies_of_its_lane_and_no_others(batcher: Batcher) -> None:
@@ -164,7 +164,7 @@ def test_a_batch_keeps_the_policies_of_its_lane_and_no_others(batcher: Batcher) 
     admitted = batcher.admit(uploads(1))
 
     (batch,) = admitted.batches
-    assert set(batcher.storage.work.read_settings(batch.batch_id).policies) == {"standard"}
+    assert set(batcher.storage.work.read_terms(batch.batch_id).policies) == {"standard"}
 
 
 def test_uploads_whose_policy_cannot_be_read_are_taken_over_once_it_can(batcher: Batcher) -> None:

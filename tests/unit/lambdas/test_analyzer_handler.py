@@ -92,6 +92,7 @@ def deployed(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Depl
     monkeypatch.setenv("CALLS_PER_SECOND", "2.5")
     monkeypatch.setenv("CHUNK_QUEUE_URL", queue_url)
     monkeypatch.setenv("PRIORITY", "live")
+    monkeypatch.setenv("RENDERER", "renderer")
     monkeypatch.setenv("WORK_BUCKET", WORK)
     clock, log = Clock(), io.StringIO()
     monkeypatch.setattr(analyzer, "time", clock)
@@ -152,6 +153,8 @@ def test_metrics_tell_what_became_of_the_images(deployed: Deployed, capsys: pyte
     emitted = metrics_in(output)
     assert emitted == {
         AnalyzerMetric.IMAGES_ANALYZED: [2],
+        AnalyzerMetric.IMAGES_RENDERED: [0],
+        AnalyzerMetric.FRAMES_ANALYZED: [0],
         AnalyzerMetric.IMAGES_REFUSED: [1],
         AnalyzerMetric.CALLS_THROTTLED: [1],
         AnalyzerMetric.CALLS_FAILED: [2],
@@ -255,7 +258,7 @@ def test_botocore_makes_no_call_that_the_pace_does_not_know_of(
         return AWSResponse(request.url, 500, HTTPHeaders(), body)
 
     deployed.calls.answer_always(DETECT, lambda _: None)
-    events = analyzer._analysis().moderation.client.meta.events
+    events = analyzer._analysis().images.moderation.client.meta.events
     moto: Any = botocore_stubber
     events.unregister("before-send", moto)  # it knows no such operation
     events.register("before-send", fail)

@@ -3,6 +3,7 @@ import json
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,26 @@ import boto3
 import pytest
 
 from gatehouse.contracts.function_metrics import BatcherMetric
+from gatehouse.moderation.listed_version import ListedVersion
+from gatehouse.moderation.moment import iso
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer
 from gatehouse.moderation.status import Status
-from gatehouse.moderation.upload_event import readmission_message
+from gatehouse.moderation.upload_event import listing_message, readmission_message
 from gatehouse.moderation.verdict_item import claim_from_item
 from lambdas.batcher import handler as batcher
-from tests.emitted_metrics import EMITTED
+from tests.emitted_metrics import EMITTED, OF_LISTED_OBJECTS
 from tests.unit.aws_calls import AwsCalls, Killed
-from tests.unit.builders import a_lane, a_policy, a_verdict, an_upload, s3_event, sqs_records, uploads
+from tests.unit.builders import (
+    a_lane,
+    a_listed_upload,
+    a_listed_version,
+    a_policy,
+    a_verdict,
+    an_upload,
+    s3_event,
+    sqs_records,
+    uploads,
+)
 from tests.unit.conftest import TABLE, WORK, Storage
 from tests.unit.emitted import dimensions_in, metrics_in
 from tests.unit.lambda_context import a_context
@@ -56,7 +69,10 @@ class Deployed:
 
 def forget_deployment() -> None:
     """What a new function instance has not read yet."""
-    for cached in (batcher._admission, batcher._policies, batcher._work):
+    for cached in (
+        *(batcher._admission, batcher._policies, batcher._work, batcher._table),
+        *(batcher._backfill, batcher._listed_objects),
+    ):
         cached.cache_clear()
 
 
@@ -103,9 +119,9 @@ def test_messages_become_a_started_batch(deployed: Deployed) -> None:
     assert response == {"batchItemFailures": []}
     (batch_id,) = deployed.executions()
     assert {claim_from_item(item).batch_id for item in deployed.storage.items().values()} == {batch_id}
-    settings = deployed.storage.work.read_settings(batch_id)
-    assert settings.lane == "avatars"
-    assert (settings.policy_for("cat.jpg"), settings.policy_for("kids/cat.jpg")) == tuple(SHIPPED.values())
+    terms = deployed.storage.work.read_terms(batch_id)
+    assert terms.lane == "avatars"
+    assert (terms.policy_for("cat.jpg"), terms.policy_for("kids/cat.jpg")) == tuple(SHIPPED.values())
 
 
 def test_a_live_change_judges_the_next_batch(deployed: Deployed) -> None:
@@ -117,9 +133,9 @@ def test_a_live_change_judges_the_next_batch(deployed: Deployed) -> None:
     deployed.invoke(s3_event(an_upload()))
 
     (batch_id,) = deployed.executions()
-    settings = deployed.storage.work.read_settings(batch_id)
-    assert settings.policies == {**SHIPPED, "strict": change}
-    assert settings.min_confidence == 10
+    terms = deployed.storage.work.read_terms(batch_id)
+    assert terms.policies == {**SHIPPED, "strict": change}
+    assert terms.min_confidence == 10
 
 
 def test_the_execution_is_given_the_batchs_id_and_nothing_else(deployed: Deployed) -> None:
@@ -225,6 +241,116 @@ def test_the_log_names_batches_and_no_objects(deployed: Deployed, capsys: pytest
     assert lines[0]["batches"] == {deployed.executions()[0]: policies}
     assert lines[1]["message_id"] == "m1"
     assert SECRET.key not in written + capsys.readouterr().out
+
+
+@pytest.fixture
+def backfill(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The state machine that listed objects go to."""
+    machine = boto3.client("stepfunctions").create_state_machine(
+        name="backfill",
+        definition='{"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}',
+        roleArn="arn:aws:iam::123456789012:role/analysis",
+    )["stateMachineArn"]
+    monkeypatch.setenv("BACKFILL_STATE_MACHINE_ARN", machine)
+    monkeypatch.setenv("OTHER_STATE_MACHINE_ARNS", f"arn:aws:states:us-east-1:123456789012:stateMachine:x,{machine}")
+    forget_deployment()
+    return machine
+
+
+def _listing(*objects: ListedVersion) -> list[dict[str, Any]]:
+    return [json.loads(listing_message(listed)) for listed in objects]
+
+
+def test_listed_objects_are_judged_by_their_lane_and_analyzed_by_the_backfill(
+    deployed: Deployed, backfill: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    response = deployed.invoke(*_listing(a_listed_version("kids/a.jpg"), a_listed_version("tmp/a.jpg")))
+
+    assert response == {"batchItemFailures": []}
+    assert deployed.executions() == []
+    client = boto3.client("stepfunctions")
+    (batch_id,) = [each["name"] for each in client.list_executions(stateMachineArn=backfill)["executions"]]
+    ((identity, item),) = deployed.storage.items().items()
+    assert identity == a_listed_upload("kids/a.jpg").identity
+    assert (item["source"], item["lane"], item["batch_id"]) == ("listing", "avatars", batch_id)
+    terms = deployed.storage.work.read_terms(batch_id)
+    assert (terms.lane, terms.priority, terms.policy_for("kids/a.jpg")) == ("avatars", "backfill", SHIPPED["strict"])
+    emitted = metrics_in(capsys.readouterr().out)
+    assert emitted.keys() == EMITTED["batcher"].names | OF_LISTED_OBJECTS
+    assert emitted[BatcherMetric.UPLOADS_BATCHED] == [1]
+
+
+def test_uploads_with_events_stay_live(deployed: Deployed, backfill: str) -> None:
+    deployed.invoke(s3_event(an_upload("new.jpg")), *_listing(a_listed_version("old.jpg")))
+
+    client = boto3.client("stepfunctions")
+    executions = {
+        machine: [each["name"] for each in client.list_executions(stateMachineArn=machine)["executions"]]
+        for machine in (deployed.state_machine_arn, backfill)
+    }
+    ((live,), (listed,)) = executions.values()
+    claims = {claim_from_item(item).upload.key: item["batch_id"] for item in deployed.storage.items().values()}
+    assert claims == {"new.jpg": live, "old.jpg": listed}
+
+
+def test_a_listed_object_with_an_item_is_counted_and_left_alone(
+    deployed: Deployed, backfill: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    judged = an_upload(uploaded_at="2025-03-01T08:00:00.500Z")
+    deployed.invoke(s3_event(judged))
+    capsys.readouterr()
+
+    response = deployed.invoke(*_listing(a_listed_version()))
+
+    assert response == {"batchItemFailures": []}
+    assert list(deployed.storage.items()) == [judged.identity]
+    assert metrics_in(capsys.readouterr().out)[BatcherMetric.UPLOADS_KNOWN] == [1]
+
+
+def test_the_late_event_of_a_listed_version_is_a_duplicate(
+    deployed: Deployed, backfill: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployed.invoke(*_listing(a_listed_version(version_id="v1")))
+    capsys.readouterr()
+
+    deployed.invoke(s3_event(an_upload(version_id="v1", uploaded_at="2025-03-01T08:00:00.500Z")))
+
+    assert list(deployed.storage.items()) == [a_listed_upload(version_id="v1").identity]
+    assert metrics_in(capsys.readouterr().out)[BatcherMetric.UPLOADS_KNOWN] == [1]
+
+
+def test_the_event_of_a_version_that_is_not_listed_is_an_upload(deployed: Deployed, backfill: str) -> None:
+    deployed.invoke(*_listing(a_listed_version(version_id="v1")))
+    late = an_upload(version_id="v2", uploaded_at="2025-03-01T09:00:00.500Z")
+
+    deployed.invoke(s3_event(late))
+
+    assert deployed.storage.item(late)["status"] == "PENDING"
+
+
+def test_an_event_of_now_costs_no_look(deployed: Deployed, backfill: str) -> None:
+    deployed.invoke(s3_event(an_upload(version_id="v1", uploaded_at=iso(datetime.now(UTC)))))
+
+    assert deployed.calls.made["Query"] == 0
+
+
+def test_a_batcher_that_died_after_its_claims_is_replaced(deployed: Deployed, backfill: str) -> None:
+    """The message comes back, and the object keeps its place and its price."""
+    deployed.calls.kill("PutObject", "before", nth=2)  # the first registers the batch
+    with pytest.raises(Killed):
+        deployed.invoke(*_listing(a_listed_version()))
+
+    response = deployed.invoke(*_listing(a_listed_version()))
+
+    assert response == {"batchItemFailures": [{"itemIdentifier": "m0"}]}, "its batcher may still run"
+    assert list(deployed.storage.items()) == [a_listed_upload().identity]
+
+
+def test_without_the_setting_a_listed_object_is_malformed(deployed: Deployed) -> None:
+    response = deployed.invoke(*_listing(a_listed_version()))
+
+    assert response == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+    assert "existing_objects" in deployed.log.getvalue()
 
 
 @pytest.mark.parametrize(

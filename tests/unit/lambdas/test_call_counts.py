@@ -16,12 +16,17 @@ from botocore.config import Config
 from botocore.response import StreamingBody
 
 from gatehouse.aws.chunk_queue import ChunkQueue
+from gatehouse.aws.event_bus import EventBus
 from gatehouse.aws.executions import Executions
 from gatehouse.aws.flag_topic import FlagTopic
 from gatehouse.aws.image_moderation import ImageModeration
 from gatehouse.aws.policy_parameters import PolicyParameters
+from gatehouse.aws.presigned_uploads import PresignedUploads
+from gatehouse.aws.queue_sender import QueueSender
+from gatehouse.aws.renderer_function import RendererFunction
 from gatehouse.aws.task_tokens import TaskTokens
 from gatehouse.aws.upload_bucket import PARALLEL_LOOKS, UploadBucket
+from gatehouse.aws.upload_head import UploadHeads
 from gatehouse.aws.verdict_table import VerdictTable
 from gatehouse.aws.work_bucket import WorkBucket
 from gatehouse.moderation.analysis import answer_line
@@ -29,8 +34,10 @@ from gatehouse.moderation.chunk import Chunk
 from gatehouse.moderation.flag_publisher import FlagPublisher
 from gatehouse.moderation.image_pass import ImagePass
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer
-from gatehouse.moderation.status import FLAGGED, Status
+from gatehouse.moderation.status import FINAL, FLAGGED, Status
+from gatehouse.moderation.verdict_events import VerdictEvents
 from lambdas.analyzer.chunk_analysis import ChunkAnalysis, ChunkOutcome
+from lambdas.analyzer.image_analysis import ImageAnalysis
 from lambdas.analyzer.pace import Pace
 from lambdas.batcher.active_policies import ActivePolicies
 from lambdas.batcher.admission import Admission
@@ -55,7 +62,7 @@ from tests.unit.builders import (
 from tests.unit.clock import Clock
 
 MESSAGES = 4_000
-LINES = 10_000
+LINES = 2_000
 CHUNK = 100
 APPROVALS = 1_001
 
@@ -116,7 +123,7 @@ class _BatchInProgress:
         self.batch = a_batch([*map(a_claim, self.uploads)])
         lines = [result_line(upload.object, self.found_in(n)) for n, upload in enumerate(self.uploads)]
         self._files = {
-            "batches/batch-1/batch.json": self.batch.settings(),
+            "batches/batch-1/batch.json": self.batch.terms(),
             "batches/batch-1/uploads.jsonl": self.batch.index(),
             "results.jsonl": "\n".join(lines),
             "summary.json": '{"version": "1.0", "errors": []}',
@@ -173,7 +180,7 @@ def batch(calls: AwsCalls) -> _BatchInProgress:
     return _answer_from(calls, _BatchInProgress())
 
 
-def _settlement(calls: AwsCalls, *, finds_animations: bool = True) -> Settlement:
+def _settlement(calls: AwsCalls, *, finds_animations: bool = True, events: VerdictEvents | None = None) -> Settlement:
     s3 = _client(calls, "s3")
     return Settlement(
         table=VerdictTable(_client(calls, "dynamodb"), "verdicts"),
@@ -183,12 +190,13 @@ def _settlement(calls: AwsCalls, *, finds_animations: bool = True) -> Settlement
         notify=FLAGGED,
         retention=None,
         now=lambda: NOON,
+        events=events,
     )
 
 
 @pytest.mark.parametrize("version_id", [None, "v1"])
 @pytest.mark.parametrize(("finds_animations", "gets", "heads"), [(True, APPROVALS, 0), (False, 0, APPROVALS)])
-def test_results_makes_a_transaction_a_hundred_a_publish_ten_and_a_look_an_approval_of_10000_lines(
+def test_results_makes_a_transaction_a_hundred_a_publish_ten_and_a_look_an_approval_of_2000_lines(
     calls: AwsCalls, version_id: str | None, finds_animations: bool, gets: int, heads: int
 ) -> None:
     _answer_from(calls, _BatchInProgress(version_id))
@@ -231,6 +239,23 @@ def test_results_reads_a_file_a_chunk_and_a_version_that_was_analyzed_only_to_fi
     )
 
 
+def test_a_bus_costs_a_look_and_a_call_for_ten_verdicts(calls: AwsCalls, batch: _BatchInProgress) -> None:
+    made = {"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}
+    calls.answer_always("PutEvents", lambda _: dict(made))
+    calls.answer_always("DescribeEventBus", lambda _: {"Name": "pictures"})
+    job = BulkRun("job-1", Location("work", "results.jsonl"), Location("work", "summary.json"))
+
+    def made_with(events: VerdictEvents | None) -> Counter[str]:
+        calls.made.clear()
+        assert len(_settlement(calls, events=events).settle(Request("batch-1", job)).verdicts) == LINES
+        return Counter(calls.made)
+
+    bus, queue = EventBus(_client(calls, "events"), "pictures"), QueueSender(_client(calls, "sqs"), "https://queue")
+    more = made_with(VerdictEvents(bus, queue, FINAL)) - made_with(None)
+
+    assert more == Counter(DescribeEventBus=1, PutEvents=LINES // 10)
+
+
 def test_results_writes_leftovers_down_once(calls: AwsCalls, batch: _BatchInProgress) -> None:
     settled = _settlement(calls).settle(Request("batch-1", BulkRun("job-1")))
 
@@ -247,8 +272,14 @@ def test_an_analyzer_makes_a_call_an_image_and_5_a_chunk(calls: AwsCalls, batch:
         work=WorkBucket(_client(calls, "s3"), "work"),
         tokens=TaskTokens(_client(calls, "stepfunctions")),
         queue=ChunkQueue(_client(calls, "sqs"), "https://sqs.us-east-1.amazonaws.com/000000000000/chunks"),
-        moderation=ImageModeration(_client(calls, "rekognition")),
-        pace=Pace(5.0, clock.monotonic, clock.sleep),
+        images=ImageAnalysis(
+            moderation=ImageModeration(_client(calls, "rekognition")),
+            heads=UploadHeads(_client(calls, "s3")),
+            uploads=PresignedUploads(_client(calls, "s3")),
+            renderer=RendererFunction(_client(calls, "lambda"), "renderer"),
+            pace=Pace(5.0, clock.monotonic, clock.sleep),
+            clock=clock.monotonic,
+        ),
         clock=clock.monotonic,
         pause=clock.sleep,
     )

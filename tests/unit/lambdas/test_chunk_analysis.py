@@ -11,7 +11,10 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from gatehouse.aws.chunk_queue import ChunkQueue
 from gatehouse.aws.image_moderation import ImageModeration
+from gatehouse.aws.presigned_uploads import PresignedUploads
+from gatehouse.aws.renderer_function import RendererFunction
 from gatehouse.aws.task_tokens import TaskTokens
+from gatehouse.aws.upload_head import UploadHeads
 from gatehouse.moderation.analysis import (
     ImageError,
     ResultLine,
@@ -32,6 +35,7 @@ from lambdas.analyzer.chunk_analysis import (
     ChunkOutcome,
     ChunkRun,
 )
+from lambdas.analyzer.image_analysis import ImageAnalysis
 from lambdas.analyzer.pace import Pace
 from tests.unit.aws_calls import Killed, an_error
 from tests.unit.builders import ADAPTER, a_batch, a_claim, an_answer, an_upload, uploads
@@ -42,7 +46,7 @@ DETECT, HEARTBEAT, SUCCEED, FAIL = "DetectModerationLabels", "SendTaskHeartbeat"
 
 CALLS_PER_SECOND = 4.0  # whose interval floating point can add up exactly
 
-#: Enough foreverything that does not wait forever.
+#: Enough for everything that does not wait forever.
 HOURS = 36_000.0
 
 
@@ -87,8 +91,8 @@ class Workshop:
         """The batch's files are written, and the chunk is one of a pass over all of them."""
         self.batch_of(found)
         if image_pass is not ImagePass.FIRST:
-            settings = self.storage.work.read_settings("batch-1")
-            self.storage.work.write_index("batch-1", image_pass, list(self.storage.work.read_index(settings)))
+            terms = self.storage.work.read_terms("batch-1")
+            self.storage.work.write_index("batch-1", image_pass, list(self.storage.work.read_index(terms)))
         self.chunk = Chunk("batch-1", image_pass, 0, 100)
 
     def message(self, **fields: Any) -> str:
@@ -108,14 +112,21 @@ class Workshop:
         """One run of the Analyzer, which has this time for its calls."""
         states, sqs = boto3.client("stepfunctions"), boto3.client("sqs")
         rekognition = boto3.client("rekognition", config=Config(retries={"total_max_attempts": 1}))
-        self.storage.calls.watch(states, sqs, rekognition)
+        functions = boto3.client("lambda", config=Config(retries={"total_max_attempts": 1}))
+        self.storage.calls.watch(states, sqs, rekognition, functions)
         clock = self.clock
         return ChunkAnalysis(
             work=self.storage.work,
             tokens=TaskTokens(states),
             queue=ChunkQueue(sqs, self.queue_url),
-            moderation=ImageModeration(rekognition),
-            pace=Pace(CALLS_PER_SECOND, clock.monotonic, clock.sleep),
+            images=ImageAnalysis(
+                moderation=ImageModeration(rekognition),
+                heads=UploadHeads(self.storage.s3),
+                uploads=PresignedUploads(self.storage.s3),
+                renderer=RendererFunction(functions, "renderer"),
+                pace=Pace(CALLS_PER_SECOND, clock.monotonic, clock.sleep),
+                clock=clock.monotonic,
+            ),
             clock=clock.monotonic,
             pause=clock.sleep,
         ).analyze(self.message() if body is None else body, deliveries, clock.monotonic() + seconds)
@@ -266,8 +277,8 @@ def test_an_overwritten_upload_costs_nothing_and_keeps_no_chunk_from_its_end(wor
 def test_leftovers_are_analyzed_apart_from_the_first_pass(workshop: Workshop) -> None:
     found = uploads(5)
     workshop.batch_of(found)
-    settings = workshop.storage.work.read_settings("batch-1")
-    left = [entry for entry in workshop.storage.work.read_index(settings) if entry.n in (1, 4)]
+    terms = workshop.storage.work.read_terms("batch-1")
+    left = [entry for entry in workshop.storage.work.read_index(terms) if entry.n in (1, 4)]
     workshop.storage.work.write_index("batch-1", ImagePass.LEFTOVERS, left)
     first = workshop.chunk
     workshop.storage.work.write_results(first, [answer_line(found[1].object, 1, an_answer())])

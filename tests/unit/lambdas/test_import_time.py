@@ -34,7 +34,7 @@ def _top_level_modules(name: str) -> set[str]:
     return loaded[0] - loaded[1]
 
 
-@pytest.mark.parametrize("function", ["analyzer", "batcher", "results", "sweeper"])
+@pytest.mark.parametrize("function", ["analyzer", "batcher", "outcomes", "results", "sweeper"])
 def test_a_handler_imports_nothing_heavy(function: str) -> None:
     assert not _top_level_modules(f"lambdas.{function}.handler") & (HEAVY | {"difflib"})
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatehouse.moderation.upload_event import readmission_message
+from gatehouse.moderation.upload_event import listing_message, readmission_message
 from lambdas.batcher.messages import Messages
-from tests.unit.builders import a_lane, an_upload, s3_event, sqs_records
+from tests.unit.builders import a_lane, a_listed_upload, a_listed_version, an_upload, s3_event, sqs_records
 from tests.unit.moderation.test_upload import JSON
 
 
@@ -45,11 +45,28 @@ def test_an_upload_outside_the_lanes_sizes_is_ignored(size: int) -> None:
     assert (messages.ignored, messages.uploads) == (1, {})
 
 
+def test_listed_objects_are_the_lanes_by_the_same_rule() -> None:
+    mine, other = a_listed_version("in/a.jpg"), a_listed_version("out/a.jpg")
+
+    messages = Messages.read(a_lane(prefixes=("in/",)), sqs_records(map(listing_message, (mine, other))))
+
+    assert (messages.listed, messages.ignored, messages.uploads) == ({"m0": mine}, 1, {})
+
+
+def test_a_listed_object_that_was_put_back_keeps_its_place() -> None:
+    placed = a_listed_upload(after="f" * 40, version_id="v1")
+
+    messages = Messages.read(a_lane(prefixes=("in/",)), sqs_records([readmission_message(placed, "batch-1")]))
+
+    assert messages.uploads == {"m0": placed}
+    assert messages.resubmitted == {placed.identity: "batch-1"}
+
+
 @given(bodies=st.lists(st.text() | JSON.map(json.dumps), max_size=5))
 def test_every_message_ends_somewhere(bodies: list[str]) -> None:
     messages = Messages.read(a_lane(), sqs_records(bodies))
 
-    assert len(messages.uploads) + messages.ignored + len(messages.malformed) == len(bodies)
+    assert len(messages.uploads) + len(messages.listed) + messages.ignored + len(messages.malformed) == len(bodies)
 
 
 def test_a_message_may_ask_for_another_try_of_the_batch_it_names() -> None:

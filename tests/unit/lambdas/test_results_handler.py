@@ -10,12 +10,14 @@ import boto3
 import pytest
 
 from gatehouse.aws.work_bucket import WorkBucket
+from gatehouse.contracts.events_environment import EventsEnvironment
 from gatehouse.contracts.function_metrics import ResultsMetric
 from gatehouse.moderation.analysis import ImageError, answer_line, error_line
 from gatehouse.moderation.chunk import Chunk
 from gatehouse.moderation.claim import Claim
 from gatehouse.moderation.image_pass import ImagePass
 from gatehouse.moderation.moment import iso
+from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import Upload
 from lambdas.results import handler as results
 from tests.emitted_metrics import EMITTED
@@ -49,7 +51,7 @@ class Deployed:
         moment = iso(datetime.now(UTC))
         claims = [Claim(upload, batch_id, moment, lane) for upload in found]
         self.storage.table.claim(claims)
-        self.storage.work.write(a_batch(claims, a_lane(name=lane)))
+        self.storage.work.write(a_batch(claims, a_lane(name=lane, formats=())))
         return found
 
     def invoke(self, *lines: str, failure: dict[str, str] | None = None, batch_id: str = "batch-1") -> dict[str, Any]:
@@ -139,6 +141,46 @@ def test_a_batch_ends_in_verdicts(deployed: Deployed) -> None:
     assert deployed.statuses() == {"cat.jpg": "APPROVED", "dog.jpg": "BLOCKED", "lost.jpg": "FAILED"}
 
 
+@pytest.fixture
+def kept_url(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The settings name a bus, and nobody has made it; the URL of the queue for what it does not take."""
+    url = boto3.client("sqs").create_queue(QueueName="kept")["QueueUrl"]
+    for name, value in EventsEnvironment("pictures", url, (Status.APPROVED, Status.BLOCKED)).to_variables().items():
+        monkeypatch.setenv(name, value)
+    return url
+
+
+def test_events_that_no_bus_takes_are_kept_and_told(
+    deployed: Deployed, kept_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cat, dog = deployed.a_batch_of("cat.jpg", "dog.jpg")
+
+    deployed.invoke(result_line(cat.object), result_line(dog.object, {"Violence": 95}))
+
+    emitted = metrics_in(capsys.readouterr().out)
+    assert (emitted[ResultsMetric.EVENTS_SENT], emitted[ResultsMetric.EVENTS_KEPT]) == ([0], [2])
+    (line,) = [json.loads(line) for line in deployed.log.getvalue().splitlines() if "events kept" in line]
+    assert line["answers"] == ["the bus was given up: it is gone, or may not be looked at"]
+    messages = boto3.client("sqs").receive_message(QueueUrl=kept_url, MaxNumberOfMessages=10)["Messages"]
+    assert sorted(json.loads(message["Body"])["status"] for message in messages) == ["APPROVED", "BLOCKED"]
+    assert deployed.statuses() == {"cat.jpg": "APPROVED", "dog.jpg": "BLOCKED"}
+
+
+def test_without_a_bus_no_client_of_eventbridge_is_made(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    make, made = boto3.client, list[str]()
+
+    def client(service: Any, **arguments: Any) -> Any:
+        made.append(service)
+        return make(service, **arguments)
+
+    monkeypatch.setattr(boto3, "client", client)
+    (cat,) = deployed.a_batch_of("cat.jpg")
+
+    deployed.invoke(result_line(cat.object))
+
+    assert sorted(made) == ["dynamodb", "s3", "sns"]
+
+
 def test_a_failed_job_fails_its_uploads_with_its_own_words(deployed: Deployed) -> None:
     (cat,) = deployed.a_batch_of("cat.jpg")
 
@@ -181,7 +223,8 @@ def test_metrics_tell_how_the_batch_ended(deployed: Deployed, capsys: pytest.Cap
         ResultsMetric.BULK_REFUSED: [0],
         ResultsMetric.BULK_FAILED: [0],
     }
-    assert {*emitted, ResultsMetric.UPLOAD_TO_VERDICT} == EMITTED["results"].names
+    of_events = {ResultsMetric.EVENTS_SENT, ResultsMetric.EVENTS_KEPT}
+    assert {*emitted, ResultsMetric.UPLOAD_TO_VERDICT, *of_events} == EMITTED["results"].names
     assert len(waits) == 3
     assert all(0 <= wait < 600_000 for wait in waits)
     assert dimensions_in(output) == {(*EMITTED["results"].dimensions, "avatars")}
@@ -260,7 +303,7 @@ def test_an_unknown_label_is_named_with_its_parent_and_writes_no_line_of_its_own
 
 @pytest.mark.parametrize(
     ("is_refusal", "counted", "words"),
-    [(True, ([1], [0]), "closed to this account"), (False, ([0], [1]), "no media analysis job came to a good end")],
+    [(True, ([1], [0]), "closed to this account"), (False, ([0], [1]), "no media analysis job could be started")],
 )
 def test_a_fallback_is_counted_and_told_in_words_that_help(
     deployed: Deployed, is_refusal: bool, counted: Any, words: str, capsys: pytest.CaptureFixture[str]

@@ -85,6 +85,18 @@ def test_an_approved_item_shows_what_it_speaks_for(court: Court) -> None:
     assert "expires_at" not in item
 
 
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_the_lanes_share_of_approvals_is_drawn_in_the_same_write(court: Court, share: float) -> None:
+    court.lane = {"samples": share}
+    clean, review = court.upload("0.jpg"), court.upload("1.jpg")
+    court.claim([clean, review])
+
+    court.settle(court.answer([result_line(clean.object), result_line(review.object, REVIEWED)]))
+
+    days = {item["key"]: item.get("status_day", "")[:7] for item in court.storage.items().values()}
+    assert days == {"0.jpg": "SAMPLE#" if share else "", "1.jpg": "REVIEW#"}
+
+
 def test_final_verdicts_expire_when_asked_to(court: Court) -> None:
     court.retention = timedelta(days=30)
     upload = court.upload("cat.jpg")
@@ -172,7 +184,7 @@ def test_a_batch_whose_index_lacks_an_upload_is_not_settled_and_stays_open(court
         Bucket=WORK, Key=uploads_key("batch-1"), Body=index_lines(batch.uploads[:kept]).encode()
     )
 
-    with pytest.raises(ValueError, match=f"has {kept} uploads, where 2 are expected"):
+    with pytest.raises(ValueError, match=f"has {kept} uploads instead of 2"):
         court.settle(court.answer([result_line(upload.object) for upload in uploads]))
     assert set(court.statuses().values()) == {"PENDING"}
     assert court.is_open()
@@ -185,7 +197,7 @@ def test_leftovers_that_lack_an_upload_are_not_settled(court: Court) -> None:
     request = court.look(dict.fromkeys(lost, CLEAN), ImagePass.LEFTOVERS)
     court.storage.work.write_index("batch-1", ImagePass.LEFTOVERS, court.index(ImagePass.LEFTOVERS)[:1])
 
-    with pytest.raises(ValueError, match=r"leftovers.jsonl has 1 uploads, where 2 are expected"):
+    with pytest.raises(ValueError, match=r"leftovers.jsonl has 1 uploads instead of 2"):
         court.settle(request)
     assert set(court.statuses().values()) == {"PENDING"}
     assert court.is_open()
@@ -261,6 +273,7 @@ def test_results_that_dies_before_it_closes_a_batch_closes_it_next_time(
 
 
 def test_the_summary_tells_why_an_image_has_no_result(court: Court) -> None:
+    court.lane = {"formats": ()}
     upload = court.upload("cat.gif")
     court.claim([upload])
     errors = [{"line-numer": 0, "source-ref": upload.object, "code": "InvalidImageFormatException", "message": "no"}]

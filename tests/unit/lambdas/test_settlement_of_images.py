@@ -9,6 +9,8 @@ from botocore.exceptions import ClientError
 from gatehouse.moderation.analysis import ImageError, answer_line
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.failure import Failure
+from gatehouse.moderation.image_format import ImageFormat
+from gatehouse.moderation.rendition import Rendition
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import Upload
 from lambdas.results.image_run import ImageRun
@@ -79,6 +81,7 @@ def test_an_approval_on_a_pinned_analysis_needs_no_look_at_what_is_current(court
 def test_an_animation_is_never_approved_and_needs_no_second_analysis(
     court: Court, engine: Engine, versioned: bool
 ) -> None:
+    court.lane = {"formats": ()}
     court.notify = frozenset({Status.UNSUPPORTED, Status.BLOCKED})
     if versioned:
         set_versioning(court)
@@ -99,6 +102,29 @@ def test_an_animation_is_never_approved_and_needs_no_second_analysis(
         "moving.png": "UNSUPPORTED",
         "bad": "BLOCKED",
     }
+
+
+def test_an_animation_that_bulk_approves_is_left_to_the_image_engine_where_it_is_rendered(court: Court) -> None:
+    moving = court.upload("moving.png", animated())
+    court.claim([moving])
+
+    settled = court.settle(court.answer([result_line(moving.object, CLEAN)]))
+
+    assert (court.statuses(), settled.left) == ({"moving.png": "PENDING"}, 1)
+    assert court.leftovers() == [moving]
+
+
+@pytest.mark.parametrize(("judged", "status"), [(4, "APPROVED"), (3, "REVIEW")])
+def test_an_animation_is_approved_if_all_of_its_frames_were_looked_at(court: Court, judged: int, status: str) -> None:
+    set_versioning(court)
+    moving = court.upload("moving.png", animated())
+    court.claim([moving])
+
+    court.settle(court.look({moving: Rendition(ImageFormat.PNG, 80, 80, 1, frames=4, judged=judged)}))
+
+    assert court.statuses() == {"moving.png": status}
+    item = court.storage.item(moving)
+    assert (item["reasons"], item["frames"]) == ([], {"total": 4, "judged": judged})
 
 
 def test_an_object_that_was_archived_before_its_approval_fails_and_is_not_analyzed_again(court: Court) -> None:

@@ -12,14 +12,16 @@ from gatehouse.moderation.claim import Claim
 from gatehouse.moderation.failure import Failure
 from gatehouse.moderation.image_pass import ImagePass
 from gatehouse.moderation.moment import iso
+from gatehouse.moderation.status import Status
 from lambdas.results.request import Request
 from tests.unit.aws_calls import Killed
 from tests.unit.builders import result_line
-from tests.unit.conftest import WORK
+from tests.unit.conftest import UPLOADS, WORK
 from tests.unit.lambdas.court import BLOCKED, CLEAN, Court, set_versioning
 
 
 def test_what_bulk_has_no_definite_answer_for_is_left_to_the_image_engine(court: Court) -> None:
+    court.lane = {"formats": ()}
     set_versioning(court)
     answered, bad_format, empty = court.upload("answered.jpg"), court.upload("cat.gif"), court.upload("empty.jpg", b"")
     lost, odd, unreadable, aliased = (court.upload(key) for key in ("lost.jpg", "odd.jpg", "unreadable.jpg", "a+b.jpg"))
@@ -50,6 +52,32 @@ def test_what_bulk_has_no_definite_answer_for_is_left_to_the_image_engine(court:
     assert (court.code(bad_format), court.code(empty)) == ("InvalidImageFormatException", "EmptyObject")
     assert (settled.left, settled.missing, settled.to_document()["again"]["uploads"]) == (6, 0, 6)
     assert (settled.to_document()["failed"], settled.skipped) == (0, 0)
+
+
+def test_what_bulk_refused_is_left_to_the_image_engine_if_its_bytes_are_of_a_format_that_is_rendered(
+    court: Court,
+) -> None:
+    court.lane = {"formats": ("JPEG", "WEBP")}
+    bodies = {
+        "small.jpg": b"\xff\xd8\xff a photo",
+        "photo.jpg": b"RIFF\x10\0\0\0WEBPVP8 ",
+        "moving.gif": b"GIF89a",
+        "notes.jpg": b"no picture",
+    }
+    refused = [court.upload(key, body) for key, body in bodies.items()]
+    gone = court.upload("gone.jpg", b"no picture")
+    court.claim([*refused, gone])
+    court.storage.s3.delete_object(Bucket=UPLOADS, Key="gone.jpg")
+    errors = [
+        {"source-ref": upload.object, "code": "InvalidImageFormatException", "message": "no image"}
+        for upload in (*refused, gone)
+    ]
+
+    settled = court.settle(court.answer([], {"version": "1.0", "errors": errors}))
+
+    assert court.leftovers() == [*refused[:2], gone]
+    assert {court.code(upload) for upload in refused[2:]} == {"InvalidImageFormatException"}
+    assert (settled.left, settled.counts()[Status.UNSUPPORTED]) == (3, 2)
 
 
 def test_the_image_engine_settles_the_leftovers_on_the_uploads_own_bytes(court: Court) -> None:

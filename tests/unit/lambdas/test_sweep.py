@@ -9,8 +9,8 @@ import boto3
 import pytest
 
 from gatehouse.aws.executions import Progress
-from gatehouse.aws.ingest_queue import IngestQueue
-from gatehouse.contracts.sweep_schedule import LaneRoute, Schedule
+from gatehouse.aws.queue_sender import QueueSender
+from gatehouse.contracts.sweep_schedule import BackfillRoute, LaneRoute, Schedule
 from gatehouse.moderation.batch import new_batch_id
 from gatehouse.moderation.moment import iso
 from gatehouse.moderation.open_batch import OpenBatch, open_key
@@ -21,7 +21,7 @@ from lambdas.batcher.admission import Admission
 from lambdas.batcher.messages import Messages
 from lambdas.sweeper.sweep import READMIT_AGAIN, Sweep, Swept
 from tests.unit.aws_calls import Killed, an_error
-from tests.unit.builders import a_lane, a_policy, a_verdict, an_upload, sqs_records, upload_in, uploads
+from tests.unit.builders import a_lane, a_listed_upload, a_policy, a_verdict, an_upload, sqs_records, upload_in, uploads
 from tests.unit.conftest import WORK, Storage
 from tests.unit.scripted_executions import ScriptedExecutions
 
@@ -40,6 +40,8 @@ class House:
     age: timedelta = MIN_AGE + timedelta(minutes=1)
     lanes: tuple[str, ...] = ("default",)
     overdue_hours: float = 48
+    backfill: BackfillRoute | None = None
+    backfill_queue_url: str | None = None
     batches: int | None = None
 
     def now(self) -> datetime:
@@ -78,12 +80,18 @@ class House:
 
         return Sweep(
             schedule=Schedule(
-                {name: LaneRoute(name, self.queue_url, self.overdue_hours) for name in self.lanes}, (MACHINE,), MIN_AGE
+                {
+                    name: LaneRoute(name, self.queue_url, self.overdue_hours, self.backfill_queue_url)
+                    for name in self.lanes
+                },
+                (MACHINE,),
+                MIN_AGE,
+                self.backfill,
             ),
             table=self.storage.table,
             work=self.storage.work,
             machines=[self.executions, self.old_priority],
-            queue=lambda url: IngestQueue(sqs, url),
+            queue=lambda url: QueueSender(sqs, url),
             now=self.now,
             has_time=has_time,
         ).sweep()
@@ -373,6 +381,34 @@ def test_a_batch_that_runs_for_longer_than_its_lane_allows_is_told(
     house.age, house.overdue_hours = timedelta(hours=49), hours
 
     assert len(house.sweep().overdue) == overdue
+
+
+@pytest.mark.parametrize("is_backfill", [True, False])
+def test_the_backfill_has_longer_for_the_batches_of_any_lane(
+    house: House, monkeypatch: pytest.MonkeyPatch, is_backfill: bool
+) -> None:
+    house.admit([a_listed_upload()])
+    house.age, house.overdue_hours, house.backfill = timedelta(hours=49), 2, BackfillRoute("backfill", 500)
+    monkeypatch.setattr(house.executions, "runs_on", lambda arn: is_backfill and arn == "backfill")
+
+    assert len(house.sweep().overdue) == (0 if is_backfill else 1)
+
+
+@pytest.mark.parametrize(("upload", "is_backfill"), [(a_listed_upload(), True), (an_upload(), False)])
+def test_a_listed_object_goes_back_to_the_backfills_queue_and_keeps_its_place(
+    house: House, upload: Upload, is_backfill: bool
+) -> None:
+    backfill = boto3.client("sqs").create_queue(QueueName="backfill")["QueueUrl"]
+    batch_id = house.admit([upload])
+    house.executions.progress[batch_id] = Progress.SUCCEEDED
+    house.backfill_queue_url = backfill
+
+    house.sweep()
+
+    live = house.readmitted()
+    house.queue_url = backfill
+    back = house.readmitted()
+    assert (live, back) == (([], [upload]) if is_backfill else ([upload], []))
 
 
 def test_a_sweep_that_runs_out_of_time_says_so_and_leaves_others_than_the_last_one(house: House) -> None:

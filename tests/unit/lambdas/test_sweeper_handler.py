@@ -138,7 +138,7 @@ def test_a_sweep_that_met_an_outage_fails_once_it_has_told_what_it_did(
     with pytest.raises(ClientError):
         deployed.invoke()
     assert metrics_in(capsys.readouterr().out)[SweeperMetric.BATCHES_OLD] == [1]
-    (line,) = deployed.logged("batch not seen to")
+    (line,) = deployed.logged("batch not swept")
     assert line["batch_id"] == BATCH
 
 

@@ -13,16 +13,18 @@ from gatehouse.moderation.batch import (
     manifest_key,
     new_batch_id,
     read_index,
-    read_settings,
+    read_terms,
     refusal_for,
-    settings_key,
+    terms_key,
     uploads_key,
 )
 from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.image_format import DEFAULT_FORMATS, ImageFormat
 from gatehouse.moderation.policy.policy import Policy
+from gatehouse.moderation.rendition import MOST_FILE_BYTES
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import MAX_IMAGE_BYTES, Upload
-from tests.unit.builders import ADAPTER, a_batch, a_claim, a_lane, a_policy, an_upload, settings_and_index
+from tests.unit.builders import ADAPTER, a_batch, a_claim, a_lane, a_policy, an_upload, terms_and_index
 from tests.unit.moderation.test_upload import HEX, KEYS
 
 CONFIDENCES = st.integers(0, 200).map(lambda halves: halves / 2)
@@ -48,7 +50,7 @@ def test_batch_ids_fit_a_request_token_with_their_attempt() -> None:
 def test_a_batchs_files_lie_together() -> None:
     assert manifest_key("b") == "batches/b/manifest.jsonl"
     assert uploads_key("b") == "batches/b/uploads.jsonl"
-    assert settings_key("b") == "batches/b/batch.json"
+    assert terms_key("b") == "batches/b/batch.json"
     assert bulk_output_prefix("b") == "batches/b/analysis/bulk"
 
 
@@ -56,13 +58,13 @@ def test_a_batchs_files_lie_together() -> None:
     ("size", "attempt", "status", "code"),
     [
         (0, 1, Status.UNSUPPORTED, "EmptyObject"),
-        (MAX_IMAGE_BYTES + 1, 1, Status.UNSUPPORTED, "ImageTooLarge"),
+        (MOST_FILE_BYTES + 1, 1, Status.UNSUPPORTED, "ImageTooLarge"),
         (1, MAX_BATCHES_PER_UPLOAD + 1, Status.FAILED, "AttemptsExhausted"),
         (0, MAX_BATCHES_PER_UPLOAD + 1, Status.UNSUPPORTED, "EmptyObject"),
     ],
 )
 def test_an_upload_that_cannot_get_an_analysis_is_refused(size: int, attempt: int, status: Status, code: str) -> None:
-    refusal = refusal_for(an_upload(size=size), attempt)
+    refusal = refusal_for(an_upload(size=size), attempt, DEFAULT_FORMATS)
 
     assert refusal is not None
     assert (refusal.status, refusal.failure.code) == (status, code)
@@ -71,6 +73,14 @@ def test_an_upload_that_cannot_get_an_analysis_is_refused(size: int, attempt: in
 @pytest.mark.parametrize("size", [1, MAX_IMAGE_BYTES])
 def test_an_upload_worth_analyzing_is_not_refused(size: int) -> None:
     assert refusal_for(an_upload(size=size), MAX_BATCHES_PER_UPLOAD) is None
+
+
+@pytest.mark.parametrize("size", [MAX_IMAGE_BYTES + 1, MOST_FILE_BYTES])
+def test_what_is_too_large_for_rekognition_is_refused_where_nothing_is_rendered(size: int) -> None:
+    assert refusal_for(an_upload(size=size), 1, DEFAULT_FORMATS) is None
+    assert refusal_for(an_upload(size=size), 1) is not None
+    lines = [a_batch([a_claim(an_upload(size=size))], a_lane(formats=names)).uploads[0] for names in (["JPEG"], [])]
+    assert [line.refusal is None for line in lines] == [True, False]
 
 
 @given(key=KEYS)
@@ -106,7 +116,7 @@ def test_an_older_upload_is_overwritten_unless_its_version_is_kept(
     batch = a_batch([*map(a_claim, found)])
 
     assert [entry.is_overwritten for entry in batch.uploads] == overwritten
-    read = read_index(read_settings(batch.settings()), batch.index().splitlines())
+    read = read_index(read_terms(batch.terms()), batch.index().splitlines())
     assert [entry.is_overwritten for entry in read] == overwritten
 
 
@@ -138,8 +148,11 @@ def test_the_workflow_and_results_have_a_file_each_with_what_they_need() -> None
         min_confidence=20.0,
         engine=Engine.BULK,
         adapter=ADAPTER,
+        samples=0.25,
         job_deadline_seconds=60,
         policy_overrides=(("kids/", "strict"),),
+        formats=(ImageFormat.GIF, ImageFormat.WEBP),
+        max_frames=3,
     )
     batch = a_batch([a_claim(an_upload("empty.jpg", size=0)), a_claim()], lane=lane)
 
@@ -149,11 +162,13 @@ def test_the_workflow_and_results_have_a_file_each_with_what_they_need() -> None
         "min_confidence": 20.0,
         "engine": "bulk",
         "adapter": ADAPTER,
+        "formats": ["GIF", "WEBP"],
+        "max_frames": 3,
         "job_deadline_seconds": 60,
         "manifest": {"bucket": "work", "key": "batches/batch-1/manifest.jsonl"},
         "output": {"bucket": "work", "prefix": "batches/batch-1/analysis/bulk"},
     }
-    assert json.loads(batch.settings()) == {
+    assert json.loads(batch.terms()) == {
         "schema": "gatehouse.batch/4",
         "batch_id": "batch-1",
         "lane": "avatars",
@@ -163,6 +178,8 @@ def test_the_workflow_and_results_have_a_file_each_with_what_they_need() -> None
         "engine": "bulk",
         "priority": "live",
         "adapter": ADAPTER,
+        "samples": 0.25,
+        "formats": ["GIF", "WEBP"],
         "policy": "standard",
         "policy_overrides": {"kids/": "strict"},
         "policies": {"standard": a_policy().to_document(), "strict": a_policy().to_document()},
@@ -175,11 +192,11 @@ def test_the_workflow_and_results_have_a_file_each_with_what_they_need() -> None
 def test_a_batch_survives_its_files(found: list[Upload], attempt: int) -> None:
     batch = a_batch([a_claim(upload, attempt=attempt) for upload in found])
 
-    settings = read_settings(batch.settings().encode())
+    terms = read_terms(batch.terms().encode())
 
-    assert settings.policies == batch.policies
-    assert settings.policy_for("cat.jpg").hash == a_policy().hash
-    assert tuple(read_index(settings, batch.index().encode().splitlines())) == batch.uploads
+    assert terms.policies == batch.policies
+    assert terms.policy_for("cat.jpg").hash == a_policy().hash
+    assert tuple(read_index(terms, batch.index().encode().splitlines())) == batch.uploads
 
 
 def test_uploads_keep_their_numbers_and_all_else_among_the_leftovers() -> None:
@@ -189,20 +206,20 @@ def test_uploads_keep_their_numbers_and_all_else_among_the_leftovers() -> None:
 
     lines = index_lines(leftovers).splitlines()
 
-    assert list(read_index(read_settings(batch.settings()), lines)) == leftovers
+    assert list(read_index(read_terms(batch.terms()), lines)) == leftovers
 
 
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"schema": "gatehouse.batch/1"}', '{"schema": "gatehouse.batch/2"}', b"\xff"]
 )
-def test_settings_of_another_version_are_refused(text: str | bytes) -> None:
+def test_terms_of_another_version_are_refused(text: str | bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
-        read_settings(text)
+        read_terms(text)
 
 
-def test_settings_of_another_version_name_the_one_that_is_read() -> None:
-    with pytest.raises(ValueError, match=r"not of gatehouse\.batch/4; was this batch written by another"):
-        read_settings('{"schema": "gatehouse.batch/1"}')
+def test_terms_of_another_version_name_the_one_that_is_read() -> None:
+    with pytest.raises(ValueError, match=r"not gatehouse\.batch/4; was this batch written by another"):
+        read_terms('{"schema": "gatehouse.batch/1"}')
 
 
 def _policy(name: str, review: float) -> Policy:
@@ -222,13 +239,13 @@ def test_a_batch_keeps_its_lanes_policies_and_asks_for_the_least_of_their_thresh
     policies = {name: _policy(name, review) for name, review in reviews.items()}
     batch = Batch.of("batch-1", lane, policies, "2026-11-22T12:00:00.000Z", [a_claim(an_upload(key))])
 
-    settings = read_settings(batch.settings())
+    terms = read_terms(batch.terms())
 
-    assert settings.min_confidence == batch.min_confidence
-    assert settings.min_confidence == min(lane_asks, 50.0, *(reviews[name] for name in lane.policies))
-    assert dict(settings.policies) == {name: policies[name] for name in lane.policies}
+    assert terms.min_confidence == batch.min_confidence
+    assert terms.min_confidence == min(lane_asks, 50.0, *(reviews[name] for name in lane.policies))
+    assert dict(terms.policies) == {name: policies[name] for name in lane.policies}
     for entry in (key, *overrides, "elsewhere"):
-        assert settings.policy_for(entry) == policies[lane.policy_for(entry)]
+        assert terms.policy_for(entry) == policies[lane.policy_for(entry)]
 
 
 def test_a_batch_cannot_do_without_a_policy_of_its_lane() -> None:
@@ -239,7 +256,7 @@ def test_a_batch_cannot_do_without_a_policy_of_its_lane() -> None:
 @pytest.mark.parametrize("status", ["APPROVED", "REVIEW", "BLOCKED", "PENDING"])
 def test_an_index_can_refuse_an_upload_but_never_approve_one(status: str) -> None:
     batch = a_batch([a_claim(an_upload(size=0))])
-    settings, _ = settings_and_index(batch)
+    terms, _ = terms_and_index(batch)
 
     with pytest.raises(ValueError, match=status):
-        list(read_index(settings, [batch.index().replace("UNSUPPORTED", status)]))
+        list(read_index(terms, [batch.index().replace("UNSUPPORTED", status)]))

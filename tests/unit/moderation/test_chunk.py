@@ -9,6 +9,7 @@ from gatehouse.moderation.analysis import ImageError, answer_line, error_line, p
 from gatehouse.moderation.batch import index_lines
 from gatehouse.moderation.chunk import Chunk, ChunkImage, ChunkLine, ChunkMessage, ChunkMessageError, chunk_lines
 from gatehouse.moderation.image_pass import ImagePass
+from gatehouse.moderation.rendition import DEFAULT_FRAMES
 from gatehouse.moderation.upload import Upload
 from tests.unit.builders import ADAPTER, a_batch, a_claim, an_answer, an_upload, result_line, uploads
 from tests.unit.moderation.test_upload import JSON, KEYS
@@ -127,14 +128,24 @@ def test_a_message_survives_being_put_back(message: ChunkMessage) -> None:
 
 
 def test_a_message_that_is_put_back_says_what_the_workflow_said() -> None:
-    body = ChunkMessage.parse(json.dumps(MESSAGE | {"adapter": ADAPTER})).to_body()
+    said = MESSAGE | {"adapter": ADAPTER, "formats": ["GIF", "WEBP"], "max_frames": 3}
 
-    assert json.loads(body) == MESSAGE | {"adapter": ADAPTER}
+    assert json.loads(ChunkMessage.parse(json.dumps(said)).to_body()) == said
+
+
+def test_a_workflow_from_before_there_was_a_renderer_has_nothing_rendered() -> None:
+    message = ChunkMessage.parse(json.dumps(MESSAGE))
+
+    assert (message.formats, message.max_frames) == (frozenset(), DEFAULT_FRAMES)
 
 
 @pytest.mark.parametrize(
     "fields",
     [
+        {"formats": ["JXL"]},
+        {"formats": "WEBP"},
+        {"max_frames": 0},
+        {"max_frames": 101},
         {"token": None},
         {"token": 1},
         {"batch_id": None},

@@ -5,11 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gatehouse.moderation import rendition
 from gatehouse.moderation.analysis import ImageError, answer_line, error_line
 from gatehouse.moderation.batch import Batch
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.failure import Failure
+from gatehouse.moderation.image_format import ImageFormat
 from gatehouse.moderation.matching import Answers, BulkAnswers, ImageAnswers, is_leftover, judge, withdraw
+from gatehouse.moderation.png_animation import ANIMATED
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.verdict import Verdict
 from gatehouse.moderation.verdict_item import verdict_item
@@ -23,16 +26,19 @@ from tests.unit.builders import (
     an_answer,
     an_upload,
     result_line,
-    settings_and_index,
+    terms_and_index,
 )
 from tests.unit.moderation.test_upload import JSON
 
 CAT, DOG = an_upload("cat.jpg"), an_upload("dog.jpg")
 DECIDED_AT = "2026-11-22T12:05:00.000Z"
 
+#: No format is rendered.
+NOTHING: frozenset[ImageFormat] = frozenset()
+
 
 def _verdicts(answers: Answers, batch: Batch | None = None) -> dict[str, Verdict]:
-    settings, index = settings_and_index(batch or a_batch([a_claim(CAT), a_claim(DOG)]))
+    settings, index = terms_and_index(batch or a_batch([a_claim(CAT), a_claim(DOG)]))
     return {verdict.upload.key: verdict for verdict in judge(settings, index, answers, DECIDED_AT)}
 
 
@@ -219,7 +225,7 @@ def test_a_refused_upload_keeps_its_refusal_whatever_came_back() -> None:
 
 def test_an_older_version_of_an_object_does_not_get_the_newer_ones_answer() -> None:
     older, newer = (an_upload(sequencer=f"{n}", version_id=f"version-{n}") for n in range(2))
-    settings, index = settings_and_index(a_batch([a_claim(older), a_claim(newer)]))
+    settings, index = terms_and_index(a_batch([a_claim(older), a_claim(newer)]))
 
     verdicts = list(judge(settings, index, _answers(result_line(newer.object)), DECIDED_AT))
 
@@ -234,7 +240,7 @@ def test_an_overwritten_upload_is_superseded_whatever_either_engine_says(
     engine: Engine, confidences: dict[str, float]
 ) -> None:
     older, newer = (an_upload(sequencer=sequencer) for sequencer in ("1", "2"))
-    settings, index = settings_and_index(a_batch([a_claim(older), a_claim(newer)]))
+    settings, index = terms_and_index(a_batch([a_claim(older), a_claim(newer)]))
     answers: Answers = (
         _answers(result_line(CAT.object, confidences))
         if engine is Engine.BULK
@@ -247,18 +253,18 @@ def test_an_overwritten_upload_is_superseded_whatever_either_engine_says(
     assert (first.status, first.failure.code, first.engine) == (Status.FAILED, "Superseded", engine)
     assert (first.analysis, first.policy, first.reasons) == (None, None, ())
     assert second.status is (Status.BLOCKED if confidences else Status.APPROVED)
-    assert not is_leftover(first)
+    assert not is_leftover(first, NOTHING)
 
 
 def test_an_overwritten_upload_is_superseded_even_if_the_job_failed() -> None:
     found = [a_claim(an_upload(sequencer=sequencer)) for sequencer in ("1", "2")]
-    settings, index = settings_and_index(a_batch(found))
+    settings, index = terms_and_index(a_batch(found))
     failure = Failure("INTERNAL_ERROR", "try later")
 
     verdicts = list(judge(settings, index, _answers(job_failure=failure), DECIDED_AT))
 
     assert [verdict.failure.code for verdict in verdicts if verdict.failure] == ["Superseded", "INTERNAL_ERROR"]
-    assert [is_leftover(verdict) for verdict in verdicts] == [False, True]
+    assert [is_leftover(verdict, NOTHING) for verdict in verdicts] == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -292,7 +298,7 @@ def test_a_failure_remembers_the_adapter_that_was_asked_for() -> None:
 
 def test_lines_about_nobody_are_counted() -> None:
     older, empty = an_upload(sequencer="1"), an_upload("empty.jpg", size=0)
-    _, index = settings_and_index(a_batch([a_claim(older), a_claim(an_upload(sequencer="2")), a_claim(empty)]))
+    _, index = terms_and_index(a_batch([a_claim(older), a_claim(an_upload(sequencer="2")), a_claim(empty)]))
     answers = _answers(
         result_line(older.object), result_line(empty.object), result_line("s3://uploads/other.jpg"), "{", b"\xff", ""
     )
@@ -303,7 +309,7 @@ def test_lines_about_nobody_are_counted() -> None:
 
 @pytest.mark.parametrize("again", [{}, {"Alcohol": 50.0}])
 def test_a_second_line_for_an_image_has_no_upload_of_its_own(again: dict[str, float]) -> None:
-    _, index = settings_and_index(a_batch([a_claim(CAT), a_claim(DOG)]))
+    _, index = terms_and_index(a_batch([a_claim(CAT), a_claim(DOG)]))
     answers = _answers(result_line(CAT.object), result_line(DOG.object), result_line(CAT.object, again))
 
     assert answers.unmatched(index) == 1
@@ -332,7 +338,7 @@ def test_without_a_doubt_a_verdict_stays_as_it_is() -> None:
 
 def test_each_version_of_an_object_gets_the_image_engines_own_answer() -> None:
     versions = [an_upload(sequencer=f"{n}", version_id=f"v{n}") for n in range(3)]
-    settings, index = settings_and_index(a_batch([*map(a_claim, versions)]))
+    settings, index = terms_and_index(a_batch([*map(a_claim, versions)]))
     answers = _image_answers(
         answer_line(CAT.object, 1, an_answer({"Violence": 60})),
         answer_line(CAT.object, 0, an_answer({"Violence": 95})),
@@ -409,11 +415,11 @@ def test_an_invalid_parameter_is_the_images_only_if_no_adapter_was_asked_for(
     verdict = _verdicts(answers, a_batch([a_claim(CAT)], lane=a_lane(adapter=adapter)))["cat.jpg"]
 
     assert (verdict.status, verdict.failure, verdict.adapter_asked) == (status, Failure(code, message), adapter)
-    assert is_leftover(verdict) is (engine is Engine.BULK and adapter is not None)
+    assert is_leftover(verdict, NOTHING) is (engine is Engine.BULK and adapter is not None)
 
 
 def test_a_chunk_that_was_given_up_fails_what_it_had_not_analyzed() -> None:
-    _, index = settings_and_index(a_batch([a_claim(CAT), a_claim(DOG), a_claim(an_upload("bird.jpg"))]))
+    _, index = terms_and_index(a_batch([a_claim(CAT), a_claim(DOG), a_claim(an_upload("bird.jpg"))]))
     answers = _image_answers(
         answer_line(CAT.object, 0, an_answer()),
         error_line(DOG.object, 1, ImageError("InvalidImageFormatException", "no")),
@@ -454,26 +460,53 @@ def _failed(failure: Failure, engine: Engine) -> Verdict:
     ],
 )
 def test_what_bulk_left_without_a_definite_answer_is_a_leftover(code: str, message: str, is_one: bool) -> None:
-    assert is_leftover(_failed(Failure(code, message), Engine.BULK)) is is_one
+    assert is_leftover(_failed(Failure(code, message), Engine.BULK), NOTHING) is is_one
+
+
+@pytest.mark.parametrize(
+    ("failure", "formats", "is_one"),
+    [
+        (Failure("InvalidImageFormatException", "no image"), {ImageFormat.WEBP}, True),
+        (Failure("ImageTooLargeException", "too large"), {ImageFormat.JPEG}, True),
+        (ANIMATED, {ImageFormat.PNG}, True),
+        (ANIMATED, {ImageFormat.WEBP}, False),
+        (Failure("Superseded", "overwritten"), set(ImageFormat), False),
+    ],
+)
+def test_what_bulk_does_not_read_is_a_leftover_where_such_images_are_rendered(
+    failure: Failure, formats: set[ImageFormat], is_one: bool
+) -> None:
+    assert is_leftover(_failed(failure, Engine.BULK), formats) is is_one
+    assert not is_leftover(_failed(failure, Engine.BULK), NOTHING)
+
+
+@pytest.mark.parametrize("code", sorted(rendition.UNSUPPORTED_CODES))
+def test_a_refusal_of_the_renderer_says_that_the_image_is_unsupported(code: str) -> None:
+    answers = _image_answers(error_line(CAT.object, 0, ImageError(code, "a picture of ours it is not")))
+
+    assert _verdicts(answers)["cat.jpg"].status is Status.UNSUPPORTED
 
 
 @given(code=st.text(), message=st.text())
 def test_the_image_engine_leaves_nothing_over(code: str, message: str) -> None:
-    assert not is_leftover(_failed(Failure(code, message), Engine.IMAGE))
+    assert not is_leftover(_failed(Failure(code, message), Engine.IMAGE), frozenset(ImageFormat))
 
 
 def test_a_judged_or_refused_upload_is_no_leftover() -> None:
     refused = _verdicts(_answers(), a_batch([a_claim(an_upload("empty.jpg", size=0)), a_claim(CAT, attempt=4)]))
 
     assert {verdict.status for verdict in refused.values()} == {Status.UNSUPPORTED, Status.FAILED}
-    assert not any(map(is_leftover, refused.values()))
-    assert not any(is_leftover(a_verdict(status)) for status in (Status.APPROVED, Status.REVIEW, Status.BLOCKED))
+    assert not any(is_leftover(verdict, frozenset(ImageFormat)) for verdict in refused.values())
+    assert not any(
+        is_leftover(a_verdict(status), frozenset(ImageFormat))
+        for status in (Status.APPROVED, Status.REVIEW, Status.BLOCKED)
+    )
 
 
 def test_an_older_version_of_an_object_is_left_to_the_image_engine() -> None:
     older, newer = (an_upload(sequencer=f"{n}", version_id=f"version-{n}") for n in range(2))
-    settings, index = settings_and_index(a_batch([a_claim(older), a_claim(newer)]))
+    settings, index = terms_and_index(a_batch([a_claim(older), a_claim(newer)]))
 
     verdicts = list(judge(settings, index, _answers(result_line(newer.object)), DECIDED_AT))
 
-    assert [is_leftover(verdict) for verdict in verdicts] == [True, False]
+    assert [is_leftover(verdict, NOTHING) for verdict in verdicts] == [True, False]

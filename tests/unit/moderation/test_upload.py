@@ -239,7 +239,7 @@ def _through_sns(event: dict[str, Any]) -> dict[str, Any]:
         (_older(), "older kind"),
         ({"Records": [{"s3": {"object": {"key": "cat.jpg"}}}]}, "older kind"),
         (_through_sns(_older(eventName="ObjectCreated:Copy")), "older kind"),
-        (_through_sns(s3_event(an_upload())), "envelope of SNS"),
+        (_through_sns(s3_event(an_upload())), "SNS envelope"),
         (s3_event(an_upload()) | {"detail": "text"}, "no detail"),
     ],
 )

@@ -1,5 +1,6 @@
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatehouse.moderation.analysis import CONFIDENCE_DECIMALS, Analysis, ContentType, Label
+from gatehouse.moderation.change import Cause, Change, HistoryEntry
+from gatehouse.moderation.decision import DECIDING, Decision, ReviewClaim
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.failure import Failure
 from gatehouse.moderation.reason import PolicyReference, Reason
@@ -16,11 +19,14 @@ from gatehouse.moderation.status import FINAL, FLAGGED, Status
 from gatehouse.moderation.verdict import Verdict
 from gatehouse.moderation.verdict_item import (
     DECISION_ATTRIBUTES,
+    DECISION_INDEX_PARTITION,
     INDEX_PARTITION,
     INDEX_SORT,
     claim_from_item,
     claim_item,
     decision_item,
+    decision_partition,
+    expiry,
     index_partition,
     verdict_from_item,
     verdict_item,
@@ -40,6 +46,18 @@ ANALYSES = st.builds(
     model_version=st.none() | TEXT,
 )
 REASONS = st.builds(Reason, TEXT, TEXT, CONFIDENCES, OUTCOMES, CONFIDENCES, st.none() | TEXT)
+ENTRIES = st.builds(
+    HistoryEntry,
+    cause=st.sampled_from(Cause),
+    at=TEXT,
+    by=TEXT,
+    name=st.none() | TEXT,
+    before=st.sampled_from(Status),
+    after=st.sampled_from(Status),
+    since=TEXT,
+    reason=TEXT,
+    note=st.none() | TEXT,
+)
 JUDGED = st.builds(
     Verdict,
     claim=st.just(a_claim(an_upload(version_id="v1"), attempt=2)),
@@ -52,6 +70,13 @@ JUDGED = st.builds(
     job_id=st.none() | TEXT,
     min_confidence=st.none() | CONFIDENCES,
     decided_by=st.none() | TEXT,
+    decided_by_name=st.none() | TEXT,
+    decision=st.none() | st.builds(Decision, TEXT, st.none() | TEXT),
+    revision=st.integers(0, 2**40),
+    change=st.none() | st.builds(Change, st.sampled_from(Cause), st.booleans()),
+    history=st.lists(ENTRIES, max_size=3).map(tuple),
+    recused=st.none() | TEXT,
+    review_claim=st.none() | st.builds(ReviewClaim, TEXT, TEXT),
 )
 FAILED = st.builds(
     Verdict,
@@ -123,7 +148,7 @@ def test_the_index_spreads_a_day_over_ten_partitions() -> None:
 
 def test_a_judged_item_says_what_it_was_judged_on() -> None:
     analysis = an_analysis({"Violence": 92.5}, content_types=(ContentType("Animated", 72.75),), adapter=None)
-    item = verdict_item(a_verdict(analysis=analysis, adapter_asked=ADAPTER), expires_at=1_800_000_000)
+    item = verdict_item(a_verdict(Status.BLOCKED, analysis=analysis, adapter_asked=ADAPTER), expires_at=1_800_000_000)
 
     assert item["labels"] == [{"name": "Violence", "parent": "", "confidence": Decimal("92.5"), "level": 1}]
     assert item["content_types"] == [{"name": "Animated", "confidence": Decimal("72.75")}]
@@ -161,6 +186,54 @@ def test_a_verdict_survives_its_item_with_decimals_and_with_floats(verdict: Verd
     assert verdict_from_item(_with_floats(item)) == verdict
 
 
+def test_an_item_from_before_people_decided_is_at_revision_0() -> None:
+    item = verdict_item(a_verdict())
+    assert not {"revision", "change", "history", "recused", "review_claim", "decision", "decided_by_name"} & set(item)
+
+    verdict = verdict_from_item(item)
+
+    assert (verdict.revision, verdict.change, verdict.history, verdict.recused) == (0, None, (), None)
+    assert (verdict.decision, verdict.decided_by_name, verdict.review_claim) == (None, None, None)
+
+
+@pytest.mark.parametrize("status", sorted(FINAL))
+def test_what_waits_for_a_person_is_kept_until_they_decide(status: Status) -> None:
+    expires = {
+        item.get("expires_at") for item in (verdict_item(a_verdict(status), 7), decision_item(a_verdict(status), 7))
+    }
+
+    assert expires == {None if status is Status.REVIEW else 7}
+
+
+def test_an_expiry_is_told_in_epoch_seconds() -> None:
+    assert expiry(datetime(1970, 1, 2, tzinfo=UTC), timedelta(days=3)) == 4 * 86_400
+    assert expiry(datetime(1970, 1, 2, tzinfo=UTC), None) is None
+
+
+@pytest.mark.parametrize("cause", [None, *Cause])
+@pytest.mark.parametrize("status", sorted(FINAL))
+def test_the_index_of_decisions_holds_what_a_decision_made(status: Status, cause: Cause | None) -> None:
+    at = "2026-11-22T12:01:00.000Z"
+    act = cause and HistoryEntry(cause, at, "person:ann", None, Status.REVIEW, status, at, "context", None)
+    verdict = a_verdict(
+        status, revision=1, change=Change(cause, announce=True) if cause else None, history=(act,) if act else ()
+    )
+    item = verdict_item(verdict)
+
+    if cause in DECIDING:
+        assert re.fullmatch(r"2026-11-22#[0-9]", item[DECISION_INDEX_PARTITION])
+        assert item[INDEX_SORT] == f"2026-11-22T12:01:00.000Z#{verdict.upload.version}"
+    else:
+        assert DECISION_INDEX_PARTITION not in item
+    assert (INDEX_PARTITION in item) is (status is not Status.APPROVED)
+
+
+def test_the_index_of_decisions_spreads_a_day_over_ten_partitions() -> None:
+    partitions = {decision_partition("2026-11-22", f"s3://uploads/{n}") for n in range(200)}
+
+    assert partitions == {f"2026-11-22#{digit}" for digit in range(10)}
+
+
 @pytest.mark.parametrize("answered", [None, ADAPTER, "another"])
 def test_a_verdict_remembers_which_adapter_was_asked_and_which_answered(answered: str | None) -> None:
     verdict = a_verdict(adapter_asked=ADAPTER, analysis=an_analysis({"Violence": 92.5}, adapter=answered))
@@ -193,6 +266,22 @@ def test_a_claim_is_no_verdict_yet() -> None:
         {**verdict_item(a_verdict()), "labels": [{"name": "Violence"}]},
         {**verdict_item(a_verdict()), "labels": None},
         {**verdict_item(a_verdict()), "min_confidence": "much"},
+        {**verdict_item(a_verdict()), "decided_at": ["2026-11-22T12:01:00.000Z"]},
+        {**verdict_item(a_verdict()), "decided_by": {"person": "ada"}},
+        {**verdict_item(a_verdict()), "reasons": [{**verdict_item(a_verdict())["reasons"][0], "label": ["Violence"]}]},
+        {**verdict_item(a_verdict()), "revision": -1},
+        {**verdict_item(a_verdict()), "revision": True},
+        {**verdict_item(a_verdict()), "change": {"cause": "policy"}},
+        {**verdict_item(a_verdict()), "change": {"cause": "whim", "announce": True}},
+        {**verdict_item(a_verdict()), "change": {"cause": "policy", "announce": 1}},
+        {**verdict_item(a_verdict()), "decision": {"note": "why"}},
+        {**verdict_item(a_verdict()), "decision": {"reason": "spam", "note": 5}},
+        {**verdict_item(a_verdict()), "decided_by_name": 5},
+        {**verdict_item(a_verdict()), "recused": ["person:ada"]},
+        {**verdict_item(a_verdict()), "review_claim": {"by": "person:ada"}},
+        {**verdict_item(a_verdict()), "review_claim": {"by": 1, "until": "2026-11-22T12:00:00.000Z"}},
+        {**verdict_item(a_verdict()), "history": {}},
+        {**verdict_item(a_verdict()), "history": [{"cause": "decision"}]},
     ],
 )
 def test_an_item_of_someone_elses_is_refused(item: dict[str, Any]) -> None:

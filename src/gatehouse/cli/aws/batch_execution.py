@@ -1,4 +1,4 @@
-"""What became of a batch's execution, as Step Functions describes and lists it."""
+"""A batch's execution, as Step Functions describes and lists it."""
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.literals import ExecutionStatusType
     from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef, ExecutionListItemTypeDef
 
-#: Of a cause, which may be a page of JSON, so much is shown in a sentence.
+#: Maximum length of a cause in a sentence. A cause may be a page of JSON.
 _CAUSE_SHOWN = 300
 
 
 @dataclass(frozen=True, slots=True)
 class BatchExecution:
-    """A batch's execution as it stands.
+    """The current state of a batch's execution.
 
     Attributes:
         status: RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED or PENDING_REDRIVE.
         started_at, stopped_at: ISO 8601, UTC.
         redrives: how often it was redriven.
-        not_redrivable: why nobody would redrive it; None where the sweeper would.
+        not_redrivable: why it can't be redriven; None if the sweeper would redrive it.
     """
 
     arn: str
@@ -37,7 +37,7 @@ class BatchExecution:
 
     @classmethod
     def of(cls, answer: "DescribeExecutionOutputTypeDef") -> "BatchExecution":
-        """The execution of an answer to DescribeExecution."""
+        """Read the answer of DescribeExecution."""
         return cls(
             arn=answer["executionArn"],
             status=answer["status"],
@@ -51,17 +51,17 @@ class BatchExecution:
 
     @property
     def is_running(self) -> bool:
-        """Whether it goes on by itself."""
+        """Whether it is still running."""
         return progress_of(self.status) is Progress.RUNNING
 
     @property
     def is_redrivable(self) -> bool:
-        """Whether it has stopped and could resume where it did."""
+        """Whether it has stopped and can resume from there."""
         return self.not_redrivable is None
 
     @property
     def outcome(self) -> str:
-        """Its status, and what it failed with, in one line."""
+        """Its status and its error, in one line."""
         failure = failure_words(self.error, self.cause)
         return f"{self.status} ({failure})" if failure else self.status
 
@@ -81,7 +81,7 @@ class BatchExecution:
 
 
 class ExecutionEnding(StrEnum):
-    """How far a batch is, in the words of whoever looks for it."""
+    """The values of `batch list --status`."""
 
     FAILED = "failed"
     ABORTED = "aborted"
@@ -90,7 +90,7 @@ class ExecutionEnding(StrEnum):
 
     @property
     def statuses(self) -> tuple["ExecutionStatusType", ...]:
-        """What Step Functions calls such executions: one that timed out was stopped, too. FAILED uploads leave none."""
+        """Step Functions' statuses of such executions. FAILED uploads are not visible in any of them."""
         return {
             ExecutionEnding.FAILED: ("FAILED",),
             ExecutionEnding.ABORTED: ("ABORTED", "TIMED_OUT"),
@@ -100,13 +100,13 @@ class ExecutionEnding(StrEnum):
 
     @property
     def words(self) -> str:
-        """What there is none of, in a sentence."""
+        """The words for "No batch is ...", if there are none."""
         return "left with FAILED uploads" if self is ExecutionEnding.FAILED_UPLOADS else self.value
 
 
 @dataclass(frozen=True, slots=True)
 class ListedExecution:
-    """A batch's execution as it stands in a list.
+    """A batch's execution as an entry of a list.
 
     Attributes:
         workflow: the name of its state machine.
@@ -123,7 +123,7 @@ class ListedExecution:
 
     @classmethod
     def of(cls, entry: "ExecutionListItemTypeDef") -> "ListedExecution":
-        """The execution of an entry of ListExecutions."""
+        """Read an entry of ListExecutions."""
         return cls(
             batch_id=entry["name"],
             workflow=entry["stateMachineArn"].rsplit(":", 1)[-1],
@@ -135,7 +135,7 @@ class ListedExecution:
 
     @property
     def changed_at(self) -> str:
-        """When it last began or ended."""
+        """When it ended, or else when it started."""
         return self.stopped_at or self.started_at
 
     def to_document(self) -> dict[str, Any]:
@@ -144,12 +144,12 @@ class ListedExecution:
 
 
 def failure_words(error: str | None, cause: str | None) -> str:
-    """An error and its cause in one line; empty where there is neither."""
+    """An error and its cause in one line; empty if there is neither."""
     return ": ".join(part for part in (error, cause) if part)[:_CAUSE_SHOWN]
 
 
 def _obstacle(answer: "DescribeExecutionOutputTypeDef") -> str | None:
     if answer.get("redriveStatus") != "REDRIVABLE":
-        return answer.get("redriveStatusReason", "Step Functions does not say why")
+        return answer.get("redriveStatusReason", "Step Functions gives no reason")
     redrives = answer.get("redriveCount", 0)
     return f"it was redriven {redrives} times without success" if redrives >= MAX_REDRIVES else None

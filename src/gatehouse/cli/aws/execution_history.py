@@ -1,4 +1,4 @@
-"""What an execution's history says: the state it stands at, and what it tries again and again there."""
+"""Reads an execution's history: its current state, and the errors that it retries."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -10,20 +10,20 @@ from gatehouse.moderation.moment import iso
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.type_defs import HistoryEventTypeDef
 
-#: How the types of events end that tell of a failed try: TaskFailed, TaskSubmitFailed, LambdaFunctionTimedOut (API
-#: reference, HistoryEvent). Those of an execution or of a whole Map are no tries.
+#: Suffixes of event types for a failed attempt: TaskFailed, TaskSubmitFailed, LambdaFunctionTimedOut (API reference,
+#: HistoryEvent). Failures of an execution or of a whole Map are not attempts.
 _FAILURES = ("Failed", "TimedOut")
 _WHOLES = ("Execution", "Map", "Parallel")
 
 
 @dataclass(frozen=True, slots=True)
 class Retrying:
-    """A state that was entered, failed, and is tried again.
+    """A state that failed and is being retried.
 
     Attributes:
-        failures: tries that failed; since the last redrive, where there was one.
-        since, failed_at: the first and the last of them; ISO 8601, UTC.
-        error, cause: of the last one.
+        failures: the number of failed attempts, since the last redrive if there was one.
+        since, failed_at: times of the first and the last failure; ISO 8601, UTC.
+        error, cause: of the last failure.
     """
 
     state: str
@@ -40,11 +40,11 @@ class Retrying:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionHistory:
-    """What operators see of an execution.
+    """A summary of an execution's history.
 
     Attributes:
-        last_state: the name of the state that was entered last; None before the first.
-        retrying: the states it retries, by name. Iterations of a Map count together.
+        last_state: the name of the state that was entered last; None before the first one.
+        retrying: the states that are being retried, by name. Iterations of a Map are counted together.
     """
 
     last_state: str | None
@@ -52,10 +52,10 @@ class ExecutionHistory:
 
     @classmethod
     def of(cls, events: Iterable["HistoryEventTypeDef"]) -> "ExecutionHistory":
-        """Read the events of a running execution, the latest first.
+        """Read the events of a running execution, newest first.
 
-        Each event names the one before it in its own branch, so an event that none names is the last of one: of the
-        execution, or of an iteration of a Map. From there back to where its state was entered, failures are tries of
+        Each event names the previous one in its branch, so an event that no other names is the last of its branch: of
+        the execution, or of an iteration of a Map. Failures between there and the entry of its state are attempts of
         that state.
         """
         last_state: str | None = None
@@ -77,11 +77,11 @@ class ExecutionHistory:
 
 @dataclass(slots=True)
 class _Branch:
-    """The events of one branch, from its last back to where the state it stands at was entered.
+    """The events of one branch, from the last one back to the entry of its current state.
 
     Attributes:
-        is_settled: whether earlier events have nothing more to say.
-        failures: tries of that state, the latest first.
+        is_settled: whether earlier events are irrelevant.
+        failures: failed attempts of that state, newest first.
     """
 
     state: str | None = None
@@ -89,10 +89,10 @@ class _Branch:
     failures: list["HistoryEventTypeDef"] = field(default_factory=list)
 
     def add(self, event: "HistoryEventTypeDef", *, is_redriven: bool) -> None:
-        """Take in the event before.
+        """Add the previous event.
 
         Args:
-            is_redriven: whether it is of the time before a redrive, after which tries are counted anew.
+            is_redriven: whether the event is from before a redrive, which resets the count of attempts.
         """
         kind = event["type"]
         if self.is_settled:
@@ -106,7 +106,7 @@ class _Branch:
 
 
 def _together(branches: Iterable[_Branch], last_state: str) -> Iterable[Retrying]:
-    """What is retried, by state; `last_state` is that of a branch whose beginning no event leads back to."""
+    """The retries, by state. `last_state` is used for a branch whose entry event is missing."""
     by_state: dict[str, list[HistoryEventTypeDef]] = {}
     for branch in branches:
         if branch.failures:

@@ -1,4 +1,4 @@
-"""Executions as operators need them: with all their details, and whichever state machine ran them."""
+"""Executions with the details that operators need, from all of a deployment's state machines."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -14,27 +14,27 @@ _EVENTS_A_CALL = 1000
 
 
 class OperatorsExecutions(Executions):
-    """Tells more of one state machine's executions than where they stand."""
+    """Reads the details of one state machine's executions."""
 
     def find(self, batch_id: str) -> BatchExecution | None:
-        """The execution of a batch; None where there is none, or none any more."""
+        """The execution of a batch; None if it does not exist or has expired."""
         try:
             return BatchExecution.of(self._describe(batch_id))
         except self._client.exceptions.ExecutionDoesNotExist:
             return None
 
     def listed(self, endings: Iterable[ExecutionEnding]) -> Iterator[ListedExecution]:
-        """Those that ended so: a ListExecutions for each status and each hundred."""
+        """The executions with these endings: one ListExecutions call for each status and each hundred."""
         for status in (status for ending in endings for status in ending.statuses):
             yield from map(ListedExecution.of, self._listed(status))
 
 
 class DeployedExecutions:
-    """Looks a deployment's executions up, each once: a batch's is in one of its state machines.
+    """Looks up a deployment's executions, each once. A batch's execution is in one of the state machines.
 
     Args:
         client: a Step Functions client.
-        state_machines: ARNs of those that may have run a batch.
+        state_machines: ARNs of the state machines that may have run a batch.
     """
 
     def __init__(self, client: "SFNClient", state_machines: Sequence[str]) -> None:
@@ -43,9 +43,9 @@ class DeployedExecutions:
         self._found: dict[str, BatchExecution | None] = {}
 
     def find(self, batch_id: str) -> BatchExecution | None:
-        """The execution of a batch: one DescribeExecution for each state machine at most.
+        """The execution of a batch: at most one DescribeExecution for each state machine.
 
-        None where there is none, or none any more: Step Functions forgets one 90 days after it ended (quotas).
+        None if it does not exist or has expired: Step Functions keeps executions for 90 days after their end (quotas).
         """
         if batch_id not in self._found:
             found = (machine.find(batch_id) for machine in self._machines)
@@ -53,15 +53,15 @@ class DeployedExecutions:
         return self._found[batch_id]
 
     def listed(self, endings: Sequence[ExecutionEnding]) -> Iterator[ListedExecution]:
-        """Executions of all state machines that ended so, or run."""
+        """The executions of all state machines with these endings."""
         for machine in self._machines:
             yield from machine.listed(endings)
 
     def history(self, execution: BatchExecution) -> ExecutionHistory:
-        """What an execution's history says of where it stands.
+        """A summary of an execution's history.
 
-        It is read from the end: of one that has ended as far as the state that it entered last, of one that runs whole,
-        which is 25 calls at most (API reference, GetExecutionHistory; 25,000 events, quotas).
+        The history is read from the end: for an ended execution back to the state that it entered last, for a running
+        one completely. That is 25 calls at most (API reference, GetExecutionHistory; 25,000 events, quotas).
         """
         pages = self._client.get_paginator("get_execution_history").paginate(
             executionArn=execution.arn,

@@ -1,8 +1,8 @@
-"""The queues that a deployment's lanes take their uploads from."""
+"""The ingest queues of a deployment's lanes."""
 
 from typing import TYPE_CHECKING
 
-from gatehouse.aws.ingest_queue import IngestQueue
+from gatehouse.aws.queue_sender import QueueSender
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -10,6 +10,6 @@ if TYPE_CHECKING:
     from gatehouse.cli.deployment import Deployment
 
 
-def ingest_queues(client: "SQSClient", deployment: "Deployment") -> dict[str, IngestQueue]:
+def ingest_queues(client: "SQSClient", deployment: "Deployment") -> dict[str, QueueSender]:
     """Each lane's queue, by the lane's name."""
-    return {lane: IngestQueue(client, queues.ingest) for lane, queues in deployment.queues.items()}
+    return {lane: QueueSender(client, queues.ingest) for lane, queues in deployment.queues.items()}

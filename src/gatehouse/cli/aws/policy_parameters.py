@@ -1,4 +1,4 @@
-"""The parameters of a deployment's policies as operators need them: with their versions and times, and to be moved."""
+"""The parameters of a deployment's policies for operators: reads their versions and times, and moves the pointers."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,18 +10,18 @@ from typing import Any
 from gatehouse.aws.policy_parameters import PolicyParameters, pointer_to
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer, PolicyPointerError
 
-#: Seconds after which every function follows a pointer that has moved.
+#: Seconds after which every function follows a moved pointer.
 FOLLOWED_AFTER = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPointer:
-    """A pointer as it was found.
+    """A pointer as it was read.
 
     Attributes:
         parameter: name of the SSM parameter.
-        version: the parameter's: one more each time it is written, whatever is written.
-        modified: when it was last written, by the deploy or by hand.
+        version: the parameter's version, incremented by each write.
+        modified: when it was last written, by a deploy or by hand.
         now: when it was read, by AWS's clock.
     """
 
@@ -34,7 +34,7 @@ class StoredPointer:
 
 @dataclass(frozen=True, slots=True)
 class UnreadablePointer:
-    """A parameter that is gone, or holds something else than its policy's pointer: the uploads it is for wait."""
+    """A parameter that does not exist, or does not contain its policy's pointer. Uploads of that policy wait."""
 
     policy: str
     parameter: str
@@ -42,10 +42,10 @@ class UnreadablePointer:
 
 
 class OperatorsPolicyParameters(PolicyParameters):
-    """Reads pointers, also where some can't be read, and moves them."""
+    """Reads pointers, even if some are unreadable, and moves them."""
 
     def look(self) -> tuple[dict[str, StoredPointer], tuple[UnreadablePointer, ...]]:
-        """The pointers by policy name, and the parameters that hold none."""
+        """The pointers by policy name, and the parameters without a readable one."""
         found: dict[str, StoredPointer] = {}
         unreadable: list[UnreadablePointer] = []
         for some, metadata in self._answers():
@@ -59,14 +59,14 @@ class OperatorsPolicyParameters(PolicyParameters):
         return found, tuple(unreadable)
 
     def history(self, stored: StoredPointer) -> Iterator[PolicyPointer]:
-        """Every pointer that stood in the parameter as far as Systems Manager remembers: its last 100 versions."""
+        """Every pointer in the parameter's history; Systems Manager keeps the last 100 versions."""
         for page in self._client.get_paginator("get_parameter_history").paginate(Name=stored.parameter):
             for parameter in page["Parameters"]:
                 with suppress(PolicyPointerError):
                     yield PolicyPointer.from_text(parameter["Value"])
 
     def move(self, stored: StoredPointer, pointer: PolicyPointer) -> int:
-        """Put `pointer` where `stored` was found; returns the parameter's version, which may take a moment to show."""
+        """Replace `stored` by `pointer`. Returns the parameter's new version, which may take a moment to be visible."""
         answer = self._client.put_parameter(Name=stored.parameter, Value=pointer.to_text(), Overwrite=True)
         return answer["Version"]
 
@@ -82,7 +82,7 @@ def _stored(policy: str, name: str, parameter: Any, now: datetime) -> StoredPoin
 
 
 def _date(metadata: Any) -> datetime:
-    """The answer's time by the clock of who gave it; ours where it does not say."""
+    """The response's time by the server's clock; by ours if it has none."""
     try:
         return parsedate_to_datetime(metadata["HTTPHeaders"]["date"]).astimezone(UTC)
     except (KeyError, ValueError):

@@ -1,4 +1,4 @@
-"""The verdict table as operators need it: searched by object and by day, read whole, rewritten decision by decision.
+"""The verdict table for operators: searches by object and by day, scans, and rewrites single decisions.
 
 Limits: 1 MB a page of a Scan or a Query (DynamoDB API reference).
 """
@@ -7,55 +7,76 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import date, datetime, timedelta
+from heapq import merge
+from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
 
-from gatehouse.aws.verdict_table import Identity, Item, VerdictTable, projection
+from gatehouse.aws.verdict_table import Identity, Item, VerdictTable, key_of, projection
+from gatehouse.cli.aws.review_hold import ReviewHold
+from gatehouse.cli.aws.verdict_change import VerdictChange
 from gatehouse.moderation.status import FLAGGED, Status
 from gatehouse.moderation.upload import version_named
 from gatehouse.moderation.verdict import Verdict
 from gatehouse.moderation.verdict_item import (
     ATTEMPT,
     BATCH_ID,
+    CHANGE,
     CLAIMED_AT,
-    DECISION_ATTRIBUTES,
+    DECISION_INDEX,
+    DECISION_INDEX_PARTITION,
+    HISTORY,
     INDEX,
     INDEX_PARTITION,
     INDEX_SORT,
     OBJECT,
+    RECUSED,
+    REVIEW_CLAIM,
+    REVISION,
+    SAMPLE,
     STATUS,
     VERSION,
-    decision_item,
 )
 
 if TYPE_CHECKING:
     from gatehouse.cli.connection import Connection
     from gatehouse.cli.deployment import Deployment
 
-#: A page being read: its items, and what the request for the next page has to say.
+#: A page that is being read: its items, and the start key of the next page.
 _Page = Future[tuple[list[Item], dict[str, Any]]]
 
-#: How far back recent verdicts are looked for, today included.
+#: Days for which recent verdicts are read, including today.
 DAYS = 8
-#: Recent verdicts looked at, at most.
+#: Maximum number of recent verdicts.
 MOST = 200
 
 _DIGITS = range(10)
-#: Objects are spread evenly over a day's partitions: of the newest of all, no partition has many more than its share.
+#: Objects are spread evenly over a day's partitions, so no partition has many more of the newest than its share.
 _MOST_A_PARTITION = 40
 
-#: Queries in flight; the client's connection pool is as large.
+#: Concurrent Queries, and the size of the client's connection pool.
 PARALLEL_QUERIES = 20
 
-#: What it takes to judge again: a claim, an analysis, and the decision that stands.
+#: Attributes for judging again: the claim, the analysis, and the current decision.
 _NEEDED = (
     *(OBJECT, VERSION, STATUS, BATCH_ID, ATTEMPT, CLAIMED_AT),
-    *("lane", "bucket", "key", "version_id", "etag", "size", "sequencer", "uploaded_at"),
+    *("lane", "bucket", "key", "version_id", "etag", "size", "sequencer", "listed_after", "uploaded_at"),
     *("labels", "content_types", "model_version", "min_confidence", "adapter", "engine", "job_id"),
-    *("reasons", "policy", "decided_at", "decided_by"),
+    *("reasons", "policy", "decided_at", "decided_by", "decided_by_name", "decision"),
+    *(REVISION, CHANGE, HISTORY, RECUSED, REVIEW_CLAIM),
 )
+
+#: Attributes of a complete verdict.
+WHOLE_VERDICT = (*_NEEDED, "error", INDEX_PARTITION)
+
+#: Entries of an index's partition that one Query gives at most, where they are read as they are needed.
+_ENTRIES_A_PAGE = 500
+
+#: Pages of a partition of the index, a megabyte each, that are counted at most: some 20,000 entries.
+_COUNTED_PAGES = 10
+#: Names of attributes in the condition of such a Query.
+_COUNTED_BY = frozenset({"#partition", "#sort"})
 
 #: Refusals of a conditional write that say "not now, not like this": look at the item again. A conflict is with a
 #: transaction on the same item, for example of Results (API reference, UpdateItem).
@@ -64,35 +85,50 @@ _LOST = frozenset({"ConditionalCheckFailedException", "TransactionConflictExcept
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which uploads to look at; the default is all of them.
+    """Selects uploads; the default is all of them.
 
     Attributes:
         since: uploaded at this time or later; ISO 8601 in UTC with milliseconds, as items have it.
         lane: of this lane only.
         prefix: with keys that start with this only.
+        statuses: with one of these only; empty takes all.
+        decided_since, decided_until: that came into their status from then on, or before then; likewise. What is
+            PENDING has not.
     """
 
     since: str | None = None
     lane: str | None = None
     prefix: str | None = None
+    statuses: tuple[Status, ...] = ()
+    decided_since: str | None = None
+    decided_until: str | None = None
 
     def to_filter(self) -> tuple[str, dict[str, str], dict[str, str]]:
-        """Filter expression, names and values; the expression is empty where everything is selected."""
+        """Filter expression, names and values; the expression is empty if everything is selected."""
         conditions = {
             "uploaded_at": ("#uploaded_at >= :uploaded_at", self.since),
             "lane": ("#lane = :lane", self.lane),
             "key": ("begins_with(#key, :key)", self.prefix),
         }
         given = {name: (text, value) for name, (text, value) in conditions.items() if value}
-        return (
-            " AND ".join(text for text, _ in given.values()),
-            {f"#{name}": name for name in given},
-            {f":{name}": value for name, (_, value) in given.items()},
-        )
+        texts = [text for text, _ in given.values()]
+        names = {f"#{name}": name for name in given}
+        values = {f":{name}": str(value) for name, (_, value) in given.items()}
+        if self.statuses:
+            choices = {f":status{n}": status.value for n, status in enumerate(self.statuses)}
+            texts.append(f"#{STATUS} IN ({', '.join(choices)})")
+            names[f"#{STATUS}"] = STATUS
+            values |= choices
+        for sign, name, moment in ((">=", "from", self.decided_since), ("<", "until", self.decided_until)):
+            if moment:
+                texts.append(f"#decided_at {sign} :decided_{name}")
+                names["#decided_at"] = "decided_at"
+                values[f":decided_{name}"] = moment
+        return " AND ".join(texts), names, values
 
 
 class OperatorsVerdictTable(VerdictTable):
-    """Reads what no function asks for, and rewrites decisions."""
+    """Reads that only commands need, and rewrites of decisions."""
 
     _first_pause = 0.5
 
@@ -109,31 +145,34 @@ class OperatorsVerdictTable(VerdictTable):
         """The table of a deployment.
 
         Args:
-            connections: as many as threads will use the table at once.
+            connections: the number of threads that use the table at the same time.
             is_patient: see `Connection.client`.
-            pause: waits the given number of seconds before what was left out is asked for again.
+            pause: waits the given number of seconds before unprocessed keys are requested again.
         """
         client = connection.client("dynamodb", connections, is_patient=is_patient)
         return cls(client, deployment.verdict_table, pause)
 
-    def scan(self, selection: Selection, *, segments: int, consistent: bool) -> Generator[list[Item]]:
+    def scan(
+        self, selection: Selection, *, segments: int, consistent: bool, attributes: Sequence[str] = _NEEDED
+    ) -> Generator[list[Item]]:
         """Pages of selected items, as they arrive, each item once; a page may be empty.
 
-        While one page is worked on, the next of each segment is fetched, and no more: memory stays bounded however
-        large the table is.
+        While a page is processed, only the next page of each segment is fetched, so that memory stays bounded for a
+        table of any size.
 
         Args:
             consistent: see everything written before, at twice the price.
+            attributes: what to read of each item.
 
         Raises:
-            ClientError: a page was refused, or throttled again and again.
+            ClientError: a page failed, or was throttled repeatedly.
         """
         expression, names, values = selection.to_filter()
         request: dict[str, Any] = {
             "TableName": self._name,
             "TotalSegments": segments,
             "ConsistentRead": consistent,
-            **projection(_NEEDED),
+            **projection(attributes),
         }
         request["ExpressionAttributeNames"] |= names
         if expression:
@@ -156,45 +195,78 @@ class OperatorsVerdictTable(VerdictTable):
                     yield items
 
     def read(self, identities: Iterable[Identity], attributes: Sequence[str] = _NEEDED) -> Iterator[list[Item]]:
-        """What these uploads' items are now, a hundred at a time, consistently; items that are gone are left out.
+        """The current items of these uploads, a hundred at a time, with consistent reads. Deleted items are omitted.
 
         Args:
-            identities: each once.
-            attributes: what to read of each item.
+            identities: without duplicates.
+            attributes: the attributes to read.
 
         Raises:
-            VerdictTableBusyError: the table kept leaving some out.
-            ClientError: it was refused, or throttled again and again.
+            VerdictTableBusyError: the table repeatedly left some unprocessed.
+            ClientError: a call failed, or was throttled repeatedly.
         """
         return self._pages(identities, attributes)
 
-    def rewrite(self, before: Verdict, after: Verdict) -> bool:
-        """Put a new decision in the place of the one seen; everything else of the item stays as it is.
+    def typed(self, object_uri: str, version: str) -> Item | None:
+        """An upload's item in DynamoDB's typed form, whatever is in it."""
+        item = self.of_upload(object_uri, version)
+        return None if item is None else {name: self._serialize(value) for name, value in item.items()}
+
+    def announced_since(self, since: str) -> Iterator[list[Item]]:
+        """Pages of items whose last change is to be announced and was made since then, in DynamoDB's typed form.
+
+        A Scan of the whole table, for changes that are not recorded anywhere else.
+
+        Args:
+            since: ISO 8601, UTC, as items have times.
+        """
+        pages = self._client.get_paginator("scan").paginate(
+            TableName=self._name,
+            FilterExpression="#change.#announce = :true AND #decided_at >= :since",
+            ExpressionAttributeNames={"#change": CHANGE, "#announce": "announce", "#decided_at": "decided_at"},
+            ExpressionAttributeValues={":true": {"BOOL": True}, ":since": {"S": since}},
+        )
+        for page in pages:
+            yield list(page["Items"])
+
+    def rewrite(self, before: Verdict, after: Verdict, expires_at: int | None) -> bool:
+        """Replace a verdict by a later one. The item's other attributes do not change.
+
+        Args:
+            before, after, expires_at: see `VerdictChange.of`.
 
         Returns:
-            False if the item no longer carries exactly the decision seen, or is part of somebody's transaction.
+            False if the item is no longer the one seen, is held by another reviewer (and this is a decision), or is
+            part of somebody's transaction. After a lost answer, the SDK's own second try returns False as well: look
+            whether the change stands.
         """
-        decision = decision_item(after)
-        removed = [name for name in DECISION_ATTRIBUTES if name not in decision]
-        update = "SET " + ", ".join(f"#{name} = :{name}" for name in decision)
-        if removed:
-            update += " REMOVE " + ", ".join(f"#{name}" for name in removed)
-        seen = {
-            f"#{STATUS}": before.status.value,
-            "#decided_at": before.decided_at,
-            "#decided_by": before.decided_by,
-            "#policy.#hash": before.policy.hash if before.policy else None,
-        }
-        values = {f":{name}": value for name, value in decision.items()}
-        values |= {f":seen{n}": value for n, value in enumerate(seen.values())}
+        return self._update(before.upload.identity, VerdictChange.of(before, after, expires_at))
+
+    def hold(self, verdict: Verdict, now: datetime) -> bool:
+        """Take or extend a review claim.
+
+        Args:
+            verdict: with the claim that is wanted; see `gatehouse.moderation.review_hold.held`.
+
+        Returns:
+            False if the item is no longer the one seen, or if another reviewer holds it.
+        """
+        return self._update(verdict.upload.identity, ReviewHold.taken(verdict, now))
+
+    def release(self, identity: Identity, by: str) -> bool:
+        """Give an upload back. Returns whether `by`, a `person:<id>`, had it."""
+        return self._update(identity, ReviewHold.released(by))
+
+    def _update(self, identity: Identity, change: VerdictChange | ReviewHold) -> bool:
+        """Make a conditional write; False if it was refused."""
         try:
             self._client.update_item(
                 TableName=self._name,
-                Key={OBJECT: {"S": before.upload.object}, VERSION: {"S": before.upload.version}},
-                UpdateExpression=update,
-                ConditionExpression=" AND ".join(f"{path} = :seen{n}" for n, path in enumerate(seen)),
-                ExpressionAttributeNames={f"#{name}": name for name in (*DECISION_ATTRIBUTES, "hash")},
-                ExpressionAttributeValues={name: self._serialize(value) for name, value in values.items()},
+                Key=key_of(*identity),
+                UpdateExpression=change.update,
+                ConditionExpression=change.condition,
+                ExpressionAttributeNames=change.names,
+                ExpressionAttributeValues={name: self._serialize(value) for name, value in change.values.items()},
             )
         except ClientError as error:
             if error.response["Error"]["Code"] in _LOST:
@@ -204,22 +276,16 @@ class OperatorsVerdictTable(VerdictTable):
 
     def newest(self, object_uri: str) -> Item | None:
         """The verdict of an object's newest upload: one Query of one item."""
-        return next(self._of_object(object_uri, limit=1), None)
-
-    def of_upload(self, object_uri: str, version: str) -> Item | None:
-        """The verdict of this upload of an object, `version` as items and flags have it: one GetItem."""
-        key = {OBJECT: {"S": object_uri}, VERSION: {"S": version}}
-        item = self._client.get_item(TableName=self._name, Key=key, ConsistentRead=True).get("Item")
-        return None if item is None else self._python(item)
+        return next(self.items_of(object_uri, limit=1), None)
 
     def of_version_id(self, object_uri: str, version_id: str) -> Item | None:
-        """The verdict of the upload that made this version of an object; of the newest where several did.
+        """The verdict of the upload with this version id; of the newest one if there are several.
 
-        `null` asks for an upload that no version names, as S3 does.
+        As in S3, `null` is for an upload without a version id.
         """
         wanted = version_named(version_id)
         return next(
-            (item for item in self._of_object(object_uri) if version_named(item.get("version_id")) == wanted), None
+            (item for item in self.items_of(object_uri) if version_named(item.get("version_id")) == wanted), None
         )
 
     def of_object(self, object_uri: str) -> Iterator[Item]:
@@ -227,12 +293,12 @@ class OperatorsVerdictTable(VerdictTable):
         newest = self.newest(object_uri)
         if newest is not None:
             yield newest
-            yield from (item for item in self._of_object(object_uri) if item[VERSION] != newest[VERSION])
+            yield from (item for item in self.items_of(object_uri) if item[VERSION] != newest[VERSION])
 
     def newest_flagged(self, today: date) -> list[tuple[str, str]]:
-        """Object and version of the newest flagged verdicts, `MOST` at most, newest first; from the index.
+        """Object and version of the newest flagged verdicts from the index, at most `MOST`, newest first.
 
-        The index follows the table within moments. Approvals are not in it.
+        The index is eventually consistent. It does not contain approvals.
         """
         found: list[Item] = []
         with ThreadPoolExecutor(PARALLEL_QUERIES) as threads:
@@ -245,13 +311,13 @@ class OperatorsVerdictTable(VerdictTable):
         return [(item[OBJECT], item[VERSION]) for item in newest]
 
     def decided_since(self, status: Status, since: str, today: date) -> Iterator[list[Item]]:
-        """Object, version and lane of the uploads that ended in this status since then: a list for each day.
+        """Object, version and lane of the uploads that got this status since then: a list for each day.
 
-        Ten Queries a day, and one more for each megabyte of the index. It follows the table within moments, and
-        approvals are not in it.
+        Ten Queries a day, and one more for each megabyte of the index. The index is eventually consistent, and does not
+        contain approvals.
 
         Args:
-            since: as items have times; ISO 8601, UTC.
+            since: in the form of items' times; ISO 8601, UTC.
             today: the last day.
         """
         with ThreadPoolExecutor(PARALLEL_QUERIES) as threads:
@@ -259,14 +325,106 @@ class OperatorsVerdictTable(VerdictTable):
                 found = threads.map(lambda partition: self._partition_since(partition, since), _partitions(status, day))
                 yield [item for items in found for item in items]
 
+    def in_status(self, status: Status, since: str, today: date) -> Generator[Item]:
+        """Object, version, lane and index key of the uploads that got this status since then, oldest first.
+
+        At least ten Queries a day. The index is eventually consistent, and does not contain approvals.
+
+        Args:
+            since: in the form of items' times; ISO 8601, UTC.
+            today: the last day.
+        """
+        return self._in_order(INDEX, INDEX_PARTITION, lambda day: _partitions(status, day), since, today)
+
+    def samples(self, since: str, today: date) -> Generator[Item]:
+        """The same of the samples that were approved since then, and that nobody has looked at yet."""
+        return self._in_order(INDEX, INDEX_PARTITION, lambda day: _partitions(SAMPLE, day), since, today)
+
+    def newest_in(self, statuses: Sequence[Status], since: str, today: date) -> Generator[Item]:
+        """The same of several statuses, newest first."""
+
+        def partitions(day: date) -> list[str]:
+            return [partition for status in statuses for partition in _partitions(status, day)]
+
+        return self._in_order(INDEX, INDEX_PARTITION, partitions, since, today, newest_first=True)
+
+    def count_since(self, status: Status, since: str, today: date) -> tuple[int, bool]:
+        """How many uploads came into this status since then and still have it, by the index.
+
+        Ten Queries a day; of each partition some pages are counted, so that the calls stay bounded.
+
+        Returns:
+            The count, and whether it is all of them.
+        """
+
+        def count(partition: str) -> tuple[int, bool]:
+            request = self._since(partition, since)
+            del request["ProjectionExpression"]
+            request["ExpressionAttributeNames"] = {
+                name: value for name, value in request["ExpressionAttributeNames"].items() if name in _COUNTED_BY
+            }
+            counted = 0
+            for _ in range(_COUNTED_PAGES):
+                answer = self._client.query(**request, Select="COUNT")
+                counted += answer["Count"]
+                if "LastEvaluatedKey" not in answer:
+                    return counted, True
+                request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+            return counted, False
+
+        days = _days(today, date.fromisoformat(since[:10]))
+        with ThreadPoolExecutor(PARALLEL_QUERIES) as threads:
+            counts = list(threads.map(count, (partition for day in days for partition in _partitions(status, day))))
+        return sum(counted for counted, _ in counts), all(whole for _, whole in counts)
+
+    def decided_by_people(self, since: str, today: date) -> Generator[Item]:
+        """The same of the uploads that people decided since then and that stand so, whatever their status."""
+        return self._in_order(DECISION_INDEX, DECISION_INDEX_PARTITION, _decision_partitions, since, today)
+
+    def _in_order(
+        self,
+        index: str,
+        key: str,
+        partitions: Callable[[date], list[str]],
+        since: str,
+        today: date,
+        *,
+        newest_first: bool = False,
+    ) -> Generator[Item]:
+        """The entries of an index, day by day, with at most one page of each partition of two days in memory."""
+
+        def page(partition: str, start: dict[str, Any]) -> tuple[list[Item], dict[str, Any]]:
+            request = self._since(partition, since, index, key) | start
+            answer = self._client.query(**request, Limit=_ENTRIES_A_PAGE, ScanIndexForward=not newest_first)
+            last = answer.get("LastEvaluatedKey")
+            return list(map(self._python, answer["Items"])), {"ExclusiveStartKey": last} if last else {}
+
+        with ThreadPoolExecutor(PARALLEL_QUERIES) as threads:
+
+            def entries(partition: str, reading: _Page) -> Iterator[Item]:
+                while True:
+                    items, following = reading.result()
+                    yield from items
+                    if not following:
+                        return
+                    reading = threads.submit(page, partition, following)
+
+            def begun(day: date) -> list[Iterator[Item]]:
+                return [entries(partition, threads.submit(page, partition, {})) for partition in partitions(day)]
+
+            ahead: list[Iterator[Item]] = []
+            days = list(_days(today, date.fromisoformat(since[:10])))
+            for day in days if newest_first else reversed(days):
+                current, ahead = ahead, begun(day)
+                yield from merge(*current, key=_place, reverse=newest_first)
+            yield from merge(*ahead, key=_place, reverse=newest_first)
+
     def _of_partition(self, partition: str) -> list[Item]:
         answer = self._client.query(**self._in_partition(partition), ScanIndexForward=False, Limit=_MOST_A_PARTITION)
         return [self._python(item) for item in answer["Items"]]
 
     def _partition_since(self, partition: str, since: str) -> list[Item]:
-        request = self._in_partition(partition)
-        request["KeyConditionExpression"] += " AND #sort >= :since"
-        request["ExpressionAttributeValues"][":since"] = {"S": since}  # of equal times, what has more behind is greater
+        request = self._since(partition, since)
         found: list[Item] = []
         while True:
             answer = self._client.query(**request)
@@ -275,15 +433,22 @@ class OperatorsVerdictTable(VerdictTable):
                 return found
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
-    def _in_partition(self, partition: str) -> dict[str, Any]:
-        """A Query of one partition of the index."""
+    def _since(self, partition: str, since: str, index: str = INDEX, key: str = INDEX_PARTITION) -> dict[str, Any]:
+        """A Query of the entries that were added to one partition of an index since then."""
+        request = self._in_partition(partition, index, key)
+        request["KeyConditionExpression"] += " AND #sort >= :since"
+        request["ExpressionAttributeValues"][":since"] = {"S": since}  # a key of the same time has a suffix: greater
+        return request
+
+    def _in_partition(self, partition: str, index: str = INDEX, key: str = INDEX_PARTITION) -> dict[str, Any]:
+        """A Query of one partition of an index, by the names of the index and its partition key."""
         return {
             "TableName": self._name,
-            "IndexName": INDEX,
+            "IndexName": index,
             "KeyConditionExpression": "#partition = :partition",
             "ProjectionExpression": "#object, #version, #sort, #lane",
             "ExpressionAttributeNames": {
-                "#partition": INDEX_PARTITION,
+                "#partition": key,
                 "#object": OBJECT,
                 "#version": VERSION,
                 "#sort": INDEX_SORT,
@@ -292,28 +457,23 @@ class OperatorsVerdictTable(VerdictTable):
             "ExpressionAttributeValues": {":partition": {"S": partition}},
         }
 
-    def _of_object(self, object_uri: str, limit: int | None = None) -> Iterator[Item]:
-        """The object's items, newest first."""
-        request: dict[str, Any] = {
-            "TableName": self._name,
-            "KeyConditionExpression": "#object = :object",
-            "ExpressionAttributeNames": {"#object": OBJECT},
-            "ExpressionAttributeValues": {":object": {"S": object_uri}},
-            "ScanIndexForward": False,
-            "ConsistentRead": True,
-        }
-        if limit is not None:
-            request["Limit"] = limit
-        for page in self._client.get_paginator("query").paginate(**request):
-            yield from (self._python(item) for item in page["Items"])
+
+def _partitions(group: Status | Literal["SAMPLE"], day: date) -> list[str]:
+    """A day's partitions of the status index for this status, or for samples; see `index_partition`."""
+    return [f"{group}#{day.isoformat()}#{digit}" for digit in _DIGITS]
 
 
-def _partitions(status: Status, day: date) -> list[str]:
-    """A day's partitions of the index for this status; see `index_partition`."""
-    return [f"{status}#{day.isoformat()}#{digit}" for digit in _DIGITS]
+def _decision_partitions(day: date) -> list[str]:
+    """A day's partitions of the index of decisions; see `decision_partition`."""
+    return [f"{day.isoformat()}#{digit}" for digit in _DIGITS]
+
+
+def _place(entry: Item) -> str:
+    """An entry's sort key in its index, which begins with the time when it was added."""
+    return str(entry[INDEX_SORT])
 
 
 def _days(last: date, first: date) -> Iterator[date]:
-    """The days from the last back to the first."""
+    """The days from the last one back to the first."""
     for ago in range((last - first).days + 1):
         yield last - timedelta(days=ago)

@@ -1,4 +1,4 @@
-"""The work bucket as operators need it: policies by a few digits of their hash, and whatever there is of a batch."""
+"""The work bucket for operators: finds policies by the first digits of their hash, and reads incomplete batches."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.policy_pointer import POLICIES_PREFIX, PolicyPointerError, policy_key
 from gatehouse.moderation.upload import Upload
 
-#: Digits of a hash that are enough to name a policy.
+#: The minimum number of a hash's digits that identify a policy.
 MIN_HASH_DIGITS = 8
 HASH = re.compile(rf"[0-9a-f]{{{MIN_HASH_DIGITS},64}}")
 
@@ -21,13 +21,13 @@ _WHOLE_HASH = 64
 
 
 class OperatorsWorkBucket(WorkBucket):
-    """Looks up what somebody has only a part of, or what is only there in part."""
+    """Looks up policies by a part of their hash, and batches with missing files."""
 
     def find_recorded(self, digits: str) -> Policy | None:
-        """The policy whose hash begins with these hexadecimal digits, 8 or more; None if none is kept.
+        """The recorded policy whose hash begins with these hexadecimal digits, 8 or more; None if there is none.
 
         Raises:
-            CommandError: several begin like this, or what is kept is not the policy of that hash.
+            CommandError: there are several, or the recorded document is not the policy with that hash.
         """
         if not HASH.fullmatch(digits):
             return None
@@ -44,19 +44,19 @@ class OperatorsWorkBucket(WorkBucket):
         return tuple(entry["Key"] for entry in self._listed(batch_prefix(batch_id)))
 
     def uploads(self, batch_id: str) -> Iterator[Upload]:
-        """A batch's uploads, by its index; also of a batch whose settings can't be read."""
+        """A batch's uploads from its index, even if its terms can't be read."""
         return map(Upload.from_document, map(json.loads, self.lines(self._name, uploads_key(batch_id))))
 
     def registered_uploads(self, batch_id: str) -> Iterable[Upload] | None:
-        """A batch's uploads by the register of open batches, whatever lane's it is: that may be deployed no more."""
+        """A batch's uploads from the register of open batches, in any lane, even one that no longer exists."""
         keys = (entry["Key"] for entry in self._listed(OPEN_PREFIX))
         entries = (self.read_open(key) for key in keys if key.endswith(f"/{batch_id}.json"))
         return next((entry.uploads for entry in entries if entry is not None), None)
 
-    def settings_document(self, batch_id: str) -> Any:
-        """What batch.json says, empty without that file. Nothing is judged by it, so any version's will do."""
+    def terms_document(self, batch_id: str) -> Any:
+        """The content of batch.json; empty if there is none. Any version will do, because nothing is judged by it."""
         try:
-            return json.loads(self._settings(batch_id))
+            return json.loads(self._terms(batch_id))
         except self._client.exceptions.NoSuchKey:
             return {}
 
@@ -65,4 +65,4 @@ class OperatorsWorkBucket(WorkBucket):
             return self._recorded(policy_hash)
         except PolicyPointerError as error:
             key = f"s3://{self._name}/{policy_key(policy_hash)}"
-            raise CommandError(f"{key} can't be used: {error}; put back the document that was there.") from error
+            raise CommandError(f"{key} can't be used: {error}; restore the original document.") from error

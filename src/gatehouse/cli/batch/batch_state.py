@@ -1,4 +1,4 @@
-"""Where a batch stands: its execution, its files, its uploads, and what whoever is on call can do about it."""
+"""The state of a batch: its execution, its files, its uploads, and what an operator can do about it."""
 
 import re
 from collections import Counter
@@ -21,19 +21,19 @@ from gatehouse.moderation.upload import Upload
 if TYPE_CHECKING:
     from gatehouse.cli.connection import Connection
 
-#: An execution's name, which a batch's id is (Step Functions API reference, StartExecution).
+#: The format of an execution's name, which is the batch's id (Step Functions API reference, StartExecution).
 _BATCH_ID = re.compile(r"[0-9A-Za-z_-]{1,80}")
 
 
 @dataclass(frozen=True, slots=True)
 class BatchState:
-    """A batch as AWS has it at the moment.
+    """The current state of a batch.
 
     Attributes:
-        execution: None where there is none, or none any more.
+        execution: None if it does not exist or has expired.
         files: keys in the work bucket.
-        lane, created_at, engine: as batch.json has them; None without that file.
-        uploads: None where neither the uploads index nor the register of open batches has them.
+        lane, created_at, engine: from batch.json; None without that file.
+        uploads: None if neither the uploads index nor the register of open batches has them.
     """
 
     batch_id: str
@@ -52,7 +52,7 @@ class BatchState:
             CommandError: there is no trace of it, or its files can't be read.
         """
         if not _BATCH_ID.fullmatch(batch_id):
-            raise CommandError(f"{batch_id!r} is no batch's id; `batch_id` of a verdict, a flag or a log line is one.")
+            raise CommandError(f"{batch_id!r} is not a batch id; use the `batch_id` of a verdict or a log line.")
         work = OperatorsWorkBucket(connection.client("s3"), deployment.work_bucket)
         execution = DeployedExecutions(connection.client("stepfunctions"), deployment.state_machines).find(batch_id)
         files = work.files(batch_id)
@@ -62,13 +62,13 @@ class BatchState:
                 listed = work.registered_uploads(batch_id)
             if execution is None and not files and listed is None:
                 raise CommandError(
-                    f"There is no trace of a batch {batch_id} in {deployment.name}: its files have expired and its "
-                    f"execution is forgotten, or it was never made; `{COMMAND} reconcile` finds what has no verdict."
+                    f"There is no trace of a batch {batch_id} in {deployment.name}: its files and its execution have "
+                    f"expired, or it never existed; `{COMMAND} reconcile` finds uploads without a verdict."
                 )
-            settings = work.settings_document(batch_id)
+            terms = work.terms_document(batch_id)
             table = OperatorsVerdictTable.of(connection, deployment)
             uploads = None if listed is None else BatchUploads.read(batch_id, listed, table)
-            lane, created_at, engine = (settings.get(name) for name in ("lane", "created_at", "engine"))
+            lane, created_at, engine = (terms.get(name) for name in ("lane", "created_at", "engine"))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CommandError(
                 f"Files of batch {batch_id} can't be read ({error!r}); use the version of Gatehouse that wrote them."
@@ -77,19 +77,19 @@ class BatchState:
 
     @property
     def is_running(self) -> bool:
-        """Whether its execution goes on by itself."""
+        """Whether its execution is still running."""
         return self.execution is not None and self.execution.is_running
 
     @property
     def folders(self) -> Counter[str]:
-        """How many files there are of each kind: by name, and by folder for result files."""
+        """The number of files by name; result files are counted by folder."""
         names = (key.removeprefix(batch_prefix(self.batch_id)) for key in self.files)
         return Counter(name if "/" not in name else "/".join(name.split("/")[:2]) + "/" for name in names)
 
     def advice(self) -> Iterator[str]:
-        """What to do, in sentences."""
+        """Sentences that say what to do."""
         if self.is_running:
-            yield "It is running: wait for its end. Nothing can be resubmitted before."
+            yield "It is running: wait for its end. Nothing can be resubmitted until then."
         elif self.uploads is None:
             yield (
                 "Its uploads index is gone (work_retention_days) or was never written, so it can't be resubmitted. "
@@ -107,17 +107,17 @@ class BatchState:
         if failed := uploads.statuses[Status.FAILED]:
             yield (
                 f"FAILED: {failed:,}. Remove the cause (docs/operations.md lists the codes), then "
-                f"{resubmit}: they are analyzed again, and paid for. `{COMMAND} retry --status FAILED` does so for "
-                "all batches at once."
+                f"{resubmit}: they are analyzed again, at a cost. `{COMMAND} retry --status FAILED` does so for all "
+                "batches at once."
             )
 
     def _way_out(self, resubmit: str) -> str:
-        """How the PENDING ones get their verdicts."""
+        """What to do so that the PENDING uploads get their verdicts."""
         if self.execution is not None and self.execution.is_redrivable:
             return (
                 "Their execution can be redriven. Remove the cause: the sweeper redrives it within three quarters of "
-                "an hour, it resumes where it stopped, and nothing is paid twice. If it can't succeed any more, "
-                f"{resubmit}: another batch takes them over at once, and analyzes them anew."
+                "an hour, it resumes where it stopped, and nothing is paid for twice. If it can no longer succeed, "
+                f"{resubmit}: another batch takes them over immediately, and analyzes them again."
             )
         execution = (
             "They have no execution"

@@ -1,4 +1,4 @@
-"""A batch's uploads and what the verdict table says of them now."""
+"""A batch's uploads and their current items in the verdict table."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ _ATTRIBUTES = (OBJECT, VERSION, STATUS, BATCH_ID, "error", "decided_by")
 
 @dataclass(frozen=True, slots=True)
 class OpenUpload:
-    """An upload that waits under its batch, or failed there."""
+    """An upload that is PENDING or FAILED under its batch."""
 
     upload: Upload
     batch_id: str
@@ -26,15 +26,16 @@ class OpenUpload:
 
 @dataclass(slots=True)
 class BatchUploads:
-    """The uploads of one batch, by what became of them.
+    """The uploads of one batch, grouped by their current state.
 
     Attributes:
-        total: uploads of the batch.
-        statuses: of those whose item stands under this batch.
-        failures: codes of those of them that are FAILED.
-        elsewhere: uploads that another batch has taken over.
-        forgotten: uploads without an item: their verdicts have expired.
-        open: uploads PENDING or FAILED under this batch, which may be resubmitted; not what a person decided.
+        total: number of uploads in the batch.
+        statuses: statuses of the uploads whose item belongs to this batch.
+        failures: error codes of those that are FAILED.
+        elsewhere: number of uploads that another batch has taken over.
+        forgotten: number of uploads without an item, because their verdicts have expired.
+        open: uploads that are PENDING or FAILED under this batch and can be resubmitted; without those that a person
+            decided.
     """
 
     total: int = 0
@@ -46,7 +47,7 @@ class BatchUploads:
 
     @classmethod
     def read(cls, batch_id: str, listed: Iterable[Upload], table: OperatorsVerdictTable) -> "BatchUploads":
-        """Look up the uploads of a batch: a BatchGetItem for each hundred."""
+        """Look up the uploads of a batch: one BatchGetItem for each hundred."""
         uploads = {upload.identity: upload for upload in listed}
         items: Mapping[Identity, Item] = {
             identity_of(item): item for page in table.read(uploads, _ATTRIBUTES) for item in page

@@ -1,4 +1,4 @@
-"""Uploads that ended FAILED, found by the index `by_status`: nobody reads the whole table for them."""
+"""Finds uploads that ended FAILED, using the index `by_status` instead of reading the whole table."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from gatehouse.cli.connection import Connection
     from gatehouse.cli.deployment import Deployment
 
-#: What it takes to put an upload back, and to say why it failed.
+#: The attributes needed to resubmit an upload and to report why it failed.
 _ATTRIBUTES = (
     *(OBJECT, VERSION, STATUS, BATCH_ID, "error", "decided_at", "decided_by"),
-    *("bucket", "key", "version_id", "etag", "size", "sequencer", "uploaded_at"),
+    *("bucket", "key", "version_id", "etag", "size", "sequencer", "listed_after", "uploaded_at"),
 )
 
 
@@ -32,10 +32,10 @@ class FailedUpload:
     """An upload that is FAILED now.
 
     Attributes:
-        batch_id: the batch whose verdict that is.
-        code: what it failed with.
+        batch_id: the batch that gave it this verdict.
+        code: its error code.
         failed_at: ISO 8601, UTC.
-        decided_by: the person who decided it; None where no person did.
+        decided_by: the person who decided it; None if no person did.
     """
 
     upload: Upload
@@ -46,10 +46,10 @@ class FailedUpload:
 
     @classmethod
     def of(cls, item: Item) -> "FailedUpload":
-        """The upload of an item.
+        """Read an item.
 
         Raises:
-            one of `MISSHAPEN`: the item is not one of ours.
+            one of `MISSHAPEN`: the item is malformed.
         """
         decided_by = item.get("decided_by")
         return cls(
@@ -63,12 +63,12 @@ class FailedUpload:
 
 @dataclass(frozen=True, slots=True)
 class FailedSelection:
-    """Which uploads to look for.
+    """Selects FAILED uploads.
 
     Attributes:
-        since: that failed at this time or later; ISO 8601, UTC.
-        lane: in this lane only.
-        prefix: with keys that start with this only.
+        since: only those that failed at this time or later; ISO 8601, UTC.
+        lane: only those in this lane.
+        prefix: only those with keys that start with this.
     """
 
     since: str
@@ -76,29 +76,29 @@ class FailedSelection:
     prefix: str = ""
 
     def takes(self, entry: Item) -> bool:
-        """Whether the upload of an entry of the index is meant. A bucket's name has no slash."""
+        """Whether an entry of the index is selected. A bucket's name contains no slash."""
         key = str(entry[OBJECT]).split("/", 3)[-1]
         return self.lane in (None, entry.get("lane")) and key.startswith(self.prefix)
 
 
 @dataclass(frozen=True, slots=True)
 class FailedUploads:
-    """Finds them: ten Queries for each day, and a BatchGetItem for each hundred."""
+    """Finds FAILED uploads: ten Queries for each day, and one BatchGetItem for each hundred uploads."""
 
     table: OperatorsVerdictTable
 
     @classmethod
     def of(cls, connection: "Connection", deployment: "Deployment", clock: "Clock") -> "FailedUploads":
-        """Those of a deployment."""
+        """The uploads of a deployment."""
         return cls(OperatorsVerdictTable.of(connection, deployment, PARALLEL_QUERIES, pause=clock.pause))
 
     def find(
         self, selection: FailedSelection, today: date, tell: Callable[[str], None] = lambda _: None
     ) -> list[FailedUpload]:
-        """The uploads that failed and still are FAILED; items that are not ours are left out.
+        """The selected uploads that are still FAILED; malformed items are omitted.
 
         Args:
-            tell: shows a sentence about how far it is.
+            tell: shows a sentence about the progress.
 
         Raises:
             VerdictTableBusyError, ClientError: the table could not be read.
@@ -121,24 +121,24 @@ class FailedUploads:
 
 @dataclass(slots=True)
 class FailedBatch:
-    """What failed in a batch.
+    """The failed uploads of a batch.
 
     Attributes:
-        codes: uploads by what they failed with.
-        failed_at: when the last one did; ISO 8601, UTC.
+        codes: the number of uploads by error code.
+        failed_at: when the last one failed; ISO 8601, UTC.
     """
 
     codes: Counter[str] = field(default_factory=Counter)
     failed_at: str = ""
 
     def add(self, failed: FailedUpload) -> None:
-        """Count an upload."""
+        """Add an upload to the counts."""
         self.codes[failed.code] += 1
         self.failed_at = max(self.failed_at, failed.failed_at)
 
 
 def by_batch(uploads: Iterable[FailedUpload]) -> dict[str, FailedBatch]:
-    """What failed in which batch, but for what a person decided; the latest first."""
+    """The failed uploads by batch, without those that a person decided; the most recent batch first."""
     batches: dict[str, FailedBatch] = {}
     for failed in uploads:
         if failed.decided_by is None:
@@ -147,7 +147,7 @@ def by_batch(uploads: Iterable[FailedUpload]) -> dict[str, FailedBatch]:
 
 
 def failure_code(item: Item) -> str:
-    """What a FAILED item failed with."""
+    """The error code of a FAILED item."""
     return str(item["error"]["code"]) if "error" in item else "without a code"
 
 
@@ -158,7 +158,7 @@ def code_words(codes: Counter[str]) -> str:
 
 def _failed(items: Iterable[Item]) -> Iterator[FailedUpload]:
     for item in items:
-        if item.get(STATUS) == Status.FAILED:  # the index follows the table within moments
+        if item.get(STATUS) == Status.FAILED:  # the index is eventually consistent
             try:
                 yield FailedUpload.of(item)
             except MISSHAPEN:

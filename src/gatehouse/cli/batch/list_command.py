@@ -1,8 +1,9 @@
-"""`batch list`: which batches failed, were stopped, are running, or hold FAILED uploads."""
+"""`batch list`: lists batches that failed, were stopped, are running, or hold FAILED uploads."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -31,14 +32,14 @@ def list_batches(
     since: Annotated[
         str,
         typer.Option(
-            metavar="TIME", help="Only what ended (or began and runs) or failed since: 12h, 30d, or an ISO date (UTC)."
+            metavar="TIME", help="Only batches that started, ended or failed since: 12h, 30d, or an ISO date (UTC)."
         ),
     ] = "7d",
 ) -> None:
-    """List batches by what became of their executions, and those that hold FAILED uploads, the latest first.
+    """List batches by the outcome of their executions, and those that hold FAILED uploads, the latest first.
 
-    An execution that ended well may have left FAILED uploads. A failed one that was redriven runs again, and is listed
-    so. Step Functions remembers 90 days. `batch show` of one says what failed, and what to do.
+    An execution that succeeded may have left FAILED uploads. A failed one that was redriven is listed as running. Step
+    Functions keeps executions for 90 days. `batch show` says what failed in a batch, and what to do.
     """
     out, connection = invocation.out, invocation.connection
     now = CLOCK.now()
@@ -64,17 +65,17 @@ def list_batches(
         out.say(f"No batch is {', '.join(others)}{' or ' if others else ''}{last} since {oldest}.")
         return
     if listed:
-        _show_executions(out, listed)
+        _show_executions(out, listed, now)
     if failed:
         _show_failed(out, failed)
-    out.say(f"`{COMMAND} batch show` with one's id says what failed, and what to do.")
+    out.say(f"`{COMMAND} batch show` with an id says what failed, and what to do.")
     if failed:
         retry = f"`{COMMAND} retry --status FAILED --since {since}`"
-        out.say(f"Once the cause is gone, {retry} has the FAILED uploads of all of them analyzed again.")
+        out.say(f"Once the cause is gone, {retry} analyzes the FAILED uploads of all of them again.")
 
 
 def _documents(listed: Sequence[ListedExecution], failed: Mapping[str, FailedBatch]) -> list[dict[str, Any]]:
-    """A document for each batch: its execution, if that is listed, and what failed."""
+    """A document for each batch: its execution, if that is listed, and its failed uploads."""
     unlisted: dict[str, Any] = dict.fromkeys(field.name for field in fields(ListedExecution))
     executions = {execution.batch_id: execution.to_document() for execution in listed}
     documents = []
@@ -85,10 +86,10 @@ def _documents(listed: Sequence[ListedExecution], failed: Mapping[str, FailedBat
     return documents
 
 
-def _show_executions(out: Output, listed: Sequence[ListedExecution]) -> None:
+def _show_executions(out: Output, listed: Sequence[ListedExecution], now: datetime) -> None:
     table = out.table("Executions, the latest first", "Batch", "Status", "Since")
     for execution in listed:
-        table.add_row(printable(execution.batch_id), execution.status, execution.changed_at)
+        table.add_row(printable(execution.batch_id), execution.status, out.when(execution.changed_at, now))
     out.show(table)
 
 

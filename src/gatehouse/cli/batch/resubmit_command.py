@@ -1,4 +1,4 @@
-"""`batch resubmit`: put a failed batch's uploads into their lanes' queues again."""
+"""`batch resubmit`: puts a failed batch's uploads into their lanes' queues again."""
 
 from collections.abc import Mapping
 
@@ -22,11 +22,11 @@ def resubmit(
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
-    """Resubmit a batch whole, once the cause of its failure is gone: its uploads that are PENDING or FAILED under it.
+    """Resubmit a batch after the cause of its failure is gone: all its uploads that are PENDING or FAILED under it.
 
-    New batches take them over at once and analyze them anew, which is paid for where it had been analyzed already. To
-    have an execution go on where it stopped, leave it to the sweeper. Other verdicts are never touched. It may be run
-    again at any time. Exits with 1 if no lane takes some of the uploads any more.
+    New batches take them over immediately and analyze them again; uploads that were already analyzed are paid for
+    twice. To resume an execution where it stopped, leave it to the sweeper. Other verdicts are not changed. You can run
+    the command again at any time. Exits with 1 if some of the uploads no longer match any lane.
     """
     out, connection, found = invocation.out, invocation.connection, invocation.deployment
     if not dry_run:
@@ -41,7 +41,7 @@ def resubmit(
         status.value: count for status in (Status.PENDING, Status.FAILED) if (count := state.uploads.statuses[status])
     }
     if going.unowned:
-        out.tell(f"In no lane any more: {len(going.unowned):,}. They can't be resubmitted; widen a lane first.")
+        out.tell(f"No longer in any lane: {len(going.unowned):,}. They can't be resubmitted; widen a lane first.")
     if going.count and not dry_run:
         out.tell(_intention(going, statuses))
         if not yes:
@@ -74,4 +74,4 @@ def resubmit(
 def _intention(going: Resubmission[OpenUpload], statuses: Mapping[str, int]) -> str:
     lanes = ", ".join(f"{lane} ({len(uploads):,})" for lane, uploads in going.by_lane.items())
     counts = ", ".join(f"{count:,} {status}" for status, count in statuses.items())
-    return f"{counts}, into the queues of: {lanes}. They are analyzed anew, and paid for."
+    return f"{counts}, into the queues of: {lanes}. They are analyzed again, at a cost."

@@ -1,4 +1,4 @@
-"""`retry`: have FAILED uploads analyzed again, whatever batches they were in."""
+"""`retry`: analyzes FAILED uploads again, from any batches."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -25,7 +25,7 @@ _SHOWN = 20
 
 
 class Retryable(StrEnum):
-    """Statuses that another try may change: all others are what the image, or a person, made them."""
+    """Statuses that a retry may change. All others depend on the image, or on a person's decision."""
 
     FAILED = Status.FAILED.value
 
@@ -34,25 +34,25 @@ class Retryable(StrEnum):
 def retry(
     invocation: Invocation,
     status: Annotated[
-        Retryable, typer.Option(case_sensitive=False, help="What to try again: uploads whose analysis failed.")
+        Retryable, typer.Option(case_sensitive=False, help="What to retry: uploads whose analysis failed.")
     ],
     since: Annotated[
-        str, typer.Option(metavar="TIME", help="Only what failed since: 12h, 30d, or an ISO date (UTC).")
+        str, typer.Option(metavar="TIME", help="Only uploads that failed since: 12h, 30d, or an ISO date (UTC).")
     ] = "7d",
-    lane: Annotated[str | None, typer.Option(metavar="NAME", help="Only what failed in this lane.")] = None,
+    lane: Annotated[str | None, typer.Option(metavar="NAME", help="Only uploads in this lane.")] = None,
     prefix: KeyPrefix = "",
     code: Annotated[
         list[str] | None,
-        typer.Option(metavar="CODE", help="Only what failed with this code; may be given more than once."),
+        typer.Option(metavar="CODE", help="Only uploads that failed with this code; may be given more than once."),
     ] = None,
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
-    """Put the uploads that FAILED back into their lanes' queues, once the cause is gone, whatever batches they were in.
+    """Put FAILED uploads from any batches back into their lanes' queues, after the cause is gone.
 
-    New batches analyze them anew, which is paid for. What a person decided is left alone, and so is what no other try
-    would help (Superseded, Unconfirmable), unless --code names it. It may be run again at any time: an upload that is
-    on its way is recognized. Exits with 1 if SQS refused some, or no lane takes some any more.
+    New batches analyze them again, at a cost. Uploads that a person decided are left alone. So are those that a retry
+    can't help (Superseded, Unconfirmable), unless --code names the code. You can run the command again at any time: an
+    upload that is already queued is recognized. Exits with 1 if SQS refused some, or some no longer match any lane.
     """
     out, connection = invocation.out, invocation.connection
     now = CLOCK.now()
@@ -79,14 +79,14 @@ def retry(
         _show(out, plan, dry_run=dry_run)
     if not uploads:
         out.say(f"No upload{_where(selection)} is {status} since {selection.since}.", style="green")
-    if lane is not None and lane not in found.lanes:  # uploads of one that is gone are found all the same
-        out.tell(f"There is no lane {lane} now, only {', '.join(sorted(found.lanes))}.")
+    if lane is not None and lane not in found.lanes:  # uploads of a deleted lane are found anyway
+        out.tell(f"There is no lane {lane} now; the lanes are {', '.join(sorted(found.lanes))}.")
     raise typer.Exit(1 if plan.going.refused or plan.going.unowned else 0)
 
 
 def _intention(plan: RetryPlan) -> str:
     lanes = ", ".join(f"{lane} ({len(uploads):,})" for lane, uploads in sorted(plan.going.by_lane.items()))
-    return f"{plan.going.count:,} FAILED uploads, into the queues of: {lanes}. They are analyzed anew, and paid for."
+    return f"{plan.going.count:,} FAILED uploads, into the queues of: {lanes}. They are analyzed again, at a cost."
 
 
 def _where(selection: FailedSelection) -> str:
@@ -105,18 +105,18 @@ def _show(out: Output, plan: RetryPlan, *, dry_run: bool) -> None:
         out.tell(f"SQS refused {plan.going.refused:,} of them; run the same command again later.")
     if plan.unrepeatable:
         out.say(
-            f"Not worth another try, as their bytes are gone or can't be confirmed: {code_words(plan.unrepeatable)}. "
-            "Upload them anew, or name the code with --code."
+            f"Not worth a retry, because their bytes are gone or can't be confirmed: {code_words(plan.unrepeatable)}. "
+            "Upload them again, or name the code with --code."
         )
     if plan.other_codes:
-        out.say(f"Left alone, as --code does not name them: {code_words(plan.other_codes)}.")
+        out.say(f"Left alone, because --code does not name them: {code_words(plan.other_codes)}.")
     if plan.by_people:
-        out.say(f"Left alone, as a person decided: {len(plan.by_people):,}.")
+        out.say(f"Left alone, because a person decided: {len(plan.by_people):,}.")
         _name(out, plan.by_people)
     if plan.going.unowned:
         out.say(
-            f"In no lane any more: {len(plan.going.unowned):,}. Give a lane in gatehouse.yaml their keys and sizes and "
-            "deploy, then run the same command again.",
+            f"No longer in any lane: {len(plan.going.unowned):,}. Widen a lane in gatehouse.yaml to their keys and "
+            "sizes and deploy, then run the same command again.",
             style="yellow",
         )
         _name(out, plan.going.unowned)

@@ -1,4 +1,4 @@
-"""Which FAILED uploads go back for another try, and which do not, and why."""
+"""Decides which FAILED uploads are retried, and why others are not."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -13,14 +13,14 @@ from gatehouse.moderation.confirmation import UNREPEATABLE
 
 @dataclass(slots=True)
 class RetryPlan:
-    """FAILED uploads, sorted by what is to become of them.
+    """FAILED uploads, sorted by whether and why they are retried.
 
     Attributes:
-        codes: only what failed with one of these; empty for any code that another try may mend.
-        going: those that go back, and those that no lane takes any more.
+        codes: only those with one of these error codes; empty for any code that a retry may help.
+        going: those that are retried, and those that no longer match any lane.
         by_people: those that a person decided; they are left alone.
-        unrepeatable: those that no other try would help, by code.
-        other_codes: those with codes that were not asked for.
+        unrepeatable: those that a retry can't help, by code.
+        other_codes: those with codes that were not selected.
     """
 
     codes: frozenset[str]
@@ -48,7 +48,7 @@ class RetryPlan:
             self.going.add(failed)
 
     def to_document(self, *, dry_run: bool) -> dict[str, Any]:
-        """What was put back, or would be, and what was left alone; for scripts."""
+        """The uploads that were or would be put back, and those left alone; for scripts."""
         back = counted(self.going.by_lane if dry_run else self.going.sent)
         return {
             "put_back": [{"code": code, "lane": lane, "count": count} for (code, lane), count in sorted(back.items())],
@@ -67,5 +67,5 @@ class RetryPlan:
 
 
 def counted(by_lane: Mapping[str, Iterable[FailedUpload]]) -> Counter[tuple[str, str]]:
-    """How many uploads there are of each code and lane."""
+    """The number of uploads by code and lane."""
     return Counter((failed.code, lane) for lane, uploads in by_lane.items() for failed in uploads)

@@ -1,4 +1,4 @@
-"""`batch show`: where a batch stands, and what to do about it."""
+"""`batch show`: shows the state of a batch, and what to do about it."""
 
 from typing import Annotated
 
@@ -22,9 +22,9 @@ def show(
     invocation: Invocation,
     batch_id: BatchId,
 ) -> None:
-    """Show where a batch's execution stands, its error and cause, its files, its uploads, and what to do.
+    """Show the state of a batch's execution, its error and cause, its files, its uploads, and what to do.
 
-    Of one that runs and retries: which state, since when, how often it failed, and with what error last.
+    If it is retrying: which state, since when, how many times it failed, and the last error.
     """
     out, connection, found = invocation.out, invocation.connection, invocation.deployment
     state = BatchState.find(connection, found, batch_id)
@@ -40,14 +40,14 @@ def show(
     if state.uploads:
         _show_uploads(out, state.uploads)
     if retrying:
-        out.say("- It retries by itself: remove the cause, and it goes on where it is.", style="yellow")
+        out.say("- It retries by itself: remove the cause, and it continues.", style="yellow")
     for sentence in state.advice():
         out.say(f"- {sentence}", style="yellow")
 
 
 def _show_execution(out: Output, execution: BatchExecution | None, history: ExecutionHistory) -> None:
     if execution is None:
-        out.say("  execution: none, or none any more")
+        out.say("  execution: none, or expired")
         return
     until = f", stopped {execution.stopped_at}" if execution.stopped_at else ""
     redrives = f", redriven {execution.redrives} times" if execution.redrives else ""
@@ -57,7 +57,7 @@ def _show_execution(out: Output, execution: BatchExecution | None, history: Exec
             out.say(f"    {name}: {value}")
     for entry in history.retrying:
         times = "once" if entry.failures == 1 else f"{entry.failures:,} times, last at {entry.failed_at}"
-        error = failure_words(entry.error, entry.cause) or "no error is named"
+        error = failure_words(entry.error, entry.cause) or "without an error name"
         out.say(f"    retrying: {entry.state}, since {entry.since}: failed {times}: {error}")
     out.say(f"    {execution.arn}")
 

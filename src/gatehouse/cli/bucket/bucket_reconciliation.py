@@ -1,4 +1,4 @@
-"""Bucket against table: which objects have a verdict on what is stored now, and which have none. Changes nothing."""
+"""Compares the bucket with the table: finds current objects without a verdict. Changes nothing."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -18,14 +18,14 @@ from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import Upload
 from gatehouse.moderation.verdict_item import BATCH_ID, CLAIMED_AT, STATUS
 
-#: Objects in memory at a time: enough to keep all threads busy.
+#: Objects in memory at the same time: enough to keep all threads busy.
 _AT_A_TIME = 50 * PARALLEL_QUERIES
 
 
 class ObjectStanding(StrEnum):
-    """What the table has for an object's current version.
+    """What the verdict table has for an object's current version.
 
-    EXPIRED has nothing, either, but is so old that its verdict would have been deleted by now.
+    For EXPIRED it has nothing either, but the object is so old that its verdict would have expired.
     """
 
     DECIDED = "decided"
@@ -35,7 +35,7 @@ class ObjectStanding(StrEnum):
     EXPIRED = "expired"
 
 
-#: Nothing is under way for these, and nothing will be by itself.
+#: Nothing is in progress for these, and nothing will start by itself.
 UNJUDGED = (ObjectStanding.UNKNOWN, ObjectStanding.OTHER_VERSION)
 
 
@@ -44,7 +44,7 @@ class Finding:
     """An object without a verdict on its current version.
 
     Attributes:
-        batch_id, claimed_at: of one that is PENDING.
+        batch_id, claimed_at: set if it is PENDING.
     """
 
     listed: ListedObject
@@ -69,13 +69,13 @@ class Finding:
 
 @dataclass(slots=True)
 class ReconciliationReport:
-    """What was found.
+    """The result of a comparison.
 
     Attributes:
-        standings: objects by lane and standing.
-        outside: objects that no lane takes: their key, suffix or size.
-        young: objects that were not looked up because they are too new to have a verdict.
-        old: objects that were not looked up because they are older than was asked for.
+        standings: number of objects by lane and standing.
+        outside: number of objects whose key or size matches no lane.
+        young: number of objects that were not looked up because they are too new to have a verdict.
+        old: number of objects that were not looked up because they are older than the selection.
         examples: the first findings.
         pending_since: the oldest claim of the PENDING ones; ISO 8601, UTC.
     """
@@ -93,17 +93,17 @@ class ReconciliationReport:
         return self.standings.total() + self.outside + self.young + self.old
 
     def of(self, standing: ObjectStanding) -> int:
-        """How many objects there are of this standing, in all lanes."""
+        """The number of objects with this standing, in all lanes."""
         return sum(count for (_, found), count in self.standings.items() if found is standing)
 
     @property
     def without_verdict(self) -> int:
-        """Objects that should have a verdict on their current version, and have none."""
+        """The number of objects that should have a verdict on their current version, but have none."""
         return self.unjudged + self.of(ObjectStanding.PENDING)
 
     @property
     def unjudged(self) -> int:
-        """Those of them that won't get one by themselves, unless their events wait in a queue."""
+        """The number of those that get no verdict by themselves, unless their events wait in a queue."""
         return sum(map(self.of, UNJUDGED))
 
     def to_document(self) -> dict[str, Any]:
@@ -134,8 +134,8 @@ class BucketReconciliation:
         until: objects modified after this are too young.
         verdicts_since: verdicts of objects modified before this may have expired; None if verdicts never do.
         examples: how many findings to keep.
-        record: gets every finding, as it is made.
-        tell: shows a sentence about how far it is.
+        record: called with every finding.
+        tell: shows a sentence about the progress.
     """
 
     bucket: str
@@ -149,10 +149,10 @@ class BucketReconciliation:
     tell: Callable[[str], None]
 
     def compare(self, listed: Iterable[ListedObject]) -> ReconciliationReport:
-        """Look up every object: a Query of one item each, and another one where that speaks of another version.
+        """Look up every object: a Query of one item each, and another one if that item is about another version.
 
         Raises:
-            ClientError: the table was refused, or throttled again and again.
+            ClientError: a call failed, or was throttled repeatedly.
         """
         report = ReconciliationReport()
         candidates = self._candidates(listed, report)
@@ -166,7 +166,7 @@ class BucketReconciliation:
     def _candidates(
         self, listed: Iterable[ListedObject], report: ReconciliationReport
     ) -> Iterator[tuple[ListedObject, str]]:
-        """The objects to look up, with their lanes; the others are counted."""
+        """The objects to look up, with their lanes. The others are only counted."""
         for entry in listed:
             owner = self.lanes.owner(entry.key, entry.size)
             if owner is None:
@@ -205,7 +205,7 @@ class BucketReconciliation:
 
 
 def _speaks_of(item: Item, listed: ListedObject) -> bool:
-    """Whether an item is about these very bytes, as a reader would compare them."""
+    """Whether an item is about these bytes, by the same comparison that a reader makes."""
     try:
         upload = Upload.from_document(item)
     except MISSHAPEN:

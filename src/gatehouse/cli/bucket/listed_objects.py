@@ -1,4 +1,4 @@
-"""The current objects of a bucket, listed by S3 or taken from an S3 Inventory."""
+"""The current objects of a bucket, from S3's listing or from an S3 Inventory."""
 
 import csv
 import gzip
@@ -8,10 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote_plus
 
+from gatehouse.cli.aws.version_listing import OperatorsVersionListing
 from gatehouse.cli.errors import CommandError
 from gatehouse.moderation.moment import iso
 from gatehouse.moderation.upload import version_named
@@ -19,7 +21,7 @@ from gatehouse.moderation.upload import version_named
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-#: Columns of an inventory without which an object can't be compared with its verdict.
+#: The columns of an inventory that are needed to compare an object with its verdict.
 _NEEDED_FIELDS = ("Key", "Size", "LastModifiedDate", "ETag")
 
 
@@ -28,7 +30,7 @@ class ListedObject:
     """An object's current version.
 
     Attributes:
-        version_id: None where the object is overwritten in place, and where the inventory does not tell.
+        version_id: None if the object is overwritten in place, or if the inventory does not include it.
         etag: without quotes.
         modified_at: ISO 8601, UTC.
         has_version: False for an inventory without version ids.
@@ -42,27 +44,23 @@ class ListedObject:
     has_version: bool = True
 
 
-def list_objects(client: "S3Client", bucket: str, prefixes: Iterable[str]) -> Iterator[ListedObject]:
+def list_objects(client: "S3Client", bucket: str, prefixes: Iterable[str], after: str = "") -> Iterator[ListedObject]:
     """The current objects under these prefixes, a page at a time.
 
-    ListObjectVersions, since ListObjectsV2 does not tell version ids. It lists old versions, too, and they are skipped;
-    an object without a version of its own has `null` for a version id (API reference).
+    Args:
+        prefixes: sorted, and none within another one.
+        after: only keys behind this one; empty for all.
     """
+    listing = OperatorsVersionListing(client)
     for prefix in prefixes:
-        for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
-            for version in page.get("Versions", []):
-                if version["IsLatest"]:
-                    yield ListedObject(
-                        key=version["Key"],
-                        version_id=version_named(version["VersionId"]),
-                        etag=version["ETag"].strip('"'),
-                        size=version["Size"],
-                        modified_at=iso(version["LastModified"]),
-                    )
+        if after > prefix and not after.startswith(prefix):
+            continue
+        for version in listing.current(bucket, prefix, after if after > prefix else ""):
+            yield ListedObject(version.key, version.version_id, version.etag, version.size, version.modified_at)
 
 
 def outermost(prefixes: Iterable[str], within: str = "") -> list[str]:
-    """The fewest prefixes that cover the same keys, of those keys only that start with `within`; sorted."""
+    """The smallest list of prefixes that covers the same keys, restricted to keys that start with `within`; sorted."""
     narrowed = {
         prefix if prefix.startswith(within) else within
         for prefix in prefixes
@@ -76,14 +74,14 @@ def outermost(prefixes: Iterable[str], within: str = "") -> list[str]:
 class Inventory:
     """An S3 Inventory in CSV, as its `manifest.json` describes it, read from disk line by line.
 
-    The format is that of the S3 User Guide (storage-inventory.html, storage-inventory-location.html): gzipped CSV
-    without a header, whose columns the manifest names, with keys in URL encoding; S3 writes a blank as a plus sign.
+    The format is described in the S3 User Guide (storage-inventory.html, storage-inventory-location.html): gzipped CSV
+    without a header. The manifest names the columns. Keys are URL-encoded; S3 writes a space as a plus sign.
 
     Args:
-        manifest: path of `manifest.json`. Its data files lie beside it, or in `../data` as S3 has them.
+        manifest: path of `manifest.json`. Its data files are in the same folder, or in `../data` as in S3.
 
     Raises:
-        CommandError: it is no such manifest, a column or a file is missing.
+        CommandError: it is not such a manifest, or a column or a file is missing.
     """
 
     def __init__(self, manifest: Path) -> None:
@@ -95,7 +93,7 @@ class Inventory:
             names = [entry["key"].rsplit("/", 1)[-1] for entry in document["files"]]
         except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise CommandError(
-                f"{manifest} is no manifest of an S3 Inventory ({error!r}); name the manifest.json that S3 wrote."
+                f"{manifest} is not the manifest of an S3 Inventory ({error!r}); name the manifest.json that S3 wrote."
             ) from error
         if not is_csv or (missing := [name for name in _NEEDED_FIELDS if name not in self._fields]):
             problem = f"lacks {', '.join(missing)}" if is_csv else f"is in {document['fileFormat']}"
@@ -106,11 +104,20 @@ class Inventory:
         self._manifest = manifest
         self._files = [_beside(manifest, name) for name in names]
 
+    @property
+    def has_versions(self) -> bool:
+        """Whether it includes version ids."""
+        return "VersionId" in self._fields
+
+    def objects_from(self, prefixes: Sequence[str], read: int) -> Iterator[ListedObject]:
+        """The objects behind those that were read."""
+        return islice(self.objects(prefixes), read, None)
+
     def objects(self, prefixes: Sequence[str]) -> Iterator[ListedObject]:
         """The objects under these prefixes that were current when the inventory was taken.
 
         Raises:
-            CommandError: a file is not what the manifest says.
+            CommandError: a file does not match the manifest.
         """
         wanted = tuple(prefixes)
         for path in self._files:
@@ -120,10 +127,10 @@ class Inventory:
                         if listed is not None and listed.key.startswith(wanted):
                             yield listed
             except (OSError, EOFError, ValueError, csv.Error, zlib.error) as error:
-                raise CommandError(f"{path} is not as {self._manifest} says ({error}); download both again.") from error
+                raise CommandError(f"{path} does not match {self._manifest} ({error}); download both again.") from error
 
     def _object(self, row: Sequence[str]) -> ListedObject | None:
-        """The object of a line, or None for an old version and for a delete marker."""
+        """The object in a line, or None for an old version or a delete marker."""
         fields = dict(zip(self._fields, row, strict=True))
         if fields.get("IsLatest", "true").lower() != "true" or fields.get("IsDeleteMarker", "false").lower() == "true":
             return None
@@ -143,7 +150,7 @@ def _beside(manifest: Path, name: str) -> Path:
         if (folder / name).is_file():
             return folder / name
     raise CommandError(
-        f"{name} of the inventory is neither beside {manifest} nor in ../data; download the inventory whole "
+        f"{name} of the inventory is neither beside {manifest} nor in ../data; download the complete inventory "
         "(aws s3 sync)."
     )
 

@@ -1,4 +1,4 @@
-"""Copying an object onto itself, so that S3 sends its event again: the only way to a verdict where an event is lost."""
+"""Copies an object onto itself, so that S3 sends a new event: the only way to a verdict if the event was lost."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -11,25 +11,25 @@ from gatehouse.moderation.moment import iso, second
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-#: What an object has beside its bytes and tags, as HeadObject tells it and CopyObject takes it.
+#: An object's properties besides its bytes and tags, as HeadObject returns and CopyObject accepts them.
 _KEPT = (
     *("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType", "Expires", "Metadata"),
     *("StorageClass", "WebsiteRedirectLocation", "ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled"),
 )
 
-#: Answers to a condition on an etag: it is another one, there is no object, or somebody writes it at this moment.
+#: Error codes of a condition on an etag: it differs, there is no object, or the object is being written right now.
 _CHANGED = frozenset({"404", "NoSuchKey", "412", "PreconditionFailed", "ConditionalRequestConflict"})
 
 #: The object can't be copied as it is: it is archived (InvalidObjectState), or above 5 GB.
 _IMPOSSIBLE = frozenset({"InvalidObjectState", "InvalidRequest"})
 
 
-#: Bytes that CopyObject copies at most (API reference).
+#: Maximum size of an object for CopyObject, in bytes (API reference).
 _MOST_BYTES = 5 * 1024**3
 
 
 class Copied(StrEnum):
-    """What became of an object."""
+    """The outcome for one object."""
 
     COPIED = "copied"
     CHANGED = "changed"
@@ -39,18 +39,18 @@ class Copied(StrEnum):
 def copy_onto_itself(
     client: "S3Client", bucket: str, key: str, modified_at: str | None = None, *, dry_run: bool = False
 ) -> Copied:
-    """Copy an object's current version onto itself, unless it changes meanwhile.
+    """Copy an object's current version onto itself, unless it changes at the same time.
 
-    S3 refuses a copy onto itself that changes nothing, so the metadata is replaced: by what it was (API reference,
-    CopyObject, x-amz-metadata-directive). Tags are copied by S3. What an ACL said is lost.
+    S3 refuses a copy of an object onto itself that changes nothing, so the metadata is replaced by the same values (API
+    reference, CopyObject, x-amz-metadata-directive). S3 copies the tags. An ACL is lost.
 
     Args:
-        modified_at: copy only the object that was last modified then, to the second; ISO 8601, UTC. After a copy it is
-            not that one any more, so repeating this copies nothing twice.
-        dry_run: only say what would become of it.
+        modified_at: copy the object only if it was last modified in this second; ISO 8601, UTC. A copy changes that
+            time, so a repetition copies nothing twice.
+        dry_run: only return what the outcome would be.
 
     Returns:
-        COPIED; CHANGED where it is gone or another one, whose event S3 has sent; IMPOSSIBLE where S3 would not copy it.
+        COPIED; CHANGED if it is gone, or was replaced, which sends an event; IMPOSSIBLE if S3 can't copy it.
 
     Raises:
         ClientError: S3 refused for another reason.

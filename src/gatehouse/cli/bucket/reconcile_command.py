@@ -1,4 +1,4 @@
-"""`reconcile`: which objects of the bucket have no verdict."""
+"""`reconcile`: finds objects in the bucket that have no verdict."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -37,19 +37,20 @@ _SOMETHING_FOUND = 3
 
 _ADVICE = {
     ObjectStanding.PENDING: (
-        "their batches are under way, wait for their turn, or have stopped and are got going by the sweeper; "
-        f"`{COMMAND} batch show` of one that is hours old says which, and what to do"
+        "their batches are running, wait for their turn, or have stopped and are restarted by the sweeper; for a "
+        f"batch that is hours old, `{COMMAND} batch show` says which, and what to do"
     ),
     ObjectStanding.UNKNOWN: (
         f"their events wait in a lane's queue or a dead-letter queue (`{COMMAND} queue list`), or never came: were "
         "EventBridge notifications of the bucket on (they take about five minutes to start), and this lane deployed, "
         "when they were uploaded? "
-        f"`{COMMAND} upload-again` has them moderated, each by its key, or all by `--report`"
+        f"`{COMMAND} moderate start` moderates them without copies, where the setting `existing_objects` is on; else "
+        f"`{COMMAND} upload-again`: single ones by key, or all with `--report`"
     ),
     ObjectStanding.OTHER_VERSION: "their verdicts are about other bytes under the same key; do as for unknown ones",
     ObjectStanding.EXPIRED: (
-        f"older than `verdict_retention_days`: their verdicts have expired, if they had one. `{COMMAND} upload-again` "
-        "has them moderated again, and paid for again"
+        f"older than `verdict_retention_days`: their verdicts have expired, if they had one. `{COMMAND} moderate "
+        "start` moderates them again, at a cost"
     ),
 }
 
@@ -63,13 +64,13 @@ def reconcile(
         typer.Option(metavar="TIME", help="Only objects since: 12h, 30d, or an ISO date (UTC).", show_default="all"),
     ] = None,
     min_age: Annotated[
-        int, typer.Option(min=0, metavar="MINUTES", help="Leave out younger objects: they may be on their way.")
+        int, typer.Option(min=0, metavar="MINUTES", help="Skip younger objects: they may still be in progress.")
     ] = 60,
     inventory: Annotated[
         Path | None,
         typer.Option(
             metavar="MANIFEST",
-            help="Take the objects from a downloaded S3 Inventory (CSV), by its manifest.json, and list nothing.",
+            help="Read the objects from a downloaded S3 Inventory (CSV), by its manifest.json, instead of listing.",
         ),
     ] = None,
     report_file: Annotated[
@@ -80,10 +81,10 @@ def reconcile(
     ] = None,
     examples: Annotated[int, typer.Option(min=0, metavar="N", help="Objects without a verdict to show.")] = 20,
 ) -> None:
-    """Compare the uploads bucket with the verdict table, and report current objects that have no verdict of their own.
+    """Compare the uploads bucket with the verdict table, and report current objects without a verdict.
 
-    Lists what the lanes watch and looks every object up. It changes nothing and asks Rekognition nothing, so it can
-    neither pay nor overwrite. Exits with 3 if something has no verdict and nobody is working on it.
+    Lists the objects that the lanes watch and looks up each one. It changes nothing and does not call Rekognition.
+    Exits with 3 if an object has no verdict and none is in progress.
     """
     out, connection = invocation.out, invocation.connection
     now = CLOCK.now()
@@ -113,14 +114,14 @@ def reconcile(
 
 @contextmanager
 def _recording(path: Path | None) -> Iterator[Callable[[Finding], object]]:
-    """What writes each finding as a line of JSON, in ASCII; nothing where no file is asked for."""
+    """A function that writes each finding as a line of JSON, in ASCII; it does nothing without a file."""
     if path is None:
         yield lambda _: None
         return
     try:
         file = path.open("x", encoding="ascii")
     except OSError as error:
-        raise CommandError(f"{path} can't be made ({error.strerror}); name a file that does not exist yet.") from error
+        raise CommandError(f"{path} can't be created ({error.strerror}); name a file that does not exist.") from error
     with file:
         yield lambda finding: file.write(f"{json.dumps(finding.to_document())}\n")
 
@@ -139,8 +140,8 @@ def _listed(
     taken = Inventory(manifest)
     if taken.bucket != deployment.upload_bucket:
         raise CommandError(
-            f"{manifest} is an inventory of {taken.bucket}, and {deployment.name} watches {deployment.upload_bucket}; "
-            "name that bucket's, or another deployment with --deployment."
+            f"{manifest} is an inventory of {taken.bucket}, but {deployment.name} watches {deployment.upload_bucket}; "
+            "name an inventory of that bucket, or another deployment with --deployment."
         )
     return taken.objects(prefixes)
 
@@ -156,8 +157,8 @@ def _show(out: Output, report: ReconciliationReport, bucket: str) -> None:
     skipped = [f"{count:,} {why}" for why, count in left_out.items() if count]
     out.say(f"{report.listed:,} listed{', of them ' + ', '.join(skipped) + ' and not looked up' if skipped else ''}.")
     if report.standings and not report.without_verdict:
-        who = "Every other one has its verdict" if skipped else "Every one has its verdict"
-        out.say(f"{who}{', or its verdict has expired' if report.of(ObjectStanding.EXPIRED) else ''}.", style="green")
+        who = "All others have their verdict" if skipped else "All have their verdict"
+        out.say(f"{who}{', or it has expired' if report.of(ObjectStanding.EXPIRED) else ''}.", style="green")
     for finding in report.examples:
         claimed = f" in batch {finding.batch_id} since {finding.claimed_at}" if finding.batch_id else ""
         out.say(f"  {finding.listed.key}, of {finding.listed.modified_at}: {finding.standing}{claimed}")

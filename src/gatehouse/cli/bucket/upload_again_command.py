@@ -1,4 +1,4 @@
-"""`upload-again`: have S3 tell once more of objects whose events are lost."""
+"""`upload-again`: makes S3 send new events for objects whose events were lost."""
 
 import json
 from collections import Counter
@@ -18,17 +18,17 @@ from gatehouse.cli.connection import Connection
 from gatehouse.cli.errors import CommandError
 from gatehouse.cli.invocation import DryRun, Invocation, Yes, about_deployment
 from gatehouse.cli.output import Output
-from gatehouse.cli.progress import progress
+from gatehouse.cli.progress import Countdown, progress
 
 _PARALLEL_COPIES = 20
 
-#: Key, and when the object was last modified, if that is to be still so.
+#: Key, and the modification time that the object must still have, or None.
 _Wanted = tuple[str, str | None]
 
 
 @dataclass(slots=True)
 class _Done:
-    """What became of the objects, and the keys of those that could not be copied as was asked."""
+    """The outcomes, and the keys of the objects that could not be copied."""
 
     counts: Counter[Copied] = field(default_factory=Counter)
     failed: list[str] = field(default_factory=list)
@@ -46,29 +46,31 @@ def upload_again(
     ] = None,
     report: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="What a file of `reconcile --report` calls unknown or other-version, too."),
+        typer.Option(metavar="FILE", help="Also the unknown and other-version objects in a `reconcile --report`."),
     ] = None,
     expired: Annotated[
-        bool, typer.Option("--expired", help="And those of the file whose verdicts have expired.")
+        bool, typer.Option("--expired", help="Also the objects in the file whose verdicts have expired.")
     ] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
-    """Copy objects onto themselves: each copy is a new upload, with an event of its own, analyzed and paid for.
+    """Copy objects onto themselves: each copy is a new upload with a new event, analyzed at a cost.
 
-    Bytes, metadata, tags, storage class and encryption stay; an ACL does not. With versioning it is a new version. An
-    object of a file that has changed since is left alone, so the same file may be given again; a key given by itself is
-    copied each time. Exits with 1 if S3 can't copy some, or has no such key.
+    For objects that have no verdict, `moderate start` is the better way: it makes no copies, and pays once.
+
+    Bytes, metadata, tags, storage class and encryption are kept; an ACL is not. With versioning, the copy is a new
+    version. An object of a file that has changed since is left alone, so you can use the same file again. A key on the
+    command line is copied each time. Exits with 1 if S3 can't copy some objects, or has no such key.
     """
     out, connection = invocation.out, invocation.connection
     if not keys and report is None:
-        raise CommandError("Nothing is named; write keys, or --report with a file that `reconcile --report` wrote.")
+        raise CommandError("No object is named; write keys, or --report with a file that `reconcile --report` wrote.")
     reported = _reported(report, (*UNJUDGED, ObjectStanding.EXPIRED) if expired else UNJUDGED) if report else []
     found = invocation.deployment.at_rest()
     wanted: list[_Wanted] = [(key.removeprefix(f"s3://{found.upload_bucket}/"), None) for key in keys or ()]
     wanted += reported
     if not dry_run:
-        out.tell(f"To be copied onto themselves in {found.upload_bucket}, analyzed and paid for: {len(wanted):,}.")
+        out.tell(f"To be copied onto themselves in {found.upload_bucket}, and analyzed at a cost: {len(wanted):,}.")
     if wanted and not (yes or dry_run):
         out.confirm()
     done = _Done()
@@ -90,13 +92,14 @@ def _reported(path: Path, standings: Sequence[ObjectStanding]) -> list[_Wanted]:
             if ObjectStanding(finding["standing"]) in standings
         ]
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise CommandError(f"{path} is no report of `{COMMAND} reconcile --report` ({error!r}).") from error
+        raise CommandError(f"{path} was not written by `{COMMAND} reconcile --report` ({error!r}).") from error
 
 
 def _copy(
     out: Output, connection: Connection, bucket: str, wanted: Sequence[_Wanted], done: _Done, *, dry_run: bool
 ) -> None:
     copy = partial(copy_onto_itself, connection.client("s3", connections=_PARALLEL_COPIES), bucket, dry_run=dry_run)
+    countdown = Countdown(len(wanted))
     with progress(out.progress) as tell, ThreadPoolExecutor(_PARALLEL_COPIES) as threads:
         for start in range(0, len(wanted), _PARALLEL_COPIES):
             some = wanted[start : start + _PARALLEL_COPIES]
@@ -104,17 +107,18 @@ def _copy(
                 done.counts[result] += 1
                 if result is Copied.IMPOSSIBLE or (result is Copied.CHANGED and modified_at is None):
                     done.failed.append(key)
-            tell(f"Seen to {start + len(some):,} of {len(wanted):,}")
+            count = start + len(some)
+            tell(f"Processed {count:,} of {len(wanted):,}{countdown.after(count)}")
 
 
 def _show(out: Output, done: _Done, *, dry_run: bool) -> None:
     if copied := done.counts[Copied.COPIED]:
-        what = "Would be copied onto themselves, analyzed and paid for" if dry_run else "Copied onto themselves"
+        what = "Would be copied onto themselves, and analyzed at a cost" if dry_run else "Copied onto themselves"
         out.say(f"{what}: {copied:,}.", style="green")
     if changed := done.counts[Copied.CHANGED]:
-        out.say(f"Left alone, as they are gone or were written meanwhile: {changed:,}.")
+        out.say(f"Left alone, because they are gone or have been written since: {changed:,}.")
     if impossible := done.counts[Copied.IMPOSSIBLE]:
-        out.say(f"S3 can't copy these, which are archived or too large; upload them anew: {impossible:,}.")
+        out.say(f"S3 can't copy these, which are archived or too large; upload them again: {impossible:,}.")
     if done.failed:
         out.tell("Would not be copied:" if dry_run else "Not copied:")
         for key in done.failed:

@@ -1,4 +1,4 @@
-"""`policy apply`: make a policy file the active version, without a deploy, and judge stored uploads again by it."""
+"""`policy apply`: activates a policy file without a deploy, and judges stored uploads again by it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from gatehouse.cli.invocation import Invocation, Yes, about_deployment
 from gatehouse.cli.output import Output
 from gatehouse.cli.policy.apply_run import ApplyRun
 from gatehouse.cli.policy.policy_source import short
-from gatehouse.cli.policy.replay_run import ReplayEnding, Report
+from gatehouse.cli.policy.replay_run import LeftAlone, ReplayEnding, Report
 from gatehouse.cli.progress import progress
 from gatehouse.cli.since import parse_since
 from gatehouse.moderation.policy.policy import Policy
@@ -23,7 +23,6 @@ CLOCK = Clock()
 _INTERRUPTED = 130  # as a shell reports a command that Ctrl-C ended
 _EXIT = {
     ReplayEnding.COMPLETE: 0,
-    ReplayEnding.FLAGS_REFUSED: 1,
     ReplayEnding.OVERTAKEN: 1,
     ReplayEnding.STILL_PENDING: 3,
 }
@@ -32,29 +31,30 @@ _EXIT = {
 @about_deployment
 def apply(
     invocation: Invocation,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The policy's file, YAML or JSON.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The policy file, YAML or JSON.")],
     since: Annotated[
         str | None,
         typer.Option(
-            metavar="TIME", help="Judge only uploads since: 12h, 30d, or an ISO date (UTC).", show_default="all"
+            metavar="TIME", help="Judge again only uploads since: 12h, 30d, or an ISO date (UTC).", show_default="all"
         ),
     ] = None,
     publish: Annotated[
         bool,
         typer.Option(
             "--publish",
-            help="Send flags for what changes, before it changes. Decide before the first run: what is changed already "
-            "is not announced by a later one.",
+            help="Publish a flag for each change, whatever its new status. Decide this before the first run: a later "
+            "run does not announce earlier changes.",
         ),
     ] = False,
     yes: Yes = False,
     segments: Annotated[int, typer.Option(min=1, max=64, metavar="N", help="Parts of the table read at once.")] = 8,
-    wait: Annotated[float, typer.Option(min=0, metavar="MINUTES", help="Longest wait for analyses under way.")] = 15.0,
+    wait: Annotated[float, typer.Option(min=0, metavar="MINUTES", help="Longest wait for running analyses.")] = 15.0,
 ) -> None:
-    """Make a policy active within a minute, and judge stored uploads again by their labels.
+    """Activate a policy within a minute, and judge stored uploads again by their labels.
 
-    No image is analyzed again. Decisions of people are never touched. It may be run again at any time: what is done is
-    done. Exits with 3 if uploads are still being analyzed at the end of the wait; then run it again later.
+    No image is analyzed again. People's decisions are not changed. You can run the command again at any time: finished
+    work is not repeated. Exits with 3 if uploads are still being analyzed at the end of the wait; then run it again
+    later.
     """
     from gatehouse.configuration.policies import compile_policy
 
@@ -72,7 +72,7 @@ def apply(
         with progress(out.progress) as tell:
             report = run.judge_again(selection, segments=segments, wait_seconds=wait * 60, publish=publish, tell=tell)
     except KeyboardInterrupt:
-        out.tell("Interrupted. What is done stays done; run the same command again to go on with the rest.")
+        out.tell("Interrupted. Finished work is kept; run the same command again to continue.")
         raise typer.Exit(_INTERRUPTED) from None
     out.document({"policy": policy.reference.to_document(), **report.to_document()})
     _show(out, policy, report)
@@ -97,17 +97,15 @@ def _rows(report: Report) -> Iterator[tuple[str, int]]:
     rest = {
         "unchanged": report.unchanged,
         "decided by this version already": report.current,
-        "kept: labels this policy asks about were never asked for (min_confidence)": report.unknowable,
-        "kept: the approval could not be confirmed, as the object changed or is gone": report.unconfirmed,
-        "kept: not approved, as the adapter asked for did not answer": report.adapter_ignored,
-        "kept, though the policy is milder: the flag was refused": report.refused,
-        "left alone: under another policy, decided by a person, or without labels": report.left_alone,
-        "left alone: not readable": report.unreadable,
-        "flags published": report.published,
-        "changed, not published: the flag was refused": report.unpublished,
+        "kept: the analysis lacks labels that this policy judges (min_confidence)": report.unknowable,
+        "kept: the approval could not be confirmed, because the object changed or is gone": report.unconfirmed,
+        "kept: not approved, because the lane's adapter did not answer": report.adapter_ignored,
+        **{f"left alone: {why}": report.left_alone[why] for why in LeftAlone},
+        "left alone: unreadable": report.unreadable,
+        "changed, and announced to subscribers": report.announced,
         "awaited: were being analyzed": report.awaited,
         "still being analyzed": report.still_pending,
-        "looked at again, as somebody else decided meanwhile": report.lost_races,
+        "looked at again, because somebody else decided at the same time": report.lost_races,
     }
     yield from ((outcome, count) for outcome, count in rest.items() if count)
 
@@ -115,20 +113,9 @@ def _rows(report: Report) -> Iterator[tuple[str, int]]:
 def _advice(policy: Policy, deployment: str, report: Report) -> Iterator[str]:
     if report.ending is ReplayEnding.OVERTAKEN:
         yield (
-            f"The pointer of {policy.name} was moved, or {deployment} deployed, while this ran, so another version "
-            f"may be active by now: see `{COMMAND} policy status`, and run the command again if this is the "
-            "version you want."
-        )
-    if report.unpublished:
-        yield (
-            f"The flags of uploads that were changed all the same, as their new status is stricter, were refused: "
-            f"{report.unpublished:,}. Subscribers have not heard of them and no later run sends them: inform them "
-            "by other means."
-        )
-    if report.refused:
-        yield (
-            f"The flags of uploads that stay as they are, as their new status would be milder, were refused: "
-            f"{report.refused:,}; run the same command again when flags are taken."
+            f"The pointer of {policy.name} was moved, or {deployment} was deployed, while this ran, so another version "
+            f"may be active now: see `{COMMAND} policy status`, and run the command again if this is the version you "
+            "want."
         )
     if report.still_pending:
         yield (

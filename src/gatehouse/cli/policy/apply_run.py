@@ -1,4 +1,4 @@
-"""Making a policy active without a deploy, so that every function follows, before stored uploads are judged by it."""
+"""Activates a policy without a deploy, waits until every function follows, and then judges stored uploads by it."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from gatehouse.aws.flag_topic import FlagTopic
 from gatehouse.aws.upload_bucket import PARALLEL_LOOKS, UploadBucket
 from gatehouse.cli.aws.policy_parameters import FOLLOWED_AFTER, OperatorsPolicyParameters, StoredPointer
 from gatehouse.cli.aws.verdict_table import OperatorsVerdictTable, Selection
@@ -18,21 +17,20 @@ from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
 from gatehouse.cli.policy.policy_source import short
 from gatehouse.cli.policy.replay_run import PARALLEL_WRITES, ReplayRun, Report
-from gatehouse.moderation.flag_publisher import FlagPublisher
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer, PolicyVersion
 
-_SHOWN_AFTER = 10.0  # seconds; a pointer that was moved shows it at once, nearly always
+_SHOWN_AFTER = 10.0  # seconds; a moved pointer is nearly always visible immediately
 
 
 @dataclass(slots=True)
 class ApplyRun:
-    """A run for one policy of a deployment. It may be begun again at any time: what is done is done.
+    """A run for one policy of a deployment. It can be repeated at any time: finished work is not repeated.
 
     Attributes:
-        deployment: as it was when the run began; where it changes, the run ends.
-        parameters: with the pointers of the deployment's policies.
-        stored: the policy's pointer, as it is to stay.
+        deployment: the deployment at the beginning; if it changes, the run ends.
+        parameters: the pointers of the deployment's policies.
+        stored: the policy's pointer; if somebody else moves it, the run ends.
     """
 
     policy: Policy
@@ -44,14 +42,14 @@ class ApplyRun:
 
     @classmethod
     def of(cls, policy: Policy, file: Path, connection: Connection, deployment: Deployment, clock: Clock) -> "ApplyRun":
-        """A run that may be begun. Changes nothing.
+        """Check that a run is possible, and return it. Changes nothing.
 
         Args:
-            file: that the policy is from.
+            file: the policy's file.
 
         Raises:
-            CommandError: no lane has the policy, its pointer can't be read, its version is another policy's, or
-                Rekognition is not asked for all that it judges by.
+            CommandError: no lane uses the policy, its pointer can't be read, its version exists with another content,
+                or a lane's min_confidence is above its lowest threshold.
         """
         parameters = OperatorsPolicyParameters(connection.client("ssm"), deployment.policy_parameters)
         run = cls(policy, connection, deployment, clock, parameters, _pointer(parameters, policy, deployment))
@@ -62,32 +60,32 @@ class ApplyRun:
 
     @property
     def is_active_already(self) -> bool:
-        """Whether the pointer names the policy."""
+        """Whether the pointer already names the policy."""
         return self.stored.pointer.hash == self.policy.hash
 
     @property
     def intention(self) -> str:
-        """What is going to happen, in a sentence."""
+        """A sentence that says what the run will do."""
         policy, pointer = self.policy, self.stored.pointer
         lanes = ", ".join(sorted(self.deployment.min_confidence_for(policy.name)))
         new = f"{policy.version} ({short(policy.hash)})"
         if self.is_active_already:
             return (
-                f"{policy.name} {new} is active already (lanes: {lanes}). Uploads it has not decided are judged again."
+                f"{policy.name} {new} is already active (lanes: {lanes}). Uploads it has not decided are judged again."
             )
         old = f"{pointer.version} ({short(pointer.hash)})"
         if policy.hash == pointer.shipped.hash:
-            new = f"{new}, which was deployed,"
+            new = f"{new}, the deployed version,"
         return (
             f"{policy.name} goes from version {old} to version {new} in {self.deployment.name} (lanes: {lanes}), and "
             "stored uploads are judged again."
         )
 
     def check_unmoved(self) -> None:
-        """Look again, after somebody has taken time to think.
+        """Check again after the confirmation, which may have taken a while.
 
         Raises:
-            CommandError: the pointer was moved, or something deployed.
+            CommandError: the pointer was moved, or the deployment changed.
         """
         self.deployment.ensure_unchanged(self.connection)
         shown, self.stored = self.stored, self._look()
@@ -100,7 +98,7 @@ class ApplyRun:
         """Record the policy, move its pointer, and wait until every function follows.
 
         Raises:
-            CommandError: somebody else moved the pointer, or it does not show yet that it was moved.
+            CommandError: somebody else moved the pointer, or the move is not visible yet.
         """
         work = OperatorsWorkBucket(self.connection.client("s3"), self.deployment.work_bucket)
         recorded = work.record_policy(self.policy)
@@ -114,7 +112,7 @@ class ApplyRun:
         """Judge stored uploads again by the policy; see `ReplayRun`.
 
         Args:
-            publish: whether flags are sent for what changes.
+            publish: whether changes are published to the sinks.
         """
         connection, deployment, pause = self.connection, self.deployment, self.clock.pause
         run = ReplayRun(
@@ -125,10 +123,8 @@ class ApplyRun:
             uploads=UploadBucket(
                 connection.client("s3", connections=PARALLEL_LOOKS), finds_animations=deployment.animation_check
             ),
-            flags=FlagPublisher(FlagTopic(connection.client("sns"), deployment.flag_topic_arn), pause)
-            if publish
-            else None,
-            notified=deployment.notified,
+            announce=publish,
+            retention=deployment.verdict_retention,
             is_active=self._is_as_it_was,
             clock=self.clock,
             tell=tell,
@@ -139,28 +135,28 @@ class ApplyRun:
         return _pointer(self.parameters, self.policy, self.deployment)
 
     def _move(self) -> None:
-        """Move the pointer to the policy. What is read right after a write may be what was there before."""
+        """Move the pointer to the policy. A read right after a write may return the old value."""
         name = self.policy.name
         version = self.parameters.move(self.stored, self.stored.pointer.moved_to(self.policy))
         if version != self.stored.version + 1:
             raise CommandError(
-                f"Somebody else moved the pointer of {name} at the same time, and {self.policy.version} took its "
-                f"place: see `{COMMAND} policy status`, and run the command again for the version you want."
+                f"Somebody else moved the pointer of {name} at the same time, and {self.policy.version} replaced that "
+                f"version: see `{COMMAND} policy status`, and run the command again for the version you want."
             )
         moved = self.clock.moment()
         self.stored = self._look()
         while self.stored.version < version:
             if self.clock.seconds_since(moved) > _SHOWN_AFTER:
                 raise CommandError(
-                    f"The pointer of {name} was moved, and does not show it yet; run the same command again."
+                    f"The pointer of {name} was moved, but the move is not visible yet; run the same command again."
                 )
             self.clock.pause(1)
             self.stored = self._look()
 
     def _wait_for_functions(self, recorded: datetime, tell: Callable[[str], None]) -> None:
-        """Until no function goes by what was there before the pointer was last changed, or before the last deploy.
+        """Wait until no function uses a policy from before the last change of the pointer, or before the last deploy.
 
-        Nor by what it ships, as it does while it can't find the document of the version that was deployed.
+        Nor the policy in its own asset, which it uses while it can't find the deployed version's document.
         """
         changed = [self.stored.modified, recorded]
         if deployed := self.deployment.functions_deployed(self.connection):
@@ -174,7 +170,7 @@ class ApplyRun:
             self.clock.pause(left)
 
     def _is_as_it_was(self) -> bool:
-        """Whether pointer and deployment are: moved away and back, uploads may have been judged in between."""
+        """Whether neither the pointer nor the deployment changed, not even there and back, which may judge uploads."""
         now = self.parameters.look()[0].get(self.policy.name)
         if now is None or (now.pointer.hash, now.version) != (self.policy.hash, self.stored.version):
             return False
@@ -189,7 +185,7 @@ def _pointer(parameters: OperatorsPolicyParameters, policy: Policy, deployment: 
         if broken.parameter == deployment.policy_parameters.get(policy.name):
             raise CommandError(
                 f"The pointer of {policy.name} can't be read ({broken.parameter}: {broken.problem}); "
-                f"`{COMMAND} policy status` says how to mend it."
+                f"`{COMMAND} policy status` says how to fix it."
             )
     raise CommandError(
         f"No lane of {deployment.name} has a policy named {policy.name}; those in use are "
@@ -199,7 +195,7 @@ def _pointer(parameters: OperatorsPolicyParameters, policy: Policy, deployment: 
 
 
 def _check_version(policy: Policy, pointers: Iterable[PolicyPointer], file: Path) -> None:
-    """A version that was ever active stays what it is: verdicts name it."""
+    """Refuse another content for a version that has been active, because verdicts name the version."""
     taken: dict[str, set[str]] = {}
     for pointer in pointers:
         for version in (pointer.shipped, PolicyVersion(pointer.version, pointer.hash)):
@@ -209,7 +205,7 @@ def _check_version(policy: Policy, pointers: Iterable[PolicyPointer], file: Path
         while free in taken:
             free = _next_version(free)
         raise CommandError(
-            f"{file}: version {policy.version} of {policy.name} exists with another content "
+            f"{file}: version {policy.version} of {policy.name} exists with different content "
             f'({short(others[0])}); write version: "{free}".'
         )
 
@@ -219,9 +215,9 @@ def _check_thresholds(policy: Policy, deployment: Deployment) -> None:
     for lane, min_confidence in sorted(deployment.min_confidence_for(policy.name).items()):
         if lowest < min_confidence:
             raise CommandError(
-                f"{policy.name} {policy.version} has a threshold at {lowest:g}, and lane {lane} asks Rekognition for "
-                f"labels from {min_confidence:g} only; set its min_confidence to {lowest:g} or less in gatehouse.yaml "
-                "and deploy first."
+                f"{policy.name} {policy.version} has a threshold at {lowest:g}, but lane {lane} requests only labels "
+                f"from {min_confidence:g}; set its min_confidence to {lowest:g} or less in gatehouse.yaml and deploy "
+                "first."
             )
 
 

@@ -1,4 +1,4 @@
-"""Where the file, the pointer and the verdicts of a policy differ, and what to do about it: sentences, nothing else."""
+"""Sentences about differences between a policy's file, pointer and verdicts, and what to do about them."""
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,13 +16,13 @@ from gatehouse.moderation.policy.policy_pointer import PolicyPointer, PolicyVers
 
 @dataclass(frozen=True, slots=True)
 class PolicyInUse:
-    """A policy that lanes use: its file here, and its pointer in the deployment.
+    """A policy that lanes use: its local file, and its pointer in the deployment.
 
     Attributes:
-        file: where its file is, or would be.
-        written: the policy in the file; None if there is none, or none that can be read.
+        file: the path of its file, even if that does not exist.
+        written: the policy in the file; None if there is none, or it can't be read.
         mistake: why the file can't be read, or None.
-        stored: its pointer, or None where none could be read.
+        stored: its pointer, or None if it could not be read.
     """
 
     name: str
@@ -34,17 +34,17 @@ class PolicyInUse:
 
     @property
     def pointer(self) -> PolicyPointer | None:
-        """What is active, if that could be read."""
+        """The active version, if that could be read."""
         return self.stored.pointer if self.stored else None
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyStanding:
-    """Verdicts of one policy, held against the policy that is active for them.
+    """Verdicts of one policy, compared with the policy that is active for them.
 
     Attributes:
-        would_change: how many of them the active policy would change; None where nobody can tell.
-        problem: why nobody can tell, though a pointer says which policy is active; else None.
+        would_change: how many of them the active policy would change; None if that is unknown.
+        problem: why it is unknown, although the active policy is known; else None.
     """
 
     group: VerdictGroup
@@ -54,7 +54,7 @@ class PolicyStanding:
 
     @property
     def is_active(self) -> bool | None:
-        """Whether the policy that decided them is the one that would decide now; None if nobody can tell."""
+        """Whether the policy that decided them is the active one; None if that is unknown."""
         return None if self.active is None else self.active.hash == self.group.policy.hash
 
 
@@ -66,7 +66,7 @@ class Drift:
         kind: `pointer_unreadable`, `pointer_missing`, `file_mistake`, `file_not_active`, `live_change`,
             `verdicts_would_change` or `verdicts_not_compared`.
         policy: name of the policy it is about.
-        text: what differs and what to do, for people.
+        text: a sentence about the difference and what to do.
     """
 
     kind: str
@@ -84,7 +84,7 @@ def drifts(
     recent: RecentVerdicts,
     standings: Sequence[PolicyStanding],
 ) -> Iterator[Drift]:
-    """Everything that differs, what stops uploads first."""
+    """All differences; the ones that stop uploads come first."""
     yield from _pointers(policies, unreadable)
     for policy in policies:
         yield from _file(policy)
@@ -111,13 +111,13 @@ def _pointers(policies: Sequence[PolicyInUse], unreadable: Sequence[UnreadablePo
     known = {pointer.policy for pointer in unreadable}
     for in_use in policies:
         if in_use.stored is None and in_use.name not in known:
-            text = f"No parameter points to {in_use.name}, though {_lanes(in_use)} judges by it: `make deploy`."
+            text = f"No parameter points to {in_use.name}, although {_lanes(in_use)} uses it: run `make deploy`."
             yield Drift("pointer_missing", in_use.name, text)
 
 
 def _file(policy: PolicyInUse) -> Iterator[Drift]:
     if policy.mistake:
-        yield Drift("file_mistake", policy.name, f"{policy.mistake}; it can't be compared with what is active.")
+        yield Drift("file_mistake", policy.name, f"{policy.mistake}; it can't be compared with the active version.")
     pointer, written, file = policy.pointer, policy.written, policy.file
     if pointer is None:
         return
@@ -125,20 +125,20 @@ def _file(policy: PolicyInUse) -> Iterator[Drift]:
     apply = f"`{COMMAND} policy apply {file}`"
     if pointer.is_live:
         shipped = f"version {pointer.shipped.version} ({short(pointer.shipped.hash)})"
-        live = f"A live change made {_words(pointer.name, pointer)} active; what was deployed is {shipped}."
+        live = f"A live change activated {_words(pointer.name, pointer)}; the deployed version is {shipped}."
         if written is None:
-            advice = "A deploy leaves the change alone, unless the policy's file changed."
+            advice = "A deploy keeps the change, unless the policy's file has changed."
         elif written.hash == pointer.hash:
-            advice = f"{file} says the same as the change: the next `make deploy` makes it the deployed version."
+            advice = f"{file} is the same as the change: the next `make deploy` makes it the deployed version."
         elif written.hash == pointer.shipped.hash:
             advice = (
-                f"{file} still says what was deployed, so a deploy leaves the change alone. Write the change into the "
-                f"file to keep it; {apply} takes it back."
+                f"{file} is still the deployed version, so a deploy keeps the change. Write the change into the file "
+                f"to make it permanent; {apply} reverts it."
             )
         else:
             advice = (
-                f"{file} says neither (it is version {written.version}, {short(written.hash)}), so the next `make "
-                f"deploy` replaces the change by it. {try_it}; {apply} makes it active now."
+                f"{file} is neither of them (it is version {written.version}, {short(written.hash)}), so the next "
+                f"`make deploy` replaces the change. {try_it}; {apply} activates it now."
             )
         yield Drift("live_change", policy.name, f"{live} {advice}")
     elif written is not None and written.hash != pointer.hash:
@@ -147,7 +147,7 @@ def _file(policy: PolicyInUse) -> Iterator[Drift]:
             "file_not_active",
             policy.name,
             f"{file} is version {written.version} ({short(written.hash)}), but {_words(pointer.name, pointer)} is "
-            f"active.{rename} {try_it}; {apply} or `make deploy` makes it active.",
+            f"active.{rename} {try_it}; {apply} or `make deploy` activates it.",
         )
 
 
@@ -168,16 +168,16 @@ def _verdicts(standing: PolicyStanding, looked_at: int, apply: Mapping[str, str]
         yield Drift(
             "verdicts_not_compared",
             group.governed_by,
-            f"{group.count} {newest} were given by {given}. Whether they would change under {now}, can't be told: "
+            f"{group.count} {newest} were given by {given}. Whether they would change under {now}, is unknown: "
             f"{standing.problem}",
         )
 
 
 def _apply_active(policy: PolicyInUse) -> str:
-    """The command that judges again by what is active already."""
+    """The command that judges again by the active version."""
     if policy.written and policy.pointer and policy.written.hash == policy.pointer.hash:
         return f"`{COMMAND} policy apply {policy.file}`"
-    return f"`{COMMAND} policy apply FILE`, FILE being that version's,"
+    return f"`{COMMAND} policy apply FILE`, with the file of that version,"
 
 
 def _words(name: str, version: PolicyPointer | PolicyVersion) -> str:

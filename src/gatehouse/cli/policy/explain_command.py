@@ -1,6 +1,5 @@
-"""`policy explain`: why an upload has the verdict it has, and what would have led to another."""
+"""`policy explain`: shows why an upload has its verdict, and what would have led to another one."""
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -11,9 +10,19 @@ from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
 from gatehouse.cli.invocation import Invocation, about_deployment
+from gatehouse.cli.object_uri import no_verdict, object_uri
 from gatehouse.cli.output import Output
 from gatehouse.cli.policy.explanation_report import explanation_document, policy_words, reason_line, show_explanation
 from gatehouse.cli.policy.policy_source import POLICIES_FOLDER, SOURCE_HELP, PolicySources, sources_of
+from gatehouse.cli.review.verdict_report import (
+    decision_document,
+    decision_lines,
+    rendition_document,
+    rendition_lines,
+    show_history,
+)
+from gatehouse.cli.verdict.stored_upload import find_item
+from gatehouse.moderation.change import Cause
 from gatehouse.moderation.claim import Claim
 from gatehouse.moderation.document import MISSHAPEN
 from gatehouse.moderation.policy.explanation import Explanation
@@ -24,7 +33,12 @@ from gatehouse.moderation.status import Status
 from gatehouse.moderation.verdict import BY_POLICY, Verdict
 from gatehouse.moderation.verdict_item import STATUS, claim_from_item, verdict_from_item
 
-_OBJECT_URI = re.compile(r"s3://[^/]+/.+", re.DOTALL)
+#: Sentences for people's acts.
+_BY_PEOPLE = {
+    Cause.APPEAL: "Its owner appealed, and a person has to decide",
+    Cause.REPORT: "Somebody reported it, and a person has to decide",
+    Cause.DECISION: "A person decided this",
+}
 
 
 @about_deployment
@@ -36,7 +50,7 @@ def explain(
     version: Annotated[
         str | None,
         typer.Option(
-            metavar="VALUE", help="Explain this upload: `version` of its flag.", show_default="the newest upload"
+            metavar="VALUE", help="Explain this upload: the `version` in its flag.", show_default="the newest upload"
         ),
     ] = None,
     version_id: Annotated[
@@ -48,14 +62,15 @@ def explain(
         typer.Option(
             metavar="POLICY",
             help=f"Explain by this policy: {SOURCE_HELP}.",
-            show_default="the one that judged",
+            show_default="the one that judged it",
         ),
     ] = None,
 ) -> None:
-    """Explain an upload's verdict: which rule fired, on which label, and what would have to change for another."""
+    """Explain an upload's verdict: which rule matched which label, and what would have led to another verdict.
+
+    Also shows what people decided, why, and what was done before that.
+    """
     out = invocation.out
-    if version and version_id:
-        raise CommandError("--version and --version-id both choose an upload; give one of them.")
     found = invocation.deployment
     item = _item(OperatorsVerdictTable.of(invocation.connection, found), found, upload, version, version_id)
     try:
@@ -81,37 +96,29 @@ def explain(
             for reason in explanation.judgment.reasons:
                 out.say(f"  {reason_line(reason)}")
         out.say()
-        show_explanation(out, explanation)
+        if _is_peoples(verdict):
+            out.say(
+                f"What {policy_words(chosen)} makes of its labels: {explanation.judgment.status}. It did not decide "
+                "the status above, and no change of it would:",
+                style="bold",
+            )
+            show_explanation(out, explanation, subject="The policy's result")
+        else:
+            show_explanation(out, explanation)
+    if verdict.history:
+        out.say()
+        show_history(out, verdict.history)
 
 
 def _item(
     table: OperatorsVerdictTable, deployment: Deployment, upload: str, version: str | None, version_id: str | None
 ) -> Mapping[str, Any]:
-    uri = upload if upload.startswith("s3://") else f"s3://{deployment.upload_bucket}/{upload}"
-    if not _OBJECT_URI.fullmatch(uri) or not _is_text(f"{uri}{version}{version_id}"):
-        raise CommandError(f"{upload!r} is no object; write s3://bucket/key, or a key of {deployment.upload_bucket}.")
-    if version:
-        item = table.of_upload(uri, version)
-    elif version_id:
-        item = table.of_version_id(uri, version_id)
-    else:
-        item = table.newest(uri)
+    uri = object_uri(upload, deployment.upload_bucket)
+    item = find_item(table, uri, version, version_id)
     if item is None:
         which = f" (version {version})" if version else f" (version id {version_id})" if version_id else ""
-        raise CommandError(
-            f"There is no verdict of {uri}{which}: it was not uploaded while Gatehouse watched, no lane of "
-            f"gatehouse.yaml takes its key, it waits in a queue (`{COMMAND} queue list`), or its verdict has expired."
-        )
+        raise CommandError(no_verdict(uri, which))
     return item
-
-
-def _is_text(text: str) -> bool:
-    """Whether UTF-8 can carry it: a shell may hand over bytes that are none."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _policy(sources: PolicySources, verdict: Verdict, named: str | None) -> Policy | None:
@@ -121,35 +128,41 @@ def _policy(sources: PolicySources, verdict: Verdict, named: str | None) -> Poli
 
 
 def _notes(verdict: Verdict, policy: Policy | None, explanation: Explanation | None) -> list[str]:
-    """What else a reader has to know, in sentences."""
+    """Sentences with further information."""
     notes = []
-    if verdict.decided_by not in (None, BY_POLICY):
-        notes.append("A person decided this; no policy, and no replay, changes it.")
+    if _is_peoples(verdict):
+        cause = verdict.change.cause if verdict.change else Cause.DECISION
+        notes.append(f"{_BY_PEOPLE[cause]}; no policy, and no replay, changes it.")
     if verdict.analysis is None:
-        notes.append("It has no labels, so there was nothing for a policy to judge.")
+        notes.append("It has no labels, so no policy could judge it.")
     elif policy is None and verdict.policy is None:
         notes.append("No policy judged it; choose one with --policy.")
     elif policy is None and verdict.policy:
         notes.append(
             f"{policy_words(verdict.policy)} is neither recorded nor in ./{POLICIES_FOLDER}, so only the stored "
-            "reasons can be told; name its file with --policy."
+            "reasons can be shown; name its file with --policy."
         )
     if policy and explanation and is_replayable(verdict.status, verdict.decided_by):
         replayed = replay(verdict, policy)
         if replayed.adapter_ignored:
-            notes.append("The lane's adapter was asked for and did not answer: no policy can approve this analysis.")
+            notes.append("The answer is not from the lane's adapter, so no policy can approve this analysis.")
         if replayed.unknowable:
             notes.append(
-                f"{policy_words(policy)} judges labels below {verdict.min_confidence or 0:g}, which Rekognition was "
-                "not asked for: they could have made it stricter."
+                f"{policy_words(policy)} also judges labels below {verdict.min_confidence or 0:g}, which were not "
+                "requested from Rekognition: they could have made the verdict stricter."
             )
     return notes
+
+
+def _is_peoples(verdict: Verdict) -> bool:
+    """Whether the status is from a person's act."""
+    return verdict.decided_by not in (None, BY_POLICY)
 
 
 def _tell_pending(out: Output, claim: Claim) -> None:
     note = (
         f"Not decided yet: the batch {claim.batch_id} claimed it at {claim.claimed_at} (attempt {claim.attempt}). "
-        f"`{COMMAND} batch show {claim.batch_id}` says how far it is."
+        f"`{COMMAND} batch show {claim.batch_id}` shows the batch's state."
     )
     out.document({**_claim_document(claim, Status.PENDING), "notes": [note]})
     out.say(_title(claim), style="bold")
@@ -158,24 +171,29 @@ def _tell_pending(out: Output, claim: Claim) -> None:
 
 def _show_verdict(out: Output, verdict: Verdict) -> None:
     out.say(_title(verdict.claim), style="bold")
-    if verdict.decided_by not in (None, BY_POLICY):
+    if _is_peoples(verdict):
         out.say(f"{verdict.status}, decided by {verdict.decided_by} at {verdict.decided_at}", style="bold")
+        for line in decision_lines(verdict):
+            out.say(f"  {line}")
     elif verdict.policy:
         out.say(f"{verdict.status} by {policy_words(verdict.policy)}, decided at {verdict.decided_at}", style="bold")
     else:
         out.say(f"{verdict.status}, decided at {verdict.decided_at}", style="bold")
+    judge = f"{policy_words(verdict.policy)}: " if _is_peoples(verdict) and verdict.policy else ""
     for reason in verdict.reasons:
-        out.say(f"  {reason_line(reason)}")
+        out.say(f"  {judge}{reason_line(reason)}")
     if verdict.failure:
         out.say(f"  {verdict.failure.code}: {verdict.failure.message}")
     elif not verdict.reasons:
-        out.say("  No label reached a threshold.")
+        out.say(f"  {judge}{'no' if judge else 'No'} label reached a threshold.")
+    for line in rendition_lines(verdict):
+        out.say(f"  {line}")
     claim = verdict.claim
     where = [f"lane {claim.lane}", f"batch {claim.batch_id}", f"attempt {claim.attempt}"]
     if verdict.job_id:
         where.append(f"job {verdict.job_id}")
     if verdict.min_confidence is not None:
-        where.append(f"labels asked for from {verdict.min_confidence:g}")
+        where.append(f"labels requested from {verdict.min_confidence:g}")
     out.say(f"  {', '.join(where)}")
 
 
@@ -208,9 +226,11 @@ def _document(
         **_claim_document(verdict.claim, verdict.status),
         "decided_at": verdict.decided_at,
         "decided_by": verdict.decided_by,
+        **decision_document(verdict),
         "policy": verdict.policy and verdict.policy.to_document(),
         "reasons": [reason.to_document() for reason in verdict.reasons],
         "error": verdict.failure and verdict.failure.to_document(),
+        **rendition_document(verdict),
         "engine": verdict.engine,
         "job_id": verdict.job_id,
         "min_confidence": verdict.min_confidence,

@@ -1,4 +1,4 @@
-"""An explanation, for people and for scripts: what became of each label, and what would have led elsewhere."""
+"""Shows an explanation to people and scripts: how each label was judged, and what would have led to other outcomes."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,12 +10,13 @@ from gatehouse.moderation.policy import taxonomy
 from gatehouse.moderation.policy.explanation import Alternative, Explanation, RuleChange
 from gatehouse.moderation.policy.judging import Weight
 from gatehouse.moderation.policy.policy import Policy
-from gatehouse.moderation.policy.rule import Thresholds
+from gatehouse.moderation.policy.policy_document import UNSEEN_FRAMES
+from gatehouse.moderation.policy.rule import Thresholds, UnseenFrames
 from gatehouse.moderation.reason import PolicyReference, Reason
 
 
 def explanation_document(explanation: Explanation, policy: Policy) -> dict[str, Any]:
-    """For scripts: keys `policy`, `status`, `reasons`, `labels`, `unknown_labels`, `alternatives`."""
+    """For scripts: keys `policy`, `status`, `reasons`, `labels`, `unknown_labels`, `reviews_frames`, `alternatives`."""
     judgment = explanation.judgment
     return {
         "policy": policy.reference.to_document(),
@@ -23,22 +24,27 @@ def explanation_document(explanation: Explanation, policy: Policy) -> dict[str, 
         "reasons": [reason.to_document() for reason in judgment.reasons],
         "labels": [_weight_document(weight) for weight in explanation.weights],
         "unknown_labels": list(judgment.unknown_labels),
+        "reviews_frames": explanation.reviews_frames,
         "alternatives": [_alternative_document(alternative) for alternative in explanation.alternatives],
     }
 
 
-def show_explanation(out: Output, explanation: Explanation) -> None:
-    """For people: each label with what became of it, then the ways to the other outcomes."""
+def show_explanation(out: Output, explanation: Explanation, subject: str = "It") -> None:
+    """For people: each label with its outcome, then what would have led to the other outcomes.
+
+    Args:
+        subject: what would have had another outcome.
+    """
     _show_weights(out, explanation.weights)
     for line in _about_unknown(explanation.judgment.unknown_labels):
         out.say(line)
     out.say()
     for alternative in explanation.alternatives:
-        _show_alternative(out, alternative)
+        _show_alternative(out, alternative, subject)
 
 
 def reason_line(reason: Reason) -> str:
-    """One reason in words."""
+    """A sentence about a reason."""
     kind = f" for {reason.content_type} images" if reason.content_type else ""
     return (
         f"{reason.label} {reason.confidence:g} reaches {reason.outcome} from {reason.threshold:g}, "
@@ -47,22 +53,22 @@ def reason_line(reason: Reason) -> str:
 
 
 def policy_words(policy: Policy | PolicyReference) -> str:
-    """A policy as people know it: name, version, short hash."""
+    """A policy's name, version and short hash."""
     return f"{policy.name} version {policy.version} ({short(policy.hash)})"
 
 
 def _about_unknown(names: Sequence[str]) -> Iterator[str]:
-    # Imported late: only an answer of an older model needs it.
+    # Imported late: only an answer from an older model needs it.
     from gatehouse.moderation.policy.taxonomy_6_1 import SUCCESSORS
 
     older = [f"{name} (now {' or '.join(SUCCESSORS[name])})" for name in names if name in SUCCESSORS]
     if older:
         yield (
-            f"Names of model 6.1: {', '.join(older)}. Policies are written for taxonomy {taxonomy.VERSION}; judge an "
-            "answer of the current model."
+            f"Names from model 6.1: {', '.join(older)}. Policies are written for taxonomy {taxonomy.VERSION}; judge an "
+            "answer from the current model."
         )
     if newer := [name for name in names if name not in SUCCESSORS]:
-        yield f"Not in the taxonomy: {', '.join(newer)}. Rekognition's model may have moved on."
+        yield f"Not in the taxonomy: {', '.join(newer)}. Rekognition's model may be newer."
 
 
 def _show_weights(out: Output, weights: tuple[Weight, ...]) -> None:
@@ -70,7 +76,7 @@ def _show_weights(out: Output, weights: tuple[Weight, ...]) -> None:
         out.say("Rekognition returned no labels.")
         return
     columns = ("Label", "Confidence", "Rule", "Its thresholds", "Outcome", "Note")
-    table = out.table("What became of each label", *columns, sentences=set(columns) - {"Confidence", "Outcome"})
+    table = out.table("Outcome of each label", *columns, sentences=set(columns) - {"Confidence", "Outcome"})
     for weight in weights:
         label = weight.label
         cells = (
@@ -95,14 +101,19 @@ def _note(weight: Weight) -> str:
     return "; ".join(words)
 
 
-def _show_alternative(out: Output, alternative: Alternative) -> None:
+def _show_alternative(out: Output, alternative: Alternative, subject: str) -> None:
     status, changes = alternative.status, alternative.changes
-    if not changes:
+    if alternative.approves_unseen_frames:
+        frames = f"{UNSEEN_FRAMES}: {UnseenFrames.APPROVE}"
+        out.say(f"It would be {status} with {frames}{', and with all of:' if changes else '.'}")
+        for change in changes:
+            out.say(f"  {change}")
+    elif not changes:
         out.say(f"No policy would make it {status}.")
     elif len(changes) == 1:
-        out.say(f"It would be {status} with {changes[0]}.")
+        out.say(f"{subject} would be {status} with {changes[0]}.")
     else:
-        out.say(f"It would be {status} with {'any one' if alternative.any_of else 'all'} of:")
+        out.say(f"{subject} would be {status} with {'any one' if alternative.any_of else 'all'} of:")
         for change in changes:
             out.say(f"  {change}")
 
@@ -126,6 +137,7 @@ def _alternative_document(alternative: Alternative) -> dict[str, Any]:
     return {
         "status": alternative.status.value,
         "any_of": alternative.any_of,
+        "approves_unseen_frames": alternative.approves_unseen_frames,
         "changes": [_change_document(change) for change in alternative.changes],
     }
 

@@ -1,4 +1,4 @@
-"""`policy judge`: what a policy makes of an answer of Rekognition's."""
+"""`policy judge`: judges an answer from Rekognition by a policy."""
 
 import json
 import sys
@@ -20,16 +20,16 @@ _STDIN = "-"
 @about_deployment
 def judge(
     invocation: Invocation,
-    policy: Annotated[str, typer.Argument(metavar="POLICY", help=f"Judge by this: {SOURCE_HELP}.")],
+    policy: Annotated[str, typer.Argument(metavar="POLICY", help=f"The policy: {SOURCE_HELP}.")],
     answer: Annotated[
         str,
         typer.Argument(
             metavar="ANSWER",
-            help="A file with what DetectModerationLabels answered, or with one line of a job's results; - for stdin.",
+            help="A file with an answer from DetectModerationLabels, or one line of a job's results; - for stdin.",
         ),
     ],
 ) -> None:
-    """Judge an answer of Rekognition's by a policy, and explain it. Offline where POLICY is a file; changes nothing."""
+    """Judge an answer from Rekognition by a policy, and explain it. Works offline if POLICY is a file."""
     out = invocation.out
     analysis = _analysis(answer)
     found = read_policy_file(policy)
@@ -46,7 +46,7 @@ def judge(
 
 
 def _analysis(source: str) -> Analysis:
-    where = "What came on stdin" if source == _STDIN else source
+    where = "The input on stdin" if source == _STDIN else source
     try:
         content = sys.stdin.buffer.read() if source == _STDIN else Path(source).read_bytes()
         text = content.decode("utf-8-sig")
@@ -58,9 +58,9 @@ def _analysis(source: str) -> Analysis:
     except OSError as error:
         raise CommandError(f"{where} can't be read: {error.strerror}; name a file, or - for stdin.") from error
     except ResultLineError as error:
-        raise CommandError(f"{where} is no answer of DetectModerationLabels: {error}.") from error
+        raise CommandError(f"{where} is not an answer from DetectModerationLabels: {error}.") from error
     except (ValueError, RecursionError) as error:
-        raise CommandError(f"{where} is not one JSON document: {error}; of a result file take one line.") from error
+        raise CommandError(f"{where} is not one JSON document: {error}; use one line of a result file.") from error
     if analysis is None:
         raise CommandError(f"{where} says that the image could not be analyzed; there is nothing to judge.")
     return analysis

@@ -1,4 +1,4 @@
-"""How a command line names a policy: a file, a name (the active version), or the hash of a recorded one."""
+"""Finds the policy that a command line names: by its file, its name (the active version), or a recorded hash."""
 
 import difflib
 import re
@@ -14,6 +14,8 @@ from gatehouse.cli.errors import CommandError
 from gatehouse.moderation.policy.policy import Policy
 
 if TYPE_CHECKING:
+    from gatehouse.cli.connection import Connection
+    from gatehouse.cli.deployment import Deployment
     from gatehouse.cli.invocation import Invocation
 
 POLICIES_FOLDER = Path("policies")
@@ -29,7 +31,7 @@ SOURCE_HELP = (
 
 
 def read_policy_file(source: str) -> Policy | None:
-    """The policy in the file that is named, or None if `source` does not look like a file's path.
+    """The policy in a file, or None if `source` does not look like a file's path.
 
     Raises:
         SettingsError: the file can't be read or is not a policy.
@@ -45,25 +47,33 @@ class PolicySources:
     """Finds policies in files and in a deployment.
 
     Attributes:
-        pointers, documents: give the deployment's; called only when it has to be asked.
-        folder: where policy files are, for versions that are active but were not recorded yet.
+        pointers, documents: read the deployment's; called only when they are needed.
+        folder: the folder of policy files, for active versions that have not been recorded yet.
     """
 
     pointers: Callable[[], OperatorsPolicyParameters]
     documents: Callable[[], OperatorsWorkBucket]
     folder: Path = POLICIES_FOLDER
 
+    @classmethod
+    def of(cls, connection: "Connection", deployment: "Callable[[], Deployment]") -> "PolicySources":
+        """The policies of a deployment."""
+        return cls(
+            pointers=lambda: OperatorsPolicyParameters(connection.client("ssm"), deployment().policy_parameters),
+            documents=lambda: OperatorsWorkBucket(connection.client("s3"), deployment().work_bucket),
+        )
+
     def resolve(self, source: str) -> Policy:
         """The policy that `source` names.
 
         Raises:
             CommandError: there is none.
-            SettingsError: the file named is not a policy.
+            SettingsError: the file is not a policy.
         """
         policy = read_policy_file(source)
         if policy is not None:
             return policy
-        # A name is looked for first: one like `decade` could be a hash, too.
+        # Names come first: a name such as `decade` could also be a hash.
         pointers, unreadable = self.pointers().look()
         if source in pointers:
             return self.active(pointers[source])
@@ -78,37 +88,37 @@ class PolicySources:
         elif unreadable:
             advice = f"a pointer can't be read: see `{COMMAND} policy status`."
         elif _TOO_SHORT_A_HASH.fullmatch(source):
-            advice = f"of a policy's hash give {MIN_HASH_DIGITS} digits or more."
+            advice = f"write at least {MIN_HASH_DIGITS} digits of a policy's hash."
         else:
-            advice = f"the policies in use are {', '.join(sorted(pointers))}; a file's name ends in .yaml or .json."
-        raise CommandError(f"{source} is no policy of this deployment; {advice}")
+            advice = f"the policies in use are {', '.join(sorted(pointers))}; a file name ends in .yaml or .json."
+        raise CommandError(f"{source} is not a policy of this deployment; {advice}")
 
     def active(self, stored: StoredPointer) -> Policy:
-        """The policy that is active.
+        """The active policy.
 
         Raises:
-            CommandError: its document is neither recorded nor among the files.
+            CommandError: its document is neither recorded nor in the folder.
         """
         policy = self.by_hash(stored.pointer.hash)
         if policy is None:
             pointer = stored.pointer
             raise CommandError(
                 f"{pointer.name} {pointer.version} ({short(pointer.hash)}) is active, but no batch has recorded it "
-                f"yet and no file in {self.folder} is it; name the file it was deployed from."
+                f"yet, and it is not in {self.folder}; name the file that it was deployed from."
             )
         return policy
 
     def by_hash(self, digits: str) -> Policy | None:
-        """The policy whose hash begins with these digits: a recorded one, else one of the files.
+        """The policy whose hash begins with these digits: a recorded one, else one in the folder.
 
         Raises:
-            CommandError: several recorded ones begin like this.
+            CommandError: several recorded policies match.
         """
         policy = self.documents().find_recorded(digits)
         return policy or next((found for found in self._files() if found.hash.startswith(digits)), None)
 
     def _files(self) -> Iterator[Policy]:
-        """The policies in the folder; a file with a mistake is none of those looked for."""
+        """The policies in the folder; files with mistakes are skipped."""
         from gatehouse.configuration.policies import compile_policy
         from gatehouse.configuration.settings_section import SettingsError
 
@@ -120,14 +130,10 @@ class PolicySources:
 
 
 def sources_of(invocation: "Invocation") -> PolicySources:
-    """The policies of the deployment that a command is about, which is looked up when, and if, it has to be asked."""
-    connection = invocation.connection
-    return PolicySources(
-        pointers=lambda: OperatorsPolicyParameters(connection.client("ssm"), invocation.deployment.policy_parameters),
-        documents=lambda: OperatorsWorkBucket(connection.client("s3"), invocation.deployment.work_bucket),
-    )
+    """The policies of a command's deployment, which is only looked up when it is needed."""
+    return PolicySources.of(invocation.connection, lambda: invocation.deployment)
 
 
 def short(policy_hash: str) -> str:
-    """A hash as people read it."""
+    """A hash shortened for people."""
     return policy_hash[:8]

@@ -1,4 +1,4 @@
-"""Under which policies the newest flagged verdicts stand, and which of them the active ones would change."""
+"""Groups the newest flagged verdicts by policy, and counts those that the active policies would change."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ class VerdictGroup:
     """Verdicts that one policy gave.
 
     Attributes:
-        governed_by: name of the policy that judges such uploads now.
+        governed_by: name of the policy that now judges such uploads.
     """
 
     policy: PolicyReference
@@ -30,16 +30,16 @@ class VerdictGroup:
 
     @property
     def count(self) -> int:
-        """How many they are."""
+        """The number of verdicts."""
         return len(self.verdicts)
 
     @property
     def newest(self) -> str:
-        """When the newest of them was decided; ISO 8601, UTC."""
+        """When the newest one was decided; ISO 8601, UTC."""
         return max(verdict.decided_at for verdict in self.verdicts)
 
     def changed_by(self, policy: Policy, uploads: UploadBucket) -> int:
-        """How many of them `apply` would change: by their labels, and where it would approve, by what is stored now."""
+        """How many of them `apply` would change, by their labels, and for approvals also by the stored objects."""
         changes = [replayed for verdict in self.verdicts if (replayed := replay(verdict, policy)).changes]
         approvals = [replayed.before for replayed in changes if replayed.status is Status.APPROVED]
         unconfirmed = sum(doubt is not None for doubt in uploads.doubts(approvals))
@@ -48,19 +48,19 @@ class VerdictGroup:
 
 @dataclass(frozen=True, slots=True)
 class RecentVerdicts:
-    """The newest flagged verdicts: those of each policy, and how many people gave."""
+    """The newest flagged verdicts, grouped by policy, and the number that people decided."""
 
     groups: tuple[VerdictGroup, ...]
     by_people: int = 0
 
     @property
     def looked_at(self) -> int:
-        """All of them."""
+        """The number of verdicts."""
         return sum(group.count for group in self.groups) + self.by_people
 
     @classmethod
     def of(cls, items: Iterable[Item], policy_name_for: PolicyNameFor) -> "RecentVerdicts":
-        """Group items; those that are not flagged any more, or not ours, do not count."""
+        """Group items. Those that are no longer flagged, or are malformed, are not counted."""
         decided: dict[tuple[str, PolicyReference], list[Verdict]] = defaultdict(list)
         by_people = 0
         for item in items:

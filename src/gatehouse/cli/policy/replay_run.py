@@ -1,56 +1,54 @@
-"""Judge stored uploads again after a policy's pointer has moved, until none is left that the old policy alone decided.
+"""Judges stored uploads again after a policy's pointer has moved, until the new policy has judged all of them.
 
-Why none is left. A function looks at the pointer again after 30 s at most, and after its claims are written. So a
-minute after the pointer moved, an upload that is not in the table yet will be judged by the new policy. All others are
-in the table: a scan from then on meets them final, and judges them again, or PENDING, and then waits for them. A run
-stops when it finds that it was overtaken, by another pointer or by a deploy, and looks so often that it is silent
+Why no upload is missed: a function reads the pointer again after at most 30 s, and after it has written its claims. So
+one minute after the pointer moved, every upload that is not in the table yet will be judged by the new policy. All
+others are in the table: a scan that starts then finds them final, and judges them again, or PENDING, and waits for
+them. A run stops when another pointer or a deploy has overtaken it. It checks this often enough to have stopped writing
 before the next run begins to scan.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field, replace
-from enum import Enum
-from itertools import islice
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import Enum, StrEnum
 from typing import Any
 
 from gatehouse.aws.upload_bucket import UploadBucket
 from gatehouse.aws.verdict_table import Identity, Item, identity_of
 from gatehouse.cli.aws.verdict_table import OperatorsVerdictTable, Selection
 from gatehouse.cli.clock import Clock, Moment
-from gatehouse.cli.policy.stored_verdict import PolicyNameFor, governing_policy, judged_verdict
+from gatehouse.cli.policy.stored_verdict import PolicyNameFor, governing_policy, is_sent_back, judged_verdict
 from gatehouse.moderation.document import MISSHAPEN
-from gatehouse.moderation.flag import Flag
-from gatehouse.moderation.flag_publisher import FlagPublisher, Sent
 from gatehouse.moderation.moment import iso
+from gatehouse.moderation.person import is_person
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.replay import Replayed, is_replayable, replay
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.verdict import Verdict
-from gatehouse.moderation.verdict_item import BATCH_ID, CLAIMED_AT, STATUS
+from gatehouse.moderation.verdict_item import BATCH_ID, CLAIMED_AT, STATUS, expiry
 
-#: UpdateItem calls in flight.
+#: Concurrent UpdateItem calls.
 PARALLEL_WRITES = 32
 
-#: Seconds between two looks whether the policy is active still: so far below `FOLLOWED_AFTER` that what is written
-#: after a look is written before another run, which waits that long after it has moved the pointer, begins to scan.
+#: Seconds between two checks that the policy is still active. This is far below `FOLLOWED_AFTER`, the time that another
+#: run waits after moving the pointer. So everything written after a check is written before that run begins to scan.
 LOOK_SECONDS = 15.0
 
-#: Seconds between two looks at the uploads that are awaited.
+#: Seconds between two checks of the uploads that the run waits for.
 AWAIT_SECONDS = 15.0
 
 
 class ReplayEnding(Enum):
-    """How a run ended. A complete one has judged all that was selected, and its counts say what it kept all the same.
+    """How a run ended. A complete one has judged everything selected, and its counts say which statuses it kept.
 
-    Any other may be run again.
+    All others can be repeated.
     """
 
     COMPLETE = "complete"
     STILL_PENDING = "still pending"
-    FLAGS_REFUSED = "flags refused"
     OVERTAKEN = "overtaken"
 
 
@@ -59,21 +57,19 @@ class Report:
     """What a run did.
 
     Attributes:
-        looked_at: items the scan found.
+        looked_at: items that the scan found.
         changed: items rewritten, by old and new status.
-        unchanged: items whose status the policy confirms; they keep the record of the policy that decided them.
-        current: items the policy had decided already.
-        unknowable: items that keep a status because the policy asks below their stored min_confidence.
-        unconfirmed: items that are not approved because their object is not surely the one that was analyzed.
-        adapter_ignored: items that are not approved because the adapter that was asked for did not answer.
-        left_alone: items under another policy, decided by a person, or without labels.
-        unreadable: items of another make.
-        published: flags sent.
-        unpublished: those of the changed that became stricter though their flag was refused.
-        refused: items that keep a status stricter than the policy's because their flag was refused.
-        awaited: uploads the scan met PENDING.
-        still_pending: those of them that were so to the end.
-        lost_races: decisions that somebody else made between a look and a write; the items were looked at again.
+        unchanged: items whose status the policy confirms; they still name the policy that decided them.
+        current: items that the policy had already decided.
+        unknowable: items that keep their status because the policy judges labels below their stored min_confidence.
+        unconfirmed: items that are not approved because their object may not be the one that was analyzed.
+        adapter_ignored: items that are not approved because the lane's adapter did not answer.
+        left_alone: items that the policy does not judge, by the reason.
+        unreadable: malformed items.
+        announced: changed items that are published to the sinks.
+        awaited: uploads that were PENDING when the scan found them.
+        still_pending: those of them that were PENDING until the end.
+        lost_races: decisions that somebody else made between a read and a write; the items were read again.
     """
 
     looked_at: int = 0
@@ -83,11 +79,9 @@ class Report:
     unknowable: int = 0
     unconfirmed: int = 0
     adapter_ignored: int = 0
-    left_alone: int = 0
+    left_alone: Counter["LeftAlone"] = field(default_factory=Counter)
     unreadable: int = 0
-    published: int = 0
-    unpublished: int = 0
-    refused: int = 0
+    announced: int = 0
     awaited: int = 0
     still_pending: int = 0
     lost_races: int = 0
@@ -107,47 +101,44 @@ class Report:
             "unknowable": self.unknowable,
             "unconfirmed_approvals": self.unconfirmed,
             "adapter_ignored": self.adapter_ignored,
-            "left_alone": self.left_alone,
+            "left_alone": {why.name.lower(): self.left_alone[why] for why in LeftAlone},
             "unreadable": self.unreadable,
-            "published": self.published,
-            "changed_unpublished": self.unpublished,
-            "refused_flags": self.refused,
+            "announced": self.announced,
             "awaited": self.awaited,
             "still_pending": self.still_pending,
             "lost_races": self.lost_races,
         }
 
 
-#: Batch id and time of the claims that PENDING uploads are seen under.
+class LeftAlone(StrEnum):
+    """Why an item is none of the policy's business."""
+
+    OTHER_POLICY = "under another policy"
+    DECIDED = "a person decided"
+    SENT_BACK = "appealed or reported, and waits for a person"
+    NO_LABELS = "has no labels"
+
+
+#: Batch id and time of PENDING uploads' claims.
 _Claims = dict[Identity, tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """A verdict to be written, and whether it is so without the flag that it should have had."""
-
-    before: Verdict
-    after: Verdict
-    milder: bool
-    unpublished: bool = False
-
-
 class _OvertakenError(Exception):
-    """Another version was applied, or something deployed: nothing must be written any more."""
+    """Another version was applied, or the deployment changed: nothing more must be written."""
 
 
 class ReplayRun:
     """A run over the table, for one policy.
 
     Args:
-        policy: the one the pointer has named for `FOLLOWED_AFTER` seconds or more.
-        policy_name_for: which policy governs a lane's key.
-        rewrite: `OperatorsVerdictTable.rewrite` of a table that is not patient: what is written long after a look may
-            come after another run has begun to scan.
-        flags: publishes changed verdicts before they are written; None to publish nothing.
-        notified: the statuses that are published.
-        is_active: whether the pointer still names the policy, and neither it nor the deployment was changed since.
-        tell: shows a sentence about what is going on.
+        policy: the one that the pointer has named for at least `FOLLOWED_AFTER` seconds.
+        policy_name_for: the name of the policy that judges a lane's key.
+        rewrite: `OperatorsVerdictTable.rewrite` of a table that is not patient: a late write could happen after another
+            run has begun to scan.
+        announce: whether the function on the table's stream publishes changes to the sinks.
+        retention: how long a final verdict is kept after its change; None for forever.
+        is_active: whether the pointer still names the policy, and neither it nor the deployment has changed.
+        tell: shows a sentence about the progress.
     """
 
     def __init__(
@@ -156,10 +147,10 @@ class ReplayRun:
         *,
         policy_name_for: PolicyNameFor,
         table: OperatorsVerdictTable,
-        rewrite: Callable[[Verdict, Verdict], bool],
+        rewrite: Callable[[Verdict, Verdict, int | None], bool],
         uploads: UploadBucket,
-        flags: FlagPublisher | None,
-        notified: frozenset[Status],
+        announce: bool,
+        retention: timedelta | None,
         is_active: Callable[[], bool],
         clock: Clock,
         tell: Callable[[str], None],
@@ -169,25 +160,25 @@ class ReplayRun:
         self._table = table
         self._rewrite = rewrite
         self._uploads = uploads
-        self._flags = flags
-        self._notified = notified
+        self._announce = announce
+        self._retention = retention
         self._is_active = is_active
         self._clock = clock
         self._tell = tell
         self._report = Report()
         self._awaited: _Claims = {}
         self._looked: Moment | None = None
-        self._is_closed = False
 
     def run(self, selection: Selection, *, segments: int, wait_seconds: float) -> Report:
-        """Judge the selected uploads again, and those that are PENDING once they are final. Safe to repeat.
+        """Judge the selected uploads again, and the PENDING ones after they become final. Safe to repeat.
 
         Args:
-            segments: in how many parts at once the table is read.
-            wait_seconds: how long PENDING uploads are waited for once the table is read.
+            segments: the number of parts of the table that are read concurrently.
+            wait_seconds: how long to wait for PENDING uploads after the table has been read.
 
         Raises:
-            ClientError, CommandError, VerdictTableBusyError: what is written stays so; run again for the rest.
+            ClientError, CommandError, VerdictTableBusyError: a call failed. Changes that were written stay; run again
+                for the rest.
         """
         report = self._report
         try:
@@ -198,9 +189,7 @@ class ReplayRun:
         except _OvertakenError:
             report.ending = ReplayEnding.OVERTAKEN
         else:
-            if report.refused or report.unpublished:
-                report.ending = ReplayEnding.FLAGS_REFUSED
-            elif self._awaited:
+            if self._awaited:
                 report.ending = ReplayEnding.STILL_PENDING
         report.still_pending = len(self._awaited)
         return report
@@ -215,7 +204,7 @@ class ReplayRun:
                 self._tell(f"Judging again: {report.looked_at:,} looked at, {report.changed.total():,} changed")
 
     def _wait_for_pending(self, deadline: float) -> None:
-        """Look again until none is PENDING under the claim seen. A later claim's batch has the new policy anyway."""
+        """Wait until none is PENDING under the claim that was read. A later claim's batch has the new policy anyway."""
         while self._awaited:
             pending: _Claims = {}
             for page in self._table.read(self._awaited):
@@ -229,7 +218,7 @@ class ReplayRun:
             self._look()
 
     def _settle(self, items: Sequence[Item], pending: _Claims) -> None:
-        """Judge items, and again those that somebody else decides meanwhile; collect the claims of PENDING ones."""
+        """Judge items, and repeat it for those that somebody else changes; collect the claims of PENDING ones."""
         while items:
             changes = []
             for item in items:
@@ -237,26 +226,25 @@ class ReplayRun:
                     self._collect(item, pending)
                 elif replayed := self._judge(item):
                     changes.append(replayed)
-            lost = self._write(self._published(self._confirmed(changes)))
+            lost = self._write(self._confirmed(changes))
             items = [item for page in self._table.read(lost) for item in page]
 
     def _collect(self, item: Item, pending: _Claims) -> None:
         try:
-            # Of a lane that is gone, only the verdict will say which policy it had.
+            # If the lane no longer exists, only the verdict will say which policy it had.
             if governing_policy(item, self._policy_name_for) in (self._policy.name, None):
                 pending[identity_of(item)] = (item[BATCH_ID], item[CLAIMED_AT])
             else:
-                self._report.left_alone += 1
+                self._report.left_alone[LeftAlone.OTHER_POLICY] += 1
         except MISSHAPEN:
             self._report.unreadable += 1
 
     def _judge(self, item: Item) -> Replayed | None:
-        """The item judged again, if that changes its status; else it is counted."""
+        """The item judged again if that changes its status; otherwise None, and the item is counted."""
         report = self._report
         try:
-            governed = governing_policy(item, self._policy_name_for) == self._policy.name
-            if not governed or not is_replayable(item[STATUS], item.get("decided_by")):
-                report.left_alone += 1
+            if why := self._left_alone(item):
+                report.left_alone[why] += 1
                 return None
             verdict = judged_verdict(item)
         except MISSHAPEN:
@@ -276,73 +264,53 @@ class ReplayRun:
             report.unchanged += 1
         return None
 
+    def _left_alone(self, item: Item) -> LeftAlone | None:
+        """Why the policy does not judge an item again, or None.
+
+        Raises:
+            one of `MISSHAPEN`: it is malformed.
+        """
+        if governing_policy(item, self._policy_name_for) != self._policy.name:
+            return LeftAlone.OTHER_POLICY
+        decided_by = item.get("decided_by")
+        if is_person(decided_by):
+            return LeftAlone.SENT_BACK if is_sent_back(item) else LeftAlone.DECIDED
+        return None if is_replayable(item[STATUS], decided_by) else LeftAlone.NO_LABELS
+
     def _confirmed(self, changes: Sequence[Replayed]) -> list[Replayed]:
-        """All but the approvals whose object is not surely the one that was analyzed."""
+        """The changes without approvals whose object may not be the one that was analyzed."""
         approvals = [replayed.before for replayed in changes if replayed.status is Status.APPROVED]
         doubts = zip(approvals, self._uploads.doubts(approvals), strict=True)
         doubtful = {verdict.upload.identity for verdict, doubt in doubts if doubt}
         self._report.unconfirmed += len(doubtful)
         return [replayed for replayed in changes if replayed.before.upload.identity not in doubtful]
 
-    def _published(self, changes: Sequence[Replayed]) -> list[_Change]:
-        """The changes that may be written, their flags sent: all but milder ones whose flag was refused.
-
-        A flag can be refused forever. What the policy rejects must not stay approved for that, even if nobody hears.
-        """
-        decided_at = iso(self._clock.now())
-        decided = [_Change(replayed.before, replayed.verdict(decided_at), replayed.milder) for replayed in changes]
-        if self._flags is None:
-            return decided
-        ready = [change for change in decided if change.after.status not in self._notified]
-        waiting = [change for change in decided if change.after.status in self._notified]
-        queue = iter(waiting)
-        for sent in self._sent(self._flags, waiting):
-            for n, change in enumerate(islice(queue, sent.flags)):
-                if n not in sent.refused:
-                    ready.append(change)
-                else:
-                    ready += self._unpublished(change)
-        for change in queue:
-            ready += self._unpublished(change)
-        return ready
-
-    def _sent(self, flags: FlagPublisher, changes: Sequence[_Change]) -> Iterator[Sent]:
-        """Publish the changes' flags, call by call. A sink that takes nothing is given up for the rest of the run."""
-        if self._is_closed:
-            return
-        for sent in flags.publish((Flag.of(change.after) for change in changes), before_call=self._look):
-            self._report.published += sent.flags - len(sent.refused)
-            self._is_closed = sent.is_closed
-            yield sent
-
-    def _unpublished(self, change: _Change) -> list[_Change]:
-        """What may be written of a change whose flag is not out."""
-        if change.milder:
-            self._report.refused += 1
-            return []
-        return [replace(change, unpublished=True)]
-
-    def _write(self, changes: Sequence[_Change]) -> list[Identity]:
-        """Write changes; returns the uploads whose item no longer was what was judged."""
+    def _write(self, changes: Sequence[Replayed]) -> list[Identity]:
+        """Write changes; returns the uploads whose item has changed since it was judged."""
         report = self._report
         lost: list[Identity] = []
         with ThreadPoolExecutor(PARALLEL_WRITES) as threads:
-            # A few at a time: between any two of them a table may be slow, or a laptop asleep.
+            # A few at a time, because between any two the table may be slow, or a laptop may sleep.
             for start in range(0, len(changes), PARALLEL_WRITES):
                 self._look()
                 some = changes[start : start + PARALLEL_WRITES]
-                written = threads.map(lambda change: self._rewrite(change.before, change.after), some)
-                for change, done in zip(some, written, strict=True):
+                for replayed, done in zip(some, threads.map(self._change, some), strict=True):
                     if done:
-                        report.changed[change.before.status, change.after.status] += 1
-                        report.unpublished += change.unpublished
+                        report.changed[replayed.before.status, replayed.status] += 1
+                        report.announced += self._announce
                     else:
-                        lost.append(change.before.upload.identity)
+                        lost.append(replayed.before.upload.identity)
         report.lost_races += len(lost)
         return lost
 
+    def _change(self, replayed: Replayed) -> bool:
+        """Write one change; returns whether it was written."""
+        now = self._clock.now()
+        after = replayed.verdict(iso(now), announce=self._announce)
+        return self._rewrite(replayed.before, after, expiry(now, self._retention))
+
     def _look(self) -> None:
-        """Stop if the policy is not active any more. Looks now and then only."""
+        """Stop if the policy is no longer active. Only checks from time to time."""
         if self._looked is not None and self._clock.seconds_since(self._looked) < LOOK_SECONDS:
             return
         looked = self._clock.moment()

@@ -1,4 +1,4 @@
-"""`policy status`: what is active, and where file, pointer and recent verdicts differ."""
+"""`policy status`: shows the active policies, and differences between files, pointers and recent verdicts."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -14,26 +14,27 @@ from gatehouse.cli.errors import CommandError
 from gatehouse.cli.invocation import Invocation, about_deployment
 from gatehouse.cli.output import Output
 from gatehouse.cli.policy.drift import Drift, PolicyInUse, PolicyStanding, drifts
+from gatehouse.cli.policy.policy_in_use import policy_in_use
 from gatehouse.cli.policy.policy_source import POLICIES_FOLDER, short, sources_of
 from gatehouse.cli.policy.recent_verdicts import RecentVerdicts, VerdictGroup
 from gatehouse.console import printable
 from gatehouse.moderation.moment import iso
 from gatehouse.moderation.policy.policy import Policy
 
-_NOT_COUNTED = "Approvals are not in the index these are taken from, so they are not counted here."
+_NOT_COUNTED = "Approvals are not in the index that is used here, so they are not counted."
 _PREFIXES_SHOWN = 3
-_UNCHANGED = "A verdict that the active version would not change keeps the record of the one that decided it."
+_UNCHANGED = "A verdict that the active version would not change still names the version that decided it."
 
 
 @about_deployment
 def status(invocation: Invocation) -> None:
-    """Show which policies are active, and where ./policies, the deployment and recent verdicts differ.
+    """Show which policies are active, and how ./policies, the deployment and recent verdicts differ.
 
-    Takes no more calls however many uploads there are, a few hundred at most, and changes nothing.
+    Makes at most a few hundred calls, however many uploads there are, and changes nothing.
     """
     out, connection, found = invocation.out, invocation.connection, invocation.deployment
     pointers, unreadable = OperatorsPolicyParameters(connection.client("ssm"), found.policy_parameters).look()
-    policies = [_in_use(name, found, pointers.get(name)) for name in found.policies]
+    policies = [policy_in_use(name, found, pointers.get(name)) for name in found.policies]
     # By AWS's clock, where it gave the time.
     now = next((stored.now for stored in pointers.values()), datetime.now(UTC))
     recent = _recent(connection, found, now)
@@ -51,24 +52,9 @@ def status(invocation: Invocation) -> None:
         out.say(f"- {difference.text}", style="yellow")
     if absent := [policy.name for policy in policies if not policy.written and not policy.mistake]:
         out.say(
-            f"Not compared with a file, as there is none in ./{POLICIES_FOLDER}: {', '.join(absent)}. Run this beside "
-            "that folder."
+            f"Not compared, because there is no file in ./{POLICIES_FOLDER}: {', '.join(absent)}. Run this command "
+            "beside that folder."
         )
-
-
-def _in_use(name: str, deployment: Deployment, stored: StoredPointer | None) -> PolicyInUse:
-    from gatehouse.configuration.policies import compile_policy
-    from gatehouse.configuration.settings_section import SettingsError
-
-    file = POLICIES_FOLDER / f"{name}.yaml"
-    written: Policy | None = None
-    mistake: str | None = None
-    if file.is_file():
-        try:
-            written = compile_policy(file)
-        except SettingsError as error:
-            mistake = str(error)
-    return PolicyInUse(name, tuple(sorted(deployment.min_confidence_for(name))), file, written, mistake, stored)
 
 
 def _recent(connection: Connection, deployment: Deployment, now: datetime) -> RecentVerdicts:
@@ -88,7 +74,7 @@ def _standing(
 
     try:
         would_change = group.changed_by(active(stored), uploads)
-    except (CommandError, ClientError) as error:  # what is known of the rest is shown all the same
+    except (CommandError, ClientError) as error:  # the rest is shown anyway
         return PolicyStanding(group, stored.pointer, None, str(error))
     return PolicyStanding(group, stored.pointer, would_change)
 
@@ -108,7 +94,7 @@ def _show_policies(out: Output, policies: list[PolicyInUse], deployment: Deploym
 
 
 def _lanes(policy: str, deployment: Deployment) -> Iterator[str]:
-    """The lanes of a policy, and the prefixes where it judges only some keys of a lane."""
+    """The lanes of a policy, with prefixes if it judges only some keys of a lane."""
     for name, lane in sorted(deployment.lanes.items()):
         if lane.policy == policy:
             yield name
@@ -134,7 +120,7 @@ def _time(stored: StoredPointer) -> str:
 
 
 def _agreement(policies: Sequence[PolicyInUse], recent: RecentVerdicts) -> str:
-    """That nothing differs, of what there was to compare."""
+    """A sentence that nothing differs, naming what was compared."""
     compared = {"files": any(policy.written for policy in policies), "these verdicts": recent.looked_at > 0}
     others = " and ".join(name for name, there_are in compared.items() if there_are)
     return f"No drift: {others} agree with the pointers." if others else "No drift: only the pointers could be read."

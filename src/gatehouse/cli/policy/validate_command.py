@@ -1,4 +1,4 @@
-"""`policy validate`: what `make synth` would say of the policies, in a moment and offline."""
+"""`policy validate`: checks policies as `make synth` does, but fast and offline."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _SETTINGS = Path("gatehouse.yaml")
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
-    """A policy's file, and the policy or everything that is wrong with it; what may not be meant is in the notes."""
+    """A policy file, with the policy or its mistakes. The notes are warnings."""
 
     file: Path
     policy: Policy | None
@@ -43,7 +43,7 @@ class _Checked:
 
 @dataclass(frozen=True, slots=True)
 class _CheckedSettings:
-    """A settings file, held against the policies of the folder."""
+    """A settings file, checked against the policies in the folder."""
 
     file: Path
     errors: tuple[str, ...] = ()
@@ -53,7 +53,7 @@ class _CheckedSettings:
         return {"file": str(self.file), "ok": not self.errors, "errors": list(self.errors)}
 
     def show(self, out: Output, already_shown: Collection[str]) -> None:
-        """For people. `already_shown` are mistakes that they have read."""
+        """For people. `already_shown` are mistakes that are not shown again."""
         for error in self.errors:
             if error not in already_shown:
                 out.say(error, style="red")
@@ -71,7 +71,7 @@ def validate(
         typer.Option(
             metavar="FILE",
             envvar="GATEHOUSE_SETTINGS",
-            help="Settings whose lanes use the policies.",
+            help="The settings whose lanes use the policies.",
             show_default="./gatehouse.yaml",
         ),
     ] = None,
@@ -79,8 +79,8 @@ def validate(
 ) -> None:
     """Check policy files, and that the lanes of gatehouse.yaml can use them. Needs no AWS account.
 
-    Each mistake is one line: file, line, what is wrong, what to write instead. Exits with 1 if there is any. A note is
-    about what is no mistake and may still not be meant.
+    Each mistake is one line: file, line, what is wrong, what to write instead. Exits with 1 if there is any. A note
+    is about something valid that may be unintended.
     """
     out = Output.of(output)
     checked, ignored = _check(files)
@@ -90,7 +90,7 @@ def validate(
     for note in ignored:
         out.say(note, style="yellow")
     if checked_settings is None:
-        out.say(f"There is no ./{_SETTINGS}: what the lanes ask of Rekognition was not compared with the policies.")
+        out.say(f"There is no ./{_SETTINGS}, so the lanes' min_confidence was not compared with the policies.")
     else:
         checked_settings.show(out, {error for entry in checked for error in entry.errors})
     ok = all(entry.policy for entry in checked) and not (checked_settings and checked_settings.errors)
@@ -106,14 +106,14 @@ def validate(
 
 
 def _check(files: Sequence[Path] | None) -> tuple[list[_Checked], tuple[str, ...]]:
-    """The files, and what is to be said of others in the folder."""
+    """The checked files, and sentences about ignored files in the folder."""
     from gatehouse.configuration.policies import find_ignored
 
     if files:
         folder = POLICIES_FOLDER.resolve()
         return [_compile(path, as_deployed=path.resolve().parent == folder) for path in files], ()
     checked = [_compile(path, as_deployed=True) for path in sorted(POLICIES_FOLDER.glob("*.yaml"))]
-    ignored = tuple(f"{path} is ignored; name it {path.stem}.yaml" for path in find_ignored(POLICIES_FOLDER))
+    ignored = tuple(f"{path} is ignored; rename it to {path.stem}.yaml" for path in find_ignored(POLICIES_FOLDER))
     if not checked:
         remedy = f"{ignored[0]}." if ignored else "name files, or run this beside that folder."
         raise CommandError(f"There is no policy in ./{POLICIES_FOLDER}; {remedy}")
@@ -136,7 +136,7 @@ def _check_settings(named: Path | None) -> _CheckedSettings | None:
 
     path = named or _SETTINGS
     if not path.is_file():
-        return _CheckedSettings(path, (f"{path} is no file; name the settings with --settings",)) if named else None
+        return _CheckedSettings(path, (f"{path} is not a file; name one with --settings",)) if named else None
     try:
         policies = compile_policies(POLICIES_FOLDER)
     except SettingsError as error:

@@ -1,4 +1,4 @@
-"""`queue drop`: delete dead letters that nobody can do anything with."""
+"""`queue drop`: deletes dead letters that can't be processed."""
 
 from typing import Annotated
 
@@ -15,19 +15,19 @@ from gatehouse.cli.queue.message_queue import IN_FLIGHT_ADVICE, PARALLEL_COUNTS
 @about_deployment
 def drop(
     invocation: Invocation,
-    reason: Annotated[Droppable, typer.Option(help="Only for this reason.")],
+    reason: Annotated[Droppable, typer.Option(help="Delete messages with this reason.")],
     lane: Annotated[str | None, typer.Option(metavar="NAME", help="Only from this lane's queues.")] = None,
     queue: Annotated[QueueKind | None, typer.Option(help="Only from these queues.")] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Drop this many at most.", show_default="all")
+        int | None, typer.Option(min=1, metavar="N", help="Drop at most this many.", show_default="all")
     ] = None,
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
-    """Delete messages of the dead-letter queues for good; `queue show` says what is in them. Puts nothing back.
+    """Delete messages from the dead-letter queues permanently. `queue show` says what is in them.
 
-    Only messages that are no event about an upload, or about one that no lane takes now. Exits with 1 if SQS did not
-    delete some, or somebody else holds those there are.
+    Only messages that do not belong in the queue, or about an upload that no lane accepts now. Exits with 1 if SQS did
+    not delete some, or if somebody else holds the messages.
     """
     out, connection, found = invocation.out, invocation.connection, invocation.deployment
     if not dry_run:
@@ -35,7 +35,7 @@ def drop(
     client = connection.client("sqs", connections=PARALLEL_COUNTS)
     chosen = chosen_queues(client, found, lane, queue)
     if not (yes or dry_run):
-        out.confirm(f"Delete the messages that are {reason} for good?")
+        out.confirm(f"Permanently delete the messages that are {reason}?")
     inspection = DeadLetterInspection.of(connection, found)
     report = DropReport()
     try:

@@ -1,4 +1,4 @@
-"""Deleting dead letters that nobody can do anything with, for good."""
+"""Deletes dead letters that can't be processed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from gatehouse.cli.queue.message_queue import Look, MessageQueue
 
 
 class Droppable(StrEnum):
-    """Reasons for which a message may be dropped. An unreadable one may not: it is about an upload."""
+    """Reasons for which a message can be dropped. An unreadable one can't: it is about an upload."""
 
     MALFORMED = StuckReason.MALFORMED.value
     NO_LANE = StuckReason.NO_LANE.value
@@ -22,10 +22,10 @@ class DropReport:
     """What a run did, or would have done.
 
     Attributes:
-        looked_at: messages seen.
-        dropped: messages deleted for good.
-        undeleted: messages that SQS did not delete; they stay where they were.
-        in_flight: messages that somebody else held, of queues in which none was to be seen.
+        looked_at: messages received.
+        dropped: messages deleted.
+        undeleted: messages that SQS did not delete; they stay in their queue.
+        in_flight: messages that somebody else holds, in queues where no message could be received.
     """
 
     looked_at: int = 0
@@ -48,10 +48,10 @@ class DropRun:
     """A run over some dead-letter queues.
 
     Attributes:
-        limit: how many messages to drop at most; None for all.
+        limit: the maximum number of messages to drop; None for all.
         dry_run: change nothing, and report what would be done.
-        before_deleting: called each time; raises where what was found out may not hold any more.
-        tell: shows a sentence about how far it is.
+        before_deleting: called before each deletion; raises if the reasons may be out of date.
+        tell: shows a sentence about the progress.
     """
 
     inspection: DeadLetterInspection
@@ -63,10 +63,10 @@ class DropRun:
     report: DropReport = field(default_factory=DropReport)
 
     def drain(self, queue: MessageQueue, kind: QueueKind) -> None:
-        """Drop what one queue has for this reason. Whatever stays can be received by others at the end.
+        """Drop one queue's messages with this reason. At the end, the others become visible again.
 
         Raises:
-            ClientError: what was dropped until then stays so.
+            ClientError: a call failed. Messages that were dropped before it stay dropped.
         """
         go_through(queue, partial(self.inspection.inspect, kind=kind), self._handle, self.report, self._left)
 

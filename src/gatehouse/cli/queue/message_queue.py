@@ -1,4 +1,4 @@
-"""A dead-letter queue: counted, looked into without taking anything out, and deleted from.
+"""A dead-letter queue: counts, inspects and deletes messages.
 
 Limits: 10 messages a call (SQS API reference).
 """
@@ -19,30 +19,29 @@ _Entry = TypeVar("_Entry")
 
 _MESSAGES_A_CALL = 10
 
-#: Queues counted at the same time; the client's connection pool is as large.
+#: Queues counted at the same time, and the size of the client's connection pool.
 PARALLEL_COUNTS = 20
 
-#: Seconds a message stays hidden from others if whoever looks is killed and can't give it back.
+#: Visibility timeout in seconds, after which others can receive a message even if the command was killed.
 _HIDDEN_SECONDS = 120
 IN_FLIGHT_ADVICE = (
-    f"Somebody else is looking at them, or was a moment ago; run the same command again in {_HIDDEN_SECONDS // 60} "
-    "minutes."
+    f"Somebody else is inspecting them, or was recently; run the same command again in {_HIDDEN_SECONDS // 60} minutes."
 )
-#: Long polling asks all of SQS's servers, so an answer without messages means that there are none to be had; a short
-#: poll asks some of them only (developer guide, short and long polling).
+#: Long polling queries all of SQS's servers, so an empty answer means that no message is available; short polling
+#: queries only some of them (developer guide, short and long polling).
 WAIT_SECONDS = 1
-#: Answers in a row that bring nothing new before a look ends: those seen first are visible again by then.
+#: Consecutive answers without a new message after which an inspection ends: the first messages are then visible again.
 _FRUITLESS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class QueuedMessage:
-    """A message as it was received.
+    """A received message.
 
     Attributes:
-        sent_at: when it first came into a queue; moving to a dead-letter queue does not change it, and it expires by it
-            (developer guide, setting-up-dead-letter-queue-retention.html). ISO 8601, UTC.
-        received: how often it was received, in all queues together; looking counts, too.
+        sent_at: when it was first sent to a queue. Moving it to a dead-letter queue does not change this time, from
+            which its expiration counts (developer guide, setting-up-dead-letter-queue-retention.html). ISO 8601, UTC.
+        received: how many times it was received in all queues, including by inspections.
         attributes: its message attributes that are text.
     """
 
@@ -55,7 +54,7 @@ class QueuedMessage:
 
     @classmethod
     def of(cls, message: Mapping[str, Any]) -> "QueuedMessage":
-        """The message of an answer to ReceiveMessage."""
+        """Read a message from an answer of ReceiveMessage."""
         system = message["Attributes"]
         return cls(
             message_id=message["MessageId"],
@@ -73,11 +72,11 @@ class QueuedMessage:
 
 @dataclass(frozen=True, slots=True)
 class QueueCounts:
-    """About how many messages a queue has.
+    """The approximate number of messages in a queue.
 
     Attributes:
-        waiting: those that can be received.
-        in_flight: those that somebody has received and neither deleted nor given back.
+        waiting: messages that can be received.
+        in_flight: messages that somebody has received, but neither deleted nor made visible again.
     """
 
     waiting: int
@@ -85,12 +84,12 @@ class QueueCounts:
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """All messages."""
         return self.waiting + self.in_flight
 
 
 class Look:
-    """What somebody holds of a queue while looking at it; see `MessageQueue.look`."""
+    """The messages of a queue that are held during an inspection; see `MessageQueue.look`."""
 
     def __init__(self, client: "SQSClient", url: str) -> None:
         self._client = client
@@ -100,13 +99,13 @@ class Look:
 
     @property
     def seen(self) -> int:
-        """How many messages were seen."""
+        """The number of messages received."""
         return len(self._seen)
 
     def messages(self) -> Iterator[list[QueuedMessage]]:
-        """The messages, up to ten at a time, each once; ends when nothing new comes, and so does not see all for sure.
+        """The messages, up to ten at a time, each once. Ends when nothing new arrives, so it may miss some.
 
-        SQS hands out messages at random, and one that was seen long ago comes again.
+        SQS returns messages in random order, and returns a message again after its visibility timeout.
         """
         fruitless = 0
         while fruitless < _FRUITLESS:
@@ -129,7 +128,7 @@ class Look:
                 yield new
 
     def delete(self, messages: Iterable[QueuedMessage]) -> frozenset[str]:
-        """Delete messages for good; returns the ids of those that SQS would not delete."""
+        """Delete messages; returns the ids of those that SQS did not delete."""
         refused: set[str] = set()
         for some in _in_calls([message.message_id for message in messages]):
             answer = self._client.delete_message_batch(
@@ -143,7 +142,7 @@ class Look:
         return frozenset(refused)
 
     def give_back(self) -> None:
-        """Let others receive what is left of all that was seen. What SQS refuses is visible already."""
+        """Make all remaining messages visible to others again. If SQS refuses this for one, it is already visible."""
         for some in _in_calls(list(self._held.values())):
             self._client.change_message_visibility_batch(
                 QueueUrl=self._url,
@@ -166,7 +165,7 @@ class MessageQueue:
         self._url = url
 
     def counts(self) -> QueueCounts:
-        """How many messages there are, as far as SQS knows: its counts follow within a minute (API reference)."""
+        """The approximate number of messages; SQS's counts are up to a minute old (API reference)."""
         answer = self._client.get_queue_attributes(
             QueueUrl=self._url,
             AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
@@ -177,7 +176,7 @@ class MessageQueue:
 
     @contextmanager
     def look(self) -> Iterator[Look]:
-        """Look at the messages; those that were not deleted can be received again at the end, whatever happens."""
+        """Inspect the messages. At the end, those that were not deleted become visible again, even after an error."""
         look = Look(self._client, self._url)
         try:
             yield look
@@ -186,7 +185,7 @@ class MessageQueue:
 
 
 def counted(queues: Iterable[MessageQueue]) -> list[QueueCounts]:
-    """How many messages each has, all asked for at the same time."""
+    """The number of messages in each queue, requested concurrently."""
     with ThreadPoolExecutor(PARALLEL_COUNTS) as threads:
         return list(threads.map(MessageQueue.counts, queues))
 

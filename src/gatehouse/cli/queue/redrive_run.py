@@ -1,34 +1,40 @@
-"""Putting dead letters back into the queue of the lane that takes them now: first sent, then deleted.
+"""Sends dead letters to their destination again, and then deletes them.
 
-Whoever is killed in between leaves a message in both queues. That is harmless, and so is running it again: a batcher
-recognizes an upload that has a verdict or is being analyzed.
+Uploads go into the queue of their current lane, events to the bus, changes to Outcomes. A run that is killed in between
+leaves a message in both places. That is harmless, and so is another run: a batcher recognizes an upload that has a
+verdict or is being analyzed, and a flag or an event keeps its id.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Any
 
-from gatehouse.aws.ingest_queue import IngestQueue, MessageNotSentError
+from gatehouse.aws.event_bus import EventBus
+from gatehouse.aws.queue_sender import MessageNotSentError, QueueSender
 from gatehouse.cli.queue.dead_letters import DeadLetter, DeadLetterInspection, QueueKind, StuckReason, go_through
+from gatehouse.cli.queue.given_up_changes import ChangeRedrive
 from gatehouse.cli.queue.message_queue import Look, MessageQueue
+from gatehouse.moderation.flag import Flag
+from gatehouse.moderation.flag_publisher import FlagPublisher
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterSelection:
-    """Which messages to put back; the default is all that may go back.
+    """Selects messages to put back; the default is all that can be put back.
 
     Attributes:
-        reasons: for one of these reasons; empty for any.
-        prefix: about keys that start with this.
+        reasons: only those with one of these reasons; empty for any.
+        prefix: only those about keys that start with this.
     """
 
     reasons: frozenset[StuckReason] = frozenset()
     prefix: str = ""
 
     def takes(self, letter: DeadLetter) -> bool:
-        """Whether this one is meant. A message that can't be read has no key, so a prefix leaves it out."""
+        """Whether a message is selected. A message that can't be read has no key, so a prefix excludes it."""
         if self.reasons and letter.reason not in self.reasons:
             return False
         return not self.prefix or (letter.upload is not None and letter.upload.key.startswith(self.prefix))
@@ -39,12 +45,12 @@ class RedriveReport:
     """What a run did, or would have done.
 
     Attributes:
-        looked_at: messages seen.
-        put_back: by the lane whose queue they were sent to, and the reason they were there for.
-        refused: messages that SQS did not take; they stay where they were.
-        undeleted: messages that were put back, and that SQS did not delete where they were.
-        in_flight: messages that somebody else held, of queues in which none was to be seen.
-        kept: what stays in the queues, by reason.
+        looked_at: messages received.
+        put_back: messages put back, by lane (empty for the bus and Outcomes) and reason.
+        refused: messages that SQS, the bus or Outcomes did not accept; they stay in their queue.
+        undeleted: messages that were put back, but that SQS did not delete from their queue.
+        in_flight: messages that somebody else holds, in queues where no message could be received.
+        kept: messages that stay in the queues, by reason.
     """
 
     looked_at: int = 0
@@ -59,7 +65,7 @@ class RedriveReport:
         return {
             "looked_at": self.looked_at,
             "put_back": [
-                {"lane": lane, "reason": reason.value, "count": count}
+                {"lane": lane or None, "reason": reason.value, "count": count}
                 for (lane, reason), count in sorted(self.put_back.items())
             ],
             "refused": self.refused,
@@ -75,14 +81,18 @@ class RedriveRun:
 
     Attributes:
         ingest: the queue of each lane, by the lane's name.
-        limit: how many messages to put back at most; None for all.
+        bus: the destination of events; None if there is none.
+        changes: announces changes that were given up.
+        limit: the maximum number of messages to put back; None for all.
         dry_run: change nothing, and report what would be done.
-        before_deleting: called each time; raises where what was sent may not have gone to the right lane.
-        tell: shows a sentence about how far it is.
+        before_deleting: called before each deletion; raises if messages may have been sent to the wrong lane.
+        tell: shows a sentence about the progress.
     """
 
     inspection: DeadLetterInspection
-    ingest: Mapping[str, IngestQueue]
+    ingest: Mapping[str, QueueSender]
+    bus: EventBus | None
+    changes: ChangeRedrive
     selection: DeadLetterSelection
     limit: int | None
     dry_run: bool
@@ -91,10 +101,10 @@ class RedriveRun:
     report: RedriveReport = field(default_factory=RedriveReport)
 
     def drain(self, queue: MessageQueue, kind: QueueKind) -> None:
-        """Put back what is selected of one queue. Whatever stays can be received by others at the end.
+        """Put back the selected messages of one queue. At the end, the others become visible again.
 
         Raises:
-            ClientError: what was put back until then stays so.
+            ClientError: a call failed. Messages that were put back before it stay put back.
         """
         go_through(queue, partial(self.inspection.inspect, kind=kind), self._handle, self.report, self._left)
 
@@ -113,22 +123,48 @@ class RedriveRun:
         self.tell(f"Looked at {self.report.looked_at:,}, put back {self.report.put_back.total():,}")
 
     def _send(self, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
-        """Returns those that are in a lane's queue now, counted as put back."""
-        by_owner: defaultdict[str, list[DeadLetter]] = defaultdict(list)
+        """Send messages to their destinations; returns those that arrived, and counts them as put back."""
+        by_way: defaultdict[tuple[str, bool], list[DeadLetter]] = defaultdict(list)
         for letter in letters:
-            by_owner[letter.owner].append(letter)
+            by_way[letter.owner, letter.reason is StuckReason.GIVEN_UP].append(letter)
         sent: list[DeadLetter] = []
-        for owner, some in by_owner.items():
-            taken = some if self.dry_run else self._put(owner, some)
+        for (owner, is_change), some in by_way.items():
+            if self.dry_run:
+                taken: Sequence[DeadLetter] = some
+            else:
+                taken = self._announce_changes(some) if is_change else self._put(owner, some)
             self.report.put_back += Counter((owner, letter.reason) for letter in taken)
             sent += taken
         return sent
 
+    def _announce_changes(self, letters: Sequence[DeadLetter]) -> Sequence[DeadLetter]:
+        """Returns those whose changes are announced now."""
+        announced = self.changes.announce([letter.message.body for letter in letters])
+        taken = [letter for letter, is_announced in zip(letters, announced, strict=True) if is_announced]
+        self.report.refused += len(letters) - len(taken)
+        return taken
+
     def _put(self, owner: str, letters: Sequence[DeadLetter]) -> Sequence[DeadLetter]:
-        """Returns those that SQS took."""
+        """Send messages to a lane's queue; returns those that SQS accepted."""
+        if not owner:
+            return self._announce(letters)
         try:
             self.ingest[owner].send(letter.message.body for letter in letters)
         except MessageNotSentError as error:
             self.report.refused += len(error.refused)
             return [letter for n, letter in enumerate(letters) if n not in error.refused]
         return letters
+
+    def _announce(self, letters: Sequence[DeadLetter]) -> Sequence[DeadLetter]:
+        """Send events to the bus; returns the messages that it accepted."""
+        taken: list[DeadLetter] = []
+        if self.bus is not None and self.bus.is_open():
+            waiting = iter(letters)
+            for sent in FlagPublisher(self.bus).publish(_event(letter) for letter in letters):
+                taken += [letter for n, letter in enumerate(islice(waiting, sent.flags)) if n not in sent.refused]
+        self.report.refused += len(letters) - len(taken)
+        return taken
+
+
+def _event(letter: DeadLetter) -> Flag:
+    return Flag(letter.message.message_id, letter.message.body, {})

@@ -1,4 +1,4 @@
-"""`queue show`: what is in the dead-letter queues, since when, and why."""
+"""`queue show`: shows the messages in the dead-letter queues, since when they are there, and why."""
 
 from collections import Counter
 from itertools import islice
@@ -6,32 +6,31 @@ from typing import Annotated
 
 import typer
 
+from gatehouse.cli.clock import Clock
 from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.invocation import Invocation, about_deployment
 from gatehouse.cli.output import Output
-from gatehouse.cli.queue.dead_letters import (
-    DeadLetter,
-    DeadLetterInspection,
-    QueueKind,
-    StuckReason,
-    chosen_queues,
-)
+from gatehouse.cli.queue.dead_letters import DeadLetter, DeadLetterInspection, QueueKind, StuckReason, chosen_queues
 from gatehouse.cli.queue.message_queue import PARALLEL_COUNTS, MessageQueue, counted
 from gatehouse.console import printable
 
+CLOCK = Clock()
+
 _ADVICE = {
-    StuckReason.UNDELIVERED: "mend what EventBridge was refused for (the queue's policy or key), then put them back",
-    StuckReason.MALFORMED: "they are no events about uploads: find out who sends them; `queue drop --reason malformed`",
+    StuckReason.UNDELIVERED: "fix why EventBridge was refused (the queue's policy or key), then put them back",
+    StuckReason.MALFORMED: "they do not belong there: find out who sends them, then `queue drop --reason malformed`",
     StuckReason.UNREADABLE: (
-        "they are about uploads, in a form this version can't read. Older notifications: remove the one that is sent "
-        f"here, turn on EventBridge for the bucket; others: upgrade Gatehouse, put them back. `{COMMAND} reconcile` "
-        "finds the uploads that have no verdict, `upload-again` moderates them"
+        "they are about uploads, in a format that this version can't read. For older notifications, remove the "
+        "notification that is sent here and turn on EventBridge for the bucket; for others, upgrade Gatehouse and put "
+        f"them back. `{COMMAND} reconcile` finds uploads without a verdict, and `upload-again` moderates them"
     ),
-    StuckReason.NO_LANE: "no lane takes them now: widen one, or `queue drop --reason no-lane`",
-    StuckReason.NEVER_CLAIMED: "mend what the batcher fails on (its log says it), then put them back",
-    StuckReason.RUNNING: "their batches go on by themselves; putting them back is harmless",
+    StuckReason.NO_LANE: "no lane accepts them now: widen one, or `queue drop --reason no-lane`",
+    StuckReason.NEVER_CLAIMED: "fix the batcher's error, which is in its log, then put them back",
+    StuckReason.RUNNING: "their batches continue by themselves; putting them back is harmless",
     StuckReason.STALLED: f"`{COMMAND} batch show` says what failed; then put them back",
-    StuckReason.DECIDED: "they have their verdicts: putting them back clears them away, and analyzes nothing again",
+    StuckReason.DECIDED: "they have their verdicts: putting them back removes them, and analyzes nothing again",
+    StuckReason.NOT_SENT: "fix the event bus or its policy, then send them with `queue redrive --queue events`",
+    StuckReason.GIVEN_UP: "fix Outcomes' error, which is in its log, then `queue redrive --queue changes`",
 }
 
 
@@ -40,18 +39,18 @@ def show(
     invocation: Invocation,
     lane: Annotated[str | None, typer.Option(metavar="NAME", help="Only this lane's queues.")] = None,
     queue: Annotated[QueueKind | None, typer.Option(help="Only these queues.")] = None,
-    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Messages to show of each queue at most.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Maximum number of messages to show per queue.")] = 100,
 ) -> None:
     """Show each message of the dead-letter queues: which upload, since when, how often received, and why it is there.
 
-    Messages are hidden from others while this runs, two minutes at most. Nothing is changed but their receive counts.
+    Messages are hidden from others while this runs, for at most two minutes. Only their receive counts change.
     """
     out, connection, found = invocation.out, invocation.connection, invocation.deployment
     chosen = chosen_queues(connection.client("sqs", connections=PARALLEL_COUNTS), found, lane, queue)
     inspection = DeadLetterInspection.of(connection, found)
     counts = counted(messages for _, _, messages in chosen)
     looks = [
-        # To look into an empty queue takes a second.
+        # Reading an empty queue takes a second.
         (name, kind, count.total, _look(messages, kind, inspection, limit) if count.total else [])
         for (name, kind, messages), count in zip(chosen, counts, strict=True)
     ]
@@ -75,17 +74,19 @@ def _look(queue: MessageQueue, kind: QueueKind, inspection: DeadLetterInspection
         return sorted(islice(letters, limit), key=lambda letter: letter.message.sent_at)
 
 
-def _show(out: Output, lane: str, kind: QueueKind, count: int, shown: list[DeadLetter]) -> None:
+def _show(out: Output, lane: str | None, kind: QueueKind, count: int, shown: list[DeadLetter]) -> None:
+    where = f"Lane {lane}, {kind}" if lane else "Events that were not sent"
     if not shown:
-        out.say(f"Lane {lane}, {kind}: nothing to see{' (messages are in flight)' if count else ''}.")
+        out.say(f"{where}: no messages{' (some are in flight)' if count else ''}.")
         return
-    title = f"Lane {lane}, {kind}: {len(shown):,} of about {max(count, len(shown)):,}"
+    title = f"{where}: {len(shown):,} of about {max(count, len(shown)):,}"
+    now = CLOCK.now()
     table = out.table(title, "Upload", "Since", "Received", "Reason", "Why", sentences={"Why"})
     for letter in shown:
         upload = letter.upload
         table.add_row(
             printable(upload.object if upload else f"message {letter.message.message_id}"),
-            letter.message.sent_at,
+            out.when(letter.message.sent_at, now),
             str(letter.message.received),
             letter.reason.value,
             printable(letter.explanation if letter.excerpt is None else f"{letter.explanation}: {letter.excerpt}"),

@@ -9,7 +9,7 @@ from gatehouse.moderation.policy import taxonomy
 from gatehouse.moderation.policy.judging import Judgment, Weight, kinds_of
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.policy_document import DEFAULT
-from gatehouse.moderation.policy.rule import Rule, Thresholds
+from gatehouse.moderation.policy.rule import Rule, Thresholds, UnseenFrames
 from gatehouse.moderation.status import JUDGED, Status
 
 #: Ways to a stricter outcome that are shown, the smallest change first.
@@ -57,21 +57,30 @@ class Alternative:
     """Another outcome and the way there.
 
     Attributes:
-        changes: all of them together, or any single one if `any_of`. Empty if no policy leads there.
+        changes: all of them together, or any single one if `any_of`. Empty if no policy leads there, or if it takes
+            no other rule but `approves_unseen_frames`.
+        approves_unseen_frames: whether the policy would also have to approve images with frames that were not looked
+            at.
     """
 
     status: Status
     changes: tuple[RuleChange, ...]
     any_of: bool = False
+    approves_unseen_frames: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A judgment, the weight of every returned label, and the ways to the two other outcomes."""
+    """A judgment, the weight of every returned label, and the ways to the two other outcomes.
+
+    Attributes:
+        reviews_frames: whether a person has to look because some frames were not looked at.
+    """
 
     judgment: Judgment
     weights: tuple[Weight, ...]
     alternatives: tuple[Alternative, ...]
+    reviews_frames: bool = False
 
 
 def explain(analysis: Analysis, policy: Policy) -> Explanation:
@@ -82,11 +91,12 @@ def explain(analysis: Analysis, policy: Policy) -> Explanation:
         judgment,
         policy.weigh(analysis),
         tuple(
-            _milder(analysis, policy, status)
+            _way_down(analysis, policy, status)
             if JUDGED.index(status) < JUDGED.index(judgment.status)
             else Alternative(status, tuple(_options(analysis, policy, status))[:MAX_OPTIONS], any_of=True)
             for status in others
         ),
+        policy.reviews_frames_of(analysis),
     )
 
 
@@ -97,6 +107,17 @@ def apply_changes(policy: Policy, analysis: Analysis, *changes: RuleChange) -> P
         value = change.at_most if change.at_most is not None else _just_above(change.above)
         policy = _changed(policy, change, value, kinds)
     return policy
+
+
+def _way_down(analysis: Analysis, policy: Policy, status: Status) -> Alternative:
+    """The way to a milder outcome, by the labels' rules and by what the policy makes of frames."""
+    if status is not Status.APPROVED or not policy.reviews_frames_of(analysis):
+        return _milder(analysis, policy, status)
+    by_labels = replace(policy, unseen_frames=UnseenFrames.APPROVE)
+    if by_labels.judge(analysis).status is Status.APPROVED:
+        return Alternative(status, (), approves_unseen_frames=True)
+    found = _milder(analysis, by_labels, status)
+    return replace(found, approves_unseen_frames=bool(found.changes))
 
 
 def _milder(analysis: Analysis, policy: Policy, status: Status) -> Alternative:

@@ -31,7 +31,8 @@ _UNKNOWN = Rule("unknown label", Thresholds(review=UNKNOWN_LABEL_REVIEW_FROM))
 class Judgment:
     """A policy's answer. `reasons` holds each label that reached a threshold, the decisive ones first.
 
-    `unknown_labels` are names the taxonomy does not have: a sign that Rekognition's model has moved on.
+    REVIEW without a reason is for frames that were not looked at. `unknown_labels` are names the taxonomy does not
+    have: a sign that Rekognition's model has moved on.
     """
 
     status: Status
@@ -73,7 +74,7 @@ class _Ruling(NamedTuple):
 
 
 class _Judged(NamedTuple):
-    """A label, and what became of it; a named tuple, because one is made forevery label of every image.
+    """A label, and what became of it; a named tuple, because one is made for every label of every image.
 
     Attributes:
         severity: how severe the outcome is, as in `Thresholds.severity`.

@@ -1,6 +1,6 @@
 """A policy's document, read strictly: a mistake names the place in the document and says what to write instead.
 
-    {schema?, name, version, description?, default: RULE, rules?: {LABEL: RULE}}
+    {schema?, name, version, description?, unseen_frames?: "review" | "approve", default: RULE, rules?: {LABEL: RULE}}
 
     RULE        "allow" | {review?, block?, when?: [REFINEMENT, ...]} | {allow: true, when: [REFINEMENT, ...]}
     REFINEMENT  {content_types: {NAME: CONFIDENCE, ...}, then: "allow" | {review?, block?}}
@@ -14,11 +14,12 @@ from typing import Any
 
 from gatehouse.moderation.document import is_text, shown
 from gatehouse.moderation.policy import taxonomy
-from gatehouse.moderation.policy.rule import CONTENT_TYPES, Outcome, Refinement, Rule, Thresholds
+from gatehouse.moderation.policy.rule import CONTENT_TYPES, Outcome, Refinement, Rule, Thresholds, UnseenFrames
 
 SCHEMA = "gatehouse.policy/1"
 
-POLICY_KEYS = ("schema", "name", "version", "description", "default", "rules")
+UNSEEN_FRAMES = "unseen_frames"
+POLICY_KEYS = ("schema", "name", "version", "description", UNSEEN_FRAMES, "default", "rules")
 THRESHOLD_KEYS = ("review", "block")
 RULE_KEYS = ("allow", *THRESHOLD_KEYS, "when")
 REFINEMENT_KEYS = ("content_types", "then")
@@ -83,6 +84,20 @@ def read_header(document: object) -> tuple[str, str, str]:
     if not is_text(description) or len(description) > MAX_DESCRIPTION:
         raise PolicyError(("description",), f"{shown(description)} is not text of up to {MAX_DESCRIPTION} characters")
     return name, version, description
+
+
+def read_unseen_frames(document: Mapping[str, Any]) -> UnseenFrames:
+    """What becomes of an animation of which some frames were not looked at.
+
+    Raises:
+        PolicyError: it is neither of the two.
+    """
+    value = document.get(UNSEEN_FRAMES, UnseenFrames.REVIEW.value)
+    if value not in list(UnseenFrames):
+        raise PolicyError(
+            (UNSEEN_FRAMES,), f"{shown(value)} is none of {', '.join(UnseenFrames)}; leave it out, or write one"
+        )
+    return UnseenFrames(value)
 
 
 def read_rules(document: Mapping[str, Any]) -> tuple[Rule, dict[str, Rule]]:

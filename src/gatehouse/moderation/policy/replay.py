@@ -6,6 +6,7 @@ of the image is unknowable, and then a verdict may become stricter by what is kn
 
 from dataclasses import dataclass, replace
 
+from gatehouse.moderation.change import MAX_HISTORY, Cause, Change, HistoryEntry
 from gatehouse.moderation.policy.judging import Judgment
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.status import JUDGED, Status
@@ -53,16 +54,45 @@ class Replayed:
             return False
         return not (self.status is Status.APPROVED and self.adapter_ignored)
 
-    def verdict(self, decided_at: str) -> Verdict:
-        """The new verdict on the same upload and the same analysis. `decided_at` is ISO 8601, UTC."""
+    def verdict(self, decided_at: str, *, announce: bool) -> Verdict:
+        """The new verdict on the same upload and the same analysis.
+
+        Args:
+            decided_at: ISO 8601, UTC.
+            announce: whether sinks are to hear of it.
+        """
+        before = self.before
         return replace(
-            self.before,
+            before,
             status=self.status,
             reasons=self.judgment.reasons,
             policy=self.policy.reference,
             decided_at=decided_at,
             decided_by=BY_POLICY,
+            decision=None,
+            is_sample=False,
+            revision=before.revision + 1,
+            change=Change(Cause.POLICY, announce),
+            history=self._history(decided_at),
         )
+
+    def _history(self, decided_at: str) -> tuple[HistoryEntry, ...]:
+        """The history after the replay: it gets an entry if it has one, and room; a full one stops no policy."""
+        before = self.before
+        if not 0 < len(before.history) < MAX_HISTORY:
+            return before.history
+        entry = HistoryEntry(
+            cause=Cause.POLICY,
+            at=decided_at,
+            by=BY_POLICY,
+            name=None,
+            before=before.status,
+            after=self.status,
+            since=before.decided_at,
+            reason=f"{self.policy.name} {self.policy.version}",
+            note=None,
+        )
+        return (*before.history, entry)
 
 
 def replay(verdict: Verdict, policy: Policy) -> Replayed:

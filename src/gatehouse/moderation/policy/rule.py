@@ -21,6 +21,13 @@ class Outcome(StrEnum):
         return _SEVERITY[self.value]
 
 
+class UnseenFrames(StrEnum):
+    """What a policy makes of an image with frames that were not looked at, if no label keeps it from being approved."""
+
+    REVIEW = "review"
+    APPROVE = "approve"
+
+
 _SEVERITY = {outcome.value: severity for severity, outcome in enumerate(Outcome)}
 
 
@@ -32,7 +39,7 @@ class Thresholds:
     block: float | None = None
 
     def severity(self, confidence: float) -> int:
-        """How severe the outcome is at this confidence, as in `Outcome.severity`; asked forevery label."""
+        """How severe the outcome is at this confidence, as in `Outcome.severity`; asked for every label."""
         if self.block is not None and confidence >= self.block:
             return 2
         return 1 if self.review is not None and confidence >= self.review else 0

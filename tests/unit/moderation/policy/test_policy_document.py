@@ -15,7 +15,7 @@ from tests.unit.builders import POLICY_DOCUMENT
 from tests.unit.moderation.test_upload import JSON
 
 RULE_KEYS = "the keys are allow, review, block, when"
-POLICY_KEYS = "the keys are schema, name, version, description, default, rules"
+POLICY_KEYS = "the keys are schema, name, version, description, unseen_frames, default, rules"
 CONFIDENCE = "is not a confidence; write a plain number from 0 to 100"
 NOT_A_RULE = 'not a rule; write "allow", or thresholds such as {review: 50, block: 80}'
 NOT_REFINEMENTS = "not a list of refinements; write, for example, - {content_types: {Illustrated: 70}, then: allow}"

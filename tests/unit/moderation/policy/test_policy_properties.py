@@ -1,4 +1,4 @@
-"""What holds forevery policy and every analysis, held against a slow reading of docs/policies.md."""
+"""What holds for every policy and every analysis, held against a slow reading of docs/policies.md."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence

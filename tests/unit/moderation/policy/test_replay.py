@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from gatehouse.moderation.change import MAX_HISTORY, Cause, Change, HistoryEntry
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.replay import Replayed, is_replayable, replay
 from gatehouse.moderation.reason import Reason
@@ -44,14 +45,73 @@ def test_only_the_decision_of_a_replayed_verdict_is_new() -> None:
     before = _judged(Status.BLOCKED, adapter_asked=ADAPTER, min_confidence=20.0)
     policy = _toward(Status.REVIEW)
 
-    after = replay(before, policy).verdict(LATER)
+    after = replay(before, policy).verdict(LATER, announce=True)
 
     assert (after.status, after.decided_at, after.decided_by) == (Status.REVIEW, LATER, "policy")
     assert after.reasons == (Reason("Violence", "Violence", 80, "review", 50.0),)
     assert after.policy == policy.reference
-    assert replace(
-        after, status=before.status, reasons=before.reasons, policy=before.policy, decided_at=before.decided_at
-    ) == before  # fmt: skip
+    assert (after.revision, after.change) == (1, Change(Cause.POLICY, announce=True))
+    judged_as_before = replace(after, status=before.status, reasons=before.reasons, policy=before.policy)
+    assert replace(judged_as_before, decided_at=before.decided_at, revision=0, change=None) == before
+
+
+@pytest.mark.parametrize("announce", [True, False])
+def test_a_replay_is_the_next_revision_and_says_whether_it_is_announced(announce: bool) -> None:
+    before = _judged(Status.BLOCKED, revision=7, change=Change(Cause.POLICY, announce=not announce))
+
+    after = replay(before, _toward(Status.REVIEW)).verdict(LATER, announce=announce)
+
+    assert (after.revision, after.change) == (8, Change(Cause.POLICY, announce))
+
+
+def _entry(**fields: Any) -> HistoryEntry:
+    defaults: dict[str, Any] = {
+        "cause": Cause.DECISION,
+        "at": "2026-11-22T12:30:00.000Z",
+        "by": "person:ada",
+        "name": "Ada",
+        "before": Status.REVIEW,
+        "after": Status.BLOCKED,
+        "since": "2026-11-22T12:01:00.000Z",
+        "reason": "spam",
+        "note": None,
+    }
+    return HistoryEntry(**defaults | fields)
+
+
+def test_a_replay_after_people_acted_stands_in_the_history() -> None:
+    before = _judged(Status.BLOCKED, history=(_entry(),))
+    policy = _toward(Status.REVIEW)
+
+    after = replay(before, policy).verdict(LATER, announce=False)
+
+    assert after.history == (
+        *before.history,
+        HistoryEntry(
+            cause=Cause.POLICY,
+            at=LATER,
+            by="policy",
+            name=None,
+            before=Status.BLOCKED,
+            after=Status.REVIEW,
+            since=before.decided_at,
+            reason=f"{policy.name} {policy.version}",
+            note=None,
+        ),
+    )
+
+
+def test_a_replay_of_what_nobody_acted_on_begins_no_history() -> None:
+    assert replay(_judged(Status.BLOCKED), _toward(Status.REVIEW)).verdict(LATER, announce=True).history == ()
+
+
+@pytest.mark.parametrize(("entries", "after"), [(MAX_HISTORY - 1, MAX_HISTORY), (MAX_HISTORY, MAX_HISTORY)])
+def test_a_full_history_stops_no_policy(entries: int, after: int) -> None:
+    before = _judged(Status.BLOCKED, history=(_entry(),) * entries)
+
+    verdict = replay(before, _toward(Status.REVIEW)).verdict(LATER, announce=True)
+
+    assert (verdict.status, len(verdict.history)) == (Status.REVIEW, after)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A lane's queue, as seen by who puts an upload back into it."""
+"""A queue, as used to put messages into it: a lane's uploads, or events that were not sent."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ _BYTES_A_CALL = 262_144
 
 
 class MessageNotSentError(RuntimeError):
-    """SQS refused messages. What was sent stays sent; sending it again does no harm.
+    """SQS refused messages. The others were sent; sending them again is harmless.
 
     Attributes:
         refused: positions of the messages that were not sent.
@@ -23,7 +23,7 @@ class MessageNotSentError(RuntimeError):
         self.refused = refused
 
 
-class IngestQueue:
+class QueueSender:
     """Sends messages, ten a call.
 
     Args:
@@ -36,11 +36,11 @@ class IngestQueue:
         self._url = url
 
     def send(self, bodies: Iterable[str]) -> None:
-        """Send all of them.
+        """Send all messages.
 
         Raises:
-            MessageNotSentError: SQS took some and refused others, which it answers with a 200.
-            ClientError: it did not answer, or not us.
+            MessageNotSentError: SQS refused some of the messages, in an answer with status 200.
+            ClientError: a call failed.
         """
         sent = 0
         refused: dict[int, str] = {}

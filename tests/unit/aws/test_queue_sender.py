@@ -5,18 +5,18 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from gatehouse.aws.ingest_queue import IngestQueue, MessageNotSentError
+from gatehouse.aws.queue_sender import MessageNotSentError, QueueSender
 from tests.unit.aws_calls import AwsCalls
 
 
 @pytest.fixture
-def queue() -> Iterator[tuple[IngestQueue, AwsCalls]]:
+def queue() -> Iterator[tuple[QueueSender, AwsCalls]]:
     """A queue, and its calls."""
     with mock_aws(config={"core": {"reset_boto3_session": False}}):
         client, calls = boto3.client("sqs"), AwsCalls()
         url = client.create_queue(QueueName="ingest")["QueueUrl"]
         calls.watch(client)
-        yield IngestQueue(client, url), calls
+        yield QueueSender(client, url), calls
 
 
 def received() -> list[str]:
@@ -30,7 +30,7 @@ def received() -> list[str]:
     return bodies
 
 
-def test_messages_are_sent_ten_a_call(queue: tuple[IngestQueue, AwsCalls]) -> None:
+def test_messages_are_sent_ten_a_call(queue: tuple[QueueSender, AwsCalls]) -> None:
     ingest, calls = queue
     sent = [json.dumps({"n": n}) for n in range(23)]
 
@@ -40,7 +40,7 @@ def test_messages_are_sent_ten_a_call(queue: tuple[IngestQueue, AwsCalls]) -> No
     assert sorted(received()) == sorted(sent)
 
 
-def test_long_messages_share_a_call_only_as_far_as_it_holds(queue: tuple[IngestQueue, AwsCalls]) -> None:
+def test_long_messages_share_a_call_only_as_far_as_it_holds(queue: tuple[QueueSender, AwsCalls]) -> None:
     ingest, calls = queue
 
     ingest.send(["é" * 50_000] * 5)  # 100,000 bytes each
@@ -49,7 +49,7 @@ def test_long_messages_share_a_call_only_as_far_as_it_holds(queue: tuple[IngestQ
     assert len(received()) == 5
 
 
-def test_a_refused_message_is_told(queue: tuple[IngestQueue, AwsCalls]) -> None:
+def test_a_refused_message_is_told(queue: tuple[QueueSender, AwsCalls]) -> None:
     ingest, calls = queue
     failed = [{"Id": "1", "Code": "InternalError", "SenderFault": False}]
     calls.answer_next("SendMessageBatch", {"Successful": [{"Id": "0"}], "Failed": failed})
@@ -58,7 +58,7 @@ def test_a_refused_message_is_told(queue: tuple[IngestQueue, AwsCalls]) -> None:
         ingest.send(["a", "b"])
 
 
-def test_what_was_refused_is_known_by_its_position_and_the_rest_is_sent(queue: tuple[IngestQueue, AwsCalls]) -> None:
+def test_what_was_refused_is_known_by_its_position_and_the_rest_is_sent(queue: tuple[QueueSender, AwsCalls]) -> None:
     ingest, calls = queue
     failed = [{"Id": "3", "Code": "InternalError", "SenderFault": False}]
     calls.answer_next("SendMessageBatch", {"Successful": []})
@@ -71,7 +71,7 @@ def test_what_was_refused_is_known_by_its_position_and_the_rest_is_sent(queue: t
     assert sorted(received()) == ["message 20", "message 21", "message 22"]
 
 
-def test_nothing_to_send_costs_no_call(queue: tuple[IngestQueue, AwsCalls]) -> None:
+def test_nothing_to_send_costs_no_call(queue: tuple[QueueSender, AwsCalls]) -> None:
     ingest, calls = queue
 
     ingest.send([])

@@ -1,0 +1,194 @@
+"""What the account and its Region have to offer: credentials, Rekognition, quotas, adapters. Reads only."""
+
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
+
+from gatehouse.cli.doctor.finding import Finding, Health
+from gatehouse.configuration.call_rate import (
+    DEFAULT_CALLS_PER_SECOND,
+    LARGE_REGION_CALLS_PER_SECOND,
+    LARGE_REGIONS,
+    CallRate,
+)
+from gatehouse.configuration.settings import Settings
+from gatehouse.moderation.engine import Engine
+
+if TYPE_CHECKING:
+    from gatehouse.cli.connection import Connection
+
+#: No image: Rekognition refuses it before it analyzes anything, and charges for images that it analyzed.
+_NO_IMAGE = b"\x00"
+#: How it refuses that (API reference, DetectModerationLabels, Errors).
+_REFUSALS_OF_NO_IMAGE = frozenset({"InvalidImageFormatException", "InvalidParameterException"})
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
+
+#: Functions beside batchers and Analyzers: Results, Outcomes, the sweeper, and some room for retries.
+_OTHER_FUNCTIONS = 7
+#: In the names of Rekognition's quotas (Service Quotas).
+_QUOTA_NAME = "DetectModerationLabels"
+
+
+def credentials(connection: "Connection") -> Finding:
+    """Who asks, and in which Region: GetCallerIdentity, which needs no permission."""
+    identity = connection.client("sts").get_caller_identity()
+    region = connection.region_name
+    if region is None:
+        return Finding(
+            "credentials", Health.BROKEN, "No AWS Region is chosen.", ("export AWS_REGION=us-east-1  # or another one",)
+        )
+    return Finding("credentials", Health.OK, f"{identity['Arn']} in {region}.")
+
+
+def detection(connection: "Connection") -> Finding:
+    """Whether DetectModerationLabels is offered: asked with a byte that is no image, which costs nothing."""
+    client: Any = connection.client("rekognition")
+    region = connection.region_name
+    try:
+        client.detect_moderation_labels(Image={"Bytes": _NO_IMAGE})
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in _REFUSALS_OF_NO_IMAGE:
+            return Finding("detection", Health.OK, f"DetectModerationLabels is offered in {region}.")
+        if code in _DENIED:
+            return Finding(
+                "detection",
+                Health.UNKNOWN,
+                "You may not call DetectModerationLabels, so it is not known whether it is offered. The functions "
+                "have roles of their own.",
+            )
+        return _not_offered(region, code)
+    except EndpointConnectionError:
+        return _not_offered(region, "it has no address")
+    return Finding("detection", Health.OK, f"DetectModerationLabels is offered in {region}.")
+
+
+def _not_offered(region: str | None, why: str) -> Finding:
+    return Finding(
+        "detection",
+        Health.BROKEN,
+        f"DetectModerationLabels is not offered in {region} ({why}): no image could be analyzed.",
+        ("export AWS_REGION=us-east-1  # or another Region that has it; the bucket has to be in the same one",),
+    )
+
+
+def bulk(connection: "Connection", settings: Settings) -> Finding | None:
+    """Whether Bulk Analysis answers, where a lane may use it."""
+    engines = {entry.lane.engine for entry in settings.lanes}
+    if not any(Engine.BULK in engine.candidates for engine in engines):
+        return None
+    client: Any = connection.client("rekognition")
+    try:
+        client.list_media_analysis_jobs(MaxResults=1)
+    except (ClientError, BotoCoreError) as error:
+        code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+        only = sorted(entry.name for entry in settings.lanes if entry.lane.engine is Engine.BULK)
+        health = Health.WARNING if not only or code in _DENIED else Health.BROKEN
+        return Finding(
+            "bulk",
+            health,
+            f"Bulk Analysis does not answer ({code}): it is closed to accounts that had not used it before April 30, "
+            f"2026, or you may not ask. {_without_bulk(only)}",
+            ("engine: image  # for the lane, in gatehouse.yaml",),
+        )
+    return Finding("bulk", Health.OK, "Bulk Analysis answers.")
+
+
+def _without_bulk(only: list[str]) -> str:
+    if only:
+        return f"Lane {', '.join(only)} has no other engine."
+    return "Lanes with `engine: auto` use single calls instead, and an alarm says so."
+
+
+def rekognition_quota(connection: "Connection", settings: Settings) -> Finding:
+    """Whether the account has the calls a second that the settings count on."""
+    wanted = settings.image_engine.calls_per_second or _default_rate(connection.region_name)
+    client = connection.client("service-quotas")
+    pages = client.get_paginator("list_service_quotas").paginate(ServiceCode="rekognition")
+    quotas = [
+        quota
+        for page in pages
+        for quota in page["Quotas"]
+        if _QUOTA_NAME in quota["QuotaName"] and "second" in quota["QuotaName"].lower()
+    ]
+    if not quotas:
+        return Finding(
+            "rekognition-quota", Health.UNKNOWN, f"Service Quotas names no quota for {_QUOTA_NAME} in this Region."
+        )
+    quota = max(quotas, key=lambda each: float(each["Value"]))
+    allowed = float(quota["Value"])
+    if allowed >= wanted:
+        return Finding(
+            "rekognition-quota", Health.OK, f"{allowed:g} calls of {_QUOTA_NAME} a second; {wanted:g} are counted on."
+        )
+    return Finding(
+        "rekognition-quota",
+        Health.BROKEN,
+        f"The account has {allowed:g} calls of {_QUOTA_NAME} a second, and the settings count on {wanted:g}: the rest "
+        "would be throttled.",
+        (
+            f"image_engine: {{calls_per_second: {allowed:g}}}  # in gatehouse.yaml; or ask for more:",
+            (
+                f"aws service-quotas request-service-quota-increase --service-code rekognition --quota-code "
+                f"{quota['QuotaCode']} --desired-value {wanted:g}"
+            ),
+        ),
+    )
+
+
+def lambda_quota(connection: "Connection", settings: Settings) -> Finding:
+    """Whether Lambda runs as many functions at once as the settings may start."""
+    limit = connection.client("lambda").get_account_settings()["AccountLimit"]
+    allowed = int(limit["UnreservedConcurrentExecutions"])
+    rate = settings.image_engine.calls_per_second or _default_rate(connection.region_name)
+    batchers = sum(entry.max_concurrency for entry in settings.lanes)
+    wanted = batchers + CallRate(rate).workers + _OTHER_FUNCTIONS
+    if allowed >= wanted:
+        return Finding("lambda-quota", Health.OK, f"{allowed:,} functions at once; about {wanted} may run.")
+    return Finding(
+        "lambda-quota",
+        Health.WARNING,
+        f"Lambda runs {allowed} functions of this account at once, and about {wanted} may want to: uploads wait, and "
+        "other functions of the account with them.",
+        (
+            (
+                "aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 "
+                "--desired-value 1000"
+            ),
+        ),
+    )
+
+
+def adapters(connection: "Connection", settings: Settings) -> list[Finding]:
+    """Whether each lane's adapter exists here, and is trained."""
+    client: Any = connection.client("rekognition")
+    return [_adapter(client, entry.name, entry.lane.adapter) for entry in settings.lanes if entry.lane.adapter]
+
+
+def _adapter(client: Any, lane: str, arn: str) -> Finding:
+    """A version's ARN names its project, and not when that was made, which the project's own ARN ends with."""
+    project, version_name = arn.split(":project/", 1)[1].split("/")[0], arn.split("/version/", 1)[1].split("/")[0]
+    projects = client.describe_projects(ProjectNames=[project], Features=["CONTENT_MODERATION"])["ProjectDescriptions"]
+    if not projects:
+        return _bad_adapter(lane, arn, f"there is no project {project} in this Region")
+    versions = client.describe_project_versions(ProjectArn=projects[0]["ProjectArn"], VersionNames=[version_name])
+    found = [each for each in versions["ProjectVersionDescriptions"] if each["ProjectVersionArn"] == arn]
+    if not found:
+        return _bad_adapter(lane, arn, "its project has no such version")
+    if found[0]["Status"] != "TRAINING_COMPLETED":
+        return _bad_adapter(lane, arn, f"its status is {found[0]['Status']}")
+    return Finding("adapter", Health.OK, f"The adapter of lane {lane} is trained.")
+
+
+def _bad_adapter(lane: str, arn: str, why: str) -> Finding:
+    return Finding(
+        "adapter",
+        Health.BROKEN,
+        f"The adapter of lane {lane}, {arn}, can't be used: {why}. Rekognition would answer without it, and what that "
+        "approves ends FAILED (AdapterIgnored).",
+        ("adapter: null  # for the lane, in gatehouse.yaml; or the ARN of one that is trained",),
+    )
+
+
+def _default_rate(region: str | None) -> float:
+    return float(LARGE_REGION_CALLS_PER_SECOND if region in LARGE_REGIONS else DEFAULT_CALLS_PER_SECOND)

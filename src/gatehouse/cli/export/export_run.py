@@ -1,0 +1,86 @@
+"""Verdicts out of the table and into a stream, as they come."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TextIO
+
+from gatehouse.cli.aws.verdict_table import WHOLE_VERDICT, OperatorsVerdictTable, Selection
+from gatehouse.cli.errors import CommandError
+from gatehouse.cli.export.export_row import csv_lines, json_lines
+from gatehouse.moderation.document import MISSHAPEN
+from gatehouse.moderation.verdict import Verdict
+from gatehouse.moderation.verdict_item import verdict_from_item
+
+#: Verdicts between two sentences about how far it is.
+_TOLD_EVERY = 1000
+
+
+class ExportFormat(StrEnum):
+    """How a verdict is written."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+
+    def lines(self, verdicts: Iterable[Verdict]) -> Iterator[str]:
+        """The lines of an export."""
+        return csv_lines(verdicts) if self is ExportFormat.CSV else json_lines(verdicts)
+
+
+class ExportRun:
+    """One export.
+
+    Attributes:
+        exported: verdicts written.
+        unreadable: final items that this version can't read, which are left out.
+    """
+
+    def __init__(self, table: OperatorsVerdictTable, selection: Selection, segments: int) -> None:
+        self._table = table
+        self._selection = selection
+        self._segments = segments
+        self.exported = 0
+        self.unreadable = 0
+
+    def write(self, stream: TextIO, written_as: ExportFormat, tell: Callable[[str], None]) -> None:
+        """Write all that is selected, a page of each segment in memory at most.
+
+        Raises:
+            ClientError: the table could not be read.
+        """
+        for line in written_as.lines(self._verdicts(tell)):
+            stream.write(line)
+
+    def _verdicts(self, tell: Callable[[str], None]) -> Iterator[Verdict]:
+        pages = self._table.scan(self._selection, segments=self._segments, consistent=False, attributes=WHOLE_VERDICT)
+        with closing(pages):
+            for item in (item for page in pages for item in page):
+                try:
+                    verdict = verdict_from_item(item)
+                except MISSHAPEN:
+                    self.unreadable += 1
+                    continue
+                self.exported += 1
+                if self.exported % _TOLD_EVERY == 0:
+                    tell(f"Exported {self.exported:,} verdicts")
+                yield verdict
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[TextIO]:
+    """A file that has its name only when all is written: what was interrupted is not taken for complete.
+
+    Raises:
+        CommandError: it can't be written.
+    """
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+        os.replace(part, path)
+    except OSError as error:
+        raise CommandError(f"{path} can't be written: {error}.") from error
+    finally:
+        part.unlink(missing_ok=True)

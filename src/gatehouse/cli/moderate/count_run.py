@@ -1,0 +1,110 @@
+"""Counts and writes down what a moderation is about: before anything is sent, and in bounded memory."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+from gatehouse.cli.aws.verdict_table import PARALLEL_QUERIES, OperatorsVerdictTable
+from gatehouse.cli.bucket.listed_objects import ListedObject
+from gatehouse.cli.deployed_lanes import DeployedLanes
+from gatehouse.cli.moderate.moderation import PART_SIZE, Moderation, Phase, Skipped
+from gatehouse.cli.moderate.moderation_files import ModerationFiles
+from gatehouse.moderation.listed_version import ListedVersion
+from gatehouse.moderation.upload import Upload
+from gatehouse.moderation.upload_event import listing_message
+from gatehouse.moderation.verdict_item import STATUS
+
+#: Attributes that tell which version an item is about.
+KNOWING = (
+    *("bucket", "key", "version_id", "etag", "size", "sequencer", "listed_after", "uploaded_at"),
+    STATUS,
+)
+
+_Entry = tuple[ListedObject, str]
+
+
+def version_of(bucket: str, listed: ListedObject) -> ListedVersion:
+    """An object as the batcher is told of it."""
+    return ListedVersion(bucket, listed.key, listed.version_id, listed.etag, listed.size, listed.modified_at)
+
+
+def status_of(table: OperatorsVerdictTable, listed: ListedVersion) -> str | None:
+    """The status of an object's item; None if it has none. One Query."""
+    items = list(table.items_of(listed.object, attributes=KNOWING))
+    known = [Upload.from_document(item) for item in items]
+    same = listed.among(known)
+    return None if same is None else str(items[known.index(same)][STATUS])
+
+
+@dataclass(slots=True)
+class CountRun:
+    """Goes through a listing, a part at a time. The state is written after each part, so another run goes on there.
+
+    Attributes:
+        table: with a connection for each of `PARALLEL_QUERIES` threads.
+        files: where parts and state are written; None for a dry run.
+        tell: shows a sentence about the progress.
+    """
+
+    bucket: str
+    lanes: DeployedLanes
+    table: OperatorsVerdictTable
+    files: ModerationFiles | None
+    tell: Callable[[str], None]
+
+    def count(self, moderation: Moderation, listed: Iterable[ListedObject]) -> None:
+        """Count everything that is left to count.
+
+        Args:
+            listed: what is behind `moderation.behind`.
+
+        Raises:
+            MovedError: another command wrote the state.
+            ClientError: a call failed.
+        """
+        found = iter(listed)
+        part: list[_Entry] = []
+        with ThreadPoolExecutor(PARALLEL_QUERIES) as threads:
+            while some := list(islice(found, PART_SIZE)):
+                selected = list(self._selected(moderation, some))
+                known = threads.map(lambda entry: status_of(self.table, version_of(self.bucket, entry[0])), selected)
+                for entry, status in zip(selected, known, strict=True):
+                    if status is None:
+                        part.append(entry)
+                        moderation.add(entry[1], entry[0])
+                    else:
+                        moderation.skip(Skipped.KNOWN, entry[0].key)
+                self._write(moderation, part, some)
+                part = []
+                self.tell(f"Counting: {moderation.listed:,} listed, {moderation.objects:,} to be moderated")
+        moderation.phase = Phase.COUNTED
+        if self.files:
+            self.files.save(moderation)
+
+    def _selected(self, moderation: Moderation, some: Iterable[ListedObject]) -> Iterator[_Entry]:
+        """Those to look up, with their lanes. The others are only counted."""
+        for listed in some:
+            if not moderation.selection.takes(listed):
+                continue
+            moderation.listed += 1
+            lane = self.lanes.owner(listed.key, listed.size)
+            if lane is None:
+                moderation.skip(Skipped.NO_LANE, listed.key)
+            elif listed.modified_at > moderation.young:
+                moderation.skip(Skipped.TOO_YOUNG, listed.key)
+            elif listed.version_id is None and "-" in listed.etag:
+                moderation.skip(Skipped.UNCONFIRMABLE, listed.key)
+            else:
+                yield listed, lane
+
+    def _write(self, moderation: Moderation, part: Iterable[_Entry], some: list[ListedObject]) -> None:
+        lines = [{"lane": lane, "message": listing_message(version_of(self.bucket, listed))} for listed, lane in part]
+        if self.files and lines:
+            self.files.write_part(moderation, moderation.parts, lines)
+        moderation.parts += bool(lines)
+        moderation.behind = (
+            some[-1].key if moderation.inventory is None else str(int(moderation.behind or 0) + len(some))
+        )
+        if self.files:
+            self.files.save(moderation)

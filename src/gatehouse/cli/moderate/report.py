@@ -1,0 +1,45 @@
+"""How far a moderation is, for people."""
+
+from gatehouse.cli.command_name import COMMAND
+from gatehouse.cli.moderate.moderation import Moderation, Phase, Skipped
+from gatehouse.cli.output import Output
+from gatehouse.console import printable
+
+_WHY = {
+    Skipped.NO_LANE: "outside every lane",
+    Skipped.TOO_YOUNG: "too young, and left to their events",
+    Skipped.KNOWN: "known already",
+    Skipped.UNCONFIRMABLE: "not confirmable: multipart uploads without a version",
+}
+
+
+def show(out: Output, moderation: Moderation) -> None:
+    """Print the counts."""
+    table = out.table(f"Moderation of {moderation.started_at}: {moderation.phase}", "Objects", "Count")
+    table.add_row("listed", f"{moderation.listed:,}")
+    for why, words in _WHY.items():
+        if count := moderation.skipped[why.value]:
+            table.add_row(words, f"{count:,}")
+    for lane, count in sorted(moderation.by_lane.items()):
+        table.add_row(f"to be moderated, lane {printable(lane)}", f"{count:,}")
+    for status, count in sorted(moderation.statuses.items()):
+        table.add_row(status, f"{count:,}")
+    if moderation.without_verdict:
+        table.add_row("without a verdict", f"{moderation.without_verdict:,}")
+    out.show(table)
+    if moderation.objects:
+        out.say(f"{moderation.cost:,.2f} USD at list price, if all of them are analyzed.")
+    _name(out, "No lane takes", moderation.named, moderation.skipped[Skipped.NO_LANE.value])
+    without = "Sent, but gone, overwritten, too close to another upload, or in the backfill's dead-letter queue"
+    _name(out, without, moderation.without, moderation.without_verdict)
+    if moderation.phase in (Phase.RUNNING, Phase.PAUSED):
+        out.say(f"If no command goes on with it, `{COMMAND} moderate resume` does.")
+
+
+def _name(out: Output, title: str, keys: list[str], count: int) -> None:
+    if keys:
+        out.say(f"{title}: {count:,}.")
+        for key in keys:
+            out.say(f"  {key}")
+        if count > len(keys):
+            out.say(f"  ... and {count - len(keys):,} more")

@@ -1,0 +1,47 @@
+"""`moderate resume`: goes on with a moderation."""
+
+import uuid
+from pathlib import Path
+
+from gatehouse.cli import output
+from gatehouse.cli.command_name import COMMAND
+from gatehouse.cli.errors import CommandError
+from gatehouse.cli.invocation import Invocation, Yes, about_deployment
+from gatehouse.cli.moderate.going_on import count, files_of, send
+from gatehouse.cli.moderate.moderation import OVER, Phase
+from gatehouse.cli.moderate.moderation_files import MovedError
+from gatehouse.cli.moderate.start_command import InventoryManifest, MaxCost
+
+
+@about_deployment
+def resume(
+    invocation: Invocation, inventory: InventoryManifest = None, max_cost: MaxCost = None, yes: Yes = False
+) -> None:
+    """Go on with a moderation that was paused or interrupted, on this machine or another.
+
+    A command that still runs stops: this one takes over. If it was interrupted while it counted an inventory, name the
+    same manifest. What was sent is not sent again, but for a part of a thousand at most, which is recognized.
+    """
+    files = files_of(invocation)
+    moderation = files.read()
+    if moderation is None or moderation.phase in OVER:
+        raise CommandError(f"There is no moderation to go on with; begin one with `{COMMAND} moderate start`.")
+    if moderation.phase in (Phase.COUNTING, Phase.COUNTED) and not (yes or output.can_ask()):
+        raise CommandError(
+            "There is no terminal to ask at, so nothing was done; give --yes to go on without a question."
+        )
+    invocation.deployment.at_rest()
+    moderation.holder = uuid.uuid4().hex
+    try:
+        files.save(moderation)
+        if moderation.phase is Phase.COUNTING:
+            if moderation.inventory is not None and inventory is None:
+                raise CommandError(
+                    f"It was counting the inventory of {Path(moderation.inventory).name}; name it with --inventory."
+                )
+            count(invocation, moderation, files, inventory if moderation.inventory else None)
+    except MovedError as error:
+        raise CommandError(
+            f"Another command changed the moderation at the same time; see `{COMMAND} moderate status`."
+        ) from error
+    send(invocation, moderation, files, max_cost=max_cost, yes=yes)

@@ -1,0 +1,75 @@
+"""What the script sends when people decide, undo, and deal with what could not be sent."""
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from gatehouse.moderation.decision import Decision, DecisionRefusedError
+from gatehouse.moderation.document import of_kind, optional_text, text
+from gatehouse.moderation.status import Status
+from gatehouse.review.bench import Bench, describe
+from gatehouse.review.endpoint import answered, document
+from gatehouse.review.upload_document import TILE, UPLOAD, upload_document
+
+
+def routes(bench: Bench) -> list[Route]:
+    """The routes, for one reviewer."""
+
+    @answered
+    async def decide(request: Request) -> Response:
+        asked = await document(request)
+        page, status = text(asked["page"]), Status(text(asked["status"]))
+        note = (optional_text(asked.get("note")) or "").strip() or None
+        decision = Decision(text(asked["reason"]), note)
+        identities = [describe(each) for each in of_kind(asked["uploads"], list)]
+
+        def settle() -> Response:
+            seen = {identity: bench.waiting.seen(page, identity) for identity in identities}
+            if missing := [identity for identity, verdict in seen.items() if verdict is None]:
+                uri, version = missing[0]
+                why = "You do not hold this upload any more, so nothing was decided; the next ones are below."
+                return JSONResponse({"error": "lost", "why": why, "object": uri, "version": version}, 409)
+            try:
+                group = bench.desk.decide(page, [v for v in seen.values() if v], status, decision)
+            except DecisionRefusedError as error:
+                return JSONResponse({"error": "refused", "why": str(error)}, 422)
+            return JSONResponse({"group": group, "seconds": bench.desk.wait_seconds})
+
+        return await run_in_threadpool(settle)
+
+    @answered
+    async def undo(request: Request) -> Response:
+        asked = await document(request)
+        page, template = text(asked["page"]), TILE if asked.get("view") == "grid" else UPLOAD
+
+        def take_back() -> Response:
+            undone = bench.desk.undo(page)
+            if not undone:
+                why = "There is nothing to undo: your last decision was sent. You can find it and decide again."
+                return JSONResponse({"error": "sent", "why": why}, 409)
+            uploads = [upload_document(bench, pending.seen, template) for pending in undone]
+            return JSONResponse({"uploads": uploads})
+
+        return await run_in_threadpool(take_back)
+
+    @answered
+    async def again(request: Request) -> Response:
+        entry = text((await document(request))["id"])
+        news = await run_in_threadpool(bench.desk.send_again, entry)
+        if news is None:
+            why = "The page does not know any more what you saw then. Look at the upload, and decide again."
+            return JSONResponse({"error": "forgotten", "why": why}, 409)
+        return JSONResponse(news.to_document())
+
+    @answered
+    async def dismiss(request: Request) -> Response:
+        await run_in_threadpool(bench.desk.dismiss, text((await document(request))["id"]))
+        return JSONResponse({})
+
+    return [
+        Route("/decide", decide, methods=["POST"]),
+        Route("/undo", undo, methods=["POST"]),
+        Route("/again", again, methods=["POST"]),
+        Route("/dismiss", dismiss, methods=["POST"]),
+    ]

@@ -1,0 +1,325 @@
+"""`doctor`: every check is seen to pass and to fail, and what it finds comes with its fix."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+
+from tests.cli.conftest import STANDARD, UPLOADS, Deployed, Run
+from tests.unit.aws_calls import an_error
+from tests.unit.builders import ADAPTER
+
+SETTINGS = f"""\
+upload_bucket: {UPLOADS}
+image_engine: {{calls_per_second: 20}}
+lanes:
+  default: {{adapter: "{ADAPTER}"}}
+"""
+PROJECT = ADAPTER.partition("/version/")[0] + "/7"
+
+
+class Account:
+    """AWS as a deployment needs it; a test takes something away."""
+
+    def __init__(self, deployed: Deployed) -> None:
+        self.calls = deployed.calls
+        self.s3 = deployed.s3
+        deployed.s3.put_bucket_versioning(Bucket=UPLOADS, VersioningConfiguration={"Status": "Enabled"})
+        self.notifications: dict[str, Any] = {"EventBridgeConfiguration": {}}
+        self.bucket_region = "us-east-1"
+        self.quota, self.concurrency = 20.0, 1000
+        self.version: dict[str, str] | None = {"ProjectVersionArn": ADAPTER, "Status": "TRAINING_COMPLETED"}
+        self.mapping: dict[str, Any] | None = {"UUID": "m-1", "State": "Enabled"}
+        self.alarm: dict[str, Any] = {
+            "AlarmName": "gatehouse-monitoring-X",
+            "StateValue": "OK",
+            "AlarmDescription": "It rings.",
+            "AlarmActions": ["arn:aws:sns:us-east-1:1:alarms"],
+        }
+        deployed.sns.subscribe(TopicArn=deployed.topic_arn, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:1:queue")
+        rate = "Transactions per second per account for the Amazon Rekognition operation DetectModerationLabels"
+        answers = {
+            "DetectModerationLabels": lambda _: an_error("InvalidImageFormatException", "no image"),
+            "ListMediaAnalysisJobs": lambda _: {"MediaAnalysisJobs": []},
+            "ListServiceQuotas": lambda _: {"Quotas": [{"QuotaName": rate, "QuotaCode": "L-1", "Value": self.quota}]},
+            "GetAccountSettings": lambda _: {"AccountLimit": {"UnreservedConcurrentExecutions": self.concurrency}},
+            "DescribeProjects": lambda _: {"ProjectDescriptions": [{"ProjectArn": PROJECT}]},
+            "DescribeProjectVersions": self._versions,
+            "GetBucketNotificationConfiguration": lambda _: dict(self.notifications),
+            "HeadBucket": lambda _: {"BucketRegion": self.bucket_region},
+            "ListEventSourceMappings": self._mappings,
+            "DescribeAlarms": lambda _: {"MetricAlarms": [self.alarm] if self.alarm else []},
+        }
+        for operation, answer in answers.items():
+            self.calls.answer_always(operation, answer)
+
+    def _mappings(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        assert "FunctionName=outcomes" in str(request["url_path"]) or request["query_string"] == {
+            "FunctionName": "outcomes"
+        }
+        return {"EventSourceMappings": [self.mapping] if self.mapping else []}
+
+    def _versions(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        assert json.loads(request["body"])["ProjectArn"] == PROJECT
+        return {"ProjectVersionDescriptions": [self.version] if self.version else []}
+
+
+@pytest.fixture
+def account(deployed: Deployed, here: Path) -> Account:
+    (here / "policies").mkdir()
+    (here / "policies" / "standard.yaml").write_text(STANDARD, "utf-8")
+    (here / "gatehouse.yaml").write_text(SETTINGS, "utf-8")
+    return Account(deployed)
+
+
+def findings(gatehouse: Run, *arguments: str, code: int | None = None) -> dict[str, dict[str, Any]]:
+    result = gatehouse("doctor", *arguments, "--output", "json")
+    assert code is None or result.exit_code == code
+    return {finding["check"]: finding for finding in json.loads(result.stdout)}
+
+
+def test_nothing_is_wrong_with_an_account_that_has_it_all(gatehouse: Run, account: Account) -> None:
+    found = findings(gatehouse, code=0)
+
+    assert {finding["health"] for finding in found.values()} == {"ok"}
+    assert set(found) == {
+        *("credentials", "detection", "bulk", "rekognition-quota", "lambda-quota", "adapter"),
+        *(
+            "bucket-region",
+            "eventbridge",
+            "versioning",
+            "bucket-policy",
+            "subscribers",
+            "announcements",
+            "alarm-actions",
+            "alarms",
+        ),
+    }
+
+
+def test_it_only_reads_and_sends_no_image(gatehouse: Run, account: Account) -> None:
+    sent = []
+    account.calls.answer_always(
+        "DetectModerationLabels",
+        lambda request: sent.append(json.loads(request["body"])) or an_error("InvalidImageFormatException"),  # type: ignore[func-returns-value]
+    )
+    account.calls.made.clear()
+
+    findings(gatehouse)
+
+    assert sent == [{"Image": {"Bytes": "AA=="}}]
+    reads = ("Get", "List", "Describe", "Head", "DetectModerationLabels")
+    assert all(call.startswith(reads) for call in account.calls.made)
+
+
+def test_without_credentials_nothing_else_is_looked_at(gatehouse: Run, account: Account) -> None:
+    account.calls.answer_always("GetCallerIdentity", lambda _: an_error("ExpiredToken", "expired"))
+
+    found = findings(gatehouse, code=1)
+
+    assert list(found) == ["credentials"]
+    assert "sign in" in found["credentials"]["text"]
+
+
+@pytest.mark.parametrize("code", ["UnknownOperationException", None])
+def test_a_region_without_moderation_is_told(gatehouse: Run, account: Account, code: str | None) -> None:
+    def no_address(_: object) -> dict[str, Any]:
+        if code:
+            return an_error(code)
+        raise EndpointConnectionError(endpoint_url="https://rekognition.nowhere")
+
+    account.calls.answer_always("DetectModerationLabels", no_address)
+
+    finding = findings(gatehouse, code=1)["detection"]
+
+    assert finding["health"] == "broken"
+    assert "not offered in us-east-1" in finding["text"]
+    assert finding["fix"][0].startswith("export AWS_REGION=")
+
+
+def test_who_may_not_ask_is_not_told_that_it_is_broken(gatehouse: Run, account: Account) -> None:
+    account.calls.answer_always("DetectModerationLabels", lambda _: an_error("AccessDeniedException"))
+
+    assert findings(gatehouse, code=0)["detection"]["health"] == "unknown"
+
+
+def test_bulk_that_is_closed_is_worth_a_look(gatehouse: Run, account: Account, here: Path) -> None:
+    account.calls.answer_always("ListMediaAnalysisJobs", lambda _: an_error("AccessDeniedException"))
+
+    assert findings(gatehouse, code=0)["bulk"]["health"] == "warning"
+    (here / "gatehouse.yaml").write_text("lanes: {default: {engine: image}}", "utf-8")
+    assert "bulk" not in findings(gatehouse)
+
+
+def test_a_quota_below_the_settings_is_told(gatehouse: Run, account: Account) -> None:
+    account.quota = 5.0
+
+    finding = findings(gatehouse, code=1)["rekognition-quota"]
+
+    assert finding["health"] == "broken"
+    assert "calls_per_second: 5" in finding["fix"][0]
+    assert "--quota-code L-1 --desired-value 20" in finding["fix"][1]
+
+
+def test_a_region_that_names_no_quota_leaves_it_open(gatehouse: Run, account: Account) -> None:
+    account.calls.answer_always("ListServiceQuotas", lambda _: {"Quotas": []})
+
+    assert findings(gatehouse, code=0)["rekognition-quota"]["health"] == "unknown"
+
+
+def test_a_small_new_account_is_told(gatehouse: Run, account: Account) -> None:
+    account.concurrency = 10
+
+    finding = findings(gatehouse, code=0)["lambda-quota"]
+
+    assert (finding["health"], "L-B99A9384" in finding["fix"][0]) == ("warning", True)
+
+
+@pytest.mark.parametrize("version", [None, {"ProjectVersionArn": ADAPTER, "Status": "EXPIRED"}])
+def test_an_adapter_that_is_not_alive_is_told(gatehouse: Run, account: Account, version: dict[str, str] | None) -> None:
+    account.version = version
+
+    assert findings(gatehouse, code=1)["adapter"]["health"] == "broken"
+
+
+def test_an_adapter_whose_project_is_gone_is_told(gatehouse: Run, account: Account) -> None:
+    account.calls.answer_always("DescribeProjects", lambda _: {"ProjectDescriptions": []})
+
+    assert "there is no project p" in findings(gatehouse, code=1)["adapter"]["text"]
+
+
+def test_a_bucket_of_another_region_is_told(gatehouse: Run, account: Account) -> None:
+    account.bucket_region = "eu-west-1"
+
+    assert findings(gatehouse, code=1)["bucket-region"]["fix"] == ["export AWS_REGION=eu-west-1"]
+
+
+def test_the_fix_for_notifications_keeps_the_others(gatehouse: Run, account: Account) -> None:
+    account.notifications = {"QueueConfigurations": [{"Id": "q", "QueueArn": "arn", "Events": ["s3:ObjectCreated:*"]}]}
+
+    finding = findings(gatehouse, code=1)["eventbridge"]
+
+    assert finding["health"] == "broken"
+    (line,) = finding["fix"]
+    written = json.loads(line.partition("--notification-configuration ")[2].strip("'"))
+    assert written == {**account.notifications, "EventBridgeConfiguration": {}}
+
+
+def test_a_bucket_without_versioning_is_worth_a_look(gatehouse: Run, account: Account) -> None:
+    account.s3.put_bucket_versioning(Bucket=UPLOADS, VersioningConfiguration={"Status": "Suspended"})
+
+    finding = findings(gatehouse, code=0)["versioning"]
+
+    assert (finding["health"], "put-bucket-versioning" in finding["fix"][0]) == ("warning", True)
+
+
+@pytest.mark.parametrize(
+    ("statement", "health"),
+    [
+        ({"Effect": "Deny", "Action": "s3:GetObject*", "Sid": "NoReading"}, "warning"),
+        ({"Effect": "Deny", "Action": ["s3:PutObject", "S3:getobject"]}, "warning"),
+        ({"Effect": "Deny", "NotAction": "s3:PutObject"}, "warning"),
+        ({"Effect": "Deny", "NotAction": "s3:Get*"}, "ok"),
+        ({"Effect": "Deny", "Action": "s3:PutObject"}, "ok"),
+        ({"Effect": "Allow", "Action": "s3:GetObject"}, "ok"),
+        ({"Effect": "Deny", "Action": "s3:*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}, "ok"),
+    ],
+)
+def test_a_policy_that_denies_reading_is_worth_a_look(
+    gatehouse: Run, account: Account, statement: dict[str, Any], health: str
+) -> None:
+    whole = {"Principal": "*", "Resource": f"arn:aws:s3:::{UPLOADS}/*", **statement}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [whole]})
+    account.s3.put_bucket_policy(Bucket=UPLOADS, Policy=policy)
+
+    assert findings(gatehouse, code=0)["bucket-policy"]["health"] == health
+
+
+def test_a_topic_without_subscribers_is_worth_a_look(gatehouse: Run, account: Account) -> None:
+    account.calls.answer_always("ListSubscriptionsByTopic", lambda _: {"Subscriptions": []})
+
+    finding = findings(gatehouse, code=0)["subscribers"]
+
+    assert (finding["health"], "aws sns subscribe" in finding["fix"][0]) == ("warning", True)
+
+
+def test_alarms_that_tell_nobody_are_worth_a_look(gatehouse: Run, account: Account) -> None:
+    account.alarm["AlarmActions"] = []
+
+    assert findings(gatehouse, code=0)["alarm-actions"]["health"] == "warning"
+
+
+def test_an_alarm_that_rings_is_told_with_its_section(gatehouse: Run, account: Account) -> None:
+    account.alarm["StateValue"] = "ALARM"
+
+    finding = findings(gatehouse, code=0)["alarms"]
+
+    assert (finding["health"], "It rings." in finding["text"]) == ("warning", True)
+
+
+def test_a_deployment_without_alarms_is_broken(gatehouse: Run, account: Account) -> None:
+    account.alarm = {}
+
+    assert findings(gatehouse, code=1)["alarms"]["fix"] == ["make deploy"]
+
+
+@pytest.mark.parametrize("state", ["Disabled", "Disabling"])
+def test_a_stream_that_is_not_read_is_broken_and_can_be_read_again(
+    gatehouse: Run, account: Account, state: str
+) -> None:
+    account.mapping = {"UUID": "m-1", "State": state}
+
+    finding = findings(gatehouse, code=1)["announcements"]
+
+    assert f"The stream of the verdict table is not read ({state})" in finding["text"]
+    assert finding["fix"] == ["aws lambda update-event-source-mapping --uuid m-1 --enabled"]
+    account.mapping = None
+    assert findings(gatehouse, code=1)["announcements"]["fix"] == ["make deploy"]
+
+
+def test_before_a_deploy_no_deployment_is_looked_at(gatehouse: Run, account: Account) -> None:
+    account.calls.made.clear()
+
+    found = findings(gatehouse, "--before-deploy", code=0)
+
+    assert not {"subscribers", "alarms"} & set(found)
+    assert account.calls.made["DescribeStacks"] == 0
+
+
+def test_before_the_first_deploy_that_is_said(gatehouse: Run, account: Account) -> None:
+    result = gatehouse("doctor", "--deployment", "another")
+
+    assert result.exit_code == 0
+    assert "Nothing is deployed yet" in result.stderr
+
+
+def test_what_may_not_be_looked_at_hides_nothing_else(gatehouse: Run, account: Account) -> None:
+    account.calls.answer_always("GetBucketVersioning", lambda _: an_error("AccessDenied", "no", 403))
+
+    found = findings(gatehouse, code=0)
+
+    assert (found["versioning"]["health"], found["bucket-policy"]["health"]) == ("unknown", "ok")
+
+
+def test_without_settings_the_deployed_bucket_is_looked_at(gatehouse: Run, account: Account, here: Path) -> None:
+    (here / "gatehouse.yaml").unlink()
+
+    result = gatehouse("doctor")
+
+    assert result.exit_code == 0
+    assert "eventbridge: The bucket uploads" in result.stdout
+    assert "There is no ./gatehouse.yaml here" in result.stderr
+
+
+def test_people_see_the_fix_below_the_finding(gatehouse: Run, account: Account) -> None:
+    account.bucket_region = "eu-west-1"
+
+    result = gatehouse("doctor")
+
+    lines = result.stdout.splitlines()
+    place = next(n for n, line in enumerate(lines) if line.startswith("BROKEN  bucket-region"))
+    assert lines[place + 1].strip() == "export AWS_REGION=eu-west-1"
+    assert result.exit_code == 1

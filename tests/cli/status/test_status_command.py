@@ -1,0 +1,168 @@
+"""`status`: every part is seen, in a bounded number of calls, and one that may not be seen hides no other."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from gatehouse.cli.aws import verdict_table
+from gatehouse.cli.clock import Clock
+from gatehouse.cli.status import status_command
+from gatehouse.moderation.status import Status
+from tests.cli.conftest import Deployed, Run
+from tests.cli.judged_uploads import PatientClock
+from tests.cli.operated import DEAD, INGEST, Operated
+from tests.unit.aws_calls import an_error
+from tests.unit.builders import NOON, a_claim, a_verdict, an_upload, uploads
+
+ALARM = {
+    "AlarmName": "gatehouse-monitoring-DeadLetters",
+    "StateValue": "ALARM",
+    "StateUpdatedTimestamp": NOON,
+    "AlarmDescription": "Uploads are stuck. See docs/operations.md#uploads-stuck",
+    "AlarmActions": [],
+}
+
+
+@pytest.fixture
+def operated(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> Operated:
+    """A deployment with one ringing alarm; it is five past twelve."""
+    monkeypatch.setattr(status_command, "CLOCK", Clock(now=lambda: NOON + timedelta(minutes=5)))
+    operated = Operated.of(deployed)
+    quiet = {**ALARM, "AlarmName": "gatehouse-monitoring-Quiet", "StateValue": "OK"}
+    deployed.calls.answer_always("DescribeAlarms", lambda _: {"MetricAlarms": [ALARM, quiet]})
+    deployed.calls.answer_always("GetMetricData", metrics)
+    return operated
+
+
+def metrics(request: Mapping[str, Any]) -> dict[str, Any]:
+    """A queue's oldest message has waited for two minutes; each lane approved 20 uploads in two of the hours."""
+    queries = json.loads(request["body"])["MetricDataQueries"]
+    results = []
+    for query in queries:
+        name = query["MetricStat"]["Metric"]["MetricName"]
+        values = [120.0] if name == "ApproximateAgeOfOldestMessage" else [15.0, 5.0]
+        results.append({"Id": query["Id"], "Values": values})
+    return {"MetricDataResults": results}
+
+
+def document(gatehouse: Run) -> Any:
+    result = gatehouse("status", "--output", "json")
+    assert result.exit_code == 0
+    return json.loads(result.stdout)
+
+
+def test_every_part_is_told(gatehouse: Run, operated: Operated) -> None:
+    deployed = operated.deployed
+    operated.put(INGEST, *uploads(3))
+    operated.put(DEAD, an_upload())
+    operated.execute("batch-1", "RUNNING")
+    operated.execute("batch-2", "FAILED", stopDate=NOON)
+    operated.execute("batch-3", "FAILED", stopDate=NOON - timedelta(days=3))
+    deployed.put(*(a_verdict(Status.BLOCKED, a_claim(upload)) for upload in uploads(4)))
+    deployed.put(a_verdict(Status.FAILED, a_claim(an_upload("failed.jpg"))))
+    deployed.sns.subscribe(TopicArn=deployed.topic_arn, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:1:queue")
+
+    seen = document(gatehouse)
+
+    (lane,) = [each for each in seen["lanes"] if each["lane"] == "default"]
+    assert (lane["waiting"], lane["oldest_seconds"], lane["dead_letters"]) == (3, 120.0, 1)
+    assert seen["batches"] == {"running": 1, "failed": 1, "all": True}
+    assert seen["today"] == {
+        "APPROVED": 40,
+        "REVIEW": 0,
+        "BLOCKED": 4,
+        "UNSUPPORTED": 0,
+        "FAILED": 1,
+        "all": True,
+    }
+    # Images and frames of three priorities, and two lanes' images in bulk, each 20.
+    assert seen["paid"] == {"images": 160, "usd": 0.16}
+    assert [each["protocol"] for each in seen["subscribers"]] == ["sqs"]
+    assert (seen["alarms"], [alarm["name"] for alarm in seen["ringing"]]) == (2, [ALARM["AlarmName"]])
+    assert (seen["drift"], seen["problems"]) == ([], {})
+    assert (seen["unannounced_changes"], seen["unsent_events"]) == (0, None)
+
+
+def test_people_are_told_in_sentences_what_to_look_at(gatehouse: Run, operated: Operated) -> None:
+    operated.execute("batch-2", "FAILED", stopDate=NOON)
+    operated.deployed.put(a_verdict(Status.REVIEW))
+
+    text = gatehouse("status").stdout
+
+    assert "Batches: 0 running, 1 failed or stopped since a day ago." in text
+    assert "Today (UTC): 40 APPROVED, 1 REVIEW, 0 BLOCKED, 0 UNSUPPORTED, 0 FAILED." in text
+    assert "by CloudWatch, some minutes late; the others are what stands, by the index" in text
+    assert "Rekognition today: 160 images, 0.16 USD at list price." in text
+    assert "Nobody subscribes to the flag topic" in text
+    assert "Alarms: 1 of 2 ring." in text
+    assert "docs/operations.md#uploads-stuck" in text
+    assert "no drift" in text
+
+
+def test_a_policy_that_differs_is_told(gatehouse: Run, operated: Operated) -> None:
+    operated.deployed.ssm.delete_parameter(Name="parameter-of-standard")
+
+    assert [each["kind"] for each in document(gatehouse)["drift"]] == ["pointer_unreadable"]
+
+
+@pytest.mark.parametrize(
+    ("call", "part", "value"),
+    [
+        ("GetQueueAttributes", "queues", "lanes"),
+        ("ListExecutions", "batches", "batches"),
+        ("GetMetricData", "approved", None),
+        ("GetMetricData", "paid", "paid"),
+        ("ListSubscriptionsByTopic", "subscribers", "subscribers"),
+        ("DescribeAlarms", "alarms", "alarms"),
+        ("GetParameters", "drift", "drift"),
+        ("Query", "indexed", None),
+    ],
+)
+def test_what_may_not_be_looked_at_is_a_sentence_and_hides_nothing_else(
+    gatehouse: Run, operated: Operated, call: str, part: str, value: str | None
+) -> None:
+    operated.deployed.calls.answer_always(call, lambda _: an_error("AccessDenied", "not allowed", 403))
+
+    seen = document(gatehouse)
+
+    assert part in seen["problems"]
+    assert f"{call} was refused" in seen["problems"][part]
+    assert value is None or seen[value] is None
+    assert set(seen["problems"]) <= {part, *(("ages", "approved", "paid") if call == "GetMetricData" else ())}
+    assert "could not be looked at" in gatehouse("status").stdout
+
+
+def test_the_calls_stay_the_same_however_many_uploads_there_are(
+    gatehouse: Run, operated: Operated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document(gatehouse)
+    few = sum(operated.deployed.calls.made.values())
+    for n in range(3):
+        operated.execute(f"batch-{n}", "SUCCEEDED")
+    operated.deployed.put(*(a_verdict(Status.BLOCKED, a_claim(upload)) for upload in uploads(200)))
+    operated.deployed.calls.made.clear()
+
+    document(gatehouse)
+
+    assert sum(operated.deployed.calls.made.values()) == few
+    assert few < 100
+    monkeypatch.setattr(verdict_table, "_COUNTED_PAGES", 0)
+    assert document(gatehouse)["today"]["all"] is False
+
+
+def test_watching_looks_again(gatehouse: Run, operated: Operated, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    meanwhile: list[Callable[[], object]] = [lambda: None, stop]
+    patience = PatientClock(meanwhile=meanwhile)
+    monkeypatch.setattr(status_command, "CLOCK", patience.clock)
+
+    result = gatehouse("status", "--watch")
+
+    assert result.stdout.count("Lanes, as SQS") == 2
+    assert (result.exit_code, patience.pauses) == (130, [10.0, 10.0])
+    assert gatehouse("status", "--watch", "--output", "json").exit_code == 1

@@ -1,0 +1,66 @@
+"""Whoever holds docs/contracts/operator-policy.json may use every command that only looks, and change nothing."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.pipeline import DemoUpload
+from demo.synthesis import ROOT
+from localcloud.process_environment import REGION
+from tests.e2e.assumed_role import ACCOUNT, assume
+from tests.e2e.images import BLOCKED
+from tests.e2e.pipeline import Pipeline
+from tests.e2e.terminal import Terminal
+
+POLICY = (ROOT / "docs" / "contracts" / "operator-policy.json").read_text("utf-8")
+
+
+@pytest.fixture
+def operator(pipeline: Pipeline, tmp_path: Path) -> Terminal:
+    text = POLICY
+    for name, value in {
+        "REGION": REGION,
+        "ACCOUNT": ACCOUNT,
+        "TABLE": pipeline.outputs["VerdictTableName"],
+        "UPLOADS": pipeline.outputs["UploadBucketName"],
+        "WORK": pipeline.outputs["WorkBucketName"],
+        "TOPIC": pipeline.outputs["FlagTopicArn"],
+    }.items():
+        text = re.sub(rf"\b{name}\b", value, text)
+    return Terminal(pipeline, tmp_path, assume(pipeline, "Operator", "ann", text))
+
+
+@pytest.fixture
+def verdict(pipeline: Pipeline, prefix: str) -> dict[str, Any]:
+    pipeline.upload_many([DemoUpload(f"{prefix}cat.jpg", BLOCKED)])
+    (found,) = pipeline.wait_for_verdicts(1, prefix)
+    return dict(found)
+
+
+def test_every_command_that_only_looks_may_look(operator: Terminal, verdict: dict[str, Any]) -> None:
+    key = verdict["key"]
+    looks = (
+        ("verdict", key, "--history"),
+        ("list",),
+        ("list", "--status", "APPROVED"),
+        ("review", "list", "--status", "BLOCKED"),
+        ("review", "list", "--decided"),
+        ("review", "show", key),
+        ("review", "history", key),
+        ("policy", "status"),
+        ("policy", "explain", key),
+        ("policy", "diff", "standard", "standard"),
+        ("status",),
+        ("logs",),
+        ("queue", "list"),
+        ("batch", "list", "--status", "running"),
+        ("batch", "show", verdict["batch_id"]),
+        ("reconcile", "--min-age", "0"),
+    )
+    for line in looks:
+        done = operator.run(*line)
+        assert "was refused" not in done.stdout + done.stderr, line
+        assert done.returncode in (0, 3 if line[0] == "reconcile" else 0), f"{line}\n{done.stderr}"
+    assert "UpdateItem was refused" in operator.refused("review", "block", key, "--reason", "spam", "--yes")

@@ -1,0 +1,236 @@
+"""A decision waits, is sent once, and is never lost."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+from botocore.exceptions import ClientError
+
+from gatehouse.aws.verdict_table import Identity
+from gatehouse.cli.clock import Clock
+from gatehouse.cli.review.act_run import Acted, Outcome
+from gatehouse.moderation.change import Cause
+from gatehouse.moderation.decision import Decision, DecisionRefusedError
+from gatehouse.moderation.status import Status
+from gatehouse.moderation.verdict import Verdict
+from gatehouse.review.desk import WAIT_SECONDS, Desk
+from gatehouse.review.journal import Entry, Journal
+from tests.cli.review.conftest import MO, acts, blocked_by, in_review, sent_back
+from tests.unit.builders import NOON
+
+A, B, C = (in_review(key) for key in ("a.jpg", "b.jpg", "c.jpg"))
+SPAM = Decision("spam", None)
+
+
+@dataclass
+class Table:
+    """What a desk writes to."""
+
+    written: list[tuple[str, Status]] = field(default_factory=list)
+    outcome: Outcome = Outcome.DONE
+    error: Exception | None = None
+    meanwhile: Callable[[], None] = lambda: None
+
+    def write(self, entry: Entry, seen: Verdict) -> Acted:
+        self.meanwhile()
+        if self.error:
+            raise self.error
+        self.written.append((seen.upload.key, entry.status))
+        return Acted("", entry.identity, self.outcome, None if self.outcome is Outcome.DONE else "somebody was faster")
+
+
+@dataclass
+class Bench:
+    folder: Path
+    table: Table = field(default_factory=Table)
+    now: float = 100.0
+    settled: list[tuple[Identity, bool]] = field(default_factory=list)
+    desk: Desk = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.desk = self.start()
+
+    def start(self) -> Desk:
+        clock = Clock(now=lambda: NOON, monotonic=lambda: self.now)
+        write = lambda entry, seen: self.table.write(entry, seen)  # noqa: E731
+        settled = lambda *what: self.settled.append(what)  # noqa: E731
+        return Desk(MO, ("spam", "context", "other"), Journal(self.folder), write, clock, settled)
+
+    def block(self, *verdicts: Verdict, page: str = "page") -> str:
+        return self.desk.decide(page, verdicts, Status.BLOCKED, SPAM)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_a_decision_is_sent_when_it_has_waited_and_only_then(bench: Bench) -> None:
+    bench.block(A)
+    assert bench.desk.send_due() == WAIT_SECONDS
+    bench.now += WAIT_SECONDS - 0.1
+    bench.block(B)
+    assert bench.desk.send_due() == pytest.approx(0.1)
+    assert (bench.table.written, bench.settled) == ([], [])
+
+    bench.now += 0.1
+    assert bench.desk.send_due() == pytest.approx(WAIT_SECONDS - 0.1)
+    assert bench.table.written == [("a.jpg", Status.BLOCKED)]
+    assert bench.settled == [(A.upload.identity, True)]
+    assert (bench.desk.decided, [news.outcome for news in bench.desk.news("page")]) == (1, [Outcome.DONE])
+    assert bench.desk.news("page") == []
+
+    bench.now += 60
+    assert bench.desk.send_due() is None
+    assert bench.desk.send_due() is None
+    assert [key for key, _ in bench.table.written] == ["a.jpg", "b.jpg"]
+
+
+def test_undo_takes_back_the_last_decision_of_a_page_and_what_was_sent_stays(bench: Bench) -> None:
+    bench.block(A)
+    bench.block(B, C)
+    bench.block(in_review("d.jpg"), page="other")
+
+    assert [pending.seen for pending in bench.desk.undo("page")] == [B, C]
+    assert [pending.seen for pending in bench.desk.undo("page")] == [A]
+    assert bench.desk.undo("page") == []
+
+    bench.block(A)
+    bench.desk.send_now("page")
+    assert bench.desk.undo("page") == []
+    assert bench.table.written == [("a.jpg", Status.BLOCKED)]
+    bench.desk.close()
+    assert [key for key, _ in bench.table.written] == ["a.jpg", "d.jpg"]
+    assert list(bench.folder.iterdir()) == []
+
+
+def test_what_is_being_sent_can_not_be_undone_or_decided_again(bench: Bench) -> None:
+    seen: list[object] = []
+
+    def meanwhile() -> None:
+        seen.append(bench.desk.undo("page"))
+        seen.append(bench.desk.is_at_hand(A.upload.identity))
+        with pytest.raises(DecisionRefusedError, match=r"you decided on a\.jpg a moment ago"):
+            bench.block(A)
+
+    bench.table.meanwhile = meanwhile
+    bench.block(A)
+    bench.desk.send_now()
+
+    assert seen == [[], True]
+    assert not bench.desk.is_at_hand(A.upload.identity)
+
+
+def test_a_stop_waits_for_what_is_being_written(bench: Bench) -> None:
+    is_writing, may_write = Event(), Event()
+
+    def meanwhile() -> None:
+        is_writing.set()
+        assert may_write.wait(60)
+
+    bench.table.meanwhile = meanwhile
+    bench.table.error = ClientError({"Error": {"Code": "InternalServerError"}}, "UpdateItem")
+    bench.block(A)
+    sending, closing = Thread(target=bench.desk.send_now), Thread(target=bench.desk.close)
+    sending.start()
+    assert is_writing.wait(60)
+    closing.start()
+    may_write.set()
+    closing.join(60)
+
+    assert [entry.identity for entry in bench.start().unsent] == [A.upload.identity]
+
+
+def test_two_tabs_do_not_decide_one_upload_twice(bench: Bench) -> None:
+    bench.block(A)
+    with pytest.raises(DecisionRefusedError, match="perhaps in another tab"):
+        bench.desk.decide("other", [B, A], Status.APPROVED, Decision("context", None))
+    bench.desk.close()
+    assert bench.table.written == [("a.jpg", Status.BLOCKED)]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "decision", "why"),
+    [
+        (A, Decision("boredom", None), "use spam, context, other"),
+        (A, Decision("other", None), "needs a note"),
+        (A, Decision("spam", "x" * 501), "500 characters"),
+        (acts(in_review(), blocked_by(MO), sent_back(Cause.APPEAL)), SPAM, "another person has to decide"),
+    ],
+)
+def test_what_nobody_may_decide_never_waits(bench: Bench, verdict: Verdict, decision: Decision, why: str) -> None:
+    with pytest.raises(DecisionRefusedError, match=why):
+        bench.desk.decide("page", [B, verdict], Status.BLOCKED, decision)
+    bench.desk.close()
+    assert bench.table.written == []
+
+
+def test_a_lost_decision_is_told_and_not_kept(bench: Bench) -> None:
+    bench.table.outcome = Outcome.LOST
+    bench.block(A)
+    bench.desk.send_now()
+
+    (news,) = bench.desk.news("page")
+    assert (news.outcome, news.why, news.is_kept) == (Outcome.LOST, "somebody was faster", False)
+    assert (bench.desk.unsent, bench.desk.decided, bench.settled) == ([], 0, [(A.upload.identity, False)])
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "UpdateItem"), "UpdateItem was refused"),
+        (RuntimeError("odd"), "could not be sent"),
+    ],
+)
+def test_what_could_not_be_sent_is_kept_until_it_is_sent_or_given_up(bench: Bench, error: Exception, why: str) -> None:
+    bench.table.error = error
+    bench.block(A, B)
+    bench.desk.send_now()
+    first, second = bench.desk.unsent
+    assert why in str(first.why)
+    assert bench.desk.is_at_hand(A.upload.identity)
+    assert [news.is_kept for news in bench.desk.news("page")] == [True, True]
+
+    bench.table.error = None
+    news = bench.desk.send_again(first.id)
+    assert news is not None
+    assert news.outcome is Outcome.DONE
+    assert bench.desk.send_again(first.id) is None
+    bench.desk.dismiss(second.id)
+    assert bench.desk.unsent == bench.desk.close() == []
+    assert len(bench.table.written) == 1
+
+
+def test_what_could_not_be_sent_is_listed_at_the_next_start_and_decided_anew(bench: Bench) -> None:
+    bench.table.error = RuntimeError("odd")
+    bench.block(A)
+    (left,) = bench.desk.close()
+    bench.table.error = None
+
+    bench.desk = bench.start()
+
+    assert [entry.id for entry in bench.desk.unsent] == [left.id]
+    assert bench.desk.send_again(left.id) is None  # nobody knows what the person saw
+    assert not bench.desk.is_at_hand(A.upload.identity)
+    bench.block(A)
+    assert bench.desk.unsent == []
+    assert bench.desk.close() == []
+    assert bench.table.written == [("a.jpg", Status.BLOCKED)]
+
+
+def test_a_desk_that_runs_sends_by_itself_and_stops(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.desk.clock = Clock()
+    bench.desk.wait_seconds = 0.01
+    running = Thread(target=bench.desk.run)
+    running.start()
+    bench.block(A)
+    while not bench.table.written:  # what it waits for comes true, or the run is cut
+        running.join(0.01)
+    bench.desk.close()
+    running.join(10)
+    assert not running.is_alive()
+    with pytest.raises(DecisionRefusedError, match="being stopped"):
+        bench.block(B)
