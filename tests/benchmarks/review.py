@@ -4,7 +4,7 @@
 
 `keys` decides 200 uploads by keyboard in Chromium, as fast as pictures are painted, and prints the median and the 95th
 percentile of the time from key to picture. `fight` has two browsers and a script decide the same 500 uploads. Both fail
-if a decision is wrong, doubled or lost. The deployment is in memory, so AWS's latency is not in the times: the next
+if a decision is wrong, doubled or lost. Both run on the local cloud, so AWS's latency is not in the times: the next
 pictures are loaded before they are needed, and no call is waited for between a key and a picture.
 """
 
@@ -14,13 +14,15 @@ import sys
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
 
+from demo.pipeline import DemoUpload
+from demo.synthesis import synthesize
 from gatehouse.cli.aws.verdict_table import OperatorsVerdictTable
 from gatehouse.cli.review.act_run import ActReport, ActRun
 from gatehouse.cli.review.named_upload import NamedUpload
@@ -28,14 +30,19 @@ from gatehouse.moderation.decision import Act, Decision, decide
 from gatehouse.moderation.person import Person
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.verdict import Verdict
-from localcloud.process_environment import REGION
+from gatehouse.moderation.verdict_item import verdict_from_item
+from localcloud.cloud import LocalCloud
+from localcloud.endpoint import command_line_environment
+from localcloud.rekognition.planted_labels import plant
 from tests.browser.chrome import browser
-from tests.cli.conftest import deployment_in_memory
-from tests.review.conftest import KIM, MO, Served, Uploads, call_one_at_a_time, drawn, look_back_one_day, serving
+from tests.e2e.pipeline import Pipeline
+from tests.review.conftest import KIM, MO, Served, drawn, serving
 from tests.review.visit import visit
 
 KEYS, FIGHT = 200, 500
 SCRIPT = Person("script")
+#: A label that the shipped policy has people look at.
+_LOOKED_AT = "Middle Finger"
 
 #: What is left of the reviewer's waiting: the time between two marks that the page sets itself.
 _TIMES = """() => {
@@ -49,34 +56,29 @@ _TIMES = """() => {
 }"""
 
 
-def measure_keys(uploads: Uploads, folder: Path, count: int) -> None:
+def measure_keys(pipeline: Pipeline, folder: Path, count: int) -> None:
     """Decide by keyboard: every third upload is blocked, the others are approved."""
-    wanted = {}
-    for n in range(count):
-        key = f"{n:04}.jpg"
-        wanted[key] = "BLOCKED" if n % 3 == 0 else "APPROVED"
-        uploads.put(key, body=drawn(n, (1200, 900)))
+    wanted = {_key(n): "BLOCKED" if n % 3 == 0 else "APPROVED" for n in range(count)}
+    _fill(pipeline, {_key(n): drawn(n, (1200, 900)) for n in range(count)})
     with serving(folder / "mo", MO, wait_seconds=5) as served, browser(folder) as chrome, visit(chrome, served) as mo:
         mo.go()
         for _ in range(count):
             mo.page.wait_for_selector(".upload[data-seen=yes]")
             name = mo.name
             mo.press("b" if wanted[name] == "BLOCKED" else "a")
-            mo.page.wait_for_selector(f".state, .upload:not(:has-text('{name}'))")
+            mo.page.wait_for_selector(f".state, .upload:not(:has(.name:has-text('{name}')))")
         times = sorted(mo.page.evaluate(_TIMES))
-    _check(uploads, wanted)
+    items = pipeline.verdicts()
+    assert {item["key"]: item["status"] for item in items} == wanted, "a decision is wrong or lost"
+    assert all(len(item["history"]) == 1 for item in items), "a decision is doubled"
     at_95 = times[int(len(times) * 0.95)]
     print(f"{count} uploads decided by keyboard, none wrong or lost")
     print(f"from key to next picture painted: median {statistics.median(times):.0f} ms, 95% below {at_95:.0f} ms")
 
 
-#: A table in memory takes a minute to list hundreds of uploads to two pages at once.
-_MEMORY_IS_SLOW_MS = 300_000
-
-
-def fight(uploads: Uploads, folder: Path, count: int) -> None:
+def fight(pipeline: Pipeline, folder: Path, count: int) -> None:
     """Two browsers and a script decide the same uploads: Mo approves, Kim blocks, the script blocks."""
-    verdicts = [uploads.put(f"{n:04}.jpg", body=drawn(n % 7, (320, 240))) for n in range(count)]
+    verdicts = _fill(pipeline, {_key(n): drawn(n % 7, (320, 240)) for n in range(count)})
     with ExitStack() as stack:
         chrome = stack.enter_context(browser(folder))
         pages = {
@@ -85,7 +87,6 @@ def fight(uploads: Uploads, folder: Path, count: int) -> None:
         }
         script = threading.Thread(target=_decide_all, args=(next(iter(pages.values())).served, verdicts))
         for page in pages.values():
-            page.page.set_default_timeout(_MEMORY_IS_SLOW_MS)
             page.go()
         script.start()
         while pages:
@@ -96,10 +97,23 @@ def fight(uploads: Uploads, folder: Path, count: int) -> None:
                     continue
                 each.press(key)
         script.join()
-    items = uploads.deployed.items().values()
+    items = pipeline.verdicts()
     assert [len(item.get("history", [])) for item in items] == [1] * count, "an upload has no decision, or two"
     by = Counter(str(item["decided_by"]) for item in items)
     print(f"{count} uploads, each with exactly one decision: {dict(by)}")
+
+
+def _key(number: int) -> str:
+    return f"{number:04}.jpg"
+
+
+def _fill(pipeline: Pipeline, pictures: Mapping[str, bytes]) -> list[Verdict]:
+    """Upload pictures that the policy holds for people; returns their verdicts."""
+    labels = {"ModerationLabels": [{"Name": _LOOKED_AT, "Confidence": 90.0}]}
+    pipeline.upload_many(DemoUpload(key, plant(body, labels)) for key, body in pictures.items())
+    items = pipeline.wait_for_verdicts(len(pictures), deadline=600)
+    assert {item["status"] for item in items} == {Status.REVIEW}
+    return [verdict_from_item(item) for item in items]
 
 
 def _next(page: Page) -> str | None:
@@ -122,23 +136,16 @@ def _decide_all(served: Served, verdicts: list[Verdict]) -> None:
     run.run(names, ActReport(), rate=15.0)
 
 
-def _check(uploads: Uploads, wanted: dict[str, str]) -> None:
-    items = uploads.deployed.items().values()
-    assert {item["key"]: item["status"] for item in items} == wanted, "a decision is wrong or lost"
-    assert all(len(item["history"]) == 1 for item in items), "a decision is doubled"
-
-
 @contextmanager
-def _deployment() -> Iterator[tuple[Uploads, Path]]:
-    """A deployment in memory, as the tests have it."""
-    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
-        for name, value in (("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x"), ("AWS_DEFAULT_REGION", REGION)):
-            patch.setenv(name, value)
-        patch.chdir(folder)
-        call_one_at_a_time(patch)
-        look_back_one_day(patch)
-        with deployment_in_memory(patch) as deployed:
-            yield Uploads(deployed), Path(folder)
+def _deployed() -> Iterator[tuple[Pipeline, Path]]:
+    """The shipped settings on the local cloud, which AWS calls of this process go to."""
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        folder = Path(name)
+        synthesize(folder / "cdk.out")
+        with LocalCloud.start() as cloud:
+            for variable, value in command_line_environment(cloud.endpoint).items():
+                patch.setenv(variable, value)
+            yield Pipeline(cloud, cloud.deploy(folder / "cdk.out")), folder
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -149,8 +156,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     for name, run, count in (("keys", measure_keys, KEYS), ("fight", fight, FIGHT)):
         if options.what in (None, name):
-            with _deployment() as (uploads, folder):
-                run(uploads, folder, options.uploads or count)
+            with _deployed() as (pipeline, folder):
+                run(pipeline, folder, options.uploads or count)
     return 0
 
 

@@ -338,7 +338,7 @@ def test_the_review_page_needs_what_the_page_lists(deployed: Deployed, tmp_path:
         bench.verdict(verdict.upload.identity)
         bench.neighbors(verdict.upload.identity)
         bench.other_versions(verdict.upload.identity)
-    bench.desk.decide("page", found, Status.APPROVED, Decision("context", None))
+    bench.desk.decide("page", found, Status.APPROVED, Decision("context", None), "both")
     bench.stop()
 
     assert bench.desk.decided == len(found)

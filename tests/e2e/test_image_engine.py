@@ -238,7 +238,8 @@ def test_a_chunk_that_kills_every_analyzer_is_given_up_and_its_uploads_fail(pipe
     assert {item["status"] for item in verdicts} == {Status.FAILED}
     assert {item["error"]["code"] for item in verdicts} == {CHUNK_FAILED}
     assert all(item["error"]["message"] for item in verdicts)
-    assert pipeline.cloud.armed_faults()[0]["fired"] == MAX_DELIVERIES
+    # An Analyzer asks about several images at once, and each of these calls may strike before it is dead.
+    assert MAX_DELIVERIES <= pipeline.cloud.armed_faults()[0]["fired"] <= 3 * MAX_DELIVERIES
     assert pipeline.analyzed(prefix) == {}
     name = verdicts[0]["batch_id"]
     pipeline.wait_until(

@@ -1,5 +1,6 @@
 """A decision waits, is sent once, and is never lost."""
 
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,7 +60,9 @@ class Bench:
         return Desk(MO, ("spam", "context", "other"), Journal(self.folder), write, clock, settled)
 
     def block(self, *verdicts: Verdict, page: str = "page") -> str:
-        return self.desk.decide(page, verdicts, Status.BLOCKED, SPAM)
+        group = "".join(verdict.upload.key for verdict in verdicts)
+        self.desk.decide(page, verdicts, Status.BLOCKED, SPAM, group)
+        return group
 
 
 @pytest.fixture
@@ -88,18 +91,18 @@ def test_a_decision_is_sent_when_it_has_waited_and_only_then(bench: Bench) -> No
     assert [key for key, _ in bench.table.written] == ["a.jpg", "b.jpg"]
 
 
-def test_undo_takes_back_the_last_decision_of_a_page_and_what_was_sent_stays(bench: Bench) -> None:
-    bench.block(A)
-    bench.block(B, C)
+def test_undo_takes_back_what_was_decided_at_once_and_what_was_sent_stays(bench: Bench) -> None:
+    first, both = bench.block(A), bench.block(B, C)
     bench.block(in_review("d.jpg"), page="other")
 
-    assert [pending.seen for pending in bench.desk.undo("page")] == [B, C]
-    assert [pending.seen for pending in bench.desk.undo("page")] == [A]
-    assert bench.desk.undo("page") == []
+    assert [pending.seen for pending in bench.desk.undo(both)] == [B, C]
+    assert [pending.seen for pending in bench.desk.undo(both)] == [B, C]  # who asked did not hear the answer
+    assert [pending.seen for pending in bench.desk.undo(first)] == [A]
+    assert bench.desk.undo(both) == []
 
-    bench.block(A)
+    bench.desk.decide("page", [A], Status.BLOCKED, SPAM, "again")
     bench.desk.send_now("page")
-    assert bench.desk.undo("page") == []
+    assert bench.desk.undo("again") == []
     assert bench.table.written == [("a.jpg", Status.BLOCKED)]
     bench.desk.close()
     assert [key for key, _ in bench.table.written] == ["a.jpg", "d.jpg"]
@@ -110,16 +113,18 @@ def test_what_is_being_sent_can_not_be_undone_or_decided_again(bench: Bench) -> 
     seen: list[object] = []
 
     def meanwhile() -> None:
-        seen.append(bench.desk.undo("page"))
+        seen.append(bench.desk.undo("group"))
         seen.append(bench.desk.is_at_hand(A.upload.identity))
+        bench.desk.decide("page", [A], Status.BLOCKED, SPAM, "group")  # the same once more, as its answer was lost
         with pytest.raises(DecisionRefusedError, match=r"you decided on a\.jpg a moment ago"):
             bench.block(A)
 
     bench.table.meanwhile = meanwhile
-    bench.block(A)
+    bench.desk.decide("page", [A], Status.BLOCKED, SPAM, "group")
     bench.desk.send_now()
 
     assert seen == [[], True]
+    assert bench.table.written == [("a.jpg", Status.BLOCKED)]
     assert not bench.desk.is_at_hand(A.upload.identity)
 
 
@@ -146,7 +151,7 @@ def test_a_stop_waits_for_what_is_being_written(bench: Bench) -> None:
 def test_two_tabs_do_not_decide_one_upload_twice(bench: Bench) -> None:
     bench.block(A)
     with pytest.raises(DecisionRefusedError, match="perhaps in another tab"):
-        bench.desk.decide("other", [B, A], Status.APPROVED, Decision("context", None))
+        bench.desk.decide("other", [B, A], Status.APPROVED, Decision("context", None), "both")
     bench.desk.close()
     assert bench.table.written == [("a.jpg", Status.BLOCKED)]
 
@@ -162,9 +167,42 @@ def test_two_tabs_do_not_decide_one_upload_twice(bench: Bench) -> None:
 )
 def test_what_nobody_may_decide_never_waits(bench: Bench, verdict: Verdict, decision: Decision, why: str) -> None:
     with pytest.raises(DecisionRefusedError, match=why):
-        bench.desk.decide("page", [B, verdict], Status.BLOCKED, decision)
+        bench.desk.decide("page", [B, verdict], Status.BLOCKED, decision, "both")
     bench.desk.close()
     assert bench.table.written == []
+
+
+def test_what_a_full_disk_does_not_take_is_not_decided(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(entry: Entry) -> None:
+        if entry.identity == B.upload.identity:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(entry)
+
+    write = bench.desk.journal.write
+    monkeypatch.setattr(bench.desk.journal, "write", full)
+    with pytest.raises(DecisionRefusedError, match="No space left on device"):
+        bench.block(A, B)
+    bench.block(C)
+    assert bench.desk.close() == []
+    assert bench.table.written == [("c.jpg", Status.BLOCKED)]
+
+
+def test_a_decision_that_was_not_sent_is_kept_though_the_disk_is_full(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: Entry) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    bench.table.error = RuntimeError("odd")
+    bench.block(A)
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.desk.journal, "write", full)
+        bench.desk.send_now()
+        (kept,) = bench.desk.unsent
+    bench.table.error = None
+    assert bench.desk.can_send_again(kept.id)
+    assert bench.desk.send_again(kept.id) is not None
+    assert bench.table.written == [("a.jpg", Status.BLOCKED)]
 
 
 def test_a_lost_decision_is_told_and_not_kept(bench: Bench) -> None:
@@ -212,6 +250,7 @@ def test_what_could_not_be_sent_is_listed_at_the_next_start_and_decided_anew(ben
     bench.desk = bench.start()
 
     assert [entry.id for entry in bench.desk.unsent] == [left.id]
+    assert not bench.desk.can_send_again(left.id)
     assert bench.desk.send_again(left.id) is None  # nobody knows what the person saw
     assert not bench.desk.is_at_hand(A.upload.identity)
     bench.block(A)

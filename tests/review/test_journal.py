@@ -1,9 +1,12 @@
 """What is not sent yet is on the disk, and belongs to whoever starts the page next."""
 
+import errno
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -55,6 +58,30 @@ def test_the_journal_of_an_app_that_runs_is_left_alone(tmp_path: Path) -> None:
     assert Journal(tmp_path).unsent == []
     first.close(is_empty=False)
     assert [entry.id for entry in Journal(tmp_path).unsent] == ["1"]
+
+
+def test_a_full_disk_takes_nothing_and_spoils_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal, write, room = Journal(tmp_path), os.write, [10**6]
+
+    def limited(descriptor: int, data: bytes) -> int:
+        """Write what there is room for, then fail, as file systems do."""
+        if not room[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written = write(descriptor, data[: room[0]])
+        room[0] -= written
+        return written
+
+    monkeypatch.setattr(os, "write", limited)
+    journal.write(an_entry("1"))
+    room[0] = 20
+    with pytest.raises(OSError, match="No space left"):
+        journal.write(an_entry("2"))
+    journal.settle("1", "sent")  # it is listed once more
+    room[0] = 10**6
+    journal.write(an_entry("3"))
+    journal.close(is_empty=False)
+
+    assert [entry.id for entry in Journal(tmp_path).unsent] == ["1", "3"]
 
 
 def test_nothing_is_left_of_an_app_that_sent_everything(tmp_path: Path) -> None:

@@ -94,6 +94,9 @@ def test_numbers_say_where_people_disagree(mo: Visit, uploads: Uploads) -> None:
     rules = page.locator("section", has=page.get_by_role("heading", name="by rule"))
     expect(rules.locator("tbody tr")).to_contain_text("25.0%")
     expect(page.locator("section", has_text="Decisions by reviewer").locator("tbody tr")).to_have_text("person:kim31")
+    expect(page.locator("section", has_text="Decisions by label").locator("tbody tr")).to_have_text(
+        "Explosions and Blasts31"
+    )
     assert page.locator(".days rect.approved").get_attribute("height") == "75.00"
     expect(needless.locator("tbody tr").first).to_contain_text(HOSTILE)
 

@@ -81,22 +81,37 @@ def test_a_hold_is_extended_while_the_page_is_open_and_lost_if_it_slept(reviewin
     (mine,) = mo.next("m", WAITING, 1)
     for _ in range(5):
         reviewing.seconds += HOLD.total_seconds() - 60
-        assert mo.keep("m") == []
+        assert mo.keep("m", [mine.upload.identity]) == []
     assert "0.jpg" not in keys(kim.next("k", WAITING, 4))
 
     reviewing.seconds += HOLD.total_seconds()
     assert kim.take("k", mine) is not None
-    assert mo.keep("m") == [mine.upload.identity]
+    assert mo.keep("m", [mine.upload.identity]) == [mine.upload.identity]
     assert mo.seen("m", mine.upload.identity) is None
-    assert mo.keep("m") == []
+    assert mo.keep("m", []) == []
 
 
 def test_an_expired_hold_that_nobody_took_is_still_mine(reviewing: Reviewing) -> None:
     mo = reviewing.of(MO)
     (mine,) = mo.next("m", WAITING, 1)
     reviewing.seconds += 2 * HOLD.total_seconds()
-    assert mo.keep("m") == []
+    assert mo.keep("m", [mine.upload.identity]) == []
     assert mo.seen("m", mine.upload.identity) is not None
+
+
+def test_what_a_page_never_got_to_know_goes_to_whoever_is_next(reviewing: Reviewing) -> None:
+    mo, kim = reviewing.of(MO), reviewing.of(KIM)
+    shown, lost, decided = (verdict.upload.identity for verdict in mo.next("m", WAITING, 3))
+    reviewing.at_hand.add(decided)
+    mo.keep("m", [shown])  # the answer to what it asked for may still come
+    assert list(reviewing.holders()) == ["0.jpg", "1.jpg", "2.jpg"]
+
+    reviewing.seconds += 61
+    assert mo.keep("m", [shown]) == []
+
+    assert list(reviewing.holders()) == ["0.jpg", "2.jpg"]
+    assert keys(kim.next("k", WAITING, 1)) == ["1.jpg"]
+    assert mo.seen("m", lost) is None
 
 
 def test_leaving_gives_back_what_is_not_decided(reviewing: Reviewing) -> None:

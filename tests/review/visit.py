@@ -69,6 +69,17 @@ class Visit:
             self.page.keyboard.press(key)
         return self
 
+    def decides(self, key: str) -> str:
+        """Decide on the upload on the stage, and wait until it has left; returns its name."""
+        name = self.name
+        self.press(key)
+        try:
+            expect(self.page.locator(".upload .name bdi", has_text=name)).to_have_count(0)
+        except AssertionError as error:
+            said = self.page.evaluate("window.said")
+            raise AssertionError(f"{name} is still there: {said}, {self.page.locator('main').inner_text()}") from error
+        return name
+
     def hears(self, words: str) -> "Visit":
         """Wait until a screen reader was given these words."""
         until(lambda: self._heard(words))

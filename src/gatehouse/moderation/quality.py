@@ -103,7 +103,8 @@ class Quality:
         opinions: all of them.
         overall, lanes: see `LaneQuality`. Lanes may draw different shares, so look at each for its wrong approvals.
         rules, labels: agreement about the flags that a rule, and a label, was a reason for.
-        days, in_lanes, reviewers: opinions by day of the decision, lane, and person, each by the status given.
+        days, in_lanes, with_labels, reviewers: opinions by day of the decision, lane, label that was a reason, and
+            person, each by the status given. An upload with two such labels counts for both.
         waits: from REVIEW to the decision.
     """
 
@@ -114,6 +115,7 @@ class Quality:
     labels: dict[str, Tally] = field(default_factory=dict)
     days: dict[str, Counter[Status]] = field(default_factory=dict)
     in_lanes: dict[str, Counter[Status]] = field(default_factory=dict)
+    with_labels: dict[str, Counter[Status]] = field(default_factory=dict)
     reviewers: dict[str, Counter[Status]] = field(default_factory=dict)
     waits: Durations = field(default_factory=Durations)
 
@@ -122,16 +124,18 @@ class Quality:
         self.opinions += 1
         self.overall.add(opinion)
         self.lanes.setdefault(opinion.lane, LaneQuality()).add(opinion)
+        labels = {reason.label for reason in opinion.reasons}
         if opinion.policys in FLAGGED:
             for tallies, names in (
                 (self.rules, {reason.rule for reason in opinion.reasons}),
-                (self.labels, {reason.label for reason in opinion.reasons}),
+                (self.labels, labels),
             ):
                 for name in names:
                     tallies.setdefault(name, Tally()).add(opinion)
         for counts, name in (
             (self.days, opinion.at[:10]),
             (self.in_lanes, opinion.lane),
+            *((self.with_labels, label) for label in labels),
             (self.reviewers, opinion.by),
         ):
             counts.setdefault(name, Counter())[opinion.persons] += 1
@@ -148,6 +152,7 @@ class Quality:
             "labels": _agreements(self.labels),
             "by_day": _counts(self.days),
             "by_lane": _counts(self.in_lanes),
+            "by_label": _counts(self.with_labels),
             "by_reviewer": _counts(self.reviewers),
             "seconds_in_review": {
                 "count": self.waits.count,

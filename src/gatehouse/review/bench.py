@@ -189,8 +189,8 @@ class Bench:
         if policy_hash not in self._policies:
             try:
                 self._policies[policy_hash] = self.policies.find_recorded(policy_hash)
-            except (ClientError, CommandError):
-                self._policies[policy_hash] = None
+            except (ClientError, CommandError):  # perhaps the next time
+                return None
         return self._policies[policy_hash]
 
     def other_versions(self, identity: Identity) -> list[Item]:

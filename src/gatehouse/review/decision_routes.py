@@ -1,5 +1,8 @@
 """What the script sends when people decide, undo, and deal with what could not be sent."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -13,38 +16,51 @@ from gatehouse.review.endpoint import answered, document
 from gatehouse.review.upload_document import TILE, UPLOAD, upload_document
 
 
+def decided(bench: Bench, page: str, asked: Mapping[str, Any]) -> Callable[[], None]:
+    """What a page decided on uploads that it holds, to be handed to the desk.
+
+    Raises:
+        one of `MISSHAPEN`: the page sent something else. What is returned raises DecisionRefusedError.
+    """
+    group, status = text(asked["group"]), Status(text(asked["status"]))
+    note = (optional_text(asked.get("note")) or "").strip() or None
+    decision = Decision(text(asked["reason"]), note)
+    identities = [describe(each) for each in of_kind(asked["uploads"], list)]
+
+    def hand_over() -> None:
+        seen = [bench.waiting.seen(page, identity) for identity in identities]
+        held = [verdict for verdict in seen if verdict is not None]
+        if len(held) < len(seen):
+            raise DecisionRefusedError("You do not hold this upload any more; the next ones are below.")
+        bench.desk.decide(page, held, status, decision, group)
+
+    return hand_over
+
+
 def routes(bench: Bench) -> list[Route]:
     """The routes, for one reviewer."""
 
     @answered
     async def decide(request: Request) -> Response:
         asked = await document(request)
-        page, status = text(asked["page"]), Status(text(asked["status"]))
-        note = (optional_text(asked.get("note")) or "").strip() or None
-        decision = Decision(text(asked["reason"]), note)
-        identities = [describe(each) for each in of_kind(asked["uploads"], list)]
+        decide_on = decided(bench, text(asked["page"]), asked)
 
         def settle() -> Response:
-            seen = {identity: bench.waiting.seen(page, identity) for identity in identities}
-            if missing := [identity for identity, verdict in seen.items() if verdict is None]:
-                uri, version = missing[0]
-                why = "You do not hold this upload any more, so nothing was decided; the next ones are below."
-                return JSONResponse({"error": "lost", "why": why, "object": uri, "version": version}, 409)
             try:
-                group = bench.desk.decide(page, [v for v in seen.values() if v], status, decision)
+                decide_on()
             except DecisionRefusedError as error:
                 return JSONResponse({"error": "refused", "why": str(error)}, 422)
-            return JSONResponse({"group": group, "seconds": bench.desk.wait_seconds})
+            return JSONResponse({})
 
         return await run_in_threadpool(settle)
 
     @answered
     async def undo(request: Request) -> Response:
         asked = await document(request)
-        page, template = text(asked["page"]), TILE if asked.get("view") == "grid" else UPLOAD
+        group, template = text(asked["group"]), TILE if asked.get("view") == "grid" else UPLOAD
 
         def take_back() -> Response:
-            undone = bench.desk.undo(page)
+            undone = bench.desk.undo(group)
             if not undone:
                 why = "There is nothing to undo: your last decision was sent. You can find it and decide again."
                 return JSONResponse({"error": "sent", "why": why}, 409)

@@ -5,6 +5,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -102,6 +103,7 @@ class Desk:
     _sending: dict[Identity, Pending] = field(default_factory=dict)
     _news: dict[str, deque[News]] = field(default_factory=dict)
     _unsent: dict[str, tuple[Entry, Verdict | None]] = field(default_factory=dict)
+    _undone: Sequence[Pending] = ()
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _changed: threading.Condition = field(init=False)
     _closed: bool = False
@@ -117,11 +119,14 @@ class Desk:
         with self._lock:
             return [entry for entry, _ in self._unsent.values()]
 
-    def decide(self, page: str, seen: Sequence[Verdict], status: Status, decision: Decision) -> str:
-        """Decide on these uploads, all or none; returns the name of the group.
+    def decide(self, page: str, seen: Sequence[Verdict], status: Status, decision: Decision, group: str) -> None:
+        """Decide on these uploads, all or none. A group that waits already, or is being written, is not decided twice.
+
+        Args:
+            group: the name of what is decided and undone at once.
 
         Raises:
-            DecisionRefusedError: nobody may decide so, or one of them was decided already.
+            DecisionRefusedError: nobody may decide so, one of them was decided already, or the disk is full.
         """
         at = iso(self.clock.now())
         if decision.reason not in self.reasons:
@@ -129,8 +134,10 @@ class Desk:
         acts = [act_on(verdict, status, self.person, decision, at) for verdict in seen]
         for verdict, act in zip(seen, acts, strict=True):
             acted(verdict, act)  # raises where this person may not
-        group, due = uuid.uuid4().hex, self.clock.monotonic() + self.wait_seconds
+        due = self.clock.monotonic() + self.wait_seconds
         with self._changed:
+            if any(pending.group == group for pending in (*self._pending.values(), *self._sending.values())):
+                return
             if taken := [v for v in seen if v.upload.identity in {*self._pending, *self._sending}]:
                 raise DecisionRefusedError(f"you decided on {taken[0].upload.key} a moment ago, perhaps in another tab")
             if self._closed:
@@ -138,29 +145,49 @@ class Desk:
             decided = {verdict.upload.identity for verdict in seen}
             for earlier in [entry for entry in self.unsent if entry.identity in decided]:
                 self.dismiss(earlier.id)  # this decision replaces it
-            for verdict, act in zip(seen, acts, strict=True):
-                identity = verdict.upload.identity
-                entry = Entry(uuid.uuid4().hex, identity, status, act.decision, self.person.decided_by, at)
-                self.journal.write(entry)
-                self._pending[identity] = Pending(entry, page, group, verdict, due)
+            entries = [
+                Entry(uuid.uuid4().hex, verdict.upload.identity, status, act.decision, self.person.decided_by, at)
+                for verdict, act in zip(seen, acts, strict=True)
+            ]
+            self._note(entries)
+            for entry, verdict in zip(entries, seen, strict=True):
+                self._pending[entry.identity] = Pending(entry, page, group, verdict, due)
             self._changed.notify_all()
-        return group
 
-    def undo(self, page: str) -> list[Pending]:
-        """Take back what this page decided last, if it still waits; returns it, or nothing if it was sent."""
+    def _note(self, entries: Sequence[Entry]) -> None:
+        """Have the decisions on the disk, all or none."""
+        try:
+            for entry in entries:
+                self.journal.write(entry)
+        except OSError as error:
+            for entry in entries:
+                self.journal.settle(entry.id, "undone")
+            raise DecisionRefusedError(
+                f"it can't be noted on this disk ({error.strerror}); free some space there, then decide again"
+            ) from error
+
+    def undo(self, group: str) -> list[Pending]:
+        """Take back what was decided at once, if it still waits; returns it, or nothing if it was sent.
+
+        Who asks a second time, because the answer was lost, gets the same.
+        """
         with self._lock:
-            groups = [pending.group for pending in self._pending.values() if pending.page == page]
-            undone = [pending for pending in self._pending.values() if groups and pending.group == groups[-1]]
+            if undone := [pending for pending in self._pending.values() if pending.group == group]:
+                self._undone = undone
             for pending in undone:
                 del self._pending[pending.entry.identity]
                 self.journal.settle(pending.entry.id, "undone")
-        return undone
+            return [pending for pending in self._undone if pending.group == group]
 
     def waiting(self, page: str) -> list[tuple[Pending, float]]:
         """What this page decided and can undo, oldest first, with the seconds that are left."""
         now = self.clock.monotonic()
         with self._lock:
             return [(pending, pending.due - now) for pending in self._pending.values() if pending.page == page]
+
+    def can_send_again(self, entry_id: str) -> bool:
+        """Whether it is known what the person saw; of decisions of an app before this one it is not."""
+        return self._unsent.get(entry_id, (None, None))[1] is not None
 
     def is_at_hand(self, identity: Identity) -> bool:
         """Whether a decision on this upload waits, is being written, or may be sent again."""
@@ -247,7 +274,8 @@ class Desk:
             self._sending.pop(entry.identity, None)
             if outcome is None:
                 kept = replace(entry, why=why)
-                self.journal.write(kept)
+                with suppress(OSError):  # the file has the decision, if not why it waits
+                    self.journal.write(kept)
                 self._unsent[entry.id] = (kept, pending.seen)
             else:
                 self.journal.settle(entry.id, outcome.value)

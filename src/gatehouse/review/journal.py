@@ -9,6 +9,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -95,15 +96,27 @@ class Journal:
                 self._take_over(path)
 
     def write(self, entry: Entry) -> None:
-        """Note a decision, or why it was not sent. It is on the disk when this returns."""
+        """Note a decision, or why it was not sent. It is on the disk when this returns.
+
+        Raises:
+            OSError: the disk does not take it; the file is as it was.
+        """
         self._append({"decided": entry.to_document()})
 
     def settle(self, entry_id: str, how: str) -> None:
-        """Note that a decision needs nothing more: `sent`, `undone`, `lost`, or `dismissed`."""
-        self._append({"settled": entry_id, "how": how})
+        """Note that a decision needs nothing more: `sent`, `undone`, `lost`, or `dismissed`.
+
+        What a full disk does not take is listed once more at the next start.
+        """
+        with suppress(OSError):
+            self._append({"settled": entry_id, "how": how})
 
     def skipped(self, identity: Identity, by: str, at: str) -> None:
-        """Note that a reviewer passed an upload on. This file is kept; nothing reads it but people."""
+        """Note that a reviewer passed an upload on. This file is kept; nothing reads it but people.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
         uri, version = identity
         line = json.dumps({"at": at, "by": by, "object": uri, "version": version})
         with os.fdopen(os.open(self._skips, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "w") as file:
@@ -116,9 +129,16 @@ class Journal:
         self._file.close()
 
     def _append(self, document: dict[str, Any]) -> None:
-        self._file.write(f"{json.dumps(document)}\n".encode())
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        line, descriptor = f"{json.dumps(document)}\n".encode(), self._file.fileno()
+        size = os.fstat(descriptor).st_size
+        try:
+            while line:
+                line = line[os.write(descriptor, line) :]
+            os.fsync(descriptor)
+        except OSError:
+            with suppress(OSError):  # half a line would spoil the next one
+                os.ftruncate(descriptor, size)
+            raise
 
     def _take_over(self, path: Path) -> None:
         try:

@@ -93,7 +93,7 @@ class Lock:
         is_write = scope["method"] not in ("GET", "HEAD")
         if not _comes_from_here(headers, f"http://{host}", is_write=is_write):
             return _closed(403, "The request came from another site or program.", scope)
-        if path == OPEN_PATH and not is_write:
+        if path == OPEN_PATH and scope["method"] == "GET":  # a look at the headers does not use it up
             return self._open(QueryParams(scope["query_string"]).get("key", ""), scope)
         if path.startswith(_STATIC) or self._is_session(headers):
             return None

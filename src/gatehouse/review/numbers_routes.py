@@ -81,7 +81,14 @@ def _numbers(bench: Bench, asked: Mapping[str, str]) -> dict[str, Any]:
         "waits": _waits(quality),
         "shares": _shares(quality),
         "days": list(_counts(quality.days)),
-        "counts": [("Lane", list(_counts(quality.in_lanes))), ("Reviewer", list(_counts(quality.reviewers)))],
+        "counts": [
+            (what, list(_counts(counts)))
+            for what, counts in (
+                ("Lane", quality.in_lanes),
+                ("Label", quality.with_labels),
+                ("Reviewer", quality.reviewers),
+            )
+        ],
         "suggestions": [
             {
                 "policy": policy,

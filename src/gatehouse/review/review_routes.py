@@ -1,5 +1,6 @@
 """The pages on which people decide, and what their script asks for: what is next, holds, skips."""
 
+from contextlib import suppress
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -16,6 +17,7 @@ from gatehouse.moderation.moment import iso
 from gatehouse.moderation.review_hold import is_held_by_another
 from gatehouse.moderation.status import Status
 from gatehouse.review.bench import AGES, DEFAULT_AGE, STATUSES, Bench, describe
+from gatehouse.review.decision_routes import decided
 from gatehouse.review.desk import WAIT_SECONDS
 from gatehouse.review.endpoint import answered, document
 from gatehouse.review.rendering import page, rendered
@@ -86,7 +88,9 @@ def routes(bench: Bench) -> list[Route]:
                     for pending, seconds in bench.desk.waiting(name)
                 ],
                 "decided": bench.desk.decided,
-                "unsent": [entry.to_document() for entry in bench.desk.unsent],
+                "unsent": [
+                    {**entry.to_document(), "again": bench.desk.can_send_again(entry.id)} for entry in bench.desk.unsent
+                ],
             }
 
         return JSONResponse(await run_in_threadpool(look))
@@ -95,15 +99,21 @@ def routes(bench: Bench) -> list[Route]:
     async def skip(request: Request) -> Response:
         asked = await document(request)
         name, identity = text(asked["page"]), describe(asked)
-        bench.desk.journal.skipped(identity, bench.person.decided_by, iso(bench.clock.now()))
+        with suppress(OSError):  # a full disk is no reason to look at it longer
+            bench.desk.journal.skipped(identity, bench.person.decided_by, iso(bench.clock.now()))
         await run_in_threadpool(bench.waiting.skip, name, identity)
         return JSONResponse({})
 
     @answered
     async def leave(request: Request) -> Response:
-        name = text((await document(request))["page"])
+        asked = await document(request)
+        name = text(asked["page"])
+        unheard = [decided(bench, name, each) for each in of_kind(asked.get("decisions", []), list)]
 
         def go() -> None:
+            for decide_on in unheard:
+                with suppress(DecisionRefusedError):  # nobody is there to be told; whoever comes next finds the upload
+                    decide_on()
             bench.waiting.leave(name)  # first, as the next page may ask already
             bench.desk.send_now(name)
 

@@ -18,7 +18,6 @@ from gatehouse.moderation.person import PREFIX, is_person
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.policy_document import rule_document
 from gatehouse.moderation.reason import Reason
-from gatehouse.moderation.status import Status
 from gatehouse.moderation.verdict import Verdict
 from gatehouse.moderation.verdict_item import STATUS, VERSION
 
@@ -88,7 +87,6 @@ class ShownUpload:
     reasons: tuple[ShownReason, ...]
     labels: tuple[Branch, ...]
     history: tuple[ShownAct, ...]
-    may_approve: bool
 
     @classmethod
     def of(cls, verdict: Verdict, now: datetime, policy: FindPolicy) -> "ShownUpload":
@@ -124,7 +122,6 @@ class ShownUpload:
                 )
                 for entry in reversed(verdict.history)
             ),
-            may_approve=verdict.status is not Status.UNSUPPORTED,
         )
 
     @property
@@ -147,6 +144,7 @@ def others(items: Sequence[Item], now: datetime) -> list[dict[str, str]]:
         found.append(
             {
                 "object": str(item.get("object", "")),
+                "name": spelled_out(str(item.get("object", "")).rpartition("/")[2]),
                 "version": str(item[VERSION]),
                 "status": str(item.get(STATUS, "")),
                 "uploaded": ago(moment, now) if moment else "",

@@ -1,7 +1,7 @@
 """What a reviewer gets to see next: what waits, oldest first, without what other reviewers look at."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
@@ -21,6 +21,8 @@ MOST = 1000
 _SOON, _LATER = 3.0, 60.0
 #: Seconds that a request waits for a look.
 _PATIENCE = 30.0
+#: Seconds after which a page has had the answer that shows what it holds.
+_SHOWN_SECONDS = 60.0
 #: Holds are extended when less than this is left.
 _EXTEND_BELOW = HOLD - timedelta(minutes=2)
 #: A page that has said nothing for so many seconds is gone. Browsers let a hidden page speak once a minute.
@@ -76,10 +78,11 @@ class _Look:
 
 @dataclass(frozen=True, slots=True)
 class _Holding:
-    """An upload that a page of this app holds. `verdict` has the claim."""
+    """An upload that a page of this app holds. `verdict` has the claim; `since` is on the monotonic clock."""
 
     page: str
     verdict: Verdict
+    since: float
 
     @property
     def until(self) -> datetime:
@@ -185,8 +188,10 @@ class WaitingUploads:
         found = self._holdings.get(identity)
         return found.verdict if found else None
 
-    def keep(self, page: str, believed: Sequence[Identity] = ()) -> list[Identity]:
+    def keep(self, page: str, believed: Collection[Identity]) -> list[Identity]:
         """Extend the holds of a page that is open; returns what it does not hold any more.
+
+        What the page does not know of goes to whoever is next: the answer that would have shown it was lost.
 
         Args:
             believed: what the page takes for its own. It may have been silent, and given back what it held.
@@ -195,14 +200,15 @@ class WaitingUploads:
             ClientError: the table could not be written.
         """
         self._hear(page)
-        now = self.clock.now()
+        now, moment = self.clock.now(), self.clock.monotonic()
         with self._lock:
-            mine = [h for h in self._holdings.values() if h.page == page and h.until - now < _EXTEND_BELOW]
-        lost = []
-        for holding in mine:
-            identity = holding.verdict.upload.identity
-            if self._hold(page, holding.verdict) is None and not self.is_at_hand(identity):
-                lost.append(identity)
+            mine = {identity: holding for identity, holding in self._holdings.items() if holding.page == page}
+        known = {identity for identity in mine if identity in believed or self.is_at_hand(identity)}
+        forgotten = [identity for identity in mine.keys() - known if moment - mine[identity].since > _SHOWN_SECONDS]
+        self._release(forgotten, page)
+        ending = [identity for identity in known if mine[identity].until - now < _EXTEND_BELOW]
+        ended = [identity for identity in ending if self._hold(page, mine[identity].verdict) is None]
+        lost = [identity for identity in ended if not self.is_at_hand(identity)]
         gone = [each for each in believed if each not in lost and self.seen(page, each) is None]
         return lost + [identity for identity in gone if not self.is_at_hand(identity)]
 
@@ -312,7 +318,7 @@ class WaitingUploads:
             return None
         with self._lock:
             has_left = page in self._left
-            self._holdings[identity] = _Holding(page, mine)
+            self._holdings[identity] = _Holding(page, mine, self.clock.monotonic())
         if has_left:  # it was closed while it was asking
             self._release([identity], page)
             return None

@@ -142,6 +142,7 @@ def test_the_shares_come_from_what_was_looked_at_for_them() -> None:
         "high": 0,
     }
     assert document["by_reviewer"] == {"person:ada": {"APPROVED": 13, "BLOCKED": 2}, "person:grace": {"BLOCKED": 1}}
+    assert document["by_label"] == {"Violence": {"APPROVED": 4, "BLOCKED": 1}}
     assert document["by_day"] == {"2026-11-22": {"APPROVED": 13, "BLOCKED": 2}, "2026-11-23": {"BLOCKED": 1}}
     assert document["opinions"] == 16
     assert document["seconds_in_review"]["count"] == 5

@@ -60,7 +60,12 @@ def _show(out: Output, numbers: DecidedQuality, since: str) -> None:
     _show_lanes(out, {"all": quality.overall, **quality.lanes} if len(quality.lanes) > 1 else quality.lanes)
     _show_agreement(out, "Rule", quality.rules)
     _show_agreement(out, "Label", quality.labels)
-    for what, counts in (("Day", quality.days), ("Lane", quality.in_lanes), ("Reviewer", quality.reviewers)):
+    for what, counts in (
+        ("Day", quality.days),
+        ("Lane", quality.in_lanes),
+        ("Label", quality.with_labels),
+        ("Reviewer", quality.reviewers),
+    ):
         _show_counts(out, what, counts)
     median, most = quality.waits.quantile(0.5), quality.waits.quantile(0.9)
     if median is not None and most is not None:

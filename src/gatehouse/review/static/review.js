@@ -4,7 +4,9 @@ const config = JSON.parse(document.body.dataset.config);
 const isGrid = config.view === "grid";
 const page = crypto.randomUUID();
 const HELD = isGrid ? 24 : 4; // the upload on the stage and the next three, or a screen of tiles
-const BUSY_POLL = 1000, IDLE_POLL = 10_000, LOOK_AGAIN = 5000;
+const BUSY_POLL = 1000, IDLE_POLL = 10_000;
+const LOOK_SOON = 5000, LOOK_LATE = 60_000; // each look reads the index of all days that are shown
+const BEFORE_AGAIN = 1000; // browsers cut connections when the network changes, or the machine wakes up
 
 const $ = (id) => document.getElementById(id);
 const stage = $("stage"), toast = $("toast"), notices = $("notices"), note = $("note"), live = $("live");
@@ -17,6 +19,9 @@ let chosen = null; // the reason that was chosen for the next decision
 const usual = { ...config.first }; // the reason that a status had last
 let decided = 0, left = 0, elsewhere = 0, isAll = false;
 let waiting = []; // decisions that can be undone
+let lookAgain = LOOK_SOON;
+const groups = []; // of decisions, the last one first to be undone
+const unheard = new Map(); // decisions whose answer has not come, by their group
 const seenUnsent = new Set();
 
 // Talking to the server. What changes something goes one after the other, in the order in which it was done.
@@ -29,13 +34,17 @@ class Refusal extends Error {
   }
 }
 
+const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+
+// What is asked may be asked twice: what is decided and undone at once has a name, its group.
 async function ask(path, body) {
+  const text = JSON.stringify({ page, view: config.view, ...body });
+  const headers = { "Content-Type": "application/json", Accept: "application/json" };
+  // What was decided arrives although the tab is closed; browsers keep no more than 64 KiB alive so.
+  const options = { method: "POST", headers, body: text, keepalive: path === "/decide" && text.length < 60_000 };
   let answer;
   try {
-    const text = JSON.stringify({ page, view: config.view, ...body });
-    const headers = { "Content-Type": "application/json", Accept: "application/json" };
-    // What was decided arrives although the tab is closed; browsers keep no more than 64 KiB alive so.
-    answer = await fetch(path, { method: "POST", headers, body: text, keepalive: path === "/decide" && text.length < 60_000 });
+    answer = await fetch(path, options).catch(() => pause(BEFORE_AGAIN).then(() => fetch(path, options)));
   } catch {
     throw new Refusal(0, { error: "stopped", why: "The page was stopped." });
   }
@@ -81,22 +90,61 @@ function prepare(upload) {
   const made = { ...upload, element: document.adoptNode(parsed), image, isSeen: false };
   made.element.querySelector(".picture").append(image);
   image.src = upload.picture;
-  made.isLoaded = image.decode().catch(() => isAbsent(made));
+  made.isLoaded = image.decode().catch(() => loadAgain(made));
   return made;
 }
 
-async function isAbsent(upload) {
-  upload.isAbsent = true;
+// A picture that the app has, and the browser gave up on, is loaded once more; else the page says why there is none.
+async function loadAgain(upload) {
   let why = "The browser can't draw it.";
+  upload.isAbsent = false;
   try {
     const answer = await fetch(upload.picture, { headers: { Accept: "application/json" } });
-    if (!answer.ok) why = (await answer.json()).why || why;
-    else answer.body?.cancel();
+    if (answer.ok) {
+      answer.body?.cancel();
+      upload.image.src = upload.picture;
+      return await upload.image.decode();
+    }
+    why = (await answer.json()).why || why;
   } catch { /* the sentence above will do */ }
-  upload.image.replaceWith(
-    element("p", { class: "absent" }, element("strong", {}, "There is no picture to show. "), why),
-  );
+  upload.isAbsent = true;
+  const again = element("button", { type: "button", class: "quiet", on: (event) => {
+    event.preventDefault(); // in the grid, a click selects
+    words.replaceWith(upload.image);
+    upload.isSeen = false;
+    delete upload.element.dataset.seen;
+    upload.isLoaded = loadAgain(upload);
+    seeOnceLoaded(upload);
+  } }, "Try again");
+  const words = element("span", { class: "absent" }, element("strong", {}, "There is no picture to show. "), `${why} `, again);
+  upload.image.replaceWith(words);
 }
+
+// Decisions are about what was on the screen: on the stage when it is painted, in the grid when one has scrolled to it.
+
+function seeOnceLoaded(upload) {
+  upload.isLoaded.then(() => requestAnimationFrame(() => {
+    if (isGrid) return onScreen.observe(upload.element);
+    sees(upload);
+    requestAnimationFrame(() => { // the frame before this one was painted
+      if (held[0] === upload) performance.mark("shown", { detail: upload.object });
+    });
+  }));
+}
+
+function sees(upload) {
+  upload.isSeen = true;
+  upload.element.dataset.seen = "yes";
+}
+
+const onScreen = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) {
+    const upload = isIntersecting && held.find((each) => each.element === target);
+    if (!upload) continue;
+    onScreen.unobserve(target);
+    sees(upload);
+  }
+}, { threshold: 0.5 });
 
 // The stage.
 
@@ -109,13 +157,7 @@ function showFirst() {
   if (!upload) return showNothing();
   showsState = false;
   stage.replaceChildren(upload.element);
-  upload.isLoaded.then(() => requestAnimationFrame(() => {
-    upload.isSeen = true;
-    upload.element.dataset.seen = "yes";
-    requestAnimationFrame(() => { // the frame before this one was painted
-      if (held[0] === upload) performance.mark("shown", { detail: upload.object });
-    });
-  }));
+  seeOnceLoaded(upload);
   setVerbs();
   const heading = upload.element.querySelector(".name");
   if (!document.querySelector("dialog[open]") && document.activeElement !== note) heading.focus({ preventScroll: true });
@@ -135,12 +177,17 @@ async function showContext(upload) {
 
 function showState(title, words, ...buttons) {
   showsState = true;
-  const state = element(isGrid ? "li" : "div", { class: "state" }, element("h2", { tabindex: "-1" }, title), element("p", {}, words), ...buttons);
-  stage.replaceChildren(state);
+  const said = `${title}. ${words}`;
+  if (stage.firstElementChild?.dataset.says === said) return; // who has read it is not disturbed
+  const heading = element("h2", { tabindex: "-1" }, title);
+  stage.replaceChildren(element(isGrid ? "li" : "div", { class: "state", "data-says": said }, heading, element("p", {}, words), ...buttons));
   setVerbs();
-  say(`${title}. ${words}`);
-  return state;
+  say(said);
+  if (hasNoFocus()) heading.focus({ preventScroll: true });
 }
+
+// What had the focus may be gone, or be a button that can't be pressed any more.
+const hasNoFocus = () => document.activeElement === document.body || document.activeElement?.disabled;
 
 function showNothing() {
   if (isFilling) {
@@ -150,21 +197,23 @@ function showNothing() {
     return;
   }
   const others = elsewhere ? ` Other reviewers look at ${elsewhere} more.` : "";
-  showState("Nothing waits here", `The page looks again every few seconds. To look further back, or at something else, change the filters.${others}`);
+  const look = element("button", { type: "button", on: () => { lookAgain = LOOK_SOON; fill(); } }, "Look now");
+  showState("Nothing waits here", `The page looks again by itself, at least once a minute. To look further back, or at something else, change the filters.${others}`, look);
 }
 
 function showLost(upload, why) {
+  staysShown = true;
   showState(
     "This upload is not yours any more",
     `${nameOf(upload.object)}: ${why}. Nothing of yours was lost, and there is nothing to do for you here.`,
     element("button", { type: "button", on: () => showFirst() }, "Next upload"),
   );
-  staysShown = true;
 }
 
 function showStopped() {
   if (isStopped) return;
   isStopped = true;
+  staysShown = false;
   held.length = 0;
   showState("The page was stopped", "What the app had heard of was sent, or is listed when you start it again with gatehouse review open. You can close this tab.");
   toast.hidden = true;
@@ -183,10 +232,7 @@ function showGrid() {
       const item = element("li", {}, upload.element);
       item.dataset.key = key;
       stage.append(item);
-      upload.isLoaded.then(() => {
-        upload.isSeen = true;
-        upload.element.dataset.seen = "yes";
-      });
+      seeOnceLoaded(upload);
     }
     shown.delete(key);
   }
@@ -217,6 +263,7 @@ async function fill() {
     decided = Math.max(decided, told.decided);
     const known = new Set(held.map(keyOf));
     held.push(...told.uploads.filter((upload) => !known.has(keyOf(upload))).map(prepare));
+    lookAgain = told.uploads.length ? LOOK_SOON : Math.min(LOOK_LATE, lookAgain * 2);
     isFilling = false;
     if ((showsState && !staysShown) || isGrid) showFirst();
   } catch (refusal) {
@@ -228,7 +275,7 @@ async function fill() {
   }
   setCounts();
   clearTimeout(fill.later);
-  if (held.length < HELD) fill.later = setTimeout(fill, LOOK_AGAIN);
+  if (held.length < HELD) fill.later = setTimeout(fill, lookAgain);
 }
 
 async function open(upload) {
@@ -252,7 +299,12 @@ const confirms = (status, uploads) => status === "APPROVED" && uploads.length > 
 async function decide(status) {
   const uploads = picked();
   if (!uploads.length || showsState) return isGrid ? say("Nothing is selected.") : undefined;
-  if (uploads.some((upload) => !upload.isSeen)) return say("The picture is still loading.");
+  const unseen = uploads.filter((upload) => !upload.isSeen);
+  if (unseen.length && !isGrid) return say("The picture is still loading.");
+  if (unseen.length) {
+    unseen[0].element.scrollIntoView({ block: "center" });
+    return say(`${unseen.length} of the selected pictures were not on the screen yet. Scroll to them, then decide.`);
+  }
   if (status === "APPROVED" && uploads.some((upload) => upload.isAbsent)) {
     return say("There is no picture to look at, so it can't be approved here. Block or skip it.");
   }
@@ -263,12 +315,14 @@ async function decide(status) {
     return say(`The reason ${reason} needs a note.`);
   }
   if (!isConfirming) usual[status] = reason;
+  const at = [...stage.children].findIndex((child) => child.contains(document.activeElement));
   remove(uploads);
   note.value = "";
   note.removeAttribute("aria-invalid");
   choose(null);
   performance.mark("decided");
   showFirst();
+  if (isGrid && at >= 0 && hasNoFocus()) [...stage.querySelectorAll(".pick")].slice(0, at + 1).at(-1)?.focus();
   const what = isConfirming ? "Confirmed" : status === "APPROVED" ? "Approved" : "Blocked";
   const whom = uploads.length === 1 ? uploads[0].name : `${uploads.length} uploads`;
   showToast(isConfirming ? `${what} ${whom}` : `${what} ${whom}: ${reason}`);
@@ -276,9 +330,15 @@ async function decide(status) {
   decided += uploads.length;
   left = Math.max(0, left - uploads.length);
   setCounts();
+  const group = crypto.randomUUID();
+  groups.push(group);
+  unheard.set(group, { group, uploads: uploads.map(({ object, version }) => ({ object, version })), status, reason, note: words });
   try {
-    await inOrder("/decide", { uploads: uploads.map(({ object, version }) => ({ object, version })), status, reason, note: words });
+    await inOrder("/decide", unheard.get(group));
+    unheard.delete(group);
   } catch (refusal) {
+    unheard.delete(group);
+    groups.splice(groups.indexOf(group), 1);
     decided -= uploads.length;
     setCounts();
     toast.hidden = true;
@@ -295,9 +355,11 @@ async function decide(status) {
 }
 
 async function undo() {
+  const group = groups.pop();
+  if (!group) return say("There is nothing to undo.");
   let told;
   try {
-    told = await inOrder("/undo", {});
+    told = await inOrder("/undo", { group });
   } catch (refusal) {
     if (refusal.error === "stopped") return showStopped();
     toast.hidden = true;
@@ -314,8 +376,9 @@ async function undo() {
 }
 
 async function skip() {
+  if (staysShown) return showFirst();
   const uploads = picked();
-  if (!uploads.length || showsState) return showsState && held.length ? showFirst() : undefined;
+  if (!uploads.length || showsState) return;
   remove(uploads);
   showFirst();
   say(`Skipped. ${held.length && !isGrid ? `Next: ${held[0].says}` : ""}`);
@@ -351,7 +414,7 @@ function setVerbs() {
     $(id).querySelector(".because").textContent = `${count > 1 ? `${count}, ` : ""}${isConfirming ? "rightly approved" : reasonFor(status)}`;
     $(id).disabled = showsState;
   }
-  $("skip").disabled = showsState && !held.length;
+  $("skip").disabled = showsState && !staysShown;
 }
 
 function setCounts() {
@@ -371,9 +434,13 @@ function showToast(words) {
 }
 
 function notice(name, words, upload, ...buttons) {
-  const close = element("button", { type: "button", class: "quiet", on: () => made.remove() }, "Close");
-  const look = upload ? element("button", { type: "button", on: () => { made.remove(); isGrid ? (location.href = linkTo(upload)) : open({ object: upload.object, version: upload.version }); } }, "Look at it") : null;
-  const made = element("div", { class: "notice" }, element("p", {}, element("strong", {}, name), ` ${words}`), look, ...(buttons.length ? buttons.map((make) => make(() => made.remove())) : [close]));
+  const remove = () => {
+    made.remove();
+    if (hasNoFocus()) (notices.querySelector("button") ?? stage.querySelector(".name, .pick, .state h2") ?? notices).focus();
+  };
+  const close = element("button", { type: "button", class: "quiet", on: remove }, "Close");
+  const look = upload ? element("button", { type: "button", on: () => { remove(); isGrid ? (location.href = linkTo(upload)) : open({ object: upload.object, version: upload.version }); } }, "Look at it") : null;
+  const made = element("div", { class: "notice" }, element("p", {}, element("strong", {}, name), ` ${words}`), look, ...(buttons.length ? buttons.map((make) => make(remove)) : [close]));
   notices.append(made);
   say(`${name} ${words}`);
   return made;
@@ -404,7 +471,7 @@ function tellUnsent(entries) {
         notice(nameOf(entry.object), refusal.message, entry);
       }
     } }, "Try again");
-    notice(nameOf(entry.object), `is not decided yet: to ${verb} it (${entry.reason}) could not be sent. ${entry.why}`, entry, again, give);
+    notice(nameOf(entry.object), `is not decided yet: to ${verb} it (${entry.reason}) could not be sent. ${entry.why}`, entry, ...(entry.again ? [again, give] : [give]));
   }
 }
 
@@ -475,7 +542,10 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && isTyping(event.target)) return event.target.blur();
   if (isTyping(event.target) || event.altKey) return;
   if (event.ctrlKey || event.metaKey) {
-    if (event.key.toLowerCase() === "z" && !event.shiftKey) { event.preventDefault(); undo(); }
+    if (event.key.toLowerCase() === "z" && !event.shiftKey) {
+      event.preventDefault();
+      if (!event.repeat) undo(); // a key that is held down takes back one decision
+    }
     return;
   }
   if (!$("single-keys").checked) return;
@@ -523,11 +593,15 @@ $("single-keys").addEventListener("change", (event) => remember("keys", event.ta
 note.addEventListener("keydown", (event) => { if (event.key === "Enter") note.blur(); });
 
 window.addEventListener("pagehide", () => {
-  const body = new Blob([JSON.stringify({ page })], { type: "application/json" });
+  const body = new Blob([JSON.stringify({ page, decisions: [...unheard.values()] })], { type: "application/json" });
   navigator.sendBeacon("/leave", body);
 });
 window.addEventListener("gatehouse-poll", poll);
-document.addEventListener("visibilitychange", () => { if (!document.hidden) poll(); }); // after sleep, at once
+document.addEventListener("visibilitychange", () => { // after sleep, at once
+  if (document.hidden) return;
+  lookAgain = LOOK_SOON;
+  poll();
+});
 window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
 for (const name of ["blur", "gray"]) setToggle(name, remembered(name, "on") === "on");
