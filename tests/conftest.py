@@ -14,6 +14,7 @@ from gatehouse.aws.flag_topic import FlagTopic
 from gatehouse.moderation.flag import SCHEMA, Flag
 from localcloud.process_environment import ACCESS_KEY, REGION, SECRET_KEY
 from tests.contracts import check_flag
+from tests.fast_moto import make_fast
 
 #: Flags of one test that are held against the schema; some tests publish thousands alike.
 _CHECKED_FLAGS = 300
@@ -45,6 +46,14 @@ def models_are_read_once() -> Iterator[None]:
     """Tests and commands make many sessions; let them share what botocore reads of its services from disk."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.session, "create_loader", cache(botocore.session.create_loader))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def moto_is_fast() -> Iterator[None]:
+    """See `tests.fast_moto`."""
+    with pytest.MonkeyPatch.context() as patch:
+        make_fast(patch)
         yield
 
 
