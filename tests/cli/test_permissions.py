@@ -35,6 +35,7 @@ from gatehouse.moderation.verdict import Verdict
 from gatehouse.review.bench import Bench
 from tests.cli.adapter.test_adapter_commands import ARN, TRAIN, TRAINING, serve_adapters
 from tests.cli.conftest import STANDARD, UPLOADS, Deployed, Run, policy_of
+from tests.cli.doctor.test_doctor import KEY, encrypted_with
 from tests.cli.given_up import Outcomes, message
 from tests.cli.jobs.test_jobs_commands import a_job, serve, store_output
 from tests.cli.judged_uploads import LATER, PatientClock, a_judged, put_object
@@ -90,12 +91,16 @@ _SERVICES = {
     "ListEventSourceMappings": "lambda",
     "GetBucketVersioning": "s3",
     "GetBucketPolicy": "s3",
+    "DescribeKey": "kms",
+    "GetKeyPolicy": "kms",
+    "LookupEvents": "cloudtrail",
 }
 #: Calls that are allowed by an action of another name (Service Authorization Reference).
 _OTHER_NAMES = {
     "HeadObject": "s3:GetObject",
     "HeadBucket": "s3:ListBucket",
     "GetBucketNotificationConfiguration": "s3:GetBucketNotification",
+    "GetBucketEncryption": "s3:GetEncryptionConfiguration",
     "CopyObject": "s3:PutObject",
     "ListObjectsV2": "s3:ListBucket",
     "ListObjectVersions": "s3:ListBucketVersions",
@@ -408,6 +413,10 @@ def answer_front_door(deployed: Deployed, here: Path) -> None:
         "DescribeProjectVersions": {"ProjectVersionDescriptions": [version]},
         "GetBucketNotificationConfiguration": {"EventBridgeConfiguration": {}},
         "HeadBucket": {"BucketRegion": "us-east-1"},
+        "GetBucketEncryption": encrypted_with(KEY),
+        "DescribeKey": {"KeyMetadata": {"Arn": KEY, "KeyManager": "CUSTOMER", "KeyState": "Enabled", "KeyId": "k"}},
+        "GetKeyPolicy": {"Policy": "{}"},
+        "LookupEvents": {"Events": []},
     }
     for operation, answer in answers.items():
         deployed.calls.answer_always(operation, lambda _, answer=answer: dict(answer))  # type: ignore[misc]

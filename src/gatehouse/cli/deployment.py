@@ -88,6 +88,7 @@ class Deployment:
         outcomes: name of the function that announces changes.
         change_failures: URL of the queue for changes that could not be announced.
         state_machines: ARNs of the analysis workflows, one for each priority; sorted.
+        reading_roles: ARNs of the roles with which uploads are read; sorted.
         verdict_retention_days: days until final verdicts expire; None for never.
         animation_check: whether an image with frames that were not analyzed can't be approved.
         policy_parameters: the SSM parameters with the pointers of the policies in use, by policy name.
@@ -108,6 +109,7 @@ class Deployment:
     outcomes: str
     change_failures: str
     state_machines: tuple[str, ...]
+    reading_roles: tuple[str, ...]
     verdict_retention_days: int | None
     animation_check: bool
     policy_parameters: Mapping[str, str]
@@ -150,6 +152,7 @@ class Deployment:
                 state_machines=tuple(
                     sorted(outputs[name] for name in PriorityOutput.STATE_MACHINE_ARN.all_in(outputs))
                 ),
+                reading_roles=tuple(sorted(outputs[role] for role in _reading_roles(outputs))),
                 verdict_retention_days=_read(read_days, outputs, PipelineOutput.VERDICT_RETENTION_DAYS),
                 animation_check=_read(is_on, outputs, PipelineOutput.ANIMATION_CHECK),
                 policy_parameters={
@@ -259,6 +262,13 @@ def _stack(connection: "Connection", stack: str) -> "StackTypeDef":
             "or create one with `make deploy`."
         ) from error
     return found
+
+
+def _reading_roles(outputs: Mapping[str, str]) -> list[str]:
+    """The outputs with the roles that read uploads; a deployment without the image engine has fewer."""
+    priorities = (PriorityOutput.ANALYSIS_ROLE_ARN, PriorityOutput.ANALYZER_ROLE_ARN)
+    found = [name for output in priorities for name in output.all_in(outputs)]
+    return [name for name in (PipelineOutput.RESULTS_ROLE_ARN.value, *found) if name in outputs]
 
 
 def _queues(lane: str, outputs: Mapping[str, str]) -> LaneQueues:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,21 @@ lanes:
 PROJECT = ADAPTER.partition("/version/")[0] + "/7"
 
 
+REFILL = "StartExecution throttle token refill rate per second"
+KEY = "arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555"
+
+
+IN_THIS_ACCOUNT = {
+    "StringEquals": {"kms:CallerAccount": "111122223333", "kms:ViaService": "s3.us-east-1.amazonaws.com"}
+}
+
+
+def encrypted_with(key: str) -> dict[str, Any]:
+    """The answer of GetBucketEncryption for a bucket with a key of the account's own."""
+    default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
+    return {"ServerSideEncryptionConfiguration": {"Rules": [{"ApplyServerSideEncryptionByDefault": default}]}}
+
+
 class Account:
     """AWS as a deployment needs it; a test takes something away."""
 
@@ -30,7 +46,10 @@ class Account:
         deployed.s3.put_bucket_versioning(Bucket=UPLOADS, VersioningConfiguration={"Status": "Enabled"})
         self.notifications: dict[str, Any] = {"EventBridgeConfiguration": {}}
         self.bucket_region = "us-east-1"
-        self.quota, self.concurrency = 20.0, 1000
+        self.quota, self.concurrency, self.starts = 20.0, 1000, 300.0
+        self.key_policy: dict[str, Any] = {}
+        self.key_state, self.key_manager = "Enabled", "CUSTOMER"
+        self.changes: list[dict[str, Any]] = []
         self.version: dict[str, str] | None = {"ProjectVersionArn": ADAPTER, "Status": "TRAINING_COMPLETED"}
         self.mapping: dict[str, Any] | None = {"UUID": "m-1", "State": "Enabled"}
         self.alarm: dict[str, Any] = {
@@ -44,7 +63,19 @@ class Account:
         answers = {
             "DetectModerationLabels": lambda _: an_error("InvalidImageFormatException", "no image"),
             "ListMediaAnalysisJobs": lambda _: {"MediaAnalysisJobs": []},
-            "ListServiceQuotas": lambda _: {"Quotas": [{"QuotaName": rate, "QuotaCode": "L-1", "Value": self.quota}]},
+            "ListServiceQuotas": lambda request: {
+                "Quotas": [
+                    {"QuotaName": rate, "QuotaCode": "L-1", "Value": self.quota}
+                    if json.loads(request["body"])["ServiceCode"] == "rekognition"
+                    else {"QuotaName": REFILL, "QuotaCode": "L-2", "Value": self.starts}
+                ]
+            },
+            "GetBucketEncryption": lambda _: {"ServerSideEncryptionConfiguration": {"Rules": []}},
+            "DescribeKey": lambda _: {
+                "KeyMetadata": {"KeyId": "k", "Arn": KEY, "KeyState": self.key_state, "KeyManager": self.key_manager}
+            },
+            "GetKeyPolicy": lambda _: {"Policy": json.dumps(self.key_policy)},
+            "LookupEvents": lambda _: {"Events": self.changes},
             "GetAccountSettings": lambda _: {"AccountLimit": {"UnreservedConcurrentExecutions": self.concurrency}},
             "DescribeProjects": lambda _: {"ProjectDescriptions": [{"ProjectArn": PROJECT}]},
             "DescribeProjectVersions": self._versions,
@@ -86,12 +117,13 @@ def test_nothing_is_wrong_with_an_account_that_has_it_all(gatehouse: Run, accoun
 
     assert {finding["health"] for finding in found.values()} == {"ok"}
     assert set(found) == {
-        *("credentials", "detection", "bulk", "rekognition-quota", "lambda-quota", "adapter"),
+        *("credentials", "detection", "bulk", "rekognition-quota", "lambda-quota", "workflow-quota", "adapter"),
         *(
             "bucket-region",
             "eventbridge",
             "versioning",
             "bucket-policy",
+            "encryption",
             "subscribers",
             "announcements",
             "alarm-actions",
@@ -111,7 +143,7 @@ def test_it_only_reads_and_sends_no_image(gatehouse: Run, account: Account) -> N
     findings(gatehouse)
 
     assert sent == [{"Image": {"Bytes": "AA=="}}]
-    reads = ("Get", "List", "Describe", "Head", "DetectModerationLabels")
+    reads = ("Get", "List", "Describe", "Head", "Lookup", "DetectModerationLabels")
     assert all(call.startswith(reads) for call in account.calls.made)
 
 
@@ -178,6 +210,16 @@ def test_a_small_new_account_is_told(gatehouse: Run, account: Account) -> None:
     assert (finding["health"], "L-B99A9384" in finding["fix"][0]) == ("warning", True)
 
 
+def test_workflows_that_start_more_slowly_than_batches_come_are_worth_a_look(gatehouse: Run, account: Account) -> None:
+    account.starts = 1.0
+
+    finding = findings(gatehouse, code=0)["workflow-quota"]
+
+    assert finding["health"] == "warning"
+    assert "Step Functions starts 1 workflows" in finding["text"]
+    assert "--service-code states --quota-code L-2" in finding["fix"][0]
+
+
 @pytest.mark.parametrize("version", [None, {"ProjectVersionArn": ADAPTER, "Status": "EXPIRED"}])
 def test_an_adapter_that_is_not_alive_is_told(gatehouse: Run, account: Account, version: dict[str, str] | None) -> None:
     account.version = version
@@ -236,6 +278,87 @@ def test_a_policy_that_denies_reading_is_worth_a_look(
     account.s3.put_bucket_policy(Bucket=UPLOADS, Policy=policy)
 
     assert findings(gatehouse, code=0)["bucket-policy"]["health"] == health
+
+
+@pytest.mark.parametrize(
+    ("changed", "health", "words"),
+    [
+        (timedelta(days=3), "ok", "unchanged since 3 days ago"),
+        (timedelta(minutes=2), "warning", "takes effect after about five minutes"),
+    ],
+)
+def test_it_says_for_how_long_events_are_sent(
+    gatehouse: Run, account: Account, changed: timedelta, health: str, words: str
+) -> None:
+    now = datetime.now(UTC)
+    account.changes = [
+        {"EventName": "PutBucketNotification", "EventTime": now - changed - timedelta(days=9)},
+        {"EventName": "PutBucketNotification", "EventTime": now - changed},
+        {"EventName": "PutBucketPolicy", "EventTime": now},
+    ]
+
+    finding = findings(gatehouse, code=0)["eventbridge"]
+
+    assert finding["health"] == health
+    assert words in finding["text"]
+    account.calls.answer_always("LookupEvents", lambda _: an_error("AccessDeniedException"))
+    assert findings(gatehouse)["eventbridge"]["text"].endswith("sends its events to EventBridge.")
+
+
+ACCOUNT = "arn:aws:iam::111122223333:root"
+ANALYZER = "arn:aws:iam::111122223333:role/analyzer"
+
+
+@pytest.mark.parametrize(
+    ("statement", "settings", "health"),
+    [
+        ({"Principal": {"AWS": ANALYZER}, "Action": "kms:Decrypt"}, "", "ok"),
+        ({"Principal": {"AWS": [ANALYZER, "x"]}, "Action": ["kms:*"]}, "", "ok"),
+        ({"Principal": "*", "Action": "kms:Decrypt", "Condition": IN_THIS_ACCOUNT}, "", "ok"),
+        (
+            {"Principal": "*", "Action": "kms:Decrypt", "Condition": {"Bool": {"aws:X": "true"}}},
+            "",
+            "warning",
+        ),
+        ({"Principal": {"AWS": ACCOUNT}, "Action": "kms:*"}, "", "warning"),
+        ({"Principal": {"AWS": ACCOUNT}, "Action": "kms:*"}, f"encryption_key: {KEY}", "ok"),
+        ({"Principal": {"AWS": ACCOUNT}, "Action": "kms:*"}, "encryption_key: create", "warning"),
+        ({"Principal": {"AWS": ANALYZER}, "Action": "kms:Encrypt"}, "", "warning"),
+        ({"Principal": {"AWS": ANALYZER}, "NotAction": "kms:Encrypt"}, "", "ok"),
+        ({"Principal": {"AWS": "x"}, "Action": "kms:Decrypt", "Effect": "Deny"}, "", "warning"),
+    ],
+)
+def test_a_key_that_does_not_let_the_functions_read_is_worth_a_look(
+    gatehouse: Run,
+    account: Account,
+    deployed: Deployed,
+    here: Path,
+    statement: dict[str, Any],
+    settings: str,
+    health: str,
+) -> None:
+    deployed.stacks(AnalyzerRoleArn=ANALYZER)
+    (here / "gatehouse.yaml").write_text(f"{SETTINGS}{settings}\n", "utf-8")
+    account.calls.answer_always("GetBucketEncryption", lambda _: encrypted_with(KEY))
+    account.key_policy = {"Statement": [{"Effect": "Allow", "Resource": "*", **statement}]}
+
+    finding = findings(gatehouse, code=0)["encryption"]
+
+    assert finding["health"] == health
+    if health == "warning":
+        wanted = json.loads(finding["fix"][1])
+        assert (wanted["Principal"], wanted["Action"]) == ({"AWS": [ANALYZER]}, "kms:Decrypt")
+
+
+def test_a_key_that_is_off_is_broken_and_one_of_aws_is_not_looked_into(gatehouse: Run, account: Account) -> None:
+    account.calls.answer_always("GetBucketEncryption", lambda _: encrypted_with(KEY))
+    account.key_state = "PendingDeletion"
+
+    finding = findings(gatehouse, code=1)["encryption"]
+
+    assert [line.split()[2] for line in finding["fix"]] == ["cancel-key-deletion", "enable-key"]
+    account.key_manager = "AWS"
+    assert findings(gatehouse, code=0)["encryption"]["health"] == "ok"
 
 
 def test_a_topic_without_subscribers_is_worth_a_look(gatehouse: Run, account: Account) -> None:

@@ -25,8 +25,9 @@ _DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 #: Functions beside batchers and Analyzers: Results, Outcomes, the sweeper, and some room for retries.
 _OTHER_FUNCTIONS = 7
-#: In the names of Rekognition's quotas (Service Quotas).
+#: In the names of quotas (Service Quotas).
 _QUOTA_NAME = "DetectModerationLabels"
+_STARTS = "StartExecution"
 
 
 def credentials(connection: "Connection") -> Finding:
@@ -103,13 +104,8 @@ def _without_bulk(only: list[str]) -> str:
 def rekognition_quota(connection: "Connection", settings: Settings) -> Finding:
     """Whether the account has the calls a second that the settings count on."""
     wanted = settings.image_engine.calls_per_second or _default_rate(connection.region_name)
-    client = connection.client("service-quotas")
-    pages = client.get_paginator("list_service_quotas").paginate(ServiceCode="rekognition")
     quotas = [
-        quota
-        for page in pages
-        for quota in page["Quotas"]
-        if _QUOTA_NAME in quota["QuotaName"] and "second" in quota["QuotaName"].lower()
+        quota for quota in _quotas(connection, "rekognition", _QUOTA_NAME) if "second" in quota["QuotaName"].lower()
     ]
     if not quotas:
         return Finding(
@@ -134,6 +130,48 @@ def rekognition_quota(connection: "Connection", settings: Settings) -> Finding:
             ),
         ),
     )
+
+
+def workflow_quota(connection: "Connection", settings: Settings) -> Finding:
+    """Whether Step Functions starts as many executions a second as batchers may want: one for each of their runs.
+
+    A run takes a second and more. Step Functions refills a bucket of starts at a steady rate (Developer Guide,
+    service-quotas.html); how Service Quotas calls that rate is not documented, so any quota of starts that names a
+    rate or a second counts, and the smallest is the one to keep.
+    """
+    wanted = sum(entry.max_concurrency for entry in settings.lanes)
+    quotas = [
+        quota
+        for quota in _quotas(connection, "states", _STARTS)
+        if any(word in quota["QuotaName"].lower() for word in ("rate", "second"))
+    ]
+    if not quotas:
+        return Finding("workflow-quota", Health.UNKNOWN, f"Service Quotas names no rate of {_STARTS} in this Region.")
+    quota = min(quotas, key=lambda each: float(each["Value"]))
+    allowed = float(quota["Value"])
+    if allowed >= wanted:
+        return Finding(
+            "workflow-quota", Health.OK, f"{allowed:g} starts of workflows a second; at most {wanted} are counted on."
+        )
+    return Finding(
+        "workflow-quota",
+        Health.WARNING,
+        f"Step Functions starts {allowed:g} workflows of this account a second, and all lanes together may want "
+        f"{wanted}: batches are started later, and nothing is lost.",
+        (
+            (
+                f"aws service-quotas request-service-quota-increase --service-code states --quota-code "
+                f"{quota['QuotaCode']} --desired-value {wanted}"
+            ),
+        ),
+    )
+
+
+def _quotas(connection: "Connection", service: str, operation: str) -> list[dict[str, Any]]:
+    """The account's quotas of a service that name an operation."""
+    client: Any = connection.client("service-quotas")
+    pages = client.get_paginator("list_service_quotas").paginate(ServiceCode=service)
+    return [quota for page in pages for quota in page["Quotas"] if operation in quota["QuotaName"]]
 
 
 def lambda_quota(connection: "Connection", settings: Settings) -> Finding:

@@ -1,31 +1,52 @@
-"""Whether a bucket can be watched: its Region, notifications, versioning, and policy. Reads only."""
+"""Whether a bucket can be watched: its Region, notifications, versioning, policy, and key. Reads only."""
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
+from gatehouse.cli.ago import ago
 from gatehouse.cli.doctor.finding import Finding, Health
+from gatehouse.configuration.settings import CREATE
+from gatehouse.moderation.moment import iso
 
 if TYPE_CHECKING:
+    from gatehouse.cli.clock import Clock
     from gatehouse.cli.connection import Connection
 
-#: What Rekognition and Results do with an upload.
+#: What Rekognition and Results do with an upload, and with its key.
 _READS = ("s3:GetObject", "s3:GetObjectVersion")
+_DECRYPTS = ("kms:Decrypt",)
+#: Notifications take effect within about five minutes (S3 User Guide, enable-event-notifications-eventbridge.html).
+_EFFECTIVE = timedelta(minutes=5)
+#: CloudTrail's name for a change of notifications.
+_CHANGES = "PutBucketNotification"
+#: Keys of conditions that hold for the functions' reading (KMS Developer Guide, conditions-kms.html).
+_FITTING = frozenset({"kms:ViaService", "kms:CallerAccount"})
 #: Denies of requests that none of Gatehouse's parts makes: without TLS.
 _HARMLESS_CONDITIONS = ({"Bool": {"aws:SecureTransport": "false"}}, {"Bool": {"aws:SecureTransport": False}})
 
 
 @dataclass(frozen=True, slots=True)
 class BucketChecks:
-    """The checks of one bucket."""
+    """The checks of one bucket.
+
+    Attributes:
+        granted_key: ARN of the key that the deployed roles may use by their own policies, `create` for the one that was
+            made for this bucket, or None.
+        reading_roles: ARNs of the roles that read uploads; empty before the first deploy.
+    """
 
     connection: "Connection"
     bucket: str
+    clock: "Clock"
+    granted_key: str | None = None
+    reading_roles: tuple[str, ...] = ()
 
     def region(self) -> Finding:
         """Whether it is where the functions are."""
@@ -46,7 +67,7 @@ class BucketChecks:
         """Whether S3 sends its events to EventBridge."""
         answer: Any = self._client.get_bucket_notification_configuration(Bucket=self.bucket)
         if "EventBridgeConfiguration" in answer:
-            return Finding("eventbridge", Health.OK, f"The bucket {self.bucket} sends its events to EventBridge.")
+            return self._notified(self._changed())
         # The call replaces everything, so what is there has to be said again (API reference).
         kept = {name: value for name, value in answer.items() if name != "ResponseMetadata"}
         configuration = json.dumps({**kept, "EventBridgeConfiguration": {}})
@@ -62,6 +83,88 @@ class BucketChecks:
                 ),
             ),
         )
+
+    def _notified(self, since: datetime | None) -> Finding:
+        said = f"The bucket {self.bucket} sends its events to EventBridge"
+        if since is None:
+            return Finding("eventbridge", Health.OK, f"{said}.")
+        words = ago(iso(since), self.clock.now())
+        if self.clock.now() - since < _EFFECTIVE:
+            return Finding(
+                "eventbridge",
+                Health.WARNING,
+                f"{said}; that was changed {words}, and takes effect after about five minutes.",
+            )
+        return Finding("eventbridge", Health.OK, f"{said}, unchanged since {words}.")
+
+    def _changed(self) -> datetime | None:
+        """When its notifications were changed last, as far as CloudTrail remembers, 90 days; None if nobody knows."""
+        try:
+            events = self.connection.client("cloudtrail").lookup_events(
+                LookupAttributes=[{"AttributeKey": "ResourceName", "AttributeValue": self.bucket}]
+            )["Events"]
+        except (ClientError, BotoCoreError):  # it only says for how long
+            return None
+        return max((event["EventTime"] for event in events if event["EventName"] == _CHANGES), default=None)
+
+    def encryption(self) -> Finding:
+        """Whether its KMS key, if it has one of the account's own, lets the functions read."""
+        arn = self._key()
+        if arn is None:
+            return Finding("encryption", Health.OK, f"The bucket {self.bucket} is encrypted with AWS's own keys.")
+        keys: Any = self.connection.client("kms")
+        key = keys.describe_key(KeyId=arn)["KeyMetadata"]
+        if key["KeyManager"] == "AWS":
+            return Finding("encryption", Health.OK, f"The bucket {self.bucket} is encrypted with AWS's own keys.")
+        arn, state = str(key["Arn"]), str(key["KeyState"])
+        if state != "Enabled":
+            return Finding(
+                "encryption",
+                Health.BROKEN,
+                f"The key of the bucket {self.bucket}, {arn}, is {state}: nobody can read what it encrypts.",
+                (
+                    *((f"aws kms cancel-key-deletion --key-id {arn}",) if state == "PendingDeletion" else ()),
+                    f"aws kms enable-key --key-id {arn}",
+                ),
+            )
+        policy = json.loads(keys.get_key_policy(KeyId=arn, PolicyName="default")["Policy"])
+        if denying := list(denying_statements(policy, _DECRYPTS)):
+            return self._unreadable(arn, f"denies decrypting in some cases ({', '.join(denying)})")
+        allowed = set(_allowed(policy))
+        _, partition, _, _, account, _ = arn.split(":", 5)
+        by_account = {"*", account, f"arn:{partition}:iam::{account}:root"} & allowed
+        may_use = self.granted_key in (arn, CREATE)  # by their own policies, which the account's statement lets them
+        if (may_use and by_account) or "*" in allowed or (self.reading_roles and allowed >= set(self.reading_roles)):
+            return Finding("encryption", Health.OK, f"The key of the bucket {self.bucket} lets the functions read.")
+        return self._unreadable(arn, "does not name the roles that read uploads")
+
+    def _unreadable(self, arn: str, why: str) -> Finding:
+        roles: list[str] | str = list(self.reading_roles) or "the role ARNs that `make deploy` puts out"
+        statement = {"Effect": "Allow", "Principal": {"AWS": roles}, "Action": _DECRYPTS[0], "Resource": "*"}
+        return Finding(
+            "encryption",
+            Health.WARNING,
+            f"The policy of the bucket's key {arn} {why}. Without kms:Decrypt for the roles in the outputs "
+            "ResultsRoleArn, AnalysisRoleArn and AnalyzerRoleArn, uploads end FAILED. Add the statement, unless IAM "
+            "policies of theirs that you made allow it.",
+            (
+                f"aws kms get-key-policy --key-id {arn} --policy-name default --query Policy --output text > key.json",
+                json.dumps(statement),
+                f"aws kms put-key-policy --key-id {arn} --policy-name default --policy file://key.json",
+            ),
+        )
+
+    def _key(self) -> str | None:
+        """The KMS key that new objects get, by its id or ARN; None for S3's own keys."""
+        try:
+            answer: Any = self._client.get_bucket_encryption(Bucket=self.bucket)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ServerSideEncryptionConfigurationNotFoundError":
+                raise
+            return None
+        rules = answer["ServerSideEncryptionConfiguration"]["Rules"]
+        keys = (rule.get("ApplyServerSideEncryptionByDefault", {}).get("KMSMasterKeyID") for rule in rules)
+        return next((str(key) for key in keys if key), None)
 
     def versioning(self) -> Finding:
         """Whether each upload has a version of its own."""
@@ -85,7 +188,7 @@ class BucketChecks:
             return Finding(
                 "bucket-policy", Health.OK, f"The bucket {self.bucket} has no policy that could deny reading."
             )
-        denying = list(denying_statements(json.loads(text)))
+        denying = list(denying_statements(json.loads(text), _READS))
         if not denying:
             return Finding("bucket-policy", Health.OK, f"The policy of {self.bucket} denies no reading.")
         names = ", ".join(denying)
@@ -103,20 +206,37 @@ class BucketChecks:
         return self.connection.client("s3")
 
 
-def denying_statements(policy: dict[str, Any]) -> Iterator[str]:
-    """The statements of a bucket policy that may deny Gatehouse its reading, by their ids, or their places."""
-    statements = policy.get("Statement", [])
-    for n, statement in enumerate(statements if isinstance(statements, list) else [statements], start=1):
+def denying_statements(policy: dict[str, Any], reads: Sequence[str]) -> Iterator[str]:
+    """The statements of a policy that may deny Gatehouse its reading, by their ids, or their places."""
+    for n, statement in enumerate(_listed(policy.get("Statement", [])), start=1):
         if statement.get("Effect") != "Deny" or statement.get("Condition") in _HARMLESS_CONDITIONS:
             continue
-        if _covers_reading(statement):
+        if _covers(statement, reads):
             yield str(statement.get("Sid") or f"statement {n}")
 
 
-def _covers_reading(statement: dict[str, Any]) -> bool:
-    """Whether its actions include reading an object; names of actions are the same in upper and lower case."""
+def _allowed(policy: dict[str, Any]) -> Iterator[str]:
+    """The principals of this partition that a key's policy lets decrypt, as it names them.
+
+    A statement with conditions counts where they only restrict the service through which, or the account from which,
+    the key is used: S3, and this one.
+    """
+    for statement in _listed(policy.get("Statement", [])):
+        conditions = {key for condition in statement.get("Condition", {}).values() for key in condition}
+        if statement.get("Effect") != "Allow" or conditions - _FITTING or not _covers(statement, _DECRYPTS):
+            continue
+        principal = statement.get("Principal", {})
+        yield from map(str, _listed(principal if isinstance(principal, str) else principal.get("AWS", [])))
+
+
+def _covers(statement: dict[str, Any], reads: Sequence[str]) -> bool:
+    """Whether its actions include one of these; names of actions are the same in upper and lower case."""
     excluded = "NotAction" in statement
-    written = statement.get("NotAction" if excluded else "Action", [])
-    patterns = [written] if isinstance(written, str) else written
-    matched = {read for read in _READS if any(fnmatchcase(read.lower(), str(pattern).lower()) for pattern in patterns)}
-    return len(matched) < len(_READS) if excluded else bool(matched)
+    patterns = [str(pattern).lower() for pattern in _listed(statement.get("NotAction" if excluded else "Action", []))]
+    matched = {read for read in reads if any(fnmatchcase(read.lower(), pattern) for pattern in patterns)}
+    return len(matched) < len(reads) if excluded else bool(matched)
+
+
+def _listed(one_or_more: Any) -> list[Any]:
+    """What a policy may give as one or as a list."""
+    return one_or_more if isinstance(one_or_more, list) else [one_or_more]

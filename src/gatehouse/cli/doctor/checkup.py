@@ -11,9 +11,10 @@ from gatehouse.cli.doctor.bucket_checks import BucketChecks
 from gatehouse.cli.doctor.finding import Finding, Health
 from gatehouse.cli.errors import CommandError, user_message
 from gatehouse.configuration.policies import compile_policies
-from gatehouse.configuration.settings import Settings, load_settings
+from gatehouse.configuration.settings import CREATE, Settings, load_settings
 
 if TYPE_CHECKING:
+    from gatehouse.cli.clock import Clock
     from gatehouse.cli.connection import Connection
     from gatehouse.cli.deployment import Deployment
 
@@ -37,6 +38,7 @@ class Checkup:
     connection: "Connection"
     settings: Settings | None
     deployment: "Deployment | None"
+    clock: "Clock"
 
     def findings(self) -> Iterator[Finding]:
         """What each check found, in order. Without credentials nothing else is looked at."""
@@ -47,6 +49,12 @@ class Checkup:
         for check, look in self._looks():
             yield from _looked(check, look)
 
+    def _granted_key(self) -> str | None:
+        """The key that the stacks let their roles use: what they make is for buckets that they make."""
+        if self.settings is None or (self.settings.encryption_key == CREATE and self.settings.upload_bucket):
+            return None
+        return self.settings.encryption_key
+
     def _looks(self) -> Iterator[tuple[str, Callable[[], Found]]]:
         connection, settings, deployment = self.connection, self.settings, self.deployment
         yield "detection", lambda: account_checks.detection(connection)
@@ -54,16 +62,19 @@ class Checkup:
             yield "bulk", lambda: account_checks.bulk(connection, settings)
             yield "rekognition-quota", lambda: account_checks.rekognition_quota(connection, settings)
             yield "lambda-quota", lambda: account_checks.lambda_quota(connection, settings)
+            yield "workflow-quota", lambda: account_checks.workflow_quota(connection, settings)
             yield "adapter", lambda: account_checks.adapters(connection, settings)
         bucket = settings.upload_bucket if settings else None
         if bucket is None and deployment is not None:
             bucket = deployment.upload_bucket
         if bucket is not None:
-            checks = BucketChecks(connection, bucket)
+            roles = deployment.reading_roles if deployment else ()
+            checks = BucketChecks(connection, bucket, self.clock, self._granted_key(), roles)
             yield "bucket-region", checks.region
             yield "eventbridge", checks.notifications
             yield "versioning", checks.versioning
             yield "bucket-policy", checks.policy
+            yield "encryption", checks.encryption
         if deployment is not None:
             yield "subscribers", lambda: deployment_checks.subscribers(connection, deployment)
             yield "announcements", lambda: deployment_checks.announcements(connection, deployment)

@@ -4,12 +4,15 @@ from typing import Annotated
 
 import typer
 
+from gatehouse.cli.clock import Clock
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.doctor.checkup import Checkup, settings_here
 from gatehouse.cli.doctor.finding import Finding, Health
 from gatehouse.cli.errors import CommandError
 from gatehouse.cli.invocation import Invocation, about_deployment
 from gatehouse.cli.output import Output
+
+CLOCK = Clock()
 
 _MARKS = {
     Health.OK: ("ok", "green"),
@@ -29,11 +32,12 @@ def doctor(
     """Check what a deployment needs, before and after deploying: each finding comes with the commands that mend it.
 
     Looks at credentials and Region, Rekognition, quotas and adapters against ./gatehouse.yaml, the uploads bucket's
-    Region, notifications, versioning and policy, subscribers, the stream of changes, and alarms. Reads only, and costs
-    nothing. Exits with 1 if something is broken.
+    Region, notifications, versioning, policy and key, subscribers, the stream of changes, and alarms. Reads only, and
+    costs nothing. Exits with 1 if something is broken.
     """
     out = invocation.out
-    checkup = Checkup(invocation.connection, settings_here(), None if before_deploy else _deployment(invocation))
+    deployment = None if before_deploy else _deployment(invocation)
+    checkup = Checkup(invocation.connection, settings_here(), deployment, CLOCK)
     findings = list(checkup.findings())
     out.document([finding.to_document() for finding in findings])
     for finding in findings:
