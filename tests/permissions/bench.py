@@ -62,6 +62,7 @@ BUS = "verdicts"
 #: Lanes of all priorities, each with a policy of its own. Live and backfill count on one call a second.
 SETTINGS = f"""
 events: {{bus: {BUS}}}
+existing_objects: true
 image_engine: {{calls_per_second: 10, shares: {{fast: 80, live: 10, backfill: 10}}}}
 lanes:
   default: {{prefixes: [live/], max_wait: 5, policy: standard}}

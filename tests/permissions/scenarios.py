@@ -12,20 +12,24 @@ from typing import Any
 
 from demo.pipeline import DemoUpload
 from gatehouse.configuration.policies import compile_policies
+from gatehouse.contracts.stack_outputs import BackfillOutput
 from gatehouse.moderation.analysis import answer_line
 from gatehouse.moderation.change import Cause
 from gatehouse.moderation.chunk import CHUNK_FAILED, Chunk
 from gatehouse.moderation.confirmation import SUPERSEDED
 from gatehouse.moderation.decision import Decision, appeal
 from gatehouse.moderation.image_pass import ImagePass
+from gatehouse.moderation.listed_version import ListedVersion
 from gatehouse.moderation.moment import iso
 from gatehouse.moderation.open_batch import OpenBatch
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer, policy_key
 from gatehouse.moderation.status import Status
+from gatehouse.moderation.upload_event import listing_message
 from gatehouse.moderation.verdict_item import claim_from_item, verdict_from_item
 from lambdas.analyzer.chunk_analysis import CLOSING_SECONDS, MAX_DELIVERIES
 from tests.chaos.failure_queue import FailureQueue
+from tests.chaos.moderate_run import put_quietly
 from tests.chaos.reviewer import Reviewer
 from tests.chaos.strikes import FOR_EVER, OUTCOMES
 from tests.e2e.events import created_event
@@ -192,6 +196,29 @@ def forgotten_and_swept(bench: Bench) -> None:
     bench.wait_for_verdicts({upload: BLOCKED_BY_IMAGE}, flagged=(upload,))
 
 
+def listed(bench: Bench) -> None:
+    """An object from before, under a key with an upload since then, so that S3 has to say which of them is older."""
+    before = _put_before(bench)
+    later = bench.pipeline.upload(before.key, BLOCKED)
+    bench.wait_for_verdicts({later: BLOCKED_BY_IMAGE}, flagged=(later,))
+    bench.pipeline.send([listing_message(before)], _backfill_queue(bench))
+    bench.wait_for_verdicts({later: BLOCKED_BY_IMAGE, str(before.version_id): APPROVED_BY_IMAGE})
+
+
+def listed_and_swept(bench: Bench) -> None:
+    """An object from before, whose batcher died before it started the execution, and whose message is gone."""
+    before, cloud = _put_before(bench), bench.pipeline.cloud
+    cloud.faults({"caller": bench.lane.batcher, "call": "states:StartExecution", "when": "before"})
+    try:
+        bench.pipeline.send([listing_message(before)], _backfill_queue(bench))
+        bench.wait_until(lambda: not cloud.armed_faults(), "claim")
+    finally:
+        cloud.clear_faults()
+    cloud.client("sqs").purge_queue(QueueUrl=bench.pipeline.outputs[_backfill_queue(bench)])
+    bench.sweep()
+    bench.wait_for_verdicts({str(before.version_id): APPROVED_BY_IMAGE})
+
+
 def left_open_and_swept(bench: Bench) -> None:
     """A batch that is settled, and whose entry in the register was left over."""
     upload = bench.pipeline.upload(f"{bench.prefix}picture.jpg", CLEAN)
@@ -300,6 +327,8 @@ SCENARIOS = (
     Scenario("stopped and redriven", stopped_and_redriven),
     Scenario("stopped and swept", stopped_and_swept),
     Scenario("forgotten and swept", forgotten_and_swept),
+    Scenario("listed", listed),
+    Scenario("listed and swept", listed_and_swept),
     Scenario("left open and swept", left_open_and_swept),
     Scenario("without a version", without_a_version),
     Scenario("gone before it is confirmed", gone_before_it_is_confirmed),
@@ -357,6 +386,21 @@ def _without_version(bench: Bench, key: str) -> dict[str, Any]:
             "uploaded_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
     )
+
+
+def _put_before(bench: Bench) -> ListedVersion:
+    """Put an object that no event tells of, as a listing has it."""
+    key = f"{bench.prefix}picture.jpg"
+    version_id = put_quietly(bench.pipeline, [DemoUpload(key, CLEAN)])[key]
+    head = bench.pipeline.cloud.client("s3").head_object(Bucket=bench.pipeline.upload_bucket, Key=key)
+    modified = iso(head["LastModified"])
+    etag = head["ETag"].strip('"')
+    return ListedVersion(bench.pipeline.upload_bucket, key, version_id, etag, len(CLEAN), modified)
+
+
+def _backfill_queue(bench: Bench) -> str:
+    """The name of the output with the queue for the lane's objects from before."""
+    return BackfillOutput.QUEUE_URL.of(bench.lane.name)
 
 
 def _put_work_object(bench: Bench, key: str, text: str) -> None:
