@@ -11,13 +11,16 @@ Changed on the local cloud only, after the deployment, because it would be waite
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from demo.pipeline import DemoUpload
 from demo.synthesis import synthesize
 from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.listed_version import ListedVersion
+from gatehouse.moderation.moment import iso
 from lambdas.analyzer.chunk_analysis import CLOSING_SECONDS
 from lambdas.analyzer.image_analysis import RENDER_SECONDS
 from localcloud.cloud import LocalCloud
@@ -47,6 +50,7 @@ BUS = "verdicts"
 SETTINGS = "\n".join(
     (
         f"events: {{bus: {BUS}}}",
+        "existing_objects: true",
         "image_engine: {calls_per_second: 3, shares: {fast: 30, live: 30, backfill: 30}}",
         "lanes:",
         *(f"  {lane}: {{prefixes: [{lane}/], engine: {Engine.BULK}, formats: []}}" for lane in BULK_LANES),
@@ -97,7 +101,7 @@ def hasten(pipeline: Pipeline) -> None:
                 Environment={"Variables": faster},
             )
     visibility = {"VisibilityTimeout": str(round(_COMES_BACK_SECONDS / TIME_SCALE))}
-    for url in queue_urls(pipeline, "IngestQueueUrl"):
+    for url in (*queue_urls(pipeline, "IngestQueueUrl"), *queue_urls(pipeline, "BackfillQueueUrl")):
         pipeline.cloud.client("sqs").set_queue_attributes(QueueUrl=url, Attributes=visibility)
 
 
@@ -130,7 +134,33 @@ def batcher_of(pipeline: Pipeline, lane: str) -> str:
 
 
 def mapping_of(pipeline: Pipeline, lane: str) -> dict[str, Any]:
-    """The event source mapping between a lane's queue and its batcher."""
+    """The event source mapping between a lane's queue for uploads and its batcher."""
+    queue = pipeline.outputs[lane_output(lane, "IngestQueueUrl")].rpartition("/")[2]
     mappings = pipeline.cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
-    (mapping,) = [each for each in mappings if batcher_of(pipeline, lane) in each["FunctionArn"]]
+    (mapping,) = [each for each in mappings if each["EventSourceArn"].endswith(f":{queue}")]
     return dict(mapping)
+
+
+def put_quietly(pipeline: Pipeline, uploads: Sequence[DemoUpload]) -> dict[str, str]:
+    """Put objects while the bucket sends no events; returns key -> version id."""
+    storage, bucket = pipeline.cloud.client("s3"), pipeline.upload_bucket
+    storage.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
+    try:
+        return pipeline.upload_many(uploads)
+    finally:
+        storage.put_bucket_notification_configuration(
+            Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
+        )
+
+
+def listed_now(pipeline: Pipeline, key: str) -> ListedVersion:
+    """The current version of an object, as a listing has it."""
+    head = pipeline.cloud.client("s3").head_object(Bucket=pipeline.upload_bucket, Key=key)
+    return ListedVersion(
+        pipeline.upload_bucket,
+        key,
+        head["VersionId"],
+        head["ETag"].strip('"'),
+        head["ContentLength"],
+        iso(head["LastModified"]),
+    )

@@ -22,7 +22,7 @@ from typing import Any, Final
 from demo.pipeline import DemoUpload
 from gatehouse.cli.moderate.moderation import STATE_KEY
 from gatehouse.moderation.verdict_item import STATUS, VERSION
-from tests.chaos.cloud import TIME_SCALE, queue_urls, sweep
+from tests.chaos.cloud import TIME_SCALE, put_quietly, queue_urls, sweep
 from tests.chaos.strikes import ANALYZER, BATCHER, RESULTS
 from tests.e2e.images import BLOCKED, CLEAN
 from tests.e2e.pipeline import Pipeline
@@ -297,18 +297,6 @@ def violations(
         if judged_by != {expected}:
             found.append(f"{key}: judged by {judged_by or 'no policy'}, not {expected}")
     return found
-
-
-def put_quietly(pipeline: Pipeline, uploads: Sequence[DemoUpload]) -> dict[str, str]:
-    """Put objects while the bucket sends no events; returns key -> version id."""
-    storage, bucket = pipeline.cloud.client("s3"), pipeline.upload_bucket
-    storage.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
-    try:
-        return pipeline.upload_many(uploads)
-    finally:
-        storage.put_bucket_notification_configuration(
-            Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
-        )
 
 
 def _faults(chance: random.Random) -> list[dict[str, object]]:

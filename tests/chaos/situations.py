@@ -17,6 +17,9 @@ UPLOADS = 24
 #: Those of them that an analysis is paid for.
 PAID = UPLOADS - 2
 
+#: Objects of a row that are listed.
+LISTED = 12
+
 #: Pictures of a row that are rendered, each once.
 RENDERED = 9
 
@@ -36,6 +39,15 @@ def uploaded_to_be_rendered(stage: Stage) -> None:
     stage.arm()
     with stage.gathered():
         stage.upload(to_be_rendered(stage.prefix, RENDERED + 1))
+
+
+def listed(stage: Stage) -> None:
+    """Objects from before, each under a key with an upload since then, whose verdict is there; then they are listed."""
+    before = stage.put_before(mixed(stage.prefix, LISTED))
+    stage.upload((each.key, Kind.CLEAN) for each in before)
+    stage.pipeline.wait_for_verdicts(LISTED, stage.prefix)
+    stage.arm()
+    stage.list_objects(before)
 
 
 def uploaded_without_a_bus(stage: Stage) -> None:

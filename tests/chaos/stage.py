@@ -6,7 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from tests.chaos.cloud import batcher_of, lane_output, mapping_of
+from demo.pipeline import DemoUpload
+from gatehouse.contracts.stack_outputs import BackfillOutput
+from gatehouse.moderation.listed_version import ListedVersion
+from gatehouse.moderation.upload_event import listing_message
+from tests.chaos.cloud import batcher_of, lane_output, listed_now, mapping_of, put_quietly
 from tests.chaos.ledger import Entry, Kind, Ledger
 from tests.chaos.strikes import BATCHER, FOR_EVER, OUTCOMES, Document
 from tests.e2e.pipeline import Pipeline
@@ -68,13 +72,25 @@ class Stage:
 
         return upload_all(self.pipeline, uploads, self.ledger)
 
+    def put_before(self, uploads: Iterable[tuple[str, Kind]]) -> list[ListedVersion]:
+        """Put objects that no event tells of, each with a key of its own; returns them as a listing has them."""
+        kinds = dict(uploads)
+        versions = put_quietly(self.pipeline, [DemoUpload(key, kind.body) for key, kind in kinds.items()])
+        for key, version_id in versions.items():
+            self.ledger.add(Entry(key, version_id, kinds[key]))
+        return [listed_now(self.pipeline, key) for key in versions]
+
+    def list_objects(self, listed: Iterable[ListedVersion]) -> None:
+        """Put listed objects into the lane's queue for those from before."""
+        self.send(map(listing_message, listed), BackfillOutput.QUEUE_URL.value)
+
     def pending(self) -> list[dict[str, Any]]:
         """The claims under the prefix."""
         return self.pipeline.pending(self.prefix)
 
-    def send(self, events: Iterable[Mapping[str, Any] | str]) -> None:
-        """Put messages into the lane's queue."""
-        url = self.pipeline.outputs[lane_output(self.lane, "IngestQueueUrl")]
+    def send(self, events: Iterable[Mapping[str, Any] | str], queue: str = "IngestQueueUrl") -> None:
+        """Put messages into one of the lane's queues, which is named as its output is."""
+        url = self.pipeline.outputs[lane_output(self.lane, queue)]
         bodies = [event if isinstance(event, str) else json.dumps(event) for event in events]
         for start in range(0, len(bodies), _SQS_BATCH):
             batch = bodies[start : start + _SQS_BATCH]

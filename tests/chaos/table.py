@@ -146,6 +146,15 @@ BATCHER_STEPS = (
         beside=(_ITEM_NOT_TOLD,),
     ),
 )
+LISTED_STEPS = tuple(
+    Step(name, _batcher(call, matching), IMAGE, situations.listed)
+    for name, call, matching in (
+        ("Batcher: look a listed object up", "dynamodb:Query", ""),
+        ("Batcher: ask which version is older", "s3:ListBucketVersions", ""),
+        ("Batcher: claim what is listed", "dynamodb:TransactWriteItems", ""),
+        ("Batcher: start the backfill's execution", "states:StartExecution", ""),
+    )
+)
 REPAIR_STEPS = tuple(
     Step(name, call, situation=situations.stopped_by_hand, hold_jobs=True, beside=beside, paid_again=again, outcome=why)
     for name, call, beside, again, why in (
@@ -298,6 +307,7 @@ RARE = acts.SITUATIONS | frozenset(
         situations.sent_again,
         situations.stopped_and_swept,
         situations.forgotten_and_swept,
+        situations.listed,
     }
 )
 
@@ -305,6 +315,7 @@ RARE = acts.SITUATIONS | frozenset(
 def steps() -> Iterator[Step]:
     """All steps."""
     yield from BATCHER_STEPS
+    yield from LISTED_STEPS
     yield from REPAIR_STEPS
     yield from WORKFLOW_STEPS
     yield from ANALYZER_STEPS

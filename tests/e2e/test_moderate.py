@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from demo.pipeline import DemoUpload
-from tests.chaos.moderate_run import CONSTANTS, SETTINGS, put_quietly
+from tests.chaos.cloud import put_quietly
+from tests.chaos.moderate_run import CONSTANTS, SETTINGS
 from tests.e2e.images import BLOCKED, CLEAN
 from tests.e2e.pipeline import Pipeline
 from tests.e2e.terminal import Terminal

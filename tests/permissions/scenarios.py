@@ -28,8 +28,8 @@ from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload_event import listing_message
 from gatehouse.moderation.verdict_item import claim_from_item, verdict_from_item
 from lambdas.analyzer.chunk_analysis import CLOSING_SECONDS, MAX_DELIVERIES
+from tests.chaos.cloud import listed_now, put_quietly
 from tests.chaos.failure_queue import FailureQueue
-from tests.chaos.moderate_run import put_quietly
 from tests.chaos.reviewer import Reviewer
 from tests.chaos.strikes import FOR_EVER, OUTCOMES
 from tests.e2e.events import created_event
@@ -391,11 +391,8 @@ def _without_version(bench: Bench, key: str) -> dict[str, Any]:
 def _put_before(bench: Bench) -> ListedVersion:
     """Put an object that no event tells of, as a listing has it."""
     key = f"{bench.prefix}picture.jpg"
-    version_id = put_quietly(bench.pipeline, [DemoUpload(key, CLEAN)])[key]
-    head = bench.pipeline.cloud.client("s3").head_object(Bucket=bench.pipeline.upload_bucket, Key=key)
-    modified = iso(head["LastModified"])
-    etag = head["ETag"].strip('"')
-    return ListedVersion(bench.pipeline.upload_bucket, key, version_id, etag, len(CLEAN), modified)
+    put_quietly(bench.pipeline, [DemoUpload(key, CLEAN)])
+    return listed_now(bench.pipeline, key)
 
 
 def _backfill_queue(bench: Bench) -> str:
