@@ -267,6 +267,7 @@ def file_cases() -> dict[str, FileCase]:
         "small": FileCase("JPEG too large or too small for Rekognition", 1, 1, 0.3),
         "WEBP": FileCase("WebP", 1, 1, 0.55),
         "AVIF": FileCase("AVIF", 1, 1, 0.65),
+        "HEIC": FileCase("HEIC", 1, 1, 0.8),
         "GIF": FileCase("GIF", 1, 1, 0.4),
         "TIFF": FileCase("TIFF", 1, 1, 0.65),
         "BMP": FileCase("BMP", 1, 1, 0.3),

@@ -32,6 +32,9 @@ lanes:
 """
 _ENGINES: Final = ("bulk", "image")
 _SECONDS_AN_UPLOAD: Final = 30.0
+#: AWS's waits, whole: with shorter ones a chunk goes to a second Analyzer while the first one still works on it, and is
+#: paid twice.
+_TIME_SCALE: Final = 1.0
 
 _PLANTED: Final[Mapping[Status, Mapping[str, float]]] = {
     Status.APPROVED: {},
@@ -96,19 +99,26 @@ def compare(pipeline: Pipeline, count: int) -> tuple[str, list[str]]:
         f"{engine}/{name}: {problem}"
         for engine in _ENGINES
         for name, (kind, status) in expected.items()
-        for problem in _problems(items[engine][name], kind, status, renditions.get(f"{engine}/{name}", 0))
+        for problem in _problems(
+            items[engine][name], _frames(engine, kind, status), status, renditions.get(f"{engine}/{name}", 0)
+        )
     ]
     return _table(expected, items, renditions), problems
 
 
-def _problems(item: Mapping[str, Any], kind: Kind, status: Status, paid: int) -> Iterator[str]:
+def _frames(engine: str, kind: Kind, status: Status) -> int:
+    """Frames that are looked at: a job flags an animated PNG by its first one; the others are needed to approve it."""
+    return 0 if (engine, kind.suffix) == ("bulk", "apng") and status is not Status.APPROVED else kind.frames
+
+
+def _problems(item: Mapping[str, Any], frames: int, status: Status, paid: int) -> Iterator[str]:
     if item["status"] != status:
         yield f"{item['status']}, not {status}"
-    if paid != kind.frames:
-        yield f"{paid} renditions were paid, not {kind.frames}"
+    if paid != frames:
+        yield f"{paid} renditions were paid, not {frames}"
     judged = item.get("frames", {"total": 0, "judged": 0})
-    if {int(number) for number in judged.values()} != {kind.frames}:
-        yield f"the verdict says {judged} of {kind.frames} frames"
+    if {int(number) for number in judged.values()} != {frames}:
+        yield f"the verdict says {judged} of {frames} frames"
 
 
 def _table(
@@ -135,7 +145,7 @@ def main() -> int:
         settings, assembly = Path(folder) / "gatehouse.yaml", Path(folder) / "cdk.out"
         settings.write_text(_SETTINGS, encoding="utf-8")
         synthesize(assembly, settings=settings)
-        with LocalCloud.start(time_scale=0.01) as cloud:
+        with LocalCloud.start(time_scale=_TIME_SCALE) as cloud:
             shown, problems = compare(Pipeline(cloud, cloud.deploy(assembly)), count)
     print(shown)
     print("\n".join(problems) or "No difference.")

@@ -36,7 +36,7 @@ from tests.unit.builders import an_answer, an_upload
 from tests.unit.clock import Clock
 from tests.unit.conftest import UPLOADS, Storage
 from tests.unit.lambdas.drawn_pictures import animated as animated_file
-from tests.unit.lambdas.drawn_pictures import drawn, frames, written
+from tests.unit.lambdas.drawn_pictures import drawn, frames, heic, written
 from tests.unit.pngs import animated, png
 
 DETECT, INVOKE = "DetectModerationLabels", "Invoke"
@@ -321,7 +321,7 @@ def test_an_answer_that_is_none_is_no_answer(studio: Studio) -> None:
 
 def _files() -> Mapping[str, bytes]:
     """A file of each sort that the page of costs tells of."""
-    still = {name: written(drawn(), name) for name in ("WEBP", "AVIF", "GIF", "TIFF", "BMP")}
+    still = {name: written(drawn(), name) for name in ("WEBP", "AVIF", "GIF", "TIFF", "BMP")} | {"HEIC": heic()}
     clear = Image.new("RGBA", (90, 90), (255, 255, 255, 0))
     return {
         **still,
@@ -337,7 +337,7 @@ def _files() -> Mapping[str, bytes]:
 @pytest.mark.parametrize("name", cost.file_cases())
 def test_the_page_of_costs_counts_the_calls_that_are_made(studio: Studio, name: str) -> None:
     studio.body, case = _files()[name], cost.file_cases()[name]
-    decoder = Decoder()
+    decoder = Decoder(heic=True)
     decoder.prepare()
     try:
         told = Rendering(PresignedObject(), decoder).decode(studio.body, RenderRequest("", most_frames=8))
@@ -347,7 +347,7 @@ def test_the_page_of_costs_counts_the_calls_that_are_made(studio: Studio, name: 
     if name == "small":
         studio.stored = an_error("InvalidParameterException", "Request has invalid parameters")
 
-    asked = studio.ask()
+    asked = studio.ask(formats=tuple(ImageFormat))
 
     answers = len(studio.shown) - (name == "small")  # a refusal is not charged
     assert (len(studio.requests), answers) == (case.renderings, case.analyses)
