@@ -4,10 +4,10 @@ import aws_cdk as cdk
 from constructs import Construct
 
 from gatehouse.configuration.policies import PolicyCatalog
-from gatehouse.configuration.settings import CREATE, Settings
+from gatehouse.configuration.settings import Settings
 from gatehouse.contracts.pascal_case import pascal_case
 from gatehouse.contracts.stack_outputs import StorageOutput, policy_parameter_output
-from stacks.constructs.encryption_key import EncryptionKey
+from stacks.constructs.encryption_key import CREATE, EncryptionKey
 from stacks.constructs.flag_topic import FlagTopic
 from stacks.constructs.policy_parameter import PolicyParameter
 from stacks.constructs.storage import Storage

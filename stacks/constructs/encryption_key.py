@@ -8,6 +8,9 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+#: The setting's value that creates a key.
+CREATE: Final = "create"
+
 #: Prefix of the names of state machines' log groups. With it, all of them need only one line of the account's resource
 #: policy for logs, which is limited to 5,120 characters (Step Functions Developer Guide, sfn-best-practices.html).
 VENDED_LOGS: Final = "/aws/vendedlogs/states/"

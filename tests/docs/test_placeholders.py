@@ -29,7 +29,7 @@ _KNOWN = {
     *Status,
     *("PENDING", "EXPIRED", "TRAINING_COMPLETED", "HEAD"),
     *("API", "ARN", "AWS", "CDK", "CLI", "DLQ", "IAM", "ISO", "JPEG", "JSON", "KMS", "PNG", "SDK", "SNS", "SQS", "URI"),
-    *("USD", "UTC", "YAML", "AVIF", "BMP", "GIF", "TIFF", "GATEHOUSE_SETTINGS"),
+    *("USD", "UTC", "YAML", "AVIF", "HEIC", "BMP", "GIF", "TIFF", "GATEHOUSE_SETTINGS"),
 }
 
 

@@ -82,8 +82,8 @@ def test_a_decision_is_sent_when_it_has_waited_and_only_then(bench: Bench) -> No
     assert bench.desk.send_due() == pytest.approx(WAIT_SECONDS - 0.1)
     assert bench.table.written == [("a.jpg", Status.BLOCKED)]
     assert bench.settled == [(A.upload.identity, True)]
-    assert (bench.desk.decided, [news.outcome for news in bench.desk.news("page")]) == (1, [Outcome.DONE])
-    assert bench.desk.news("page") == []
+    assert (bench.desk.decided, [news.outcome for _, news in bench.desk.news("page")]) == (1, [Outcome.DONE])
+    assert bench.desk.news("page", 1) == []
 
     bench.now += 60
     assert bench.desk.send_due() is None
@@ -187,6 +187,30 @@ def test_what_a_full_disk_does_not_take_is_not_decided(bench: Bench, monkeypatch
     assert bench.table.written == [("c.jpg", Status.BLOCKED)]
 
 
+def test_a_full_disk_does_not_cost_what_was_kept_before(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: Entry) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    bench.table.error = RuntimeError("odd")
+    bench.block(A)
+    bench.desk.send_now()
+    kept = bench.desk.unsent
+    monkeypatch.setattr(bench.desk.journal, "write", full)
+    with pytest.raises(DecisionRefusedError):
+        bench.desk.decide("page", [A], Status.BLOCKED, SPAM, "anew")
+    assert bench.desk.unsent == kept != []
+    assert not bench.desk.has_taken("anew")
+
+
+def test_a_group_that_was_written_is_not_decided_again(bench: Bench) -> None:
+    group = bench.block(A)
+    bench.desk.send_now()
+    assert bench.desk.has_taken(group)
+    bench.desk.decide("page", [A], Status.BLOCKED, SPAM, group)
+    bench.desk.close()
+    assert bench.table.written == [("a.jpg", Status.BLOCKED)]
+
+
 def test_a_decision_that_was_not_sent_is_kept_though_the_disk_is_full(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,7 +234,9 @@ def test_a_lost_decision_is_told_and_not_kept(bench: Bench) -> None:
     bench.block(A)
     bench.desk.send_now()
 
-    (news,) = bench.desk.news("page")
+    ((number, news),) = bench.desk.news("page")
+    assert bench.desk.news("page") == [(number, news)]  # its answer may be lost
+    assert bench.desk.news("page", number) == []
     assert (news.outcome, news.why, news.is_kept) == (Outcome.LOST, "somebody was faster", False)
     assert (bench.desk.unsent, bench.desk.decided, bench.settled) == ([], 0, [(A.upload.identity, False)])
 
@@ -229,7 +255,7 @@ def test_what_could_not_be_sent_is_kept_until_it_is_sent_or_given_up(bench: Benc
     first, second = bench.desk.unsent
     assert why in str(first.why)
     assert bench.desk.is_at_hand(A.upload.identity)
-    assert [news.is_kept for news in bench.desk.news("page")] == [True, True]
+    assert [news.is_kept for _, news in bench.desk.news("page")] == [True, True]
 
     bench.table.error = None
     news = bench.desk.send_again(first.id)

@@ -82,10 +82,10 @@ class Visit:
 
     def hears(self, words: str) -> "Visit":
         """Wait until a screen reader was given these words."""
-        until(lambda: self._heard(words))
+        until(lambda: self.has_heard(words))
         return self
 
-    def _heard(self, words: str) -> bool:
+    def has_heard(self, words: str) -> bool:
         """Whether the words were among what was said; what was said before them is not heard again."""
         said: list[str] = self.page.evaluate("window.said ?? []")
         found = next((n for n, each in enumerate(said) if words in each), None)

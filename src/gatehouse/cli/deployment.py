@@ -89,6 +89,7 @@ class Deployment:
         change_failures: URL of the queue for changes that could not be announced.
         state_machines: ARNs of the analysis workflows, one for each priority; sorted.
         reading_roles: ARNs of the roles with which uploads are read; sorted.
+        encryption_key: ARN of the customer managed key for what is stored; None for AWS's own.
         verdict_retention_days: days until final verdicts expire; None for never.
         animation_check: whether an image with frames that were not analyzed can't be approved.
         policy_parameters: the SSM parameters with the pointers of the policies in use, by policy name.
@@ -110,6 +111,7 @@ class Deployment:
     change_failures: str
     state_machines: tuple[str, ...]
     reading_roles: tuple[str, ...]
+    encryption_key: str | None
     verdict_retention_days: int | None
     animation_check: bool
     policy_parameters: Mapping[str, str]
@@ -153,6 +155,7 @@ class Deployment:
                     sorted(outputs[name] for name in PriorityOutput.STATE_MACHINE_ARN.all_in(outputs))
                 ),
                 reading_roles=tuple(sorted(outputs[role] for role in _reading_roles(outputs))),
+                encryption_key=outputs.get(StorageOutput.ENCRYPTION_KEY_ARN),
                 verdict_retention_days=_read(read_days, outputs, PipelineOutput.VERDICT_RETENTION_DAYS),
                 animation_check=_read(is_on, outputs, PipelineOutput.ANIMATION_CHECK),
                 policy_parameters={

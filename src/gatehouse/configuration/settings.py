@@ -74,8 +74,6 @@ EVENT_BUS = re.compile(
     r"(?!aws\.)(?:arn:aws[a-z-]*:events:[a-z]+-[a-z]+(?:-[a-z]+)*-\d+:\d{12}:event-bus/(?!aws\.))?[A-Za-z0-9._-]{1,256}"
 )
 MODEL_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
-#: The value of `encryption_key` that creates a key.
-CREATE = "create"
 #: `create`, or a key by its ARN: a UUID, or the id of a multi-Region key (KMS Developer Guide, concepts.html).
 ENCRYPTION_KEY = re.compile(
     r"create|arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32})"

@@ -28,10 +28,12 @@ def decided(bench: Bench, page: str, asked: Mapping[str, Any]) -> Callable[[], N
     identities = [describe(each) for each in of_kind(asked["uploads"], list)]
 
     def hand_over() -> None:
+        if bench.desk.has_taken(group):  # what it wrote is held no more
+            return
         seen = [bench.waiting.seen(page, identity) for identity in identities]
         held = [verdict for verdict in seen if verdict is not None]
         if len(held) < len(seen):
-            raise DecisionRefusedError("You do not hold this upload any more; the next ones are below.")
+            raise DecisionRefusedError("you no longer hold all of these uploads, so nothing was decided")
         bench.desk.decide(page, held, status, decision, group)
 
     return hand_over
@@ -49,7 +51,8 @@ def routes(bench: Bench) -> list[Route]:
             try:
                 decide_on()
             except DecisionRefusedError as error:
-                return JSONResponse({"error": "refused", "why": str(error)}, 422)
+                why = str(error)
+                return JSONResponse({"error": "refused", "why": f"{why[0].upper()}{why[1:]}."}, 422)
             return JSONResponse({})
 
         return await run_in_threadpool(settle)

@@ -3,10 +3,11 @@
 import threading
 import uuid
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 from gatehouse.aws.verdict_table import Identity
@@ -101,9 +102,12 @@ class Desk:
     decided: int = 0
     _pending: dict[Identity, Pending] = field(default_factory=dict)
     _sending: dict[Identity, Pending] = field(default_factory=dict)
-    _news: dict[str, deque[News]] = field(default_factory=dict)
+    _news: dict[str, deque[tuple[int, News]]] = field(default_factory=dict)
     _unsent: dict[str, tuple[Entry, Verdict | None]] = field(default_factory=dict)
     _undone: Sequence[Pending] = ()
+    #: What was taken lately, whatever became of it.
+    _groups: deque[str] = field(default_factory=lambda: deque(maxlen=1000))
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _changed: threading.Condition = field(init=False)
     _closed: bool = False
@@ -120,7 +124,7 @@ class Desk:
             return [entry for entry, _ in self._unsent.values()]
 
     def decide(self, page: str, seen: Sequence[Verdict], status: Status, decision: Decision, group: str) -> None:
-        """Decide on these uploads, all or none. A group that waits already, or is being written, is not decided twice.
+        """Decide on these uploads, all or none. A group that was taken already is not decided twice.
 
         Args:
             group: the name of what is decided and undone at once.
@@ -136,23 +140,30 @@ class Desk:
             acted(verdict, act)  # raises where this person may not
         due = self.clock.monotonic() + self.wait_seconds
         with self._changed:
-            if any(pending.group == group for pending in (*self._pending.values(), *self._sending.values())):
+            if self.has_taken(group):
                 return
             if taken := [v for v in seen if v.upload.identity in {*self._pending, *self._sending}]:
                 raise DecisionRefusedError(f"you decided on {taken[0].upload.key} a moment ago, perhaps in another tab")
             if self._closed:
                 raise DecisionRefusedError("the page is being stopped; start it again to decide")
-            decided = {verdict.upload.identity for verdict in seen}
-            for earlier in [entry for entry in self.unsent if entry.identity in decided]:
-                self.dismiss(earlier.id)  # this decision replaces it
             entries = [
                 Entry(uuid.uuid4().hex, verdict.upload.identity, status, act.decision, self.person.decided_by, at)
                 for verdict, act in zip(seen, acts, strict=True)
             ]
+            replaced = {verdict.upload.identity for verdict in seen}
+            earlier = [entry.id for entry in self.unsent if entry.identity in replaced]
             self._note(entries)
+            for entry_id in earlier:
+                self.dismiss(entry_id)
             for entry, verdict in zip(entries, seen, strict=True):
                 self._pending[entry.identity] = Pending(entry, page, group, verdict, due)
+            self._groups.append(group)
             self._changed.notify_all()
+
+    def has_taken(self, group: str) -> bool:
+        """Whether a group of decisions was taken before; its answer may have been lost."""
+        with self._lock:
+            return group in self._groups
 
     def _note(self, entries: Sequence[Entry]) -> None:
         """Have the decisions on the disk, all or none."""
@@ -163,7 +174,7 @@ class Desk:
             for entry in entries:
                 self.journal.settle(entry.id, "undone")
             raise DecisionRefusedError(
-                f"it can't be noted on this disk ({error.strerror}); free some space there, then decide again"
+                f"it can't be noted on this disk ({error.strerror}): free some space there, then decide again"
             ) from error
 
     def undo(self, group: str) -> list[Pending]:
@@ -195,10 +206,17 @@ class Desk:
             kept = (entry.identity for entry, seen in self._unsent.values() if seen is not None)
             return identity in self._pending or identity in self._sending or identity in kept
 
-    def news(self, page: str) -> list[News]:
-        """What became of this page's decisions since it asked last."""
+    def news(self, page: str, heard: int = 0) -> list[tuple[int, News]]:
+        """What became of this page's decisions, numbered.
+
+        Args:
+            heard: the number of the last news that the page had; what is older is forgotten.
+        """
         with self._lock:
-            return list(self._news.pop(page, ()))
+            news = self._news.get(page, deque())
+            while news and news[0][0] <= heard:
+                news.popleft()
+            return list(news)
 
     def send_due(self) -> float | None:
         """Send what has waited long enough; returns the seconds until the next is due, or None if nothing waits."""
@@ -281,7 +299,7 @@ class Desk:
                 self.journal.settle(entry.id, outcome.value)
                 self.decided += outcome in (Outcome.DONE, Outcome.ALREADY)
             if pending.page:
-                self._news.setdefault(pending.page, deque(maxlen=1000)).append(news)
+                self._news.setdefault(pending.page, deque(maxlen=1000)).append((next(self._numbers), news))
             self._changed.notify_all()
         self.settled(entry.identity, outcome in (Outcome.DONE, Outcome.ALREADY))
         return news

@@ -78,11 +78,12 @@ def routes(bench: Bench) -> list[Route]:
     async def keep(request: Request) -> Response:
         asked = await document(request)
         name, believed = text(asked["page"]), [describe(each) for each in of_kind(asked["held"], list)]
+        heard = whole(asked["heard"])
 
         def look() -> dict[str, Any]:
             return {
                 "lost": _lost(bench, name, believed),
-                "news": [news.to_document() for news in bench.desk.news(name)],
+                "news": [{**news.to_document(), "number": n} for n, news in bench.desk.news(name, heard)],
                 "waiting": [
                     {**pending.entry.to_document(), "group": pending.group, "seconds": max(seconds, 0.0)}
                     for pending, seconds in bench.desk.waiting(name)
@@ -109,11 +110,14 @@ def routes(bench: Bench) -> list[Route]:
         asked = await document(request)
         name = text(asked["page"])
         unheard = [decided(bench, name, each) for each in of_kind(asked.get("decisions", []), list)]
+        taken_back = [text(group) for group in of_kind(asked.get("undone", []), list)]
 
         def go() -> None:
             for decide_on in unheard:
                 with suppress(DecisionRefusedError):  # nobody is there to be told; whoever comes next finds the upload
                     decide_on()
+            for group in taken_back:
+                bench.desk.undo(group)
             bench.waiting.leave(name)  # first, as the next page may ask already
             bench.desk.send_now(name)
 

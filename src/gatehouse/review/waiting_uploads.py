@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
 
@@ -21,8 +21,8 @@ MOST = 1000
 _SOON, _LATER = 3.0, 60.0
 #: Seconds that a request waits for a look.
 _PATIENCE = 30.0
-#: Seconds after which a page has had the answer that shows what it holds.
-_SHOWN_SECONDS = 60.0
+#: Seconds after which a page does not know of an upload that it does not name.
+_FORGOTTEN_SECONDS = 60.0
 #: Holds are extended when less than this is left.
 _EXTEND_BELOW = HOLD - timedelta(minutes=2)
 #: A page that has said nothing for so many seconds is gone. Browsers let a hidden page speak once a minute.
@@ -78,11 +78,16 @@ class _Look:
 
 @dataclass(frozen=True, slots=True)
 class _Holding:
-    """An upload that a page of this app holds. `verdict` has the claim; `since` is on the monotonic clock."""
+    """An upload that a page of this app holds.
+
+    Attributes:
+        verdict: with the claim.
+        known: when the page got it, or named it last; on the monotonic clock.
+    """
 
     page: str
     verdict: Verdict
-    since: float
+    known: float
 
     @property
     def until(self) -> datetime:
@@ -203,12 +208,13 @@ class WaitingUploads:
         now, moment = self.clock.now(), self.clock.monotonic()
         with self._lock:
             mine = {identity: holding for identity, holding in self._holdings.items() if holding.page == page}
-        known = {identity for identity in mine if identity in believed or self.is_at_hand(identity)}
-        forgotten = [identity for identity in mine.keys() - known if moment - mine[identity].since > _SHOWN_SECONDS]
-        self._release(forgotten, page)
+            known = {identity for identity in mine if identity in believed or self.is_at_hand(identity)}
+            self._holdings |= {identity: replace(mine[identity], known=moment) for identity in known}
         ending = [identity for identity in known if mine[identity].until - now < _EXTEND_BELOW]
         ended = [identity for identity in ending if self._hold(page, mine[identity].verdict) is None]
         lost = [identity for identity in ended if not self.is_at_hand(identity)]
+        if forgotten := [each for each in mine.keys() - known if moment - mine[each].known > _FORGOTTEN_SECONDS]:
+            self._release(forgotten, page)
         gone = [each for each in believed if each not in lost and self.seen(page, each) is None]
         return lost + [identity for identity in gone if not self.is_at_hand(identity)]
 

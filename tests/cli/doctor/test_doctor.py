@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from tests.cli.conftest import STANDARD, UPLOADS, Deployed, Run
+from tests.cli.conftest import LANES, STANDARD, UPLOADS, Deployed, Run
 from tests.unit.aws_calls import an_error
 from tests.unit.builders import ADAPTER
 
@@ -26,6 +26,8 @@ REFILL = "StartExecution throttle token refill rate per second"
 KEY = "arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555"
 
 
+OTHER_KEY = KEY.replace("1111-", "2222-")
+VIA_ANOTHER_SERVICE = {"StringEquals": {"kms:ViaService": "rds.us-east-1.amazonaws.com"}}
 IN_THIS_ACCOUNT = {
     "StringEquals": {"kms:CallerAccount": "111122223333", "kms:ViaService": "s3.us-east-1.amazonaws.com"}
 }
@@ -283,7 +285,7 @@ def test_a_policy_that_denies_reading_is_worth_a_look(
 @pytest.mark.parametrize(
     ("changed", "health", "words"),
     [
-        (timedelta(days=3), "ok", "unchanged since 3 days ago"),
+        (timedelta(days=3), "ok", "that CloudTrail has is of 3 days ago"),
         (timedelta(minutes=2), "warning", "takes effect after about five minutes"),
     ],
 )
@@ -292,9 +294,14 @@ def test_it_says_for_how_long_events_are_sent(
 ) -> None:
     now = datetime.now(UTC)
     account.changes = [
-        {"EventName": "PutBucketNotification", "EventTime": now - changed - timedelta(days=9)},
-        {"EventName": "PutBucketNotification", "EventTime": now - changed},
-        {"EventName": "PutBucketPolicy", "EventTime": now},
+        {"EventTime": now - changed - timedelta(days=9), "Resources": [{"ResourceName": UPLOADS}]},
+        {"EventTime": now - changed, "Resources": [{"ResourceName": UPLOADS}], "CloudTrailEvent": "{}"},
+        {"EventTime": now, "Resources": [{"ResourceName": "another"}]},
+        {
+            "EventTime": now,
+            "Resources": [{"ResourceName": UPLOADS}],
+            "CloudTrailEvent": '{"errorCode": "AccessDenied"}',
+        },
     ]
 
     finding = findings(gatehouse, code=0)["eventbridge"]
@@ -310,7 +317,7 @@ ANALYZER = "arn:aws:iam::111122223333:role/analyzer"
 
 
 @pytest.mark.parametrize(
-    ("statement", "settings", "health"),
+    ("statement", "deployed_key", "health"),
     [
         ({"Principal": {"AWS": ANALYZER}, "Action": "kms:Decrypt"}, "", "ok"),
         ({"Principal": {"AWS": [ANALYZER, "x"]}, "Action": ["kms:*"]}, "", "ok"),
@@ -321,24 +328,23 @@ ANALYZER = "arn:aws:iam::111122223333:role/analyzer"
             "warning",
         ),
         ({"Principal": {"AWS": ACCOUNT}, "Action": "kms:*"}, "", "warning"),
-        ({"Principal": {"AWS": ACCOUNT}, "Action": "kms:*"}, f"encryption_key: {KEY}", "ok"),
-        ({"Principal": {"AWS": ACCOUNT}, "Action": "kms:*"}, "encryption_key: create", "warning"),
+        ({"Principal": {"AWS": ACCOUNT}, "Action": "kms:*"}, KEY, "ok"),
+        ({"Principal": {"AWS": ACCOUNT}, "Action": "kms:*"}, OTHER_KEY, "warning"),
         ({"Principal": {"AWS": ANALYZER}, "Action": "kms:Encrypt"}, "", "warning"),
         ({"Principal": {"AWS": ANALYZER}, "NotAction": "kms:Encrypt"}, "", "ok"),
-        ({"Principal": {"AWS": "x"}, "Action": "kms:Decrypt", "Effect": "Deny"}, "", "warning"),
+        ({"Principal": "*", "Action": "kms:Decrypt", "Condition": VIA_ANOTHER_SERVICE}, "", "warning"),
     ],
 )
 def test_a_key_that_does_not_let_the_functions_read_is_worth_a_look(
     gatehouse: Run,
     account: Account,
     deployed: Deployed,
-    here: Path,
     statement: dict[str, Any],
-    settings: str,
+    deployed_key: str,
     health: str,
 ) -> None:
-    deployed.stacks(AnalyzerRoleArn=ANALYZER)
-    (here / "gatehouse.yaml").write_text(f"{SETTINGS}{settings}\n", "utf-8")
+    outputs = {"AnalyzerRoleArn": ANALYZER} | ({"EncryptionKeyArn": deployed_key} if deployed_key else {})
+    deployed.stacks(without=(), lanes=LANES, **outputs)
     account.calls.answer_always("GetBucketEncryption", lambda _: encrypted_with(KEY))
     account.key_policy = {"Statement": [{"Effect": "Allow", "Resource": "*", **statement}]}
 
@@ -348,6 +354,18 @@ def test_a_key_that_does_not_let_the_functions_read_is_worth_a_look(
     if health == "warning":
         wanted = json.loads(finding["fix"][1])
         assert (wanted["Principal"], wanted["Action"]) == ({"AWS": [ANALYZER]}, "kms:Decrypt")
+
+
+def test_a_key_that_denies_decrypting_is_worth_a_look(gatehouse: Run, account: Account, deployed: Deployed) -> None:
+    deployed.stacks(AnalyzerRoleArn=ANALYZER)
+    account.calls.answer_always("GetBucketEncryption", lambda _: encrypted_with(KEY))
+    allow = {"Effect": "Allow", "Principal": {"AWS": ANALYZER}, "Action": "kms:Decrypt", "Resource": "*"}
+    account.key_policy = {"Statement": [allow, {**allow, "Effect": "Deny", "Principal": "*", "Sid": "Nobody"}]}
+
+    finding = findings(gatehouse, code=0)["encryption"]
+
+    assert finding["health"] == "warning"
+    assert "denies decrypting in some cases (Nobody)" in finding["text"]
 
 
 def test_a_key_that_is_off_is_broken_and_one_of_aws_is_not_looked_into(gatehouse: Run, account: Account) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
@@ -12,7 +12,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from gatehouse.cli.ago import ago
 from gatehouse.cli.doctor.finding import Finding, Health
-from gatehouse.configuration.settings import CREATE
 from gatehouse.moderation.moment import iso
 
 if TYPE_CHECKING:
@@ -26,8 +25,10 @@ _DECRYPTS = ("kms:Decrypt",)
 _EFFECTIVE = timedelta(minutes=5)
 #: CloudTrail's name for a change of notifications.
 _CHANGES = "PutBucketNotification"
-#: Keys of conditions that hold for the functions' reading (KMS Developer Guide, conditions-kms.html).
-_FITTING = frozenset({"kms:ViaService", "kms:CallerAccount"})
+#: States of a key that can be used (KMS Developer Guide, key-state.html), and what mends others.
+_USABLE = frozenset({"Enabled", "Updating"})
+_TO_ENABLE = {"Disabled": ("enable-key",), "PendingDeletion": ("cancel-key-deletion", "enable-key")}
+_ROLES = "the roles in the outputs ResultsRoleArn, AnalysisRoleArn and AnalyzerRoleArn"
 #: Denies of requests that none of Gatehouse's parts makes: without TLS.
 _HARMLESS_CONDITIONS = ({"Bool": {"aws:SecureTransport": "false"}}, {"Bool": {"aws:SecureTransport": False}})
 
@@ -37,8 +38,7 @@ class BucketChecks:
     """The checks of one bucket.
 
     Attributes:
-        granted_key: ARN of the key that the deployed roles may use by their own policies, `create` for the one that was
-            made for this bucket, or None.
+        granted_key: ARN of the key that the deployed roles may use by their own policies, or None.
         reading_roles: ARNs of the roles that read uploads; empty before the first deploy.
     """
 
@@ -88,24 +88,34 @@ class BucketChecks:
         said = f"The bucket {self.bucket} sends its events to EventBridge"
         if since is None:
             return Finding("eventbridge", Health.OK, f"{said}.")
-        words = ago(iso(since), self.clock.now())
         if self.clock.now() - since < _EFFECTIVE:
             return Finding(
                 "eventbridge",
                 Health.WARNING,
-                f"{said}; that was changed {words}, and takes effect after about five minutes.",
+                f"{said}. Its notifications were changed a moment ago, which takes effect after about five minutes.",
             )
-        return Finding("eventbridge", Health.OK, f"{said}, unchanged since {words}.")
+        words = ago(iso(since), self.clock.now())
+        return Finding(
+            "eventbridge", Health.OK, f"{said}. The last change of its notifications that CloudTrail has is of {words}."
+        )
 
     def _changed(self) -> datetime | None:
-        """When its notifications were changed last, as far as CloudTrail remembers, 90 days; None if nobody knows."""
+        """When its notifications were changed last, as far as CloudTrail knows: it has 90 days, some minutes late.
+
+        None if it knows of no change, or may not be asked.
+        """
         try:
             events = self.connection.client("cloudtrail").lookup_events(
-                LookupAttributes=[{"AttributeKey": "ResourceName", "AttributeValue": self.bucket}]
+                LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": _CHANGES}]
             )["Events"]
         except (ClientError, BotoCoreError):  # it only says for how long
             return None
-        return max((event["EventTime"] for event in events if event["EventName"] == _CHANGES), default=None)
+        return max((event["EventTime"] for event in events if self._is_change(event)), default=None)
+
+    def _is_change(self, event: Mapping[str, Any]) -> bool:
+        """Whether an event is about this bucket, and the call was not refused."""
+        names = {resource.get("ResourceName") for resource in event.get("Resources", [])}
+        return self.bucket in names and "errorCode" not in json.loads(event.get("CloudTrailEvent") or "{}")
 
     def encryption(self) -> Finding:
         """Whether its KMS key, if it has one of the account's own, lets the functions read."""
@@ -117,41 +127,38 @@ class BucketChecks:
         if key["KeyManager"] == "AWS":
             return Finding("encryption", Health.OK, f"The bucket {self.bucket} is encrypted with AWS's own keys.")
         arn, state = str(key["Arn"]), str(key["KeyState"])
-        if state != "Enabled":
+        if state not in _USABLE:
             return Finding(
                 "encryption",
                 Health.BROKEN,
                 f"The key of the bucket {self.bucket}, {arn}, is {state}: nobody can read what it encrypts.",
-                (
-                    *((f"aws kms cancel-key-deletion --key-id {arn}",) if state == "PendingDeletion" else ()),
-                    f"aws kms enable-key --key-id {arn}",
-                ),
+                tuple(f"aws kms {command} --key-id {arn}" for command in _TO_ENABLE.get(state, ("describe-key",))),
             )
         policy = json.loads(keys.get_key_policy(KeyId=arn, PolicyName="default")["Policy"])
+        look = f"aws kms get-key-policy --key-id {arn} --policy-name default --query Policy --output text > key.json"
+        put = f"aws kms put-key-policy --key-id {arn} --policy-name default --policy file://key.json"
         if denying := list(denying_statements(policy, _DECRYPTS)):
-            return self._unreadable(arn, f"denies decrypting in some cases ({', '.join(denying)})")
-        allowed = set(_allowed(policy))
-        _, partition, _, _, account, _ = arn.split(":", 5)
+            return Finding(
+                "encryption",
+                Health.WARNING,
+                f"The policy of the bucket's key {arn} denies decrypting in some cases ({', '.join(denying)}). See "
+                f"whether that includes {_ROLES}, and exclude them: ArnNotLike aws:PrincipalArn.",
+                (look, put),
+            )
+        _, partition, _, region, account, _ = arn.split(":", 5)
+        allowed = set(_allowed(policy, region, account))
         by_account = {"*", account, f"arn:{partition}:iam::{account}:root"} & allowed
-        may_use = self.granted_key in (arn, CREATE)  # by their own policies, which the account's statement lets them
+        may_use = self.granted_key == arn  # by their own policies, which the account's statement lets them
         if (may_use and by_account) or "*" in allowed or (self.reading_roles and allowed >= set(self.reading_roles)):
             return Finding("encryption", Health.OK, f"The key of the bucket {self.bucket} lets the functions read.")
-        return self._unreadable(arn, "does not name the roles that read uploads")
-
-    def _unreadable(self, arn: str, why: str) -> Finding:
         roles: list[str] | str = list(self.reading_roles) or "the role ARNs that `make deploy` puts out"
         statement = {"Effect": "Allow", "Principal": {"AWS": roles}, "Action": _DECRYPTS[0], "Resource": "*"}
         return Finding(
             "encryption",
             Health.WARNING,
-            f"The policy of the bucket's key {arn} {why}. Without kms:Decrypt for the roles in the outputs "
-            "ResultsRoleArn, AnalysisRoleArn and AnalyzerRoleArn, uploads end FAILED. Add the statement, unless IAM "
-            "policies of theirs that you made allow it.",
-            (
-                f"aws kms get-key-policy --key-id {arn} --policy-name default --query Policy --output text > key.json",
-                json.dumps(statement),
-                f"aws kms put-key-policy --key-id {arn} --policy-name default --policy file://key.json",
-            ),
+            f"The policy of the bucket's key {arn} does not name the roles that read uploads. Without kms:Decrypt for "
+            f"{_ROLES}, uploads end FAILED. Add the statement, unless IAM policies of theirs that you made allow it.",
+            (look, json.dumps(statement), put),
         )
 
     def _key(self) -> str | None:
@@ -215,18 +222,26 @@ def denying_statements(policy: dict[str, Any], reads: Sequence[str]) -> Iterator
             yield str(statement.get("Sid") or f"statement {n}")
 
 
-def _allowed(policy: dict[str, Any]) -> Iterator[str]:
-    """The principals of this partition that a key's policy lets decrypt, as it names them.
-
-    A statement with conditions counts where they only restrict the service through which, or the account from which,
-    the key is used: S3, and this one.
-    """
+def _allowed(policy: dict[str, Any], region: str, account: str) -> Iterator[str]:
+    """The principals, as a key's policy names them, that it lets decrypt through S3 of this Region and account."""
     for statement in _listed(policy.get("Statement", [])):
-        conditions = {key for condition in statement.get("Condition", {}).values() for key in condition}
-        if statement.get("Effect") != "Allow" or conditions - _FITTING or not _covers(statement, _DECRYPTS):
+        fits = all(
+            _fits(operator, conditions, region, account)
+            for operator, conditions in statement.get("Condition", {}).items()
+        )
+        if statement.get("Effect") != "Allow" or not fits or not _covers(statement, _DECRYPTS):
             continue
         principal = statement.get("Principal", {})
         yield from map(str, _listed(principal if isinstance(principal, str) else principal.get("AWS", [])))
+
+
+def _fits(operator: str, conditions: Mapping[str, Any], region: str, account: str) -> bool:
+    """Whether a part of a condition holds for the functions' reading (KMS Developer Guide, conditions-kms.html)."""
+    here = {"kms:viaservice": f"s3.{region}.amazonaws.com", "kms:calleraccount": account}
+    return operator in ("StringEquals", "StringLike") and all(
+        any(fnmatchcase(here.get(key.lower(), ""), str(value)) for value in _listed(values))
+        for key, values in conditions.items()
+    )
 
 
 def _covers(statement: dict[str, Any], reads: Sequence[str]) -> bool:

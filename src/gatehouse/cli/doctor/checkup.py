@@ -11,7 +11,7 @@ from gatehouse.cli.doctor.bucket_checks import BucketChecks
 from gatehouse.cli.doctor.finding import Finding, Health
 from gatehouse.cli.errors import CommandError, user_message
 from gatehouse.configuration.policies import compile_policies
-from gatehouse.configuration.settings import CREATE, Settings, load_settings
+from gatehouse.configuration.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from gatehouse.cli.clock import Clock
@@ -50,10 +50,10 @@ class Checkup:
             yield from _looked(check, look)
 
     def _granted_key(self) -> str | None:
-        """The key that the stacks let their roles use: what they make is for buckets that they make."""
-        if self.settings is None or (self.settings.encryption_key == CREATE and self.settings.upload_bucket):
-            return None
-        return self.settings.encryption_key
+        """ARN of the key that the stacks let their roles use, or will; one that they are still to make has none."""
+        if self.deployment is not None:
+            return self.deployment.encryption_key
+        return self.settings.encryption_key if self.settings else None
 
     def _looks(self) -> Iterator[tuple[str, Callable[[], Found]]]:
         connection, settings, deployment = self.connection, self.settings, self.deployment

@@ -31,8 +31,9 @@ def open_page(
 ) -> None:
     """Decide in the browser, by keyboard: serve the review page on 127.0.0.1, with your AWS credentials.
 
-    Prints a link that opens the page once; nobody else on the machine can use it. Ctrl-C stops the page and sends what
-    you have just decided. Exits with 1 if some of that could not be sent; the next start lists it.
+    Prints a link that opens the page once: whoever opens it first decides with your credentials, so open it at once.
+    Ctrl-C stops the page and sends what you have just decided. Exits with 1 if some of that could not be sent; the next
+    start lists it.
     """
     try:
         from gatehouse.review.bench import Bench

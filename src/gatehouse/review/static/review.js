@@ -22,6 +22,8 @@ let waiting = []; // decisions that can be undone
 let lookAgain = LOOK_SOON;
 const groups = []; // of decisions, the last one first to be undone
 const unheard = new Map(); // decisions whose answer has not come, by their group
+const takenBack = new Set(), refused = new Set(); // groups: undone without an answer yet, and not taken by the app
+let heard = 0; // the number of the last news
 const seenUnsent = new Set();
 
 // Talking to the server. What changes something goes one after the other, in the order in which it was done.
@@ -36,7 +38,7 @@ class Refusal extends Error {
 
 const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
-// What is asked may be asked twice: what is decided and undone at once has a name, its group.
+// What is asked may be asked twice: what is decided and undone at once has a name, its group, and news have numbers.
 async function ask(path, body) {
   const text = JSON.stringify({ page, view: config.view, ...body });
   const headers = { "Content-Type": "application/json", Accept: "application/json" };
@@ -44,7 +46,10 @@ async function ask(path, body) {
   const options = { method: "POST", headers, body: text, keepalive: path === "/decide" && text.length < 60_000 };
   let answer;
   try {
-    answer = await fetch(path, options).catch(() => pause(BEFORE_AGAIN).then(() => fetch(path, options)));
+    answer = await fetch(path, options).catch((error) => {
+      if (path === "/again") throw error;
+      return pause(BEFORE_AGAIN).then(() => fetch(path, options));
+    });
   } catch {
     throw new Refusal(0, { error: "stopped", why: "The page was stopped." });
   }
@@ -96,11 +101,12 @@ function prepare(upload) {
 
 // A picture that the app has, and the browser gave up on, is loaded once more; else the page says why there is none.
 async function loadAgain(upload) {
-  let why = "The browser can't draw it.";
+  let why = "It could not be loaded.";
   upload.isAbsent = false;
   try {
     const answer = await fetch(upload.picture, { headers: { Accept: "application/json" } });
     if (answer.ok) {
+      why = "The browser can't draw it.";
       answer.body?.cancel();
       upload.image.src = upload.picture;
       return await upload.image.decode();
@@ -111,7 +117,7 @@ async function loadAgain(upload) {
   const again = element("button", { type: "button", class: "quiet", on: (event) => {
     event.preventDefault(); // in the grid, a click selects
     words.replaceWith(upload.image);
-    upload.isSeen = false;
+    upload.isReady = upload.isSeen = false;
     delete upload.element.dataset.seen;
     upload.isLoaded = loadAgain(upload);
     seeOnceLoaded(upload);
@@ -124,6 +130,7 @@ async function loadAgain(upload) {
 
 function seeOnceLoaded(upload) {
   upload.isLoaded.then(() => requestAnimationFrame(() => {
+    upload.isReady = true;
     if (isGrid) return onScreen.observe(upload.element);
     sees(upload);
     requestAnimationFrame(() => { // the frame before this one was painted
@@ -137,14 +144,24 @@ function sees(upload) {
   upload.element.dataset.seen = "yes";
 }
 
-const onScreen = new IntersectionObserver((entries) => {
-  for (const { isIntersecting, target } of entries) {
-    const upload = isIntersecting && held.find((each) => each.element === target);
-    if (!upload) continue;
-    onScreen.unobserve(target);
-    sees(upload);
-  }
-}, { threshold: 0.5 });
+let onScreen = watched();
+function watched() {
+  const behindTheVerbs = `0px 0px -${$("actions").offsetHeight}px 0px`; // they stay at the bottom
+  return new IntersectionObserver((entries) => {
+    for (const { isIntersecting, target } of entries) {
+      const upload = isIntersecting && held.find((each) => each.element === target);
+      if (!upload) continue;
+      onScreen.unobserve(target);
+      sees(upload);
+    }
+  }, { threshold: 0.5, rootMargin: behindTheVerbs });
+}
+window.addEventListener("resize", () => {
+  if (!isGrid) return;
+  onScreen.disconnect();
+  onScreen = watched();
+  held.filter((upload) => upload.isReady && !upload.isSeen).forEach((upload) => onScreen.observe(upload.element));
+});
 
 // The stage.
 
@@ -300,7 +317,7 @@ async function decide(status) {
   const uploads = picked();
   if (!uploads.length || showsState) return isGrid ? say("Nothing is selected.") : undefined;
   const unseen = uploads.filter((upload) => !upload.isSeen);
-  if (unseen.length && !isGrid) return say("The picture is still loading.");
+  if (unseen.some((upload) => !upload.isReady)) return say(isGrid ? "Some of the pictures are still loading." : "The picture is still loading.");
   if (unseen.length) {
     unseen[0].element.scrollIntoView({ block: "center" });
     return say(`${unseen.length} of the selected pictures were not on the screen yet. Scroll to them, then decide.`);
@@ -338,12 +355,13 @@ async function decide(status) {
     unheard.delete(group);
   } catch (refusal) {
     unheard.delete(group);
-    groups.splice(groups.indexOf(group), 1);
+    refused.add(group);
+    if (groups.includes(group)) groups.splice(groups.indexOf(group), 1);
     decided -= uploads.length;
     setCounts();
     toast.hidden = true;
     if (refusal.error === "stopped") {
-      for (const upload of uploads) notice(upload.name, "was not decided: the app did not hear of it.");
+      for (const upload of uploads) notice(upload.name, "may not have been decided: the app did not answer.");
       return showStopped();
     }
     held.unshift(...uploads); // the app still holds them for this page, but for what the next poll names
@@ -357,13 +375,19 @@ async function decide(status) {
 async function undo() {
   const group = groups.pop();
   if (!group) return say("There is nothing to undo.");
+  unheard.delete(group);
+  takenBack.add(group);
   let told;
   try {
     told = await inOrder("/undo", { group });
   } catch (refusal) {
     if (refusal.error === "stopped") return showStopped();
     toast.hidden = true;
+    if (refused.has(group)) return; // a notice says that it was not decided
+    if (refusal.error !== "sent") groups.push(group);
     return say(refusal.message);
+  } finally {
+    takenBack.delete(group);
   }
   decided -= told.uploads.length;
   left += told.uploads.length;
@@ -479,10 +503,14 @@ async function poll() {
   clearTimeout(poll.later);
   if (isStopped) return;
   try {
-    const told = await ask("/keep", { held: held.map(({ object, version }) => ({ object, version })) });
+    const known = [...held, ...[...unheard.values()].flatMap(({ uploads }) => uploads)];
+    const told = await ask("/keep", { held: known.map(({ object, version }) => ({ object, version })), heard });
     waiting = told.waiting;
     if (!waiting.length) toast.hidden = true;
-    told.news.forEach(tellNews);
+    for (const news of told.news.filter(({ number }) => number > heard)) {
+      heard = news.number;
+      tellNews(news);
+    }
     tellUnsent(told.unsent);
     for (const lost of told.lost) {
       const at = held.findIndex((upload) => keyOf(upload) === keyOf(lost));
@@ -492,7 +520,7 @@ async function poll() {
       else if (isGrid) showGrid();
     }
     setCounts();
-    if (held.length < HELD) fill();
+    if (told.lost.length) fill();
   } catch (refusal) {
     if (refusal.error === "stopped" || refusal.status === 401) return showStopped();
   }
@@ -593,14 +621,16 @@ $("single-keys").addEventListener("change", (event) => remember("keys", event.ta
 note.addEventListener("keydown", (event) => { if (event.key === "Enter") note.blur(); });
 
 window.addEventListener("pagehide", () => {
-  const body = new Blob([JSON.stringify({ page, decisions: [...unheard.values()] })], { type: "application/json" });
-  navigator.sendBeacon("/leave", body);
+  const leave = (more) => navigator.sendBeacon("/leave", new Blob([JSON.stringify({ page, ...more })], { type: "application/json" }));
+  // Browsers send no more than 64 KiB after a page is gone.
+  leave({ decisions: [...unheard.values()], undone: [...takenBack] }) || leave({ undone: [...takenBack] });
 });
 window.addEventListener("gatehouse-poll", poll);
 document.addEventListener("visibilitychange", () => { // after sleep, at once
   if (document.hidden) return;
   lookAgain = LOOK_SOON;
   poll();
+  fill();
 });
 window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
