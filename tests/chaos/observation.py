@@ -94,8 +94,7 @@ class Observation:
     def clear(self) -> None:
         """End and drop what is left over, so that one row's misfortune is not the next one's."""
         for machine in [name for name in self._pipeline.outputs if name.endswith("StateMachineArn")]:
-            for execution in self._pipeline.executions("RUNNING", machine):
-                self._pipeline.cloud.client("stepfunctions").stop_execution(executionArn=execution["executionArn"])
+            self._pipeline.stop_executions(machine)
         storage, bucket = self._pipeline.cloud.client("s3"), self._pipeline.outputs["WorkBucketName"]
         for entry in storage.list_objects_v2(Bucket=bucket, Prefix=OPEN_PREFIX).get("Contents", []):
             storage.delete_object(Bucket=bucket, Key=entry["Key"])

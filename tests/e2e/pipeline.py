@@ -4,7 +4,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from demo.pipeline import DeployedPipeline
@@ -234,6 +234,13 @@ class Pipeline(DeployedPipeline):
             .paginate(stateMachineArn=self.outputs[machine], **filters)
         )
         return [execution for page in pages for execution in page["executions"]]
+
+    def stop_executions(self, machine: str = "StateMachineArn") -> None:
+        """Stop what runs; what ends by itself meanwhile can't be stopped any more."""
+        states = self.cloud.client("stepfunctions")
+        for execution in self.executions("RUNNING", machine):
+            with suppress(states.exceptions.ValidationException):
+                states.stop_execution(executionArn=execution["executionArn"])
 
     def batch_keys(self, batch_id: str = "") -> list[str]:
         """Keys of the work bucket's objects of one batch, or of all."""

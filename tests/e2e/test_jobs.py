@@ -84,8 +84,7 @@ def test_a_redriven_execution_resumes_without_a_second_job(pipeline: Pipeline, p
     pipeline.wait_until(lambda: len(pipeline.pending(prefix)) == 12, why="the claims")
     items = pipeline.pending(prefix)
     pipeline.wait_until(lambda: pipeline.cloud.armed_faults()[0]["fired"] > 0, why="Results to die")
-    for execution in pipeline.executions("RUNNING"):
-        pipeline.cloud.client("stepfunctions").stop_execution(executionArn=execution["executionArn"])
+    pipeline.stop_executions()
     jobs = pipeline.cloud.rekognition_counters()["jobs_started"]
     assert pipeline.flags(prefix) == []
 

@@ -62,12 +62,6 @@ def upload_batch(pipeline: Pipeline, prefix: str) -> None:
     pipeline.upload_many(DemoUpload(f"{prefix}{n}.jpg", CLEAN) for n in range(2))
 
 
-def stop_backfill(pipeline: Pipeline) -> None:
-    """End what a test need not wait for."""
-    for execution in pipeline.executions("RUNNING", BACKFILL):
-        pipeline.cloud.client("stepfunctions").stop_execution(executionArn=execution["executionArn"])
-
-
 def most_at_a_time(times: Sequence[tuple[datetime, datetime]]) -> int:
     """The largest number of intervals that overlap."""
     return max(sum(began <= moment < ended for began, ended in times) for moment, _ in times)
@@ -84,7 +78,7 @@ def test_a_fast_upload_is_judged_while_a_backfill_runs(pipeline: Pipeline) -> No
     assert verdict["status"] == Status.BLOCKED
     assert len(pipeline.wait_for_flags(1, "fast/")) == 1
     assert len(pipeline.analyzed("images/")) < 150, "the fast upload waited for the backfill"
-    stop_backfill(pipeline)
+    pipeline.stop_executions(BACKFILL)  # the next test need not wait for them
 
 
 def test_live_batches_get_the_slots_that_backfill_batches_have_waited_for_longer(pipeline: Pipeline) -> None:
@@ -104,7 +98,7 @@ def test_live_batches_get_the_slots_that_backfill_batches_have_waited_for_longer
     # All ask at random times, so a backfill batch may be lucky once. The first job was there before.
     assert len(live) == 2
     assert live <= set(jobs_started(pipeline)[1:4])
-    stop_backfill(pipeline)
+    pipeline.stop_executions(BACKFILL)  # the next test need not wait for them
 
 
 def test_only_so_many_backfill_batches_are_under_way_at_a_time(pipeline: Pipeline) -> None:
