@@ -2,8 +2,8 @@
 
 AWS: a function sees its own variables and the runtime's, nothing of a host; an environment that dies is gone.
 ministack 1.5.33: the worker process inherits the server's whole environment, talks in the server's locale, can't be
-told from another worker of its function, and outlives a server that was killed while its handler ran. It is started in
-the folder of its function's code.
+distinguished from another worker of its function, and outlives a server that was killed while its handler ran. It is
+started in the folder of its function's code.
 
 Replaces `lambda_runtime.subprocess` (only `Popen` is used) and inserts lines before
 `lambda_runtime._PYTHON_WORKER_SCRIPT`.
