@@ -7,6 +7,8 @@ import aws_cdk as cdk
 
 from gatehouse.configuration.policies import PolicyCatalog
 from gatehouse.configuration.settings import Settings
+from gatehouse.contracts.gate_policy import role_path
+from stacks.constructs.role_path import RolePath
 from stacks.monitoring_stack import MonitoringStack
 from stacks.pipeline_stack import PipelineStack
 from stacks.storage_stack import StorageStack
@@ -34,5 +36,6 @@ def build_application(settings: Settings, policies: PolicyCatalog, outdir: Path 
     )
     kept = StorageStack(app, settings=settings, policies=policies)
     pipeline = PipelineStack(app, settings=settings, policies=policies, storage=kept.storage, key=kept.key)
+    cdk.Aspects.of(app).add(RolePath(role_path(settings.name)))
     MonitoringStack(app, settings=settings, flags=kept.storage.flags, pipeline=pipeline)
     return app

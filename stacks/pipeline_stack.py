@@ -10,6 +10,7 @@ from constructs import Construct
 from gatehouse.configuration.call_rate import share_of
 from gatehouse.configuration.policies import PolicyCatalog
 from gatehouse.configuration.settings import LaneSettings, Settings
+from gatehouse.contracts.gate_policy import tagger_path
 from gatehouse.contracts.pascal_case import pascal_case
 from gatehouse.contracts.stack_outputs import (
     BACKFILL_CALLS_PER_SECOND,
@@ -80,7 +81,15 @@ class PipelineStack(cdk.Stack):
                 backfill_workflow=self.workflows[Priority.BACKFILL] if settings.existing_objects else None,
                 work_retention_days=settings.work_retention_days,
             )
-            self.outcomes = Outcomes(self, "Outcomes", runtime=runtime, storage=storage, events=self.events)
+            self.outcomes = Outcomes(
+                self,
+                "Outcomes",
+                runtime=runtime,
+                storage=storage,
+                events=self.events,
+                gate=settings.gate,
+                role_path=tagger_path(settings.name),
+            )
         self._output(settings)
 
     @property

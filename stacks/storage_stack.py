@@ -1,12 +1,16 @@
 """The stateful part: the watched bucket, the work bucket, the verdict table, the flag topic and the policy pointers."""
 
+from collections.abc import Sequence
+
 import aws_cdk as cdk
 from constructs import Construct
 
 from gatehouse.configuration.policies import PolicyCatalog
 from gatehouse.configuration.settings import Settings
+from gatehouse.contracts.gate_policy import Statement, gate_statements
 from gatehouse.contracts.pascal_case import pascal_case
 from gatehouse.contracts.stack_outputs import StorageOutput, policy_parameter_output
+from gatehouse.contracts.texts import gate_text
 from stacks.constructs.encryption_key import CREATE, EncryptionKey
 from stacks.constructs.flag_topic import FlagTopic
 from stacks.constructs.policy_parameter import PolicyParameter
@@ -29,6 +33,14 @@ class StorageStack(cdk.Stack):
         )
         self.key = self._encryption_key(settings)
         uploads = UploadBucket(self, "Uploads", existing_name=settings.upload_bucket, key=self.key)
+        gate = gate_statements(
+            settings.gate,
+            name=settings.name,
+            bucket_arn=uploads.bucket.bucket_arn,
+            partition=cdk.Aws.PARTITION,
+            account=cdk.Aws.ACCOUNT_ID,
+        )
+        uploads.deny(gate)
         work = WorkBucket(self, "Work", key=self.key, retention=cdk.Duration.days(settings.work_retention_days))
         verdicts = VerdictTable(self, "Verdicts", key=self.key)
         flags = FlagTopic(self, "Flags", key=self.key)
@@ -37,9 +49,9 @@ class StorageStack(cdk.Stack):
             for name in settings.policies
         }
         self.storage = Storage(uploads=uploads, work=work, verdicts=verdicts, flags=flags, policies=pointers)
-        self._output(settings)
+        self._output(settings, gate)
 
-    def _output(self, settings: Settings) -> None:
+    def _output(self, settings: Settings, gate: Sequence[Statement]) -> None:
         cdk.CfnOutput(self, StorageOutput.UPLOAD_BUCKET_NAME.value, value=self.storage.uploads.bucket.bucket_name)
         cdk.CfnOutput(self, StorageOutput.WORK_BUCKET_NAME.value, value=self.storage.work.bucket.bucket_name)
         cdk.CfnOutput(self, StorageOutput.VERDICT_TABLE_NAME.value, value=self.storage.verdicts.table.table_name)
@@ -55,6 +67,14 @@ class StorageStack(cdk.Stack):
                 StorageOutput.ENCRYPTION_KEY_POLICY.value,
                 description="What the policy of the encryption key has to allow",
                 value=self.to_json_string([statement.to_statement_json() for statement in self.key.needed_statements]),
+            )
+        cdk.CfnOutput(self, StorageOutput.GATE.value, value=gate_text(settings.gate))
+        if gate:
+            cdk.CfnOutput(
+                self,
+                StorageOutput.GATE_STATEMENTS.value,
+                description="What the policy of the uploads bucket has to deny",
+                value=self.to_json_string(list(gate)),
             )
         if settings.upload_bucket:
             cdk.CfnOutput(

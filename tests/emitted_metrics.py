@@ -32,6 +32,18 @@ class Emitted:
 #: What the batcher writes only where objects from before are moderated.
 OF_LISTED_OBJECTS = frozenset({BatcherMetric.UPLOADS_KNOWN, BatcherMetric.UPLOADS_WITHOUT_PLACE})
 
+#: What Outcomes writes only with a gate.
+GATE_METRICS = frozenset(
+    {
+        OutcomesMetric.VERSIONS_OPENED,
+        OutcomesMetric.VERSIONS_CLOSED,
+        OutcomesMetric.VERSIONS_UNOPENED,
+        OutcomesMetric.TAGS_REFUSED,
+        OutcomesMetric.VERDICT_TO_OPEN,
+        OutcomesMetric.CHANGE_TO_CLOSED,
+    }
+)
+
 EMITTED: Mapping[str, Emitted] = {
     "batcher": Emitted(("lane", "service"), frozenset(BatcherMetric) - OF_LISTED_OBJECTS),
     "analyzer": Emitted(("priority", "service"), frozenset(AnalyzerMetric) - {AnalyzerMetric.MESSAGES_MALFORMED}),

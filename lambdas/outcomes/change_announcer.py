@@ -96,35 +96,38 @@ def _to_announce(
         if isinstance(change, UnreadableRecord):
             unreadable[position] = UnreadableChange(change.object, change.version, change.problem)
             continue
+        after = change.after
+        if after is None:
+            continue
         try:
-            if not _is_revised(change):
+            if not _is_revised(change.before, after):
                 continue
-            verdict = verdict_from_item(change.after)
+            verdict = verdict_from_item(after)
             if verdict.change and verdict.change.announce:
                 _moment(verdict.decided_at)  # a malformed time would fail the whole invocation later
                 yield position, verdict
         except MISSHAPEN as error:
-            unreadable[position] = UnreadableChange(change.after[OBJECT], change.after[VERSION], repr(error))
+            unreadable[position] = UnreadableChange(after[OBJECT], after[VERSION], repr(error))
 
 
-def _is_revised(change: ItemChange) -> bool:
+def _is_revised(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> bool:
     """Whether a write made a new revision. A review claim, for example, does not change the verdict.
 
     Raises:
         ValueError, TypeError: the item can't be read, or its status changed without a new revision.
     """
-    if CHANGE not in change.after:
+    if CHANGE not in after:
         return False
-    if change.before is None:
+    if before is None:
         return True
-    revision = _revision(change.after)
+    revision = _revision(after)
     try:
-        if _revision(change.before) != revision:
+        if _revision(before) != revision:
             return True
     except MISSHAPEN:
         return True  # what could not be read is now mended
     for name in (STATUS, "decided_at", "decided_by"):
-        if change.before.get(name) != change.after.get(name):
+        if before.get(name) != after.get(name):
             raise ValueError(f"its {name} changed, and its revision is {revision} as before")
     return False
 

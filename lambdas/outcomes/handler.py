@@ -1,4 +1,4 @@
-"""Outcomes: announces changed verdicts from the verdict table's stream."""
+"""Outcomes, on the verdict table's stream: opens and closes the gate, and announces changed verdicts."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -15,11 +15,15 @@ from botocore.config import Config
 from gatehouse.aws.flag_topic import FlagTopic
 from gatehouse.aws.queue_sender import QueueSender
 from gatehouse.aws.verdict_stream import read_records, sequence_numbers
+from gatehouse.aws.verdict_table import VerdictTable
+from gatehouse.aws.version_listing import VersionListing
+from gatehouse.aws.version_tags import VersionTags
 from gatehouse.contracts.function_metrics import OutcomesMetric
 from gatehouse.contracts.outcomes_environment import OutcomesEnvironment
 from gatehouse.moderation.flag_publisher import FlagPublisher
 from lambdas.event_sender import event_sender, log_events_kept
 from lambdas.outcomes.change_announcer import Announced, ChangeAnnouncer
+from lambdas.outcomes.gatekeeper import PARALLEL_TAGS, Gated, Gatekeeper
 
 logger = Logger()
 metrics = Metrics()
@@ -29,6 +33,7 @@ tracer = Tracer(auto_patch=False)
 _CONFIG = Config(retries={"mode": "standard", "max_attempts": 3}, connect_timeout=3, read_timeout=5)
 
 _LONGEST_PROBLEM = 500
+_CLOSE = "close"
 
 
 @cache
@@ -41,19 +46,68 @@ def _announcer() -> ChangeAnnouncer:
     )
 
 
+@cache
+def _gatekeeper() -> Gatekeeper | None:
+    environment = OutcomesEnvironment.read(os.environ)
+    if environment.verdict_table is None:
+        return None
+    config = _CONFIG.merge(Config(max_pool_connections=PARALLEL_TAGS))
+    return Gatekeeper(
+        VerdictTable(boto3.client("dynamodb", config=config), environment.verdict_table),
+        VersionTags(boto3.client("s3", config=config)),
+        VersionListing(boto3.client("s3", config=config)),
+        QueueSender(boto3.client("sqs", config=_CONFIG), environment.failure_queue_url),
+        mark_blocked=environment.mark_blocked,
+    )
+
+
 @logger.inject_lambda_context
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics
 def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
-    """Announce the changes in a stream's records. Returns the partial batch response.
+    """Follow the changes in a stream's records. Returns the partial batch response.
 
     Lambda delivers the records again from the lowest sequence number in the response (Developer Guide,
-    services-ddb-batchfailurereporting.html).
+    services-ddb-batchfailurereporting.html). The gate comes first: revoking must not wait for subscribers.
+
+    `gate check --repair` invokes it with `{"close": [{bucket, key, version_id}, ...]}`: versions that have
+    the tag and no verdict.
     """
-    identities = sequence_numbers(event)
-    announced = _announcer().announce(read_records(event))
+    gatekeeper = _gatekeeper()
+    if gatekeeper and _CLOSE in event:
+        return {"closed": gatekeeper.close(event[_CLOSE])}
+    identities, changes = sequence_numbers(event), read_records(event)
+    gated = gatekeeper.follow(changes) if gatekeeper else None
+    if gated:
+        _report_gate(identities, gated)
+    announced = _announcer().announce(changes)
     _report(identities, announced)
-    return {"batchItemFailures": [{"itemIdentifier": identities[position]} for position in sorted(announced.refused)]}
+    refused = {*announced.refused, *(gated.refused if gated else ())}
+    return {"batchItemFailures": [{"itemIdentifier": identities[position]} for position in sorted(refused)]}
+
+
+def _report_gate(identities: Sequence[str], gated: Gated) -> None:
+    counts = {
+        OutcomesMetric.VERSIONS_OPENED: gated.opened,
+        OutcomesMetric.VERSIONS_CLOSED: gated.closed,
+        OutcomesMetric.VERSIONS_UNOPENED: len(gated.unopened),
+        OutcomesMetric.TAGS_REFUSED: len(gated.refused),
+    }
+    for metric, count in counts.items():
+        metrics.add_metric(metric, MetricUnit.Count, count)
+    for time, waits in {
+        OutcomesMetric.VERDICT_TO_OPEN: gated.milliseconds_to_open,
+        OutcomesMetric.CHANGE_TO_CLOSED: gated.milliseconds_to_close,
+    }.items():
+        for waited in waits:
+            metrics.add_metric(time, MetricUnit.Milliseconds, waited)
+    logger.info("gate", extra={"records": len(identities), "counts": counts})
+    for (name, version), why in gated.unopened.items():
+        logger.error("not opened", extra={"object": name, "version": version, "problem": why})
+    for position, problem in sorted(gated.refused.items()):
+        logger.error(
+            "not tagged", extra={"sequence_number": identities[position], "problem": problem[:_LONGEST_PROBLEM]}
+        )
 
 
 def _report(identities: Sequence[str], announced: Announced) -> None:

@@ -72,13 +72,14 @@ class Denial:
         return f"User: {self.principal_arn} is not authorized to perform: {self.action} on resource: {self.resource}"
 
 
-def denial(access_key: str, action: str, resource: str) -> Denial | None:
+def denial(access_key: str, action: str, resource: str, context: Mapping[str, Any] | None = None) -> Denial | None:
     """The denial of an action by the policies of a principal or the resource.
 
     Args:
         access_key: the principal's access key id; a root key is allowed everything.
         action: an IAM action, `s3:GetObject`.
         resource: the resource's ARN, or `*`.
+        context: the service's own condition keys.
 
     Returns:
         None if it is allowed, or if IAM is not enforced.
@@ -88,7 +89,9 @@ def denial(access_key: str, action: str, resource: str) -> Denial | None:
     service = action.split(":", 1)[0]
     # Services call each other over TLS. Outside a request this is not set, and policies that require it would deny.
     iam_evaluator._request_origin.set(("127.0.0.1", True))
-    refused = iam_evaluator.enforce(access_key, action, service, get_region(), resource_arn=resource)
+    refused = iam_evaluator.enforce(
+        access_key, action, service, get_region(), resource_arn=resource, service_context=dict(context or {})
+    )
     if refused is None:
         return None
     return Denial(getattr(refused, "principal_arn", "") or "anonymous", action, resource)

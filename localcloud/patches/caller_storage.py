@@ -17,6 +17,7 @@ from ministack.services import s3
 
 from localcloud.patches import authorization
 from localcloud.patches.execution_loop import current_role
+from localcloud.patches.object_tag_conditions import existing_tags
 from localcloud.patches.seam import Seam
 from localcloud.rekognition.caller import Caller
 from localcloud.rekognition.storage import ObjectUnreadable, ObjectUnwritable, ReadObject
@@ -67,7 +68,8 @@ def _as_caller(caller: Caller, call: Callable[[str], _Answer]) -> _Answer:
 
 def _read(access_key: str, bucket: str, key: str, version_id: str | None) -> ReadObject:
     arn = f"arn:aws:s3:::{bucket}/{key}"
-    refused = authorization.denial(access_key, "s3:GetObjectVersion" if version_id else "s3:GetObject", arn)
+    action = "s3:GetObjectVersion" if version_id else "s3:GetObject"
+    refused = authorization.denial(access_key, action, arn, existing_tags(bucket, key, version_id))
     if refused:
         raise ObjectUnreadable(refused.message, access_denied=True)
     query = {"versionId": [version_id]} if version_id else {}

@@ -1,4 +1,4 @@
-"""Outcomes: the function on the verdict table's stream, which announces changes after a first verdict."""
+"""Outcomes: the function on the verdict table's stream, which announces changes and opens and closes the gate."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -9,9 +9,10 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from gatehouse.contracts.announced_changes import ANNOUNCED
 from gatehouse.contracts.function_metrics import OutcomesMetric, Service
 from gatehouse.contracts.outcomes_environment import OutcomesEnvironment
+from gatehouse.contracts.outcomes_filter import outcomes_filter
+from gatehouse.moderation.gate import Gate
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import PERIOD, STANDING, create_alarm
 from stacks.constructs.encryption_key import EncryptionKey
@@ -36,6 +37,8 @@ _BATCH_SIZE: Final = 100
 
 _TOO_LATE: Final = cdk.Duration.minutes(15)
 
+_LATE_REVOCATION: Final = cdk.Duration.minutes(1)
+
 #: The longest retention that SQS supports.
 _RETENTION: Final = cdk.Duration.days(14)
 
@@ -43,17 +46,28 @@ _RETENTION: Final = cdk.Duration.days(14)
 class Outcomes(Construct):
     """The function, its event filter, and the queue for records that were given up.
 
-    Most writes do not reach the function: Lambda passes on only changes after a first verdict that must be announced.
-    The rest costs nothing.
+    Most writes do not reach the function: Lambda passes on only changes after a first verdict that must be announced
+    and, with a gate, verdicts that open or close it. The rest costs nothing.
 
     Args:
+        gate: its mode, and what it tags.
+        role_path: of the one role that may change the gate's tag.
         events: sends verdicts as events; None if no events are sent.
     """
 
     def __init__(
-        self, scope: Construct, id: str, *, runtime: Runtime, storage: Storage, events: VerdictEvents | None
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        runtime: Runtime,
+        storage: Storage,
+        events: VerdictEvents | None,
+        gate: Gate,
+        role_path: str,
     ) -> None:
         super().__init__(scope, id)
+        self._gate = gate
         # It describes records that were given up, and is kept when the stack is deleted.
         self.failure_queue = create_queue(
             self, "FailureQueue", key=runtime.key, retention_period=_RETENTION, removal_policy=cdk.RemovalPolicy.RETAIN
@@ -69,14 +83,22 @@ class Outcomes(Construct):
             environment=OutcomesEnvironment(
                 flag_topic_arn=storage.flags.topic.topic_arn,
                 failure_queue_url=self.failure_queue.queue_url,
+                verdict_table=storage.verdicts.table.table_name if gate.sets_tags else None,
+                mark_blocked=gate.mark_blocked,
                 events=events.environment if events else None,
             ).to_variables(),
+            role_path=role_path,
         )
         self.function = self.service.function
         storage.verdicts.grant_read_stream(self.function)
         storage.flags.grant_publish(self.function)
         if events:
             events.grant_announce(self.function)
+        if gate.sets_tags:
+            storage.verdicts.grant_read_verdicts(self.function)
+            storage.uploads.grant_tag(self.function)
+            reason = "Any upload's version may be approved, and is tagged then."
+            accept_finding(self, "IAM5", reason, ending=storage.uploads.objects_finding)
         self._grant_give_up(runtime.key)
         self._feed(storage.verdicts.stream_arn)
 
@@ -98,7 +120,7 @@ class Outcomes(Construct):
             retry_attempts=_RETRIES,
             report_batch_item_failures=True,
             max_record_age=_MAX_AGE,
-            filters=[lambda_.FilterCriteria.filter(ANNOUNCED)],
+            filters=[lambda_.FilterCriteria.filter(pattern) for pattern in outcomes_filter(self._gate)],
         )
         resource = mapping.node.default_child
         assert isinstance(resource, lambda_.CfnEventSourceMapping)  # noqa: S101 - narrows the type
@@ -119,6 +141,29 @@ class Outcomes(Construct):
 
     def create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
         """Create the function's alarms in another scope."""
+        return [*self._create_alarms(scope), *(self._create_gate_alarms(scope) if self._gate.sets_tags else ())]
+
+    def _create_gate_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
+        return [
+            create_alarm(
+                scope,
+                "RevocationLate",
+                self.metric(OutcomesMetric.CHANGE_TO_CLOSED, "Maximum"),
+                section="Revocation late",
+                meaning="An image that is no longer approved could be read for longer than a minute.",
+                threshold=_LATE_REVOCATION.to_milliseconds(),
+            ),
+            create_alarm(
+                scope,
+                "VersionsUnopened",
+                self.metric(OutcomesMetric.VERSIONS_UNOPENED),
+                section="Approved images stay closed",
+                meaning="Approved images can't be tagged, so nobody can read them.",
+                periods=STANDING,
+            ),
+        ]
+
+    def _create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
         return [
             create_alarm(
                 scope,

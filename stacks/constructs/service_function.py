@@ -23,6 +23,7 @@ class ServiceFunction(Construct):
         service: names its logs, metrics and traces; the handler is `lambdas.<service>.handler.handler`.
         memory_size: MB; CPU grows with it.
         environment: variables beside those of Powertools: names, no secrets.
+        role_path: of its role; None for the path that all roles of the deployment have.
         may_loop: whether its invocations may invoke it again. For other functions, Lambda stops a chain of requests
             after about 16 of them (Lambda Developer Guide, invocation-recursion.html). A comment at the call must say
             what ends the chain instead.
@@ -39,11 +40,12 @@ class ServiceFunction(Construct):
         timeout: cdk.Duration,
         environment: Mapping[str, str],
         may_loop: bool = False,
+        role_path: str | None = None,
     ) -> None:
         super().__init__(scope, id)
         log_group = create_log_group(self, "Logs", retention_days=runtime.log_retention_days, key=runtime.key)
         # The role that the library creates has a managed policy that may write to any log group.
-        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"), path=role_path)
         log_group.grant_write(role)
         self.function = lambda_.Function(
             self,

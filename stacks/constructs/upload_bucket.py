@@ -1,5 +1,8 @@
 """The watched bucket: a new one, or one that exists already."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
@@ -46,6 +49,22 @@ class UploadBucket(Construct):
         iam.Grant.add_to_principal(
             grantee=grantee, actions=["s3:ListBucketVersions"], resource_arns=[self.bucket.bucket_arn]
         )
+
+    def grant_tag(self, grantee: iam.IGrantable) -> None:
+        """Allow changing the tags of versions, without reading them."""
+        actions = [f"s3:{verb}ObjectVersionTagging" for verb in ("Get", "Put", "Delete")]
+        iam.Grant.add_to_principal(grantee=grantee, actions=actions, resource_arns=[self.bucket.arn_for_objects("*")])
+        # For what was uploaded before the bucket had versions: whether it may be overwritten in place, and its ETag.
+        iam.Grant.add_to_principal(
+            grantee=grantee, actions=["s3:GetBucketVersioning"], resource_arns=[self.bucket.bucket_arn]
+        )
+        self.grant_list_versions(grantee)
+
+    def deny(self, statements: Sequence[Mapping[str, Any]]) -> None:
+        """Add statements to the policy of a created bucket. An existing one's is its owner's."""
+        if isinstance(self.bucket, s3.Bucket):
+            for statement in statements:
+                self.bucket.add_to_resource_policy(iam.PolicyStatement.from_json(statement))
 
     def _grant_read(self, grantee: iam.IGrantable, *actions: str) -> None:
         iam.Grant.add_to_principal(

@@ -71,6 +71,10 @@ class VerdictTable(Construct):
         """Allow reading what a batch still holds."""
         self._grant(grantee, "dynamodb:BatchGetItem")
 
+    def grant_read_verdicts(self, grantee: iam.IGrantable) -> None:
+        """Allow reading items by their keys, and all of an object."""
+        self._grant(grantee, "dynamodb:BatchGetItem", "dynamodb:Query")
+
     def grant_read_stream(self, grantee: iam.IGrantable) -> None:
         """Allow an event source mapping to read the table's changes (Lambda Developer Guide, with-ddb.html)."""
         actions = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")

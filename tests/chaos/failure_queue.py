@@ -6,6 +6,7 @@ from typing import Any
 
 from gatehouse.aws.verdict_stream import ItemChange, read_records
 from gatehouse.cli.aws.verdict_stream import VerdictStream
+from gatehouse.moderation.gate import Gate
 from gatehouse.moderation.verdict import Verdict
 from gatehouse.moderation.verdict_item import verdict_from_item
 from tests.chaos.strikes import OUTCOMES
@@ -20,7 +21,7 @@ class FailureQueue:
         mapping = mapping_of_stream(pipeline)
         queue = mapping["DestinationConfig"]["OnFailure"]["Destination"].rpartition(":")[2]
         self._url = self._queues.get_queue_url(QueueName=queue)["QueueUrl"]
-        self._stream = VerdictStream(pipeline.cloud.client("dynamodbstreams"), mapping["EventSourceArn"])
+        self._stream = VerdictStream(pipeline.cloud.client("dynamodbstreams"), mapping["EventSourceArn"], Gate())
         self._found: list[Verdict] = []
 
     def changes(self, prefixes: str | tuple[str, ...] = "") -> list[Verdict]:
@@ -42,6 +43,7 @@ class FailureQueue:
         records = self._stream.records(batch["shardId"], batch["startSequenceNumber"], batch["endSequenceNumber"])
         for change in read_records({"Records": list(records)}):
             assert isinstance(change, ItemChange), change
+            assert change.after is not None
             yield verdict_from_item(change.after)
 
 

@@ -22,7 +22,9 @@ from typer.testing import CliRunner, Result
 
 from gatehouse.cli.connection import Connection
 from gatehouse.contracts.stack_outputs import LaneOutput
+from gatehouse.contracts.texts import gate_text
 from gatehouse.moderation.claim import Claim
+from gatehouse.moderation.gate import Gate
 from gatehouse.moderation.policy.policy import Policy
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer, policy_key
 from gatehouse.moderation.verdict import Verdict
@@ -111,6 +113,7 @@ class Deployed:
             "StandardPolicyParameterName": "parameter-of-standard",
             "StrictPolicyParameterName": "parameter-of-strict",
             "PolicyParameterName": "parameter-of-standard",
+            "Gate": gate_text(Gate()),
         }
         pipeline = {
             "LanePolicies": json.dumps(lanes),

@@ -10,8 +10,8 @@ PACKAGE = Path(__file__).resolve().parents[2] / "src" / "gatehouse"
 
 #: What both do for reasons of their own: a copy of an object needs all of HeadObject's answer, people look at whole
 #: pictures, and only a command puts files into the uploads bucket, where functions write nothing, and queries the
-#: table's indexes.
-_DIFFERENT = {"get_object", "head_object", "put_object", "query"}
+#: table's indexes. An inventory without version ids is refused for a bucket that has, or had, versioning.
+_DIFFERENT = {"get_bucket_versioning", "get_object", "head_object", "put_object", "query"}
 
 
 def calls(room: str) -> Counter[str]:

@@ -64,6 +64,15 @@ _OF_EVENTS = (
     ("QueueSender.send", "sqs:SendMessage"),
 )
 _OF_LISTED_OBJECTS = (("VersionListing.order", "s3:ListBucketVersions"), ("VerdictTable.items_of", "dynamodb:Query"))
+_OF_THE_GATE = (
+    ("VerdictTable.read", "dynamodb:BatchGetItem"),
+    ("VerdictTable.items_of", "dynamodb:Query"),
+    ("VersionListing.without_id", "s3:ListBucketVersions"),
+    ("VersionTags.has_versioning", "s3:GetBucketVersioning"),
+    ("VersionTags.read", "s3:GetObjectVersionTagging"),
+    ("VersionTags.replace", "s3:PutObjectVersionTagging"),
+    ("VersionTags.replace", "s3:DeleteObjectVersionTagging"),
+)
 #: Functions that may send events.
 _ANNOUNCERS = ("outcomes", "results")
 
@@ -134,8 +143,10 @@ def _unmade(service: str, variables: Mapping[str, Any]) -> Iterator[tuple[str, s
     """Calls that a function's variables keep it from."""
     if variables.get("ANIMATION_CHECK") == "off":
         yield from _OF_ANIMATIONS
-    if "BACKFILL_STATE_MACHINE_ARN" not in variables:
+    if service == "batcher" and "BACKFILL_STATE_MACHINE_ARN" not in variables:
         yield from _OF_LISTED_OBJECTS
+    if service == "outcomes" and "VERDICT_TABLE" not in variables:
+        yield from _OF_THE_GATE
     bus = variables.get("EVENT_BUS")
     if service in _ANNOUNCERS and bus is None:
         yield from _OF_EVENTS

@@ -38,6 +38,7 @@ SPEAKS_TO = {
     "UploadHeads": "UploadsBucket",
     "VerdictTable": "VerdictsTable",
     "VersionListing": "UploadsBucket",
+    "VersionTags": "UploadsBucket",
     "WorkBucket": "WorkBucket",
 }
 
@@ -48,9 +49,12 @@ PORTS = {"FlagPublisher": (FlagSink,), "VerdictEvents": (EventSink, DeadLetters)
 #: Calls that are allowed by an action of another name (Service Authorization Reference).
 OTHER_NAMES = {
     "lambda:Invoke": "lambda:InvokeFunction",
+    "s3:DeleteObjectTagging": "s3:DeleteObjectVersionTagging",  # always of a version
+    "s3:GetObjectTagging": "s3:GetObjectVersionTagging",
     "s3:HeadObject": "s3:GetObject",
     "s3:ListObjectVersions": "s3:ListBucketVersions",
     "s3:ListObjectsV2": "s3:ListBucket",
+    "s3:PutObjectTagging": "s3:PutObjectVersionTagging",
     "sns:PublishBatch": "sns:Publish",
     "sqs:SendMessageBatch": "sqs:SendMessage",
 }

@@ -17,6 +17,7 @@ SETTINGS = {
     "shipped": (ROOT / "gatehouse.yaml").read_text("utf-8"),
     "own key": OWN_KEY,
     "everything": EXISTING_KEY,
+    "gate": "{gate: {mode: tag}, lanes: {default: {}}}",
 }
 
 

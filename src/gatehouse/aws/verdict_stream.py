@@ -11,6 +11,9 @@ from gatehouse.moderation.verdict_item import OBJECT, VERSION
 
 _deserialize = TypeDeserializer().deserialize
 
+#: The name of a deletion's record (DynamoDB Streams API reference, Record).
+_REMOVED = "REMOVE"
+
 
 @dataclass(frozen=True, slots=True)
 class ItemChange:
@@ -18,11 +21,11 @@ class ItemChange:
 
     Attributes:
         before: the item before the write; None if it is new, or if the record does not contain it.
-        after: the item after the write.
+        after: the item after the write; None if it was deleted.
     """
 
     before: Mapping[str, Any] | None
-    after: Mapping[str, Any]
+    after: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,10 @@ def _records(event: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 def _change(record: Mapping[str, Any]) -> ItemChange | UnreadableRecord:
     change = record["dynamodb"]
     try:
-        before = change.get("OldImage")
-        return ItemChange(None if before is None else _item(before), _item(change["NewImage"]))
+        before, after = (change.get(image) for image in ("OldImage", "NewImage"))
+        if after is None and record["eventName"] != _REMOVED:
+            raise KeyError("NewImage")
+        return ItemChange(*(None if image is None else _item(image) for image in (before, after)))
     except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         object_uri, version = (text(change["Keys"][name]["S"]) for name in (OBJECT, VERSION))
         return UnreadableRecord(object_uri, version, f"not a record of a change: {error!r}")

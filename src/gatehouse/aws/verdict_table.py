@@ -126,7 +126,7 @@ class VerdictTable:
         held = {claim.upload.identity: claim for claim in claims}
         return {
             identity_of(item)
-            for items in self._pages(held, (OBJECT, VERSION, STATUS, BATCH_ID))
+            for items in self.read(held, (OBJECT, VERSION, STATUS, BATCH_ID))
             for item in items
             if (item[STATUS], item[BATCH_ID]) == (Status.PENDING.value, held[identity_of(item)].batch_id)
         }
@@ -204,8 +204,17 @@ class VerdictTable:
             request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
         return request
 
-    def _pages(self, identities: Iterable[Identity], attributes: Sequence[str]) -> Iterator[list[Item]]:
-        """What these items are now, a hundred at a time, consistently; those that are gone are left out."""
+    def read(self, identities: Iterable[Identity], attributes: Sequence[str]) -> Iterator[list[Item]]:
+        """What these items are now, a hundred at a time, consistently; those that are gone are left out.
+
+        Args:
+            identities: without duplicates.
+            attributes: the attributes to read.
+
+        Raises:
+            VerdictTableBusyError: the table repeatedly left some unprocessed.
+            ClientError: a call failed, or was throttled repeatedly.
+        """
         for some in _chunks(list(identities)):
             yield self._batch_get(some, attributes)
 

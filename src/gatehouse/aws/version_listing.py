@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from gatehouse.moderation.confirmation import StoredObject
+from gatehouse.moderation.moment import iso
 from gatehouse.moderation.upload import version_named
 
 if TYPE_CHECKING:
@@ -27,6 +29,16 @@ class VersionListing:
         """
         page = next(self._pages(bucket, key))
         return [version_named(version["VersionId"]) for version in page.get("Versions", []) if version["Key"] == key]
+
+    def without_id(self, bucket: str, key: str) -> StoredObject | None:
+        """What was uploaded to a key without versioning, or None if it is gone. Needs no permission to read it."""
+        for page in self._pages(bucket, key):
+            for version in page.get("Versions", []):
+                if version["Key"] != key:
+                    return None
+                if version_named(version["VersionId"]) is None:
+                    return StoredObject(None, version["ETag"].strip('"'), iso(version["LastModified"]))
+        return None
 
     def _pages(self, bucket: str, prefix: str, after: str = "") -> Iterator["ListObjectVersionsOutputTypeDef"]:
         paginator = self._client.get_paginator("list_object_versions")

@@ -24,6 +24,9 @@ from gatehouse.cli.doctor.doctor_command import doctor
 from gatehouse.cli.errors import INTERRUPTED, user_message
 from gatehouse.cli.examples import epilog
 from gatehouse.cli.export.export_command import export
+from gatehouse.cli.gate.check_command import check as check_gate
+from gatehouse.cli.gate.fill_command import fill
+from gatehouse.cli.gate.policy_command import policy as gate_policy
 from gatehouse.cli.jobs.list_command import list_jobs
 from gatehouse.cli.jobs.show_command import show as show_job
 from gatehouse.cli.logs.logs_command import logs
@@ -66,6 +69,7 @@ SECTIONS: Final = {
     "Decisions and policies": ("review", "policy", "adapter"),
     "The deployment": ("status", "doctor", "logs"),
     "What was there before": ("moderate",),
+    "Only what is approved is served": ("gate",),
     "When something is stuck": ("queue", "batch", "jobs", "retry", "reconcile", "upload-again"),
     "This command": ("completion",),
 }
@@ -195,6 +199,15 @@ jobs = _group(
 )
 _command(jobs, "jobs list", "List media analysis jobs.", list_jobs)
 _command(jobs, "jobs show", "Show a job's errors and results.", show_job)
+
+gate = _group(
+    "gate",
+    "Keep what is not approved from being read.",
+    "Close the bucket to everything that is not approved, step by step, and see that it is.",
+)
+_command(gate, "gate policy", "Print the bucket's policy with the gate.", gate_policy)
+_command(gate, "gate fill", "Tag what was approved before.", fill)
+_command(gate, "gate check", "Check that it is closed, and open where it should be.", check_gate)
 
 moderate = _group(
     "moderate",

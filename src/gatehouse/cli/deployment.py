@@ -1,5 +1,6 @@
 """A deployment, read from the outputs of its stacks."""
 
+import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from gatehouse.cli.errors import CommandError
+from gatehouse.contracts.gate_policy import Statement
 from gatehouse.contracts.stack_outputs import (
     BACKFILL_CALLS_PER_SECOND,
     BackfillOutput,
@@ -18,7 +20,8 @@ from gatehouse.contracts.stack_outputs import (
     StorageOutput,
     policy_parameter_output,
 )
-from gatehouse.contracts.texts import is_on, read_days, read_lane_policies
+from gatehouse.contracts.texts import is_on, read_days, read_gate, read_lane_policies
+from gatehouse.moderation.gate import Gate
 from gatehouse.moderation.lane import Lane
 
 if TYPE_CHECKING:
@@ -92,6 +95,8 @@ class Deployment:
         encryption_key: ARN of the customer managed key for what is stored; None for AWS's own.
         verdict_retention_days: days until final verdicts expire; None for never.
         animation_check: whether an image with frames that were not analyzed can't be approved.
+        gate: what keeps objects that are not approved from being read.
+        gate_statements: what the policy of the uploads bucket has to deny for it.
         policy_parameters: the SSM parameters with the pointers of the policies in use, by policy name.
         deploying: the name of a stack that is being deployed now, or None.
         updated: when the last update of each stack began; None for a stack that was never updated.
@@ -114,6 +119,8 @@ class Deployment:
     encryption_key: str | None
     verdict_retention_days: int | None
     animation_check: bool
+    gate: Gate
+    gate_statements: tuple[Statement, ...]
     policy_parameters: Mapping[str, str]
     deploying: str | None
     updated: tuple[datetime | None, ...]
@@ -158,6 +165,8 @@ class Deployment:
                 encryption_key=outputs.get(StorageOutput.ENCRYPTION_KEY_ARN),
                 verdict_retention_days=_read(read_days, outputs, PipelineOutput.VERDICT_RETENTION_DAYS),
                 animation_check=_read(is_on, outputs, PipelineOutput.ANIMATION_CHECK),
+                gate=_read(read_gate, outputs, StorageOutput.GATE),
+                gate_statements=tuple(json.loads(outputs.get(StorageOutput.GATE_STATEMENTS, "[]"))),
                 policy_parameters={
                     policy: outputs[output]
                     for policy in _policies(lanes)
@@ -298,7 +307,7 @@ def _events(outputs: Mapping[str, str]) -> DeployedEvents | None:
     return DeployedEvents(bus=outputs[EventsOutput.EVENT_BUS], dead_letter=outputs[EventsOutput.DEAD_LETTER_QUEUE_URL])
 
 
-def _read(read: Callable[[str], _Value], outputs: Mapping[str, str], output: PipelineOutput) -> _Value:
+def _read(read: Callable[[str], _Value], outputs: Mapping[str, str], output: PipelineOutput | StorageOutput) -> _Value:
     """An output's value.
 
     Raises:

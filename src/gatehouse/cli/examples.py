@@ -31,6 +31,9 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "export --since 30d --status REVIEW --status BLOCKED --format csv --to flagged.csv",
         "export --since 2026-11-01 --until 2026-12-01 --to november.jsonl",
     ),
+    "gate policy": ("gate policy", "gate policy --remove"),
+    "gate fill": ("gate fill --dry-run", "gate fill --yes"),
+    "gate check": ("gate check", "gate check --repair --no-probe", "gate check --output json"),
     "review open": ("review open", "review open --port 8010 --name Kim"),
     "review list": (
         "review list --since 7d",

@@ -4,6 +4,7 @@ A mistake ends in one line: the file and line, the key, what is wrong with it, a
 """
 
 import difflib
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,9 +17,11 @@ from gatehouse.configuration.policies import PolicyCatalog
 from gatehouse.configuration.settings_section import Section, SettingsError, quoted, shown
 from gatehouse.configuration.upload_pattern import MAX_PATTERN_LENGTH, pattern_length
 from gatehouse.configuration.yaml_source import Entry, YamlError, read_yaml
+from gatehouse.contracts.gate_policy import MOST_POLICY_BYTES, gate_statements
 from gatehouse.moderation.decision import DEFAULT_REASONS, MAX_REASON, OTHER, REASON
 from gatehouse.moderation.document import is_text
 from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.gate import Gate, GateMode
 from gatehouse.moderation.image_format import ImageFormat
 from gatehouse.moderation.lane import Lane, Priority, policy_name_for
 from gatehouse.moderation.policy import taxonomy
@@ -52,6 +55,9 @@ MAX_FAST_WINDOW_SECONDS = 5
 #: A rule's target has at most 8,192 characters of input (EventBridge API reference, Target): the sweeper's lanes.
 MAX_LANES = 20
 
+#: What a bucket's policy has beside the gate: that requests use TLS, and its owner's own statements.
+OTHER_STATEMENTS_BYTES = 2048
+
 #: Reviewers choose one at a glance.
 MAX_REASONS = 20
 
@@ -73,6 +79,9 @@ TOPIC_ARN = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,25
 EVENT_BUS = re.compile(
     r"(?!aws\.)(?:arn:aws[a-z-]*:events:[a-z]+-[a-z]+(?:-[a-z]+)*-\d+:\d{12}:event-bus/(?!aws\.))?[A-Za-z0-9._-]{1,256}"
 )
+#: A role by its ARN; of a path and a name that AWS makes up, such as IAM Identity Center's, a part may be a wildcard.
+ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[A-Za-z0-9+=,.@_/*?-]{1,576}")
+VPC_ENDPOINT = re.compile(r"vpce-[0-9a-f]{8,17}")
 MODEL_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 #: `create`, or a key by its ARN: a UUID, or the id of a multi-Region key (KMS Developer Guide, concepts.html).
 ENCRYPTION_KEY = re.compile(
@@ -167,6 +176,7 @@ class Settings:
         model_version: of Rekognition's moderation model that the policies were written for.
         animation_check: whether an image is approved only if it has no frames that nobody looked at.
         decision_reasons: codes that reviewers choose from.
+        gate: what keeps objects that are not approved from being read.
     """
 
     lanes: tuple[LaneSettings, ...]
@@ -185,6 +195,7 @@ class Settings:
     model_version: str = taxonomy.VERSION
     animation_check: bool = True
     decision_reasons: tuple[str, ...] = DEFAULT_REASONS
+    gate: Gate = field(default_factory=Gate)
 
     @property
     def main_lane(self) -> LaneSettings:
@@ -272,8 +283,10 @@ def settings_of(path: Path, document: Entry, policies: PolicyCatalog) -> Setting
         ),
         animation_check=section.switch("animation_check", _DEFAULTS.animation_check),
         decision_reasons=_decision_reasons(section),
+        gate=_gate(section.section("gate")),
     )
     section.refuse_unknown()
+    _check_gate(settings, section)
     _check_rates(settings, section.section("image_engine"))
     return settings
 
@@ -583,6 +596,79 @@ def _events(section: Section) -> EventSettings:
     )
     section.refuse_unknown()
     return settings
+
+
+def _gate(section: Section) -> Gate:
+    readers = section.section("readers")
+    gate = Gate(
+        mode=_gate_mode(section),
+        reader_roles=_roles(readers, "roles"),
+        reader_endpoints=_endpoints(readers),
+        open_prefixes=_open_prefixes(section),
+        trusted_replicators=_roles(section, "trusted_replicators"),
+        mark_blocked=section.switch("mark_blocked", _DEFAULTS.gate.mark_blocked),
+    )
+    readers.refuse_unknown()
+    section.refuse_unknown()
+    return gate
+
+
+def _gate_mode(section: Section) -> GateMode:
+    name = section.text("mode", _DEFAULTS.gate.mode)
+    if name not in list(GateMode):
+        raise section.error("mode", f"{quoted(name)} is not a mode", f"choose from {', '.join(GateMode)}")
+    return GateMode(name)
+
+
+def _roles(section: Section, key: str) -> tuple[str, ...]:
+    roles = section.texts(key, ())
+    for n, role in enumerate(roles):
+        if not ROLE_ARN.fullmatch(role):
+            fix = "write a role's ARN, such as arn:aws:iam::123456789012:role/thumbnails"
+            raise section.error(key, f"{shown(role)} is not a role's ARN", fix, item=n)
+        if role.partition(":role/")[2].strip("*/") == "":
+            raise section.error(key, f"{shown(role)} is every role of the account", "name the roles", item=n)
+    return roles
+
+
+def _endpoints(section: Section) -> tuple[str, ...]:
+    endpoints = section.texts("vpc_endpoints", ())
+    for n, endpoint in enumerate(endpoints):
+        if not VPC_ENDPOINT.fullmatch(endpoint):
+            problem = f"{shown(endpoint)} is not the id of a VPC endpoint"
+            raise section.error("vpc_endpoints", problem, "write one, such as vpce-0123456789abcdef0", item=n)
+    return endpoints
+
+
+def _open_prefixes(section: Section) -> tuple[str, ...]:
+    prefixes = _key_parts(section, "open_prefixes", ())
+    for n, prefix in enumerate(prefixes):
+        if not prefix:
+            raise section.error("open_prefixes", "an empty prefix opens every key", "write mode: none instead", item=n)
+        if not prefix.isprintable() or set(prefix) & set("*?$"):
+            problem = f"{shown(prefix)} has a character that means something else in a bucket's policy"
+            raise section.error("open_prefixes", problem, "use a shorter prefix without *, ? and $", item=n)
+    return prefixes
+
+
+def _check_gate(settings: Settings, section: Section) -> None:
+    """Refuse a gate that would close what is approved, or that S3 would not take."""
+    if not settings.gate.sets_tags:
+        return
+    if settings.verdict_retention_days is not None:
+        problem = "a verdict that expires would close the gate for its object"
+        raise section.conflict("verdict_retention_days", problem, "write null while there is a gate")
+    statements = gate_statements(
+        settings.gate,
+        name=settings.name,
+        bucket_arn=f"arn:aws-us-gov:s3:::{'b' * 63}",
+        partition="aws-us-gov",
+        account="123456789012",
+    )
+    length = len(json.dumps(statements, separators=(",", ":")))
+    if length > MOST_POLICY_BYTES - OTHER_STATEMENTS_BYTES:
+        problem = f"the bucket's policy would have {length} bytes for it, S3 takes {MOST_POLICY_BYTES} in all"
+        raise section.conflict("gate", problem, "use fewer or shorter roles, VPC endpoints and open prefixes")
 
 
 def _decision_reasons(section: Section) -> tuple[str, ...]:

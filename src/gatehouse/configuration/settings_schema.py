@@ -33,11 +33,14 @@ from gatehouse.configuration.settings import (
     MAX_WINDOW_SECONDS,
     MODEL_VERSION,
     NAME,
+    ROLE_ARN,
     SHARES,
     TOPIC_ARN,
+    VPC_ENDPOINT,
 )
 from gatehouse.moderation.decision import MAX_REASON, REASON
 from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.gate import GateMode
 from gatehouse.moderation.image_format import ImageFormat
 from gatehouse.moderation.lane import Priority
 from gatehouse.moderation.rendition import MOST_FRAMES_JUDGED
@@ -79,6 +82,17 @@ def settings_schema(settings_text: str) -> Schema:
             "model_version": _text(MODEL_VERSION),
             "animation_check": {"type": "boolean"},
             "decision_reasons": {**_texts(_text(REASON, MAX_REASON)), "minItems": 1, "maxItems": MAX_REASONS},
+            "gate": _section(
+                {
+                    "mode": _choice(GateMode),
+                    "readers": _section(
+                        {"roles": _texts(_text(ROLE_ARN)), "vpc_endpoints": _texts(_text(VPC_ENDPOINT))}
+                    ),
+                    "open_prefixes": _texts({**_KEY_PART, "minLength": 1}),
+                    "trusted_replicators": _texts(_text(ROLE_ARN)),
+                    "mark_blocked": {"type": "boolean"},
+                }
+            ),
             "lanes": {
                 "type": ["object", "null"],
                 "propertyNames": _text(NAME, 24),

@@ -170,3 +170,15 @@ class OutcomesMetric(StrEnum):
     EVENTS_KEPT = "EventsKept"
     #: Milliseconds from a change to its flag; a value for each change.
     CHANGE_TO_FLAG = "ChangeToFlag"
+    #: With a gate, versions that were tagged as approved, and so the next.
+    VERSIONS_OPENED = "VersionsOpened"
+    #: Versions that lost the tag, or got the one of blocked ones.
+    VERSIONS_CLOSED = "VersionsClosed"
+    #: Approved versions that can't be tagged.
+    VERSIONS_UNOPENED = "VersionsUnopened"
+    #: Records whose versions S3 did not let be tagged; Lambda is asked to deliver them again.
+    TAGS_REFUSED = "TagsRefused"
+    #: Milliseconds from a verdict to the tag that opens its version; a value for each.
+    VERDICT_TO_OPEN = "VerdictToOpen"
+    #: Milliseconds from a change to the closed gate; a value for each version that could be read.
+    CHANGE_TO_CLOSED = "ChangeToClosed"

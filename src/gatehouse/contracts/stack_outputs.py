@@ -28,6 +28,10 @@ class StorageOutput(StrEnum):
     ENCRYPTION_KEY_ARN = "EncryptionKeyArn"
     #: What the key's policy must allow.
     ENCRYPTION_KEY_POLICY = "EncryptionKeyPolicy"
+    #: The gate's settings, as JSON.
+    GATE = "Gate"
+    #: With a gate: the statements of the bucket's policy, as a JSON list.
+    GATE_STATEMENTS = "GateStatements"
     #: What the user still has to do for an existing bucket.
     UPLOAD_BUCKET_NOTICE = "UploadBucketNotice"
 

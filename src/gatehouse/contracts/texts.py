@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Final
 
+from gatehouse.moderation.gate import Gate, GateMode
 from gatehouse.moderation.lane import Lane
 from gatehouse.moderation.status import Status
 
@@ -86,3 +88,28 @@ def read_lane_policies(text: str) -> dict[str, Lane]:
         }
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{text[:100]!r} does not list each lane's policies") from error
+
+
+def gate_text(gate: Gate) -> str:
+    """The gate's settings, as JSON."""
+    return json.dumps(asdict(gate), separators=(",", ":"))
+
+
+def read_gate(text: str) -> Gate:
+    """Parse the text of `gate_text`.
+
+    Raises:
+        ValueError: it is not such a text.
+    """
+    try:
+        found = json.loads(text)
+        return Gate(
+            mode=GateMode(found["mode"]),
+            reader_roles=tuple(found["reader_roles"]),
+            reader_endpoints=tuple(found["reader_endpoints"]),
+            open_prefixes=tuple(found["open_prefixes"]),
+            trusted_replicators=tuple(found["trusted_replicators"]),
+            mark_blocked=bool(found["mark_blocked"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{text[:100]!r} does not describe a gate") from error

@@ -32,6 +32,8 @@ CHANGE = "change"
 HISTORY = "history"
 RECUSED = "recused"
 REVIEW_CLAIM = "review_claim"
+#: When somebody asked Outcomes to compare the version's tag with its verdict; ISO 8601, UTC.
+GATE_ASKED_AT = "gate_asked_at"
 
 INDEX = "by_status"
 INDEX_PARTITION = "status_day"

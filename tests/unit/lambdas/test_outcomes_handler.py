@@ -27,7 +27,7 @@ from gatehouse.moderation.status import Status
 from gatehouse.moderation.verdict import Verdict
 from gatehouse.moderation.verdict_item import claim_item, verdict_item
 from lambdas.outcomes import handler as outcomes
-from tests.emitted_metrics import EMITTED
+from tests.emitted_metrics import EMITTED, GATE_METRICS
 from tests.unit.aws_calls import AwsCalls
 from tests.unit.builders import a_claim, a_verdict, an_upload
 from tests.unit.emitted import dimensions_in, metrics_in
@@ -297,7 +297,7 @@ def test_each_run_writes_its_metrics(deployed: Deployed, capsys: pytest.CaptureF
     output = capsys.readouterr().out
     found = metrics_in(output)
     of_events = {OutcomesMetric.EVENTS_SENT, OutcomesMetric.EVENTS_KEPT}
-    assert {*found, *of_events} == EMITTED["outcomes"].names
+    assert {*found, *of_events, *GATE_METRICS} == EMITTED["outcomes"].names
     assert dimensions_in(output) == {EMITTED["outcomes"].dimensions}
     assert found[OutcomesMetric.CHANGES_ANNOUNCED] == [1]
     assert found[OutcomesMetric.CHANGE_TO_FLAG][0] >= 0

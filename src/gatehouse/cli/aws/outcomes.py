@@ -1,7 +1,7 @@
-"""Invokes Outcomes with records that Lambda gave up."""
+"""Invokes Outcomes: with records that Lambda gave up, and with versions that must not have the gate's tag."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -30,3 +30,17 @@ class OutcomesFunction:
         if "FunctionError" in answer:
             return False
         return not json.loads(answer["Payload"].read())["batchItemFailures"]
+
+    def close(self, versions: Sequence[Mapping[str, str | None]]) -> int | None:
+        """Have the gate's tag removed from versions without a verdict. Returns how many had it; None if it failed.
+
+        Args:
+            versions: each with `bucket`, `key` and `version_id`.
+
+        Raises:
+            ClientError: the invocation was refused.
+        """
+        answer = self._client.invoke(FunctionName=self._name, Payload=json.dumps({"close": versions}).encode())
+        if "FunctionError" in answer:
+            return None
+        return int(json.loads(answer["Payload"].read())["closed"])

@@ -9,7 +9,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from gatehouse.aws.verdict_table import Item
-from gatehouse.contracts.announced_changes import is_announced
+from gatehouse.contracts.outcomes_filter import is_for_outcomes
+from gatehouse.moderation.gate import Gate
 from gatehouse.moderation.verdict_item import OBJECT, VERSION
 
 #: Error codes if the stream, the shard or the record no longer exists. Records are kept for 24 hours.
@@ -29,14 +30,16 @@ class VerdictStream:
     Args:
         client: a DynamoDB Streams client.
         arn: of the stream.
+        gate: the deployment's, which says what Outcomes is for.
     """
 
-    def __init__(self, client: Any, arn: str) -> None:
+    def __init__(self, client: Any, arn: str, gate: Gate) -> None:
         self._client = client
         self._arn = arn
+        self._gate = gate
 
     def records(self, shard_id: str, first: str, last: str) -> Iterator[dict[str, Any]]:
-        """The announced changes of a shard between two sequence numbers, both included, as Lambda hands them over.
+        """The records for Outcomes of a shard between two sequence numbers, both included, as Lambda hands them over.
 
         Raises:
             RecordsForgottenError: the stream no longer has them.
@@ -57,7 +60,7 @@ class VerdictStream:
                     number = record["dynamodb"]["SequenceNumber"]
                     if int(number) > int(last):
                         raise RecordsForgottenError(f"the shard {shard_id} has no record {last} any more")
-                    if is_announced(record):
+                    if is_for_outcomes(record, self._gate):
                         yield _as_handed_over(record["eventName"], number, record["dynamodb"])
                     if number == last:
                         return

@@ -26,6 +26,7 @@ from gatehouse.moderation.verdict_item import (
     CLAIMED_AT,
     DECISION_INDEX,
     DECISION_INDEX_PARTITION,
+    GATE_ASKED_AT,
     HISTORY,
     INDEX,
     INDEX_PARTITION,
@@ -94,6 +95,7 @@ class Selection:
         statuses: with one of these only; empty takes all.
         decided_since, decided_until: that came into their status from then on, or before then; likewise. What is
             PENDING has not.
+        gate_not_asked: that nobody has asked the gate about.
     """
 
     since: str | None = None
@@ -102,6 +104,7 @@ class Selection:
     statuses: tuple[Status, ...] = ()
     decided_since: str | None = None
     decided_until: str | None = None
+    gate_not_asked: bool = False
 
     def to_filter(self) -> tuple[str, dict[str, str], dict[str, str]]:
         """Filter expression, names and values; the expression is empty if everything is selected."""
@@ -124,6 +127,9 @@ class Selection:
                 texts.append(f"#decided_at {sign} :decided_{name}")
                 names["#decided_at"] = "decided_at"
                 values[f":decided_{name}"] = moment
+        if self.gate_not_asked:
+            texts.append(f"attribute_not_exists(#{GATE_ASKED_AT})")
+            names[f"#{GATE_ASKED_AT}"] = GATE_ASKED_AT
         return " AND ".join(texts), names, values
 
 
@@ -195,17 +201,8 @@ class OperatorsVerdictTable(VerdictTable):
                     yield items
 
     def read(self, identities: Iterable[Identity], attributes: Sequence[str] = _NEEDED) -> Iterator[list[Item]]:
-        """The current items of these uploads, a hundred at a time, with consistent reads. Deleted items are omitted.
-
-        Args:
-            identities: without duplicates.
-            attributes: the attributes to read.
-
-        Raises:
-            VerdictTableBusyError: the table repeatedly left some unprocessed.
-            ClientError: a call failed, or was throttled repeatedly.
-        """
-        return self._pages(identities, attributes)
+        """As the pipeline reads them; all that a verdict is made of, unless other attributes are named."""
+        return super().read(identities, attributes)
 
     def typed(self, object_uri: str, version: str) -> Item | None:
         """An upload's item in DynamoDB's typed form, whatever is in it."""
@@ -270,6 +267,26 @@ class OperatorsVerdictTable(VerdictTable):
             )
         except ClientError as error:
             if error.response["Error"]["Code"] in _LOST:
+                return False
+            raise
+        return True
+
+    def ask_gate(self, identity: Identity, now: str) -> bool:
+        """Have Outcomes compare an upload's tag with its verdict. Returns whether there is such an item.
+
+        The write leaves a record in the stream, in order with all others of the object.
+        """
+        try:
+            self._client.update_item(
+                TableName=self._name,
+                Key=key_of(*identity),
+                UpdateExpression=f"SET #{GATE_ASKED_AT} = :now",
+                ConditionExpression=f"attribute_exists(#{STATUS})",
+                ExpressionAttributeNames={f"#{name}": name for name in (GATE_ASKED_AT, STATUS)},
+                ExpressionAttributeValues={":now": {"S": now}},
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
                 return False
             raise
         return True

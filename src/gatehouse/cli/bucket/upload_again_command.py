@@ -67,6 +67,11 @@ def upload_again(
         raise CommandError("No object is named; write keys, or --report with a file that `reconcile --report` wrote.")
     reported = _reported(report, (*UNJUDGED, ObjectStanding.EXPIRED) if expired else UNJUDGED) if report else []
     found = invocation.deployment.at_rest()
+    if found.gate.sets_tags:
+        raise CommandError(
+            f"The gate of {found.name} refuses copies, since a copy can bring a tag along. `{COMMAND} moderate start` "
+            "gives objects a verdict without one; its --prefix names single ones."
+        )
     wanted: list[_Wanted] = [(key.removeprefix(f"s3://{found.upload_bucket}/"), None) for key in keys or ()]
     wanted += reported
     if not dry_run:

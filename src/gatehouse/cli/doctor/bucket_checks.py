@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from gatehouse.aws.version_tags import VersionTags
 from gatehouse.cli.ago import ago
 from gatehouse.cli.doctor.finding import Finding, Health
+from gatehouse.contracts.gate_policy import SID_PREFIX
 from gatehouse.moderation.moment import iso
 
 if TYPE_CHECKING:
@@ -175,7 +177,7 @@ class BucketChecks:
 
     def versioning(self) -> Finding:
         """Whether each upload has a version of its own."""
-        if self._client.get_bucket_versioning(Bucket=self.bucket).get("Status") == "Enabled":
+        if VersionTags(self._client).has_versioning(self.bucket):
             return Finding("versioning", Health.OK, f"The bucket {self.bucket} has versioning.")
         return Finding(
             "versioning",
@@ -218,6 +220,8 @@ def denying_statements(policy: dict[str, Any], reads: Sequence[str]) -> Iterator
     for n, statement in enumerate(_listed(policy.get("Statement", [])), start=1):
         if statement.get("Effect") != "Deny" or statement.get("Condition") in _HARMLESS_CONDITIONS:
             continue
+        if str(statement.get("Sid", "")).startswith(SID_PREFIX):
+            continue  # the gate's own, which `gate check` looks at
         if _covers(statement, reads):
             yield str(statement.get("Sid") or f"statement {n}")
 

@@ -111,7 +111,7 @@ def _changes(invocation: Invocation) -> ChangeRedrive:
     connection, found = invocation.connection, invocation.deployment
     streams = connection.client("dynamodbstreams")
     return ChangeRedrive(
-        lambda arn: VerdictStream(streams, arn),
+        lambda arn: VerdictStream(streams, arn, found.gate),
         OperatorsVerdictTable.of(connection, found),
         OutcomesFunction(connection.client("lambda"), found.outcomes),
     )

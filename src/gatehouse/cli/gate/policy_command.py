@@ -1,0 +1,28 @@
+"""`gate policy`: the policy for a bucket that Gatehouse does not own."""
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from gatehouse.cli.aws.bucket_policy import read_policy, with_gate
+from gatehouse.cli.invocation import Invocation, about_deployment
+
+
+@about_deployment
+def policy(
+    invocation: Invocation,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Without the gate's statements, to open the bucket.")
+    ] = False,
+) -> None:
+    """Print the policy of the uploads bucket with the statements of the gate, ready for `put-bucket-policy`.
+
+    The bucket's other statements stay as they are. Changes nothing: the policy of a bucket that Gatehouse made is
+    deployed with it, and that of another one is its owner's to set.
+    """
+    deployment = invocation.deployment.at_rest()
+    policy = read_policy(invocation.connection.client("s3"), deployment.upload_bucket)
+    found = with_gate(policy, () if remove else deployment.gate_statements)
+    sys.stdout.write(f"{json.dumps(found, indent=2)}\n")
