@@ -6,6 +6,7 @@ in one shard of the stream, so nobody else tags its versions at the same time. A
 decision; this only follows it.
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from gatehouse.aws.verdict_table import Identity, Item, VerdictTable, identity_o
 from gatehouse.aws.version_listing import VersionListing
 from gatehouse.aws.version_tags import VersionTags
 from gatehouse.contracts.unreadable_change import UnreadableChange
+from gatehouse.moderation.back_off import pause_seconds
 from gatehouse.moderation.confirmation import speaks_of
 from gatehouse.moderation.document import MISSHAPEN
 from gatehouse.moderation.gate import MOST_TAGS, tag_for, tag_in, with_tag
@@ -33,6 +35,9 @@ PARALLEL_TAGS: Final = 16
 
 #: Times that an item may change while its version is being tagged.
 _ROUNDS: Final = 5
+
+#: Retries for a version that S3 refuses while it serves others: a permission takes time to propagate.
+_TRIES_OF_FORBIDDEN: Final = 3
 
 #: What the tag is chosen by, and what tells an upload without a version id from others of its key.
 _ATTRIBUTES: Final = (
@@ -105,6 +110,7 @@ class Gatekeeper:
     Attributes:
         failures: keeps messages about items that can't be read.
         mark_blocked: see `Gate`.
+        pause: waits the given number of seconds.
     """
 
     table: VerdictTable
@@ -113,6 +119,7 @@ class Gatekeeper:
     failures: DeadLetters
     mark_blocked: bool
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    pause: Callable[[float], None] = time.sleep
 
     def follow(self, changes: Sequence[ItemChange | UnreadableRecord]) -> Gated:
         """Give the versions that records are about the tags that their items ask for now. Safe to repeat.
@@ -132,14 +139,17 @@ class Gatekeeper:
             else:
                 positions.setdefault(identity_of(item), []).append(position)
         looks = self._settle(uploads, gated) if uploads else {}
-        # A refusal of all is ours to mend; the stream keeps them until then. Closing is tried until it succeeds.
-        is_served = any(look.error is None for look in looks.values())
+        for attempt in range(_TRIES_OF_FORBIDDEN):
+            forbidden = _forbidden(looks)
+            if not forbidden:
+                break
+            self.pause(pause_seconds(attempt, first=2.0))
+            looks |= self._settle({identity: uploads[identity] for identity in forbidden}, gated)
+        gated.unopened |= dict.fromkeys(_forbidden(looks), Unopened.FORBIDDEN)
         for identity, look in looks.items():
             if look.unopened:
                 gated.unopened[identity] = look.unopened
-            elif look.error and is_served and look.wanted == Status.APPROVED and _status(look.error) == _REFUSED:
-                gated.unopened[identity] = Unopened.FORBIDDEN
-            elif look.error:
+            elif look.error and identity not in gated.unopened:
                 gated.refused |= dict.fromkeys(positions[identity], repr(look.error))
         if gated.unreadable:
             self.failures.send(change.to_text() for change in gated.unreadable)
@@ -252,6 +262,20 @@ class Gatekeeper:
         if item and "decided_at" in item:
             waited = (self.now() - datetime.fromisoformat(item["decided_at"])).total_seconds() * 1000
             (gated.milliseconds_to_open if is_open else gated.milliseconds_to_close).append(waited)
+
+
+def _forbidden(looks: Mapping[Identity, _Look]) -> list[Identity]:
+    """The versions that S3 refuses to open, while it answers about others.
+
+    A refusal of all is ours to mend, and the stream keeps the records until then. Closing is tried until it succeeds.
+    """
+    if all(look.error for look in looks.values()):
+        return []
+    return [
+        identity
+        for identity, look in looks.items()
+        if look.error and look.wanted == Status.APPROVED and _status(look.error) == _REFUSED
+    ]
 
 
 def _items_in(changes: Sequence[ItemChange | UnreadableRecord]) -> Iterator[tuple[int, Item]]:

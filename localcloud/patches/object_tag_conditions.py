@@ -5,7 +5,7 @@ tags, but not for putting or deleting it; `s3:RequestObjectTagKeys` and `s3:Requ
 tags: a PUT, a POST form, the beginning of a multipart upload, a copy that replaces tags, and PutObjectTagging (S3 User
 Guide, tagging-and-policies.html; Service Authorization Reference for S3). `s3:x-amz-copy-source` is there for copies,
 which also need reading their source. `aws:PrincipalArn` is the ARN of the role, with its path, and not of its session
-(IAM User Guide, reference_policies_condition-keys.html). A form is authorized as PutObject of whoever signed its policy.
+(IAM User Guide, reference_policies_condition-keys.html). A form is authorized as PutObject of its policy's signer.
 ministack 1.5.33: has existing tags for GetObject alone, none for the source of a copy, no tags of requests, no copy
 source, and the session's ARN; and it does not authorize forms.
 

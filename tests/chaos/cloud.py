@@ -51,6 +51,7 @@ SETTINGS = "\n".join(
     (
         f"events: {{bus: {BUS}}}",
         "existing_objects: true",
+        "gate: {mode: tag}",
         "image_engine: {calls_per_second: 3, shares: {fast: 30, live: 30, backfill: 30}}",
         "lanes:",
         *(f"  {lane}: {{prefixes: [{lane}/], engine: {Engine.BULK}, formats: []}}" for lane in BULK_LANES),

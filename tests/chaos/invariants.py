@@ -1,4 +1,4 @@
-"""What must hold after a run, whatever was injected, as readable sentences: I1 to I5, I7 and I11 of
+"""What must hold after a run, whatever was injected, as readable sentences: I1 to I5, I7, I11 and I12 of
 docs/architecture.md."""
 
 from collections import Counter, defaultdict
@@ -31,6 +31,7 @@ class Observed:
         dead_letters: messages in the lanes' dead-letter queues.
         analyzed: key -> how often it was analyzed.
         stored: key and version id of every version in the watched bucket.
+        open: those of them that the gate lets everybody read; None without a gate.
         changed: verdicts that were seen final during the run, and then seen otherwise: one sentence each.
         unstruck: faults that were armed and did not strike.
     """
@@ -44,6 +45,7 @@ class Observed:
     dead_letters: int = 0
     analyzed: Mapping[str, int] = field(default_factory=dict)
     stored: frozenset[tuple[str, str]] = frozenset()
+    open: frozenset[tuple[str, str]] | None = None
     changed: Sequence[str] = ()
     unstruck: Sequence[str] = ()
 
@@ -58,6 +60,7 @@ def violations(ledger: Ledger, observed: Observed) -> list[str]:
         "I5": _flags_and_verdicts_agree(observed),
         "events": _every_verdict_announced(observed),
         "I7": only_uploads_stored(ledger, observed),
+        "I12": gate_follows(observed),
         "I11": [*_acts_stand(ledger, observed), *_changes_told(ledger, observed)],
         "no strike": observed.unstruck,
     }
@@ -69,6 +72,17 @@ def shortened(name: str, sentences: list[str]) -> Iterator[str]:
     yield from (f"{name}: {sentence}" for sentence in sentences[:_SHOWN])
     if len(sentences) > _SHOWN:
         yield f"{name}: and {len(sentences) - _SHOWN} more"
+
+
+def gate_follows(observed: Observed) -> Iterator[str]:
+    """I12, once everything is quiet: what is approved is open, and nothing else."""
+    if observed.open is None:
+        return
+    statuses = {(item["key"], item.get("version_id")): item[STATUS] for item in observed.items}
+    for version in sorted(observed.stored):
+        status = statuses.get(version)
+        if (status == Status.APPROVED) != (version in observed.open):
+            yield f"{version[0]} ({version[1]}) is {status}, and {'open' if version in observed.open else 'closed'}"
 
 
 def one_final_verdict_each(ledger: Ledger, observed: Observed) -> Iterator[str]:

@@ -1,17 +1,22 @@
 """Looks at a deployed pipeline from all sides at once, for the invariants."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from gatehouse.aws.version_tags import VersionTags
+from gatehouse.contracts.stack_outputs import StorageOutput
+from gatehouse.contracts.texts import read_gate
 from gatehouse.moderation.change import Cause
 from gatehouse.moderation.flag import flag_id
+from gatehouse.moderation.gate import tag_in
 from gatehouse.moderation.open_batch import OPEN_PREFIX
-from gatehouse.moderation.status import FINAL, FLAGGED
+from gatehouse.moderation.status import FINAL, FLAGGED, Status
 from gatehouse.moderation.verdict_item import STATUS
 from tests.chaos.cloud import queue_urls, sweep
 from tests.chaos.failure_queue import FailureQueue
-from tests.chaos.invariants import Observed
+from tests.chaos.invariants import Observed, gate_follows
 from tests.chaos.ledger import Ledger
 from tests.chaos.watch import Watch
 from tests.e2e.pipeline import Pipeline
@@ -19,6 +24,7 @@ from tests.e2e.subscriber import Subscriber
 
 _WAITING = ("IngestQueueUrl", "ChunkQueueUrl", "UndeliveredQueueUrl")
 _DELETED_A_CALL = 25
+_CLOSING_SECONDS = 30.0
 
 
 class Observation:
@@ -29,6 +35,7 @@ class Observation:
         self._watch = watch
         self._changes = Subscriber(pipeline, {"cause": [cause.value for cause in Cause]})
         self._failures = FailureQueue(pipeline)
+        self._has_gate = read_gate(pipeline.outputs[StorageOutput.GATE]).sets_tags
 
     def waiting(self) -> dict[str, int]:
         """Where something waits or is worked on -> how much."""
@@ -48,7 +55,10 @@ class Observation:
         if len({flag["id"] for flag in self._flags(prefixes)}) < flagged:
             return False
         told = {flag["id"] for flag in self._changes.flags(prefixes)}
-        return told | set(map(flag_id, self._failures.changes(prefixes))) >= set(map(flag_id, ledger.changes))
+        if not told | set(map(flag_id, self._failures.changes(prefixes))) >= set(map(flag_id, ledger.changes)):
+            return False
+        stored = self._stored_under(prefixes)
+        return not any(gate_follows(Observed(items=items, stored=stored, open=self._open(stored))))
 
     def is_still(self) -> bool:
         """Whether nothing waits and nothing is worked on: what has no verdict now gets none without the sweeper."""
@@ -62,6 +72,7 @@ class Observation:
     def of(self, prefixes: tuple[str, ...], unstruck: Sequence[str] = ()) -> Observed:
         """What is seen of the keys under the prefixes, now."""
         analyzed = (Counter(self._pipeline.analyzed()) + Counter(self._pipeline.rendered())).items()
+        stored = self._stored_under(prefixes)
         return Observed(
             items=self._items(prefixes),
             flags=self._flags(prefixes),
@@ -71,7 +82,8 @@ class Observation:
             waiting=self.waiting() | {"the register of open batches": self._open_batches()},
             dead_letters=self.dead_letters(),
             analyzed={key: count for key, count in analyzed if key.startswith(prefixes)},
-            stored=frozenset(version for prefix in prefixes for version in self._stored(prefix)),
+            stored=stored,
+            open=self._open(stored),
             changed=self._watch.changed(prefixes),
             unstruck=unstruck,
         )
@@ -90,6 +102,10 @@ class Observation:
                 for item in items[start : start + _DELETED_A_CALL]
             ]
             client.batch_write_item(RequestItems={table: [{"DeleteRequest": {"Key": key}} for key in keys]})
+        # The gate closes for what is forgotten, which must not be taken for the next row's work.
+        end = time.monotonic() + _CLOSING_SECONDS
+        while self._open(self._stored_under((prefix,))) and time.monotonic() < end:
+            time.sleep(0.1)
 
     def clear(self) -> None:
         """End and drop what is left over, so that one row's misfortune is not the next one's."""
@@ -126,6 +142,19 @@ class Observation:
             Bucket=self._pipeline.outputs["WorkBucketName"], Prefix=OPEN_PREFIX
         )
         return int(listed["KeyCount"])
+
+    def _stored_under(self, prefixes: tuple[str, ...]) -> frozenset[tuple[str, str]]:
+        return frozenset(version for prefix in prefixes for version in self._stored(prefix))
+
+    def _open(self, stored: frozenset[tuple[str, str]]) -> frozenset[tuple[str, str]] | None:
+        """The versions with the tag of the gate."""
+        if not self._has_gate:
+            return None
+        tags = VersionTags(self._pipeline.cloud.client("s3"))
+        bucket = self._pipeline.upload_bucket
+        return frozenset(
+            (key, version) for key, version in stored if tag_in(tags.read(bucket, key, version)) == Status.APPROVED
+        )
 
     def _stored(self, prefix: str) -> list[tuple[str, str]]:
         pages = (

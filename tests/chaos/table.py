@@ -298,6 +298,11 @@ SWEEPER_STEPS = (
 OUTCOMES_STEPS = (
     Step("Outcomes: publish changes", Call(OUTCOMES, "sns:PublishBatch"), IMAGE, acts.acted_on),
     Step("Outcomes: publish last changes", Call(OUTCOMES, "sns:PublishBatch", nth=2), IMAGE, acts.acted_on),
+    Step("Outcomes: read verdicts", Call(OUTCOMES, "dynamodb:BatchGetItem"), IMAGE),
+    Step("Outcomes: read tags", Call(OUTCOMES, "s3:GetObjectVersionTagging"), IMAGE),
+    Step("Outcomes: open", Call(OUTCOMES, "s3:PutObjectVersionTagging"), IMAGE),
+    Step("Outcomes: read verdicts again", Call(OUTCOMES, "dynamodb:BatchGetItem", nth=2), IMAGE),
+    Step("Outcomes: close", Call(OUTCOMES, "s3:DeleteObjectVersionTagging"), IMAGE, acts.acted_on),
 )
 
 #: Situations that do not come about by uploading alone.

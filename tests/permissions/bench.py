@@ -63,6 +63,7 @@ BUS = "verdicts"
 SETTINGS = f"""
 events: {{bus: {BUS}}}
 existing_objects: true
+gate: {{mode: tag}}
 image_engine: {{calls_per_second: 10, shares: {{fast: 80, live: 10, backfill: 10}}}}
 lanes:
   default: {{prefixes: [live/], max_wait: 5, policy: standard}}

@@ -17,7 +17,7 @@ from gatehouse.moderation.analysis import answer_line
 from gatehouse.moderation.change import Cause
 from gatehouse.moderation.chunk import CHUNK_FAILED, Chunk
 from gatehouse.moderation.confirmation import SUPERSEDED
-from gatehouse.moderation.decision import Decision, appeal
+from gatehouse.moderation.decision import Decision, appeal, decide
 from gatehouse.moderation.image_pass import ImagePass
 from gatehouse.moderation.listed_version import ListedVersion
 from gatehouse.moderation.moment import iso
@@ -319,6 +319,32 @@ def policy_moved(bench: Bench) -> None:
         parameters.put_parameter(Name=name, Value=value, Overwrite=True)
 
 
+def opened_and_closed(bench: Bench) -> None:
+    """An approved version is tagged, and loses the tag as somebody blocks it."""
+    upload = bench.pipeline.upload(f"{bench.prefix}picture.jpg", CLEAN)
+    (item,) = bench.wait_for_verdicts({upload: APPROVED_BY_IMAGE})
+    bench.wait_until(lambda: _tags(bench, item), "tag")
+    reviewer = Reviewer(bench.pipeline, "alice")
+    act = decide(Status.BLOCKED, reviewer.person, Decision("context", None), iso(datetime.now(UTC)))
+    if not reviewer.write(verdict_from_item(item), act).is_done:
+        raise NoticedError("the decision was refused")
+    bench.wait_until(lambda: not _tags(bench, item), "tag removed")
+
+
+def unopened_without_a_version(bench: Bench) -> None:
+    """An approved upload without a version id stays closed where other bytes have its place, and that is logged."""
+    key = f"{bench.prefix}picture.jpg"
+    named = bench.pipeline.upload(key, CLEAN)
+    bench.pipeline.send([_without_version(bench, key)], bench.queue("IngestQueueUrl"))
+    bench.wait_for_verdicts({named: APPROVED_BY_IMAGE, "": APPROVED_BY_IMAGE})
+
+    def is_logged() -> bool:
+        lines = bench.pipeline.logged(OUTCOMES)
+        return any(str(line.get("object", "")).endswith(key) and line.get("problem") == "Replaced" for line in lines)
+
+    bench.wait_until(is_logged, "log of what stays closed")
+
+
 SCENARIOS = (
     Scenario("image by image", image_by_image),
     Scenario("rendered", rendered),
@@ -339,10 +365,19 @@ SCENARIOS = (
     Scenario("changed and announced", changed_and_announced),
     Scenario("changed and announced to nobody", changed_and_announced_to_nobody),
     Scenario("changed and given up", changed_and_given_up),
+    Scenario("opened and closed", opened_and_closed),
+    Scenario("unopened without a version", unopened_without_a_version),
     Scenario("policy recorded", policy_recorded),
     Scenario("policy moved", policy_moved),
     Scenario("bulk with a leftover", bulk_with_a_leftover, needs_bulk=True),
 )
+
+
+def _tags(bench: Bench, item: Mapping[str, Any]) -> list[Mapping[str, str]]:
+    found = bench.pipeline.cloud.client("s3").get_object_tagging(
+        Bucket=bench.pipeline.upload_bucket, Key=item["key"], VersionId=item["version_id"]
+    )
+    return list(found["TagSet"])
 
 
 def _has_appeal(announced: Iterable[Mapping[str, Any]]) -> bool:

@@ -34,6 +34,7 @@ class Bench:
     calls: AwsCalls
     kept: list[str] = field(default_factory=list)
     number: int = 0
+    pauses: list[float] = field(default_factory=list)
 
     def upload(self, key: str = "cat.jpg", status: Status = Status.APPROVED, tags: str = "") -> Verdict:
         """Upload, with a verdict."""
@@ -80,6 +81,7 @@ class Bench:
             VersionListing(self.s3),
             self,
             mark_blocked=mark_blocked,
+            pause=self.pauses.append,
         )
 
     def send(self, bodies: Any) -> None:
@@ -237,7 +239,23 @@ def test_a_version_that_alone_is_refused_holds_up_no_other(bench: Bench) -> None
     gated = bench.follow(refused, other)
 
     assert gated.unopened == {refused.upload.identity: Unopened.FORBIDDEN}
-    assert (gated.refused, gated.opened) == ({}, 1)
+    assert (gated.refused, gated.opened, len(bench.pauses)) == ({}, 1, 3)
+
+
+def test_a_passing_refusal_of_one_keeps_it_closed_no_longer(bench: Bench) -> None:
+    refused, other = bench.upload("refused.jpg"), bench.upload("other.jpg")
+    left = [2]
+
+    def is_refused(params: Mapping[str, Any]) -> bool:
+        left[0] -= params["Key"] == "refused.jpg"
+        return params["Key"] == "refused.jpg" and left[0] >= 0
+
+    bench.refuse("GetObjectTagging", "AccessDenied", 403, is_refused)
+
+    gated = bench.follow(refused, other)
+
+    assert (gated.unopened, gated.refused, gated.opened) == ({}, {}, 2)
+    assert bench.tags(refused) == OPEN
 
 
 def test_a_refusal_of_all_is_tried_again(bench: Bench) -> None:
