@@ -51,8 +51,12 @@ def _names(prefix: str, service: str) -> Mapping[str, str]:
         return {operation: f"{prefix}:{operation}" for operation in model.operation_names}
     found = {}
     for operation in model.operation_names:
-        http = model.operation_model(operation).http
+        described = model.operation_model(operation)
+        http = described.http
         path, _, query = http["requestUri"].partition("?")
+        members = described.input_shape.members if described.input_shape else {}
+        if prefix == "s3" and "{Bucket}" not in path and "Bucket" in members:
+            path = f"/{{Bucket}}{path}"  # botocore takes it out of its model as it sends a first request
         parameters = parse_qs(query, keep_blank_values=True)
         for kind, also in (("", {}), (" of a version", {"versionId": ["x"]})):
             action = iam_actions.extract_iam_action(prefix, http["method"], path, {}, b"", parameters | also)
