@@ -1,5 +1,5 @@
-"""What a million images cost beside Rekognition, what they cost by format, and what a million changes of verdicts cost:
-documented prices times counted calls.
+"""What a million images cost beside Rekognition, what they cost by format, what a million changes of verdicts cost, and
+what the gate costs: documented prices times counted calls.
 
     make cost
 
@@ -38,6 +38,7 @@ from gatehouse.moderation.verdict_item import (
     verdict_item,
 )
 from lambdas.analyzer.image_analysis import PARALLEL_RENDERINGS
+from lambdas.outcomes.gatekeeper import PARALLEL_TAGS
 from stacks.constructs.image_analyzer import memory_size
 from stacks.constructs.renderer import Renderer
 from stacks.constructs.workflow.image_engine_states import LEAST_FAST_CHUNK
@@ -57,6 +58,7 @@ READ_UNIT = 0.125e-6  # 4 KB, consistent
 S3_WRITE = 5e-6
 S3_READ = 0.4e-6
 PUBLISH = 0.5e-6
+TAG_MONTH = 0.65e-6  # of an object, in S3
 
 #: Assumed: how many images have labels, and are flagged.
 LABELED, FLAGGED = 0.2, 0.05
@@ -65,7 +67,7 @@ BATCHER_SECONDS, BATCHER_SECONDS_AN_UPLOAD = 1.0, 0.001
 ANALYZER_SECONDS = 1.5
 RESULTS_SECONDS, RESULTS_SECONDS_AN_UPLOAD = 1.5, 0.001
 JOB_SECONDS = 600
-OUTCOMES_SECONDS, OUTCOMES_SECONDS_A_PUBLISH = 0.1, 0.05
+OUTCOMES_SECONDS, OUTCOMES_SECONDS_A_PUBLISH, OUTCOMES_SECONDS_A_TAG = 0.1, 0.05, 0.1
 
 _BATCHER_GIGABYTES = 1.0
 _RESULTS_GIGABYTES = 1769 / 1024
@@ -230,6 +232,57 @@ def change_table() -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class GateCase:
+    """Approved versions that get the gate's tag, or one that loses it; so many records in each invocation of Outcomes.
+
+    Attributes:
+        is_filled: whether a command asked for it, by a write of the item.
+    """
+
+    name: str
+    an_invocation: int
+    is_filled: bool = False
+    is_closed: bool = False
+
+    def dollars(self) -> dict[str, float]:
+        """USD for a million versions, by service."""
+        item = verdict_item(a_verdict(claim=a_claim(an_upload()), analysis=an_analysis({}), reasons=()))
+        seconds = OUTCOMES_SECONDS + OUTCOMES_SECONDS_A_TAG * math.ceil(self.an_invocation / PARALLEL_TAGS)
+        invocation = FUNCTION_REQUEST + seconds * _OUTCOMES_GIGABYTES * FUNCTION_GIGABYTE_SECOND
+        reads = 2 * READ_UNIT  # before and after
+        write = _units(item) * WRITE_UNIT if self.is_filled else 0.0
+        # Deleting tags is not charged.
+        return {
+            "DynamoDB": MILLION * (reads + write),
+            "S3": MILLION * (S3_READ + (0.0 if self.is_closed else S3_WRITE)),
+            "tags, a month": 0.0 if self.is_closed else MILLION * TAG_MONTH,
+            "Lambda": MILLION * invocation / self.an_invocation,
+        }
+
+
+def gate_table() -> str:
+    """The page's table of the gate, in Markdown."""
+    found = {
+        case.name: case.dollars()
+        for case in (
+            GateCase("approved, one at a time", 1),
+            GateCase("approved, a hundred at once", 100),
+            GateCase("approved before the gate (`gate fill`)", 100, is_filled=True),
+            GateCase("revoked, one at a time", 1, is_closed=True),
+        )
+    }
+    services = list(next(iter(found.values())))
+    lines = [
+        "| USD for a million versions | " + " | ".join((*services, "together")) + " |",
+        "| --- |" + " ---: |" * (len(services) + 1),
+    ]
+    for name, dollars in found.items():
+        figures = [f"{dollars[service]:.2f}" for service in services]
+        lines.append(f"| {name} | " + " | ".join((*figures, f"{sum(dollars.values()):.2f}")) + " |")
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
 class FileCase:
     """An upload of a format, judged by the image engine.
 
@@ -335,4 +388,4 @@ def table() -> str:
 
 
 if __name__ == "__main__":
-    print(f"{table()}\n\n{file_table()}\n\n{change_table()}")
+    print(f"{table()}\n\n{file_table()}\n\n{change_table()}\n\n{gate_table()}")

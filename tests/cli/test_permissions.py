@@ -98,6 +98,8 @@ _SERVICES = {
 #: Calls that are allowed by an action of another name (Service Authorization Reference).
 _OTHER_NAMES = {
     "HeadObject": "s3:GetObject",
+    "GetObjectTagging": "s3:GetObjectVersionTagging",
+    "GetBucketReplication": "s3:GetReplicationConfiguration",
     "HeadBucket": "s3:ListBucket",
     "GetBucketNotificationConfiguration": "s3:GetBucketNotification",
     "GetBucketEncryption": "s3:GetEncryptionConfiguration",

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gatehouse.moderation.lane import Priority
-from tests.benchmarks.cost import MILLION, REKOGNITION_IMAGE, Case, cases, change_table, file_table, table
+from tests.benchmarks.cost import MILLION, REKOGNITION_IMAGE, Case, cases, change_table, file_table, gate_table, table
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "cost.md").read_text("utf-8")
 
@@ -22,6 +22,7 @@ def test_the_page_shows_the_tables_that_the_command_prints() -> None:
     assert table() in PAGE
     assert change_table() in PAGE
     assert file_table() in PAGE
+    assert gate_table() in PAGE
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ _NEVER = re.compile(r"\b(?P<word>TODO|TBD|TBA|FIXME|XXX+|PLACEHOLDER|LOREM)\b|(?
 #: Words that are meant where they stand: statuses and what everybody calls by its initials.
 _KNOWN = {
     *Status,
-    *("PENDING", "EXPIRED", "TRAINING_COMPLETED", "HEAD"),
+    *("PENDING", "EXPIRED", "TRAINING_COMPLETED", "HEAD", "PUT", "POST"),
     *("API", "ARN", "AWS", "CDK", "CLI", "DLQ", "IAM", "ISO", "JPEG", "JSON", "KMS", "PNG", "SDK", "SNS", "SQS", "URI"),
     *("USD", "UTC", "YAML", "AVIF", "HEIC", "BMP", "GIF", "TIFF", "GATEHOUSE_SETTINGS"),
 }
