@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from gatehouse.aws.upload_bucket import UploadBucket, status_of, stored_object
-from gatehouse.moderation.confirmation import speaks_of
+from gatehouse.moderation.confirmation import StoredObject, speaks_of
 from gatehouse.moderation.image_format import HEAD_BYTES, format_of
 from gatehouse.moderation.moment import iso
 from gatehouse.moderation.upload import Upload, version_named
@@ -71,10 +71,12 @@ class StoredSize:
     Attributes:
         size: bytes.
         modified_at: ISO 8601, UTC.
+        identity: what tells its bytes from others of this name.
     """
 
     size: int
     modified_at: str
+    identity: StoredObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ class OperatorsUploadBucket(UploadBucket):
             if status_of(error) in (404, 405):
                 return None
             raise
-        return StoredSize(answer["ContentLength"], iso(answer["LastModified"]))
+        return StoredSize(answer["ContentLength"], iso(answer["LastModified"]), stored_object(answer))
 
     def put(self, bucket: str, key: str, file: Path, content_type: str, *, overwrite: bool) -> PutObject | None:
         """Upload a file in one part; None if there is an object of this name, which stays.

@@ -9,6 +9,7 @@ from gatehouse.cli.aws.execution_history import ExecutionHistory
 from gatehouse.cli.aws.executions import DeployedExecutions
 from gatehouse.cli.batch.batch_state import BatchState
 from gatehouse.cli.batch.batch_uploads import BatchUploads
+from gatehouse.cli.failure_advice import about
 from gatehouse.cli.invocation import Invocation, about_deployment
 from gatehouse.cli.output import Output
 
@@ -70,4 +71,5 @@ def _show_uploads(out: Output, uploads: BatchUploads) -> None:
         counts.append(f"{uploads.forgotten:,} without an item (expired)")
     out.say(f"  uploads: {uploads.total:,}: {', '.join(counts) or 'none'}")
     for code, count in uploads.failures.most_common():
-        out.say(f"    {count:,} FAILED with {code}")
+        sentence = about(code)
+        out.say(f"    {count:,} FAILED with {code}{f': {sentence}' if sentence else ''}")
