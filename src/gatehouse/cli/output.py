@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gatehouse.cli.ago import ago
-from gatehouse.cli.errors import CommandError
+from gatehouse.cli.errors import INTERRUPTED, CommandError
 from gatehouse.console import columns_given, console_for, printable
 from gatehouse.moderation.status import Status
 
@@ -111,11 +111,14 @@ class Output:
                     say(self.results, f"  {column.header}: {line}", is_whole=column.no_wrap)
             self.results.print()
 
-    def confirm(self, question: str = "Go on?") -> None:
+    def confirm(self, question: str = "Go on?", if_not: str = "Nothing was changed.") -> None:
         """Ask on stderr before something is changed.
 
+        Args:
+            if_not: what to say where the answer is no, or Ctrl-C.
+
         Raises:
-            typer.Exit: the answer was no.
+            typer.Exit: the answer was no, or Ctrl-C.
             CommandError: there is no terminal, so nobody could answer.
         """
         if not can_ask():
@@ -123,8 +126,14 @@ class Output:
                 f"There is no terminal to answer at ({question}), so nothing was changed; give --yes to go on without "
                 "being asked."
             )
-        if not typer.confirm(question, err=True):
-            self.tell("Nothing was changed.")
+        try:
+            agreed = typer.confirm(question, err=True)
+        except typer.Abort as interruption:
+            self.tell("")
+            self.tell(if_not)
+            raise typer.Exit(INTERRUPTED) from interruption
+        if not agreed:
+            self.tell(if_not)
             raise typer.Exit(1)
 
     def tell(self, line: str) -> None:
