@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from gatehouse import __version__
 from gatehouse.cli.adapter.compare_command import compare
@@ -53,7 +53,7 @@ from gatehouse.cli.review.report_command import report
 from gatehouse.cli.review.show_command import show as show_upload
 from gatehouse.cli.review.stats_command import stats
 from gatehouse.cli.status.status_command import status
-from gatehouse.cli.upload.upload_command import upload
+from gatehouse.cli.upload.upload_command import UploadCommand, upload
 from gatehouse.cli.verdict.list_command import list_verdicts
 from gatehouse.cli.verdict.verdict_command import verdict
 from gatehouse.console import console_for
@@ -110,9 +110,11 @@ app = typer.Typer(
 )
 
 
-def _command(group: typer.Typer, path: str, short_help: str, run: Callable[..., None]) -> None:
+def _command(
+    group: typer.Typer, path: str, short_help: str, run: Callable[..., None], cls: type[TyperCommand] = TyperCommand
+) -> None:
     """Add a command to its group; `path` is what is typed behind `gatehouse`."""
-    group.command(path.rpartition(" ")[2], short_help=short_help, epilog=epilog(path))(run)
+    group.command(path.rpartition(" ")[2], cls=cls, short_help=short_help, epilog=epilog(path))(run)
 
 
 def _group(name: str, short_help: str, text: str) -> typer.Typer:
@@ -124,7 +126,7 @@ def _group(name: str, short_help: str, text: str) -> typer.Typer:
 
 _command(app, "verdict", "Tell whether an upload is through, and why not.", verdict)
 _command(app, "list", "List uploads by what became of them.", list_verdicts)
-_command(app, "upload", "Upload files, and wait for their verdicts.", upload)
+_command(app, "upload", "Upload files, and wait for their verdicts.", upload, UploadCommand)
 _command(app, "export", "Write verdicts and decisions as JSON Lines or CSV.", export)
 
 review = _group(
