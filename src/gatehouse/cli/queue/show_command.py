@@ -34,6 +34,13 @@ _ADVICE = {
 }
 
 
+#: What the queues hold that are no lane's.
+_HEADS = {
+    QueueKind.EVENTS: "Events that were not sent",
+    QueueKind.CHANGES: "Changes that could not be announced",
+}
+
+
 @about_deployment
 def show(
     invocation: Invocation,
@@ -75,7 +82,7 @@ def _look(queue: MessageQueue, kind: QueueKind, inspection: DeadLetterInspection
 
 
 def _show(out: Output, lane: str | None, kind: QueueKind, count: int, shown: list[DeadLetter]) -> None:
-    where = f"Lane {lane}, {kind}" if lane else "Events that were not sent"
+    where = f"Lane {lane}, {kind}" if lane else _HEADS[kind]
     if not shown:
         out.say(f"{where}: no messages{' (some are in flight)' if count else ''}.")
         return
