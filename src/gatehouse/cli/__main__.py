@@ -119,7 +119,7 @@ def _command(
 
 def _group(name: str, short_help: str, text: str) -> typer.Typer:
     """A group of commands, below the app."""
-    group = typer.Typer(name=name, help=text, no_args_is_help=True, rich_markup_mode=None)
+    group = typer.Typer(name=name, help=text, epilog=epilog(name), no_args_is_help=True, rich_markup_mode=None)
     app.add_typer(group, short_help=short_help)
     return group
 

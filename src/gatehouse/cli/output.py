@@ -111,6 +111,20 @@ class Output:
                     say(self.results, f"  {column.header}: {line}", is_whole=column.no_wrap)
             self.results.print()
 
+    def ensure_answerable(self, *, yes: bool) -> None:
+        """That a question can be answered, before any work is done for it.
+
+        Args:
+            yes: whether it will not be asked.
+
+        Raises:
+            CommandError: nobody could answer.
+        """
+        if not (yes or can_ask()):
+            raise CommandError(
+                "There is no terminal to ask at, so nothing was done; give --yes to go on without a question."
+            )
+
     def confirm(self, question: str = "Go on?", if_not: str = "Nothing was changed.") -> None:
         """Ask on stderr before something is changed.
 

@@ -127,7 +127,7 @@ def test_a_batch_that_ended_well_needs_nothing(operated: Operated, gatehouse: Ru
     operated.execute(BATCH, "SUCCEEDED")
 
     assert state(gatehouse)["advice"] == ["Nothing to do: none of its uploads is PENDING or FAILED under it."]
-    result = gatehouse("batch", "resubmit", BATCH)
+    result = gatehouse("batch", "resubmit", BATCH, input="")
     assert (result.exit_code, "Nothing to resubmit" in result.stdout) == (0, True)
     assert operated.bodies(INGEST) == []
 

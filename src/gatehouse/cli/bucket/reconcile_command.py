@@ -94,7 +94,7 @@ def reconcile(
     prefixes = outermost((prefix for lane in lanes.lanes for prefix in lane.prefixes), within=prefix)
     if not prefixes:
         raise CommandError(f"No lane watches keys that start with {prefix}; leave out --prefix, or choose another.")
-    with progress(out.progress) as tell, _recording(report_file) as record:
+    with progress(out.progress, first="Listing the bucket") as tell, _recording(report_file) as record:
         comparison = BucketReconciliation(
             found.upload_bucket,
             lanes,

@@ -51,7 +51,7 @@ def count(
     found = invocation.deployment
     lanes = DeployedLanes.find(invocation.connection, found)
     table = OperatorsVerdictTable.of(invocation.connection, found, PARALLEL_QUERIES)
-    with progress(invocation.out.progress) as tell:
+    with progress(invocation.out.progress, first="Counting: listing the bucket") as tell:
         run = CountRun(found.upload_bucket, lanes, table, files, tell)
         try:
             run.count(moderation, _listed(invocation, moderation, inventory))

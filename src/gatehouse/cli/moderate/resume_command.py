@@ -3,7 +3,6 @@
 import uuid
 from pathlib import Path
 
-from gatehouse.cli import output
 from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.errors import CommandError
 from gatehouse.cli.invocation import Invocation, Yes, about_deployment
@@ -26,10 +25,8 @@ def resume(
     moderation = files.read()
     if moderation is None or moderation.phase in OVER:
         raise CommandError(f"There is no moderation to go on with; begin one with `{COMMAND} moderate start`.")
-    if moderation.phase in (Phase.COUNTING, Phase.COUNTED) and not (yes or output.can_ask()):
-        raise CommandError(
-            "There is no terminal to ask at, so nothing was done; give --yes to go on without a question."
-        )
+    if moderation.phase in (Phase.COUNTING, Phase.COUNTED):
+        invocation.out.ensure_answerable(yes=yes)
     invocation.deployment.at_rest()
     if moderation.phase is Phase.COUNTING and moderation.inventory is not None:
         _ensure_same(invocation, moderation, moderation.inventory, inventory)

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from gatehouse.cli import output
 from gatehouse.cli.clock import Clock
 from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.errors import CommandError
@@ -77,10 +76,7 @@ def start(
     objects were sent that have no verdict at the end, or if another command stopped this one.
     """
     out, now = invocation.out, CLOCK.now()
-    if not (yes or dry_run or output.can_ask()):
-        raise CommandError(
-            "There is no terminal to ask at, so nothing was done; give --yes to go on without a question."
-        )
+    out.ensure_answerable(yes=yes or dry_run)
     selection = ObjectSelection(
         prefix=prefix,
         since=parse_since(since, now) if since else None,

@@ -29,6 +29,7 @@ def drop(
     Only messages that do not belong in the queue, or about an upload that no lane accepts now. Exits with 1 if SQS did
     not delete some, or if somebody else holds the messages.
     """
+    invocation.out.ensure_answerable(yes=yes or dry_run)
     out, connection, found = invocation.out, invocation.connection, invocation.deployment
     if not dry_run:
         found.at_rest()

@@ -10,6 +10,7 @@ from gatehouse.cli.clock import Clock
 from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.invocation import Invocation, about_deployment
 from gatehouse.cli.output import Output
+from gatehouse.cli.progress import progress
 from gatehouse.cli.queue.dead_letters import DeadLetter, DeadLetterInspection, QueueKind, StuckReason, chosen_queues
 from gatehouse.cli.queue.message_queue import PARALLEL_COUNTS, MessageQueue, counted
 from gatehouse.console import printable
@@ -56,11 +57,12 @@ def show(
     chosen = chosen_queues(connection.client("sqs", connections=PARALLEL_COUNTS), found, lane, queue)
     inspection = DeadLetterInspection.of(connection, found)
     counts = counted(messages for _, _, messages in chosen)
-    looks = [
-        # Reading an empty queue takes a second.
-        (name, kind, count.total, _look(messages, kind, inspection, limit) if count.total else [])
-        for (name, kind, messages), count in zip(chosen, counts, strict=True)
-    ]
+    looks = []
+    with progress(out.progress, first="Looking into the queues") as tell:
+        for (name, kind, messages), count in zip(chosen, counts, strict=True):
+            tell(f"Looking into {kind}{f' of lane {name}' if name else ''}: about {count.total:,} messages")
+            # Reading an empty queue takes a second.
+            looks.append((name, kind, count.total, _look(messages, kind, inspection, limit) if count.total else []))
     out.document(
         [
             {"lane": name, "queue": kind.value, "messages": count, "shown": [letter.to_document() for letter in shown]}
