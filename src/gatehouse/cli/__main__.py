@@ -19,7 +19,7 @@ from gatehouse.cli.batch.show_command import show as show_batch
 from gatehouse.cli.bucket.reconcile_command import reconcile
 from gatehouse.cli.bucket.upload_again_command import upload_again
 from gatehouse.cli.command_name import COMMAND
-from gatehouse.cli.completion_command import answer_shells, completion
+from gatehouse.cli.completion_command import COMPLETE_VARIABLE, answer_shells, completion
 from gatehouse.cli.doctor.doctor_command import doctor
 from gatehouse.cli.errors import INTERRUPTED, user_message
 from gatehouse.cli.examples import epilog
@@ -233,7 +233,7 @@ def gatehouse(
 def main() -> None:
     """Run the command."""
     answer_shells()
-    app(prog_name="gatehouse")
+    app(prog_name=COMMAND, complete_var=COMPLETE_VARIABLE)
 
 
 if __name__ == "__main__":
