@@ -66,7 +66,7 @@ def export(
     uploads = ListedUploads.of(invocation.connection, deployment, CLOCK)
     s3 = invocation.connection.client("s3", PARALLEL_COPIES)
     run = ExportRun(s3, OperatorsUploadBucket(s3, finds_animations=False), bucket, prefix, labels, dry_run)
-    with progress(out.progress) as tell:
+    with progress(out.progress, first="Reading decisions") as tell:
         found = run.run(uploads.opinions(beginning, lane, now.date()), lambda count: tell(f"{count:,} images"))
     out.document({"since": beginning, "lane": lane, "dry_run": dry_run, **found.to_document()})
     _show(out, found, dry_run=dry_run)

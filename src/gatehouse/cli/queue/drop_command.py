@@ -40,7 +40,7 @@ def drop(
     inspection = DeadLetterInspection.of(connection, found)
     report = DropReport()
     try:
-        with progress(out.progress) as tell:
+        with progress(out.progress, first="Looking into the queues") as tell:
             run = DropRun(
                 inspection,
                 reason=reason,

@@ -205,6 +205,7 @@ class FileUpload:
         """Where each stands once all are final, or the time is over."""
         results = {file.uri: FileResult(file) for file in files}
         began = clock.moment()
+        countdown = Countdown(len(results), clock.monotonic)
         looks = 0
         while True:
             open_files = [result.file for result in results.values() if not result.is_final]
@@ -215,7 +216,7 @@ class FileUpload:
             passed = clock.seconds_since(began)
             if final == len(results) or passed >= seconds:
                 return list(results.values())
-            tell(f"{final:,} of {len(results):,} uploads have their verdicts")
+            tell(f"{final:,} of {len(results):,} uploads have their verdicts{countdown.after(final)}")
             clock.pause(_PAUSES[looks] if looks < len(_PAUSES) else _LONGEST_PAUSE)
             looks += 1
 
