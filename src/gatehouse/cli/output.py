@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gatehouse.cli.ago import ago
+from gatehouse.cli.command_name import with_options
 from gatehouse.cli.errors import INTERRUPTED, CommandError
 from gatehouse.console import columns_given, console_for, printable
 from gatehouse.moderation.status import Status
@@ -191,7 +192,7 @@ def say(console: "Console", line: str, style: str = "", *, is_whole: bool = Fals
     Args:
         is_whole: never break it, so that it can be copied; a terminal shows the rest on its next row.
     """
-    text = printable(line)
+    text = printable(with_options(line))
     if not is_whole and (console.is_terminal or columns_given()):
         text = Text("\n").join(map(Text, _broken(text.plain, console.width)))
     for status, pattern in _STATUSES.items():
