@@ -61,7 +61,7 @@ class DeployedLanes:
     def owner(self, key: str, size: int) -> str | None:
         """The name of the lane for an upload with this key and size in bytes; None if it is not moderated."""
         lane = self.owning(key, size)
-        return lane and lane.name
+        return lane.name if lane else None
 
     def owning(self, key: str, size: int) -> Lane | None:
         """The lane itself."""

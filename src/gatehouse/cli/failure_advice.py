@@ -4,6 +4,7 @@ from types import MappingProxyType
 from typing import Final
 
 from gatehouse.moderation.confirmation import SUPERSEDED, UNCONFIRMABLE
+from gatehouse.moderation.png_animation import ANIMATED, UNREADABLE
 from gatehouse.moderation.rendition import RefusalCode
 
 _MISSING_RIGHTS = (
@@ -42,11 +43,15 @@ _SENTENCES: Final = MappingProxyType(
         "ACCESS_DENIED": _MISSING_RIGHTS,
         "EmptyObject": "The object has no bytes; upload it again.",
         "ImageTooLarge": "It has more bytes than are read; upload it smaller.",
+        ANIMATED.code: "An animated PNG shows more than one picture, and the lane's `formats` lacks PNG.",
+        UNREADABLE.code: "No pixels were found in the PNG; save it anew and upload it again.",
+        "InvalidParameterException": "Rekognition does not read a picture of these dimensions; upload it in others.",
         "InvalidImageFormatException": "Rekognition reads JPEG and PNG; the lane's `formats` has others rendered.",
         "ImageTooLargeException": "Rekognition does not read a picture that large; upload it smaller.",
         RefusalCode.UNSUPPORTED_FORMAT.value: "Its format is none that the lane's `formats` names.",
         RefusalCode.UNREADABLE_IMAGE.value: _DAMAGED,
         RefusalCode.DECODER_CRASHED.value: _DAMAGED,
+        RefusalCode.NO_SUCH_FRAME.value: _DAMAGED,
         RefusalCode.DECODE_TIMEOUT.value: _DAMAGED,
         RefusalCode.TOO_LARGE.value: _TOO_MUCH,
         RefusalCode.TOO_MANY_PIXELS.value: _TOO_MUCH,

@@ -87,7 +87,7 @@ def test_a_batch_is_shown_with_its_failure_its_files_and_what_became_of_each_upl
     assert "batch resubmit" in failed
     text = gatehouse("batch", "show", BATCH).stdout
     assert "cause: given up" in text
-    assert "1 FAILED with ChunkFailed" in text
+    assert "1 FAILED with ChunkFailed: The Analyzer kept failing" in text
 
 
 @pytest.mark.parametrize(

@@ -303,7 +303,7 @@ def test_what_is_current_again_after_a_deletion_has_its_own_verdict(gatehouse: R
 def test_the_advice_is_the_statuses(
     gatehouse: Run, deployed: Deployed, status: Status, code: str | None, said: str
 ) -> None:
-    deployed.put(a_verdict(status, **({"failure": Failure(code, "words")} if code else {})))
+    deployed.put(a_verdict(status, failure=Failure(code, "words")) if code else a_verdict(status))
 
     result = " ".join(gatehouse("verdict", "cat.jpg").stdout.split())
 

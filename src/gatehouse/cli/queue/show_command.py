@@ -59,10 +59,10 @@ def show(
     counts = counted(messages for _, _, messages in chosen)
     looks = []
     with progress(out.progress, first="Looking into the queues") as tell:
-        for (name, kind, messages), count in zip(chosen, counts, strict=True):
-            tell(f"Looking into {kind}{f' of lane {name}' if name else ''}: about {count.total:,} messages")
+        for (name, kind, messages), held in zip(chosen, counts, strict=True):
+            tell(f"Looking into {kind}{f' of lane {name}' if name else ''}: about {held.total:,} messages")
             # Reading an empty queue takes a second.
-            looks.append((name, kind, count.total, _look(messages, kind, inspection, limit) if count.total else []))
+            looks.append((name, kind, held.total, _look(messages, kind, inspection, limit) if held.total else []))
     out.document(
         [
             {"lane": name, "queue": kind.value, "messages": count, "shown": [letter.to_document() for letter in shown]}
