@@ -60,7 +60,7 @@ def _described(command: Any, path: str) -> Iterator[str]:
     parameters = [parameter for parameter in command.params if parameter.name not in _SHARED]
     has_shared = len(parameters) < len(command.params)
     arguments = [parameter for parameter in parameters if parameter.param_type_name == "argument"]
-    usage = " ".join((COMMAND, path, *(argument.make_metavar(ctx=_context(command)) for argument in arguments)))
+    usage = " ".join((COMMAND, path, *(_argument(argument, command) for argument in arguments)))
     yield f"### {path}\n\n```\n{usage} [options]\n```\n"
     yield _filled(command.help)
     rows = [_row(parameter, command) for parameter in parameters if parameter.name != "help"]
@@ -70,6 +70,14 @@ def _described(command: Any, path: str) -> Iterator[str]:
         yield "And the [options of all](#options-of-all).\n"
     examples = "\n".join(f"{COMMAND} {example}" for example in EXAMPLES[path])
     yield f"```\n{examples}\n```\n"
+
+
+def _argument(argument: Any, command: Any) -> str:
+    """An argument as it is typed: in brackets where it may be left out, with dots where there may be more."""
+    name: str = argument.make_metavar(ctx=_context(command))
+    dots = "..." if argument.nargs == -1 and not name.endswith("...") else ""
+    may_be_left_out = not (argument.required or (name.startswith("[") and name.endswith(("]", "]..."))))
+    return f"[{name}]{dots}" if may_be_left_out else f"{name}{dots}"
 
 
 def _shared_options(root: TyperGroup) -> str:
@@ -93,8 +101,16 @@ def _context(command: Any) -> Any:
 
 
 def _filled(text: str) -> str:
-    paragraphs = inspect.cleandoc(text.replace("\b", "")).split("\n\n")
-    return "\n\n".join(textwrap.fill(part, _WIDTH, break_on_hyphens=False) for part in paragraphs) + "\n"
+    r"""The paragraphs of a help; those that begin with `\b` keep their lines, as they do in the help itself."""
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(map(_paragraph, paragraphs)) + "\n"
+
+
+def _paragraph(text: str) -> str:
+    if text.startswith("\b\n"):
+        lines = text.removeprefix("\b\n")
+        return f"```\n{lines}\n```"
+    return textwrap.fill(text, _WIDTH, break_on_hyphens=False)
 
 
 def main() -> None:

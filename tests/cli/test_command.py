@@ -56,7 +56,18 @@ def test_it_runs_from_any_folder_and_reads_that_folders_files(here: Path) -> Non
 
 
 def test_its_name_in_help_is_the_commands(here: Path) -> None:
-    assert gatehouse(here, "policy", "judge", "--help").stdout.startswith("Usage: gatehouse policy judge [OPTIONS]")
+    assert gatehouse(here, "policy", "judge", "--help").stdout.startswith("Usage: ./gatehouse policy judge [OPTIONS]")
+
+
+def test_the_help_that_an_error_names_can_be_pasted(here: Path) -> None:
+    (here / "gatehouse").symlink_to(ROOT / "gatehouse")
+
+    refused = gatehouse(here, "verdict", "--no-such-option")
+    named = re.search("Try '(.*)' for help", refused.stderr)
+
+    assert named
+    pasted = subprocess.run(named[1], shell=True, cwd=here, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    assert pasted.stdout.startswith(b"Usage: ./gatehouse verdict")
 
 
 def test_it_tells_its_version(here: Path) -> None:
@@ -107,6 +118,34 @@ def test_other_shells_ask_what_the_command_answers(shell: str, question: dict[st
 
     assert all(name in script for name in (f"_GATEHOUSE_COMPLETE=complete_{shell}", *question))
     assert all(command in answer.stdout for command in ("list", "show", "redrive", "drop"))
+
+
+@pytest.mark.parametrize("typed", ["./gatehouse", "~/gatehouse", "bin/gatehouse"])
+def test_a_command_that_is_not_on_the_path_is_asked_as_it_is_typed(typed: str, here: Path) -> None:
+    (here / "bin").mkdir()
+    for place in (here, here / "bin"):
+        (place / "gatehouse").symlink_to(ROOT / "gatehouse")
+    program = """
+        eval "$(./gatehouse completion bash)"
+        COMP_WORDS=("$1" queue re)
+        COMP_CWORD=2
+        $(complete -p gatehouse | sed 's/.*-F \\([^ ]*\\) .*/\\1/') "$1"
+        printf '%s\\n' "${COMPREPLY[@]}"
+    """
+    answer = subprocess.run(
+        ["bash", "-c", program, "bash", typed],
+        cwd=here,
+        env={"PATH": os.environ["PATH"], "HOME": str(here)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert (answer.stdout.split(), answer.stderr) == (["redrive"], "")
+    for shell, calls in (("zsh", "${~words[1]})"), ("fish", "(commandline -opc)[1]")):
+        script = gatehouse(here, "completion", shell, command=here / "gatehouse").stdout
+        assert calls in script
 
 
 def test_neither_starting_nor_validating_loads_the_cdk() -> None:

@@ -45,6 +45,17 @@ def test_the_nearest_name_wins(asked: Asked, here: Path, monkeypatch: pytest.Mon
     assert asked("--deployment", "of-the-option") == "of-the-option"
 
 
+def test_the_variable_goes_before_the_folders_file_and_the_help_says_so(
+    asked: Asked, gatehouse: Run, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "gatehouse.yaml").write_text("name: of-the-folder\n", "utf-8")
+    monkeypatch.setenv("GATEHOUSE_DEPLOYMENT", "of-the-shell")
+
+    assert asked() == "of-the-shell"
+    said = " ".join(gatehouse("verdict", "-h").stdout.split())
+    assert "else the variable GATEHOUSE_DEPLOYMENT, which goes before any file; else" in said
+
+
 def test_settings_without_a_name_have_the_one_that_a_deploy_gives_them(
     asked: Asked, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

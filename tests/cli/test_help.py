@@ -8,7 +8,7 @@ from typer.main import get_command
 
 from gatehouse.cli.__main__ import app
 from gatehouse.cli.command_name import COMMAND
-from gatehouse.cli.examples import EXAMPLES
+from gatehouse.cli.examples import EXAMPLES, GROUP_EXAMPLES
 from tests.cli.conftest import Run
 from tests.cli.understood import understand
 
@@ -27,23 +27,33 @@ def commands(group: object = ROOT, path: tuple[str, ...] = ()) -> Iterator[str]:
 ALL = sorted(commands())
 
 
-@pytest.mark.parametrize("path", ALL)
+def groups() -> list[str]:
+    """The groups below the app."""
+    assert isinstance(ROOT, TyperGroup)
+    return [name for name, command in ROOT.commands.items() if isinstance(command, TyperGroup)]
+
+
+HELPED = {**EXAMPLES, **GROUP_EXAMPLES}
+
+
+@pytest.mark.parametrize("path", [*ALL, *groups()])
 def test_a_help_ends_with_its_examples_whichever_way_it_is_asked_for(gatehouse: Run, path: str) -> None:
     asked = [gatehouse(*path.split(), flag) for flag in ("-h", "--help")]
 
     assert asked[0].stdout == asked[1].stdout
     lines = [line.strip() for line in asked[0].stdout.rstrip().splitlines()]
-    assert lines[-len(EXAMPLES[path]) :] == [f"{COMMAND} {example}" for example in EXAMPLES[path]]
+    assert lines[-len(HELPED[path]) :] == [f"{COMMAND} {example}" for example in HELPED[path]]
 
 
-@pytest.mark.parametrize("example", [example for examples in EXAMPLES.values() for example in examples])
+@pytest.mark.parametrize("example", [example for examples in HELPED.values() for example in examples])
 def test_an_example_is_understood(example: str) -> None:
     understand(example)
 
 
 def test_examples_are_of_the_command_they_stand_below() -> None:
     assert sorted(EXAMPLES) == ALL
-    for path, examples in EXAMPLES.items():
+    assert sorted(GROUP_EXAMPLES) == sorted(groups())
+    for path, examples in HELPED.items():
         assert examples
         assert all(example == path or example.startswith(f"{path} ") for example in examples)
 
@@ -64,6 +74,34 @@ def test_a_question_that_nobody_can_answer_is_refused_with_the_flag_to_use(gateh
     assert gatehouse("--version").exit_code == 0
     with pytest.raises(CommandError, match="give --yes"):
         Output.of(Format.TABLE).confirm()
+
+
+_CHANGES = (
+    ("retry",),
+    ("batch", "resubmit", "b"),
+    *(("review", verb, "cat.jpg", "--reason", "spam") for verb in ("approve", "block")),
+    *(("review", verb, "cat.jpg") for verb in ("confirm", "appeal", "report")),
+    ("adapter", "export", "--to", "s3://b/p"),
+    ("adapter", "train", "--manifest", "s3://b/m", "--project", "p", "--version", "v"),
+    ("queue", "drop", "--reason", "malformed"),
+    ("upload-again", "cat.jpg"),
+    ("moderate", "start"),
+    ("policy", "apply", "standard.yaml"),
+)
+
+
+@pytest.mark.parametrize("line", _CHANGES, ids=" ".join)
+def test_where_nobody_can_answer_no_work_is_done(
+    gatehouse: Run, monkeypatch: pytest.MonkeyPatch, line: tuple[str, ...]
+) -> None:
+    def look_up(*_: object) -> None:
+        pytest.fail("it asks AWS")
+
+    monkeypatch.setattr("gatehouse.cli.connection.Connection.client", look_up)
+
+    result = gatehouse(*line)
+
+    assert (result.exit_code, "give --yes" in result.stderr) == (1, True)
 
 
 def test_an_interrupted_command_leaves_a_sentence(gatehouse: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from gatehouse import __version__
 from gatehouse.cli.adapter.compare_command import compare
@@ -19,7 +19,7 @@ from gatehouse.cli.batch.show_command import show as show_batch
 from gatehouse.cli.bucket.reconcile_command import reconcile
 from gatehouse.cli.bucket.upload_again_command import upload_again
 from gatehouse.cli.command_name import COMMAND
-from gatehouse.cli.completion_command import answer_shells, completion
+from gatehouse.cli.completion_command import COMPLETE_VARIABLE, answer_shells, completion
 from gatehouse.cli.doctor.doctor_command import doctor
 from gatehouse.cli.errors import INTERRUPTED, user_message
 from gatehouse.cli.examples import epilog
@@ -56,7 +56,7 @@ from gatehouse.cli.review.report_command import report
 from gatehouse.cli.review.show_command import show as show_upload
 from gatehouse.cli.review.stats_command import stats
 from gatehouse.cli.status.status_command import status
-from gatehouse.cli.upload.upload_command import upload
+from gatehouse.cli.upload.upload_command import UploadCommand, upload
 from gatehouse.cli.verdict.list_command import list_verdicts
 from gatehouse.cli.verdict.verdict_command import verdict
 from gatehouse.console import console_for
@@ -114,21 +114,23 @@ app = typer.Typer(
 )
 
 
-def _command(group: typer.Typer, path: str, short_help: str, run: Callable[..., None]) -> None:
+def _command(
+    group: typer.Typer, path: str, short_help: str, run: Callable[..., None], cls: type[TyperCommand] = TyperCommand
+) -> None:
     """Add a command to its group; `path` is what is typed behind `gatehouse`."""
-    group.command(path.rpartition(" ")[2], short_help=short_help, epilog=epilog(path))(run)
+    group.command(path.rpartition(" ")[2], cls=cls, short_help=short_help, epilog=epilog(path))(run)
 
 
 def _group(name: str, short_help: str, text: str) -> typer.Typer:
     """A group of commands, below the app."""
-    group = typer.Typer(name=name, help=text, no_args_is_help=True, rich_markup_mode=None)
+    group = typer.Typer(name=name, help=text, epilog=epilog(name), no_args_is_help=True, rich_markup_mode=None)
     app.add_typer(group, short_help=short_help)
     return group
 
 
 _command(app, "verdict", "Tell whether an upload is through, and why not.", verdict)
 _command(app, "list", "List uploads by what became of them.", list_verdicts)
-_command(app, "upload", "Upload files, and wait for their verdicts.", upload)
+_command(app, "upload", "Upload files, and wait for their verdicts.", upload, UploadCommand)
 _command(app, "export", "Write verdicts and decisions as JSON Lines or CSV.", export)
 
 review = _group(
@@ -244,7 +246,7 @@ def gatehouse(
 def main() -> None:
     """Run the command."""
     answer_shells()
-    app(prog_name="gatehouse")
+    app(prog_name=COMMAND, complete_var=COMPLETE_VARIABLE)
 
 
 if __name__ == "__main__":

@@ -60,7 +60,12 @@ class DeployedLanes:
 
     def owner(self, key: str, size: int) -> str | None:
         """The name of the lane for an upload with this key and size in bytes; None if it is not moderated."""
-        return next((lane.name for lane in self.lanes if lane.matches(key, size)), None)
+        lane = self.owning(key, size)
+        return lane.name if lane else None
+
+    def owning(self, key: str, size: int) -> Lane | None:
+        """The lane itself."""
+        return next((lane for lane in self.lanes if lane.matches(key, size)), None)
 
 
 def _changing(deployment: "Deployment") -> CommandError:

@@ -109,7 +109,38 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
+#: Of the groups, likewise: how one goes about it.
+GROUP_EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "review": (
+        "review list --since 7d",
+        "review open",
+        f"review approve incoming/cat.jpg@{_VERSION} --reason context",
+        "review block incoming/cat.jpg --reason policy-violation",
+    ),
+    "policy": (
+        "policy explain incoming/cat.jpg",
+        "policy validate policies/standard.yaml",
+        "policy diff standard policies/standard.yaml --since 30d",
+        "policy apply policies/standard.yaml",
+    ),
+    "adapter": (
+        "adapter export --to s3://training/first --since 90d",
+        "adapter train --manifest s3://training/first/manifest.jsonl --project shop --version first",
+        f"adapter compare {_ADAPTER} --policy standard",
+    ),
+    "queue": ("queue list", "queue show --lane default", "queue redrive --dry-run", "queue redrive"),
+    "batch": ("batch list --since 1d", f"batch show {_BATCH}", f"batch resubmit {_BATCH} --dry-run"),
+    "jobs": ("jobs list", f"jobs show {_BATCH * 2}"),
+    "moderate": (
+        "moderate start --dry-run",
+        "moderate start --prefix incoming/ --max-cost 500",
+        "moderate status",
+        "moderate resume",
+    ),
+}
+
+
 def epilog(path: str) -> str:
-    r"""What stands below a command's help. `\b` in front of a paragraph keeps its lines as they are."""
-    lines = "\n".join(f"  {COMMAND} {example}" for example in EXAMPLES[path])
+    r"""What stands below a command's or a group's help. `\b` in front of a paragraph keeps its lines as they are."""
+    lines = "\n".join(f"  {COMMAND} {example}" for example in (EXAMPLES.get(path) or GROUP_EXAMPLES[path]))
     return f"\b\nExamples:\n{lines}"

@@ -1,6 +1,7 @@
 """What every command about a deployment has in common: where AWS is, which deployment, and how to print."""
 
 import inspect
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, wraps
@@ -8,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gatehouse.cli.command_name import remember_options
 from gatehouse.cli.connection import Connection
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.output import Format, Output, OutputFormat
@@ -30,14 +32,16 @@ EndpointUrl = Annotated[
         show_default=False,
     ),
 ]
+#: Like other tools' variables, it goes before a file in the folder.
+DEPLOYMENT_VARIABLE = "GATEHOUSE_DEPLOYMENT"
 DeploymentName = Annotated[
     str | None,
     typer.Option(
         "--deployment",
         metavar="NAME",
-        envvar="GATEHOUSE_DEPLOYMENT",
-        help="Name of the deployment; else the `name` in the file that GATEHOUSE_SETTINGS names, or in "
-        "./gatehouse.yaml, or gatehouse.",
+        envvar=DEPLOYMENT_VARIABLE,
+        help="Name of the deployment; else the variable GATEHOUSE_DEPLOYMENT, which goes before any file; else the "
+        "`name` in the file that GATEHOUSE_SETTINGS names, or in ./gatehouse.yaml; else gatehouse.",
         show_default=False,
     ),
 ]
@@ -72,6 +76,13 @@ def _invocation(
     deployment: DeploymentName = None,
     output: OutputFormat = Format.TABLE,
 ) -> Invocation:
+    from_shell = os.environ.get(DEPLOYMENT_VARIABLE)
+    remember_options(
+        deployment=None if deployment == from_shell else deployment,
+        region=region,
+        profile=profile,
+        endpoint_url=endpoint_url,
+    )
     return Invocation(Connection(profile, region, endpoint_url), deployment, Output.of(output))
 
 

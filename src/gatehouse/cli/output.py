@@ -17,7 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from gatehouse.cli.ago import ago
-from gatehouse.cli.errors import CommandError
+from gatehouse.cli.command_name import with_options
+from gatehouse.cli.errors import INTERRUPTED, CommandError
 from gatehouse.console import columns_given, console_for, printable
 from gatehouse.moderation.status import Status
 
@@ -111,11 +112,28 @@ class Output:
                     say(self.results, f"  {column.header}: {line}", is_whole=column.no_wrap)
             self.results.print()
 
-    def confirm(self, question: str = "Go on?") -> None:
-        """Ask on stderr before something is changed.
+    def ensure_answerable(self, *, yes: bool) -> None:
+        """That a question can be answered, before any work is done for it.
+
+        Args:
+            yes: whether it will not be asked.
 
         Raises:
-            typer.Exit: the answer was no.
+            CommandError: nobody could answer.
+        """
+        if not (yes or can_ask()):
+            raise CommandError(
+                "There is no terminal to ask at, so nothing was done; give --yes to go on without a question."
+            )
+
+    def confirm(self, question: str = "Go on?", if_not: str = "Nothing was changed.") -> None:
+        """Ask on stderr before something is changed.
+
+        Args:
+            if_not: what to say where the answer is no, or Ctrl-C.
+
+        Raises:
+            typer.Exit: the answer was no, or Ctrl-C.
             CommandError: there is no terminal, so nobody could answer.
         """
         if not can_ask():
@@ -123,8 +141,14 @@ class Output:
                 f"There is no terminal to answer at ({question}), so nothing was changed; give --yes to go on without "
                 "being asked."
             )
-        if not typer.confirm(question, err=True):
-            self.tell("Nothing was changed.")
+        try:
+            agreed = typer.confirm(question, err=True)
+        except typer.Abort as interruption:
+            self.tell("")
+            self.tell(if_not)
+            raise typer.Exit(INTERRUPTED) from interruption
+        if not agreed:
+            self.tell(if_not)
             raise typer.Exit(1)
 
     def tell(self, line: str) -> None:
@@ -168,7 +192,7 @@ def say(console: "Console", line: str, style: str = "", *, is_whole: bool = Fals
     Args:
         is_whole: never break it, so that it can be copied; a terminal shows the rest on its next row.
     """
-    text = printable(line)
+    text = printable(with_options(line))
     if not is_whole and (console.is_terminal or columns_given()):
         text = Text("\n").join(map(Text, _broken(text.plain, console.width)))
     for status, pattern in _STATUSES.items():

@@ -39,10 +39,16 @@ class Countdown:
 
 
 @contextmanager
-def progress(console: "Console", monotonic: Callable[[], float] = time.monotonic) -> Iterator[Callable[[str], None]]:
-    """A function that shows a sentence about the progress."""
+def progress(
+    console: "Console", monotonic: Callable[[], float] = time.monotonic, *, first: str = ""
+) -> Iterator[Callable[[str], None]]:
+    """A function that shows a sentence about the progress.
+
+    Args:
+        first: what a terminal shows until there is something to say.
+    """
     if console.is_terminal:
-        with console.status("") as status:
+        with console.status(Text(first)) as status:
             yield lambda line: status.update(Text(line))
         return
     said_at = monotonic()  # a command that finishes earlier prints only its result

@@ -87,7 +87,7 @@ def test_a_batch_is_shown_with_its_failure_its_files_and_what_became_of_each_upl
     assert "batch resubmit" in failed
     text = gatehouse("batch", "show", BATCH).stdout
     assert "cause: given up" in text
-    assert "1 FAILED with ChunkFailed" in text
+    assert "1 FAILED with ChunkFailed: The Analyzer kept failing" in text
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_batch_that_ended_well_needs_nothing(operated: Operated, gatehouse: Ru
     operated.execute(BATCH, "SUCCEEDED")
 
     assert state(gatehouse)["advice"] == ["Nothing to do: none of its uploads is PENDING or FAILED under it."]
-    result = gatehouse("batch", "resubmit", BATCH)
+    result = gatehouse("batch", "resubmit", BATCH, input="")
     assert (result.exit_code, "Nothing to resubmit" in result.stdout) == (0, True)
     assert operated.bodies(INGEST) == []
 
@@ -243,6 +243,22 @@ def test_the_state_that_an_execution_stands_at_is_shown(operated: Operated, gate
     assert "last state: Write verdicts" in gatehouse("batch", "show", BATCH).stdout
 
 
+def test_on_a_terminal_times_are_how_long_ago(
+    operated: Operated, gatehouse: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = claims("a.jpg")
+    operated.write_batch(held)
+    operated.deployed.put(a_verdict(Status.REVIEW, held[0]))
+    operated.execute(BATCH, "SUCCEEDED")
+    monkeypatch.setattr("gatehouse.cli.batch.show_command.CLOCK", Clock(now=lambda: NOON + timedelta(hours=2)))
+    assert "started 2026-11-22T12:00:00.000Z" in gatehouse("batch", "show", BATCH).stdout
+
+    monkeypatch.setenv("FORCE_COLOR", "1")  # which is how Rich is told that this is a terminal
+    assert "started 2 h ago" in gatehouse("batch", "show", BATCH).stdout
+    executed = json.loads(gatehouse("batch", "show", BATCH, "--output", "json").stdout)["execution"]
+    assert executed["started_at"] == "2026-11-22T12:00:00.000Z"
+
+
 def test_a_batch_that_retries_says_so(operated: Operated, gatehouse: Run) -> None:
     a_failed_batch(operated)
     operated.execute(BATCH, "RUNNING")
@@ -255,7 +271,7 @@ def test_a_batch_that_retries_says_so(operated: Operated, gatehouse: Run) -> Non
     assert (retrying["state"], retrying["failures"], retrying["error"]) == ("Write verdicts", 2, error["error"])
     text = gatehouse("batch", "show", BATCH).stdout
     assert (
-        f"retrying: Write verdicts, since {retrying['since']}: failed 2 times, last at {retrying['failed_at']}: "
+        f"retrying: Write verdicts, since {retrying['since']}: failed 2 times, last {retrying['failed_at']}: "
         "Lambda.TooManyRequestsException: busy"
     ) in text
     assert "- It retries by itself: remove the cause, and it continues." in text

@@ -205,16 +205,27 @@ def test_nothing_goes_back_without_a_yes(operated: Operated, gatehouse: Run) -> 
 
 @pytest.mark.usefixtures("operated")
 def test_where_nothing_failed_there_is_nothing_to_ask(gatehouse: Run) -> None:
-    result = gatehouse("retry", "--status", "failed", "--lane", "default", "--prefix", "in/", "--since", "2026-11-22")
+    options = ("--status", "failed", "--lane", "default", "--prefix", "in/", "--since", "2026-11-22")
+
+    result = gatehouse("retry", *options, input="")
 
     assert result.exit_code == 0
     assert result.stdout == "No upload of lane default under in/ is FAILED since 2026-11-22T00:00:00.000Z.\n"
 
 
 @pytest.mark.usefixtures("operated")
-@pytest.mark.parametrize("arguments", [("--status", "APPROVED"), ("--status", "PENDING"), ()])
+@pytest.mark.parametrize("arguments", [("--status", "APPROVED"), ("--status", "PENDING")])
 def test_only_failed_ones_may_be_retried(gatehouse: Run, arguments: tuple[str, ...]) -> None:
     assert gatehouse("retry", *arguments, "--yes").exit_code == 2
+
+
+def test_failed_ones_are_meant_where_nobody_says_so(operated: Operated, gatehouse: Run) -> None:
+    operated.deployed.put(failed(an_upload("a.jpg")))
+
+    result = gatehouse("retry", "--yes", "--output", "json")
+
+    assert (result.exit_code, json.loads(result.stdout)["status"]) == (0, "FAILED")
+    assert operated.keys(INGEST) == ["a.jpg"]
 
 
 def test_what_sqs_refuses_is_told_and_the_rest_is_sent(operated: Operated, gatehouse: Run) -> None:

@@ -14,6 +14,7 @@ from demo.synthesis import ROOT
 from gatehouse.cli.clock import Clock
 from gatehouse.cli.export import export_command
 from gatehouse.cli.export.export_row import COLUMNS
+from gatehouse.cli.export.export_run import to_stdout
 from gatehouse.moderation.decision import Decision, acted, decide
 from gatehouse.moderation.failure import Failure
 from gatehouse.moderation.moment import iso
@@ -137,12 +138,54 @@ def test_an_item_of_another_version_is_counted_and_left_out(gatehouse: Run, depl
         (("--output", "json"), "needs --to FILE"),
         (("--until", "soon"), "--until soon is not a time"),
         (("--to", "nowhere/verdicts.csv"), "can't be written"),
+        (("--to", "."), ". is a folder; name a file in it"),
+        (("--to", "/"), "/ is a folder"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(gatehouse: Run, deployed: Deployed, arguments: Any, said: str) -> None:
+def test_what_cannot_be_meant_is_refused_before_the_table_is_read(
+    gatehouse: Run, deployed: Deployed, arguments: Any, said: str
+) -> None:
     result = gatehouse("export", *arguments)
 
     assert (result.exit_code, said in result.stderr) == (1, True)
+    assert deployed.calls.made["Scan"] == 0
+
+
+@pytest.mark.parametrize("key", ["=1", "'=1", "''=1", "'1", "1", "'", "-'"])
+def test_a_guarded_cell_says_what_it_was(gatehouse: Run, deployed: Deployed, key: str) -> None:
+    deployed.put(a_verdict(claim=a_claim(an_upload(key))))
+
+    (row,) = cells(gatehouse("export", "--format", "csv").stdout_bytes.decode())
+
+    assert (row["key"][1:] if re.match(r"'+[=+\-@\t\r\n]", row["key"]) else row["key"]) == key
+
+
+def piped(text: io.BytesIO, *, encoding: str, is_terminal: bool) -> io.TextIOWrapper:
+    stream = io.TextIOWrapper(text, encoding=encoding, errors="replace")
+    stream.isatty = lambda: is_terminal  # type: ignore[method-assign]
+    return stream
+
+
+@pytest.mark.parametrize(
+    ("encoding", "is_terminal", "written"),
+    [
+        ("ascii", False, "k\u00e4tzchen\x1b[2J.jpg\r\n".encode()),
+        ("latin-1", False, "k\u00e4tzchen\x1b[2J.jpg\r\n".encode()),
+        ("utf-8", True, "k\u00e4tzchen\\x1b[2J.jpg\n".encode()),
+        ("ascii", True, b"k\\xe4tzchen\\x1b[2J.jpg\n"),
+    ],
+)
+def test_a_pipe_gets_utf8_and_a_terminal_no_orders(
+    monkeypatch: pytest.MonkeyPatch, encoding: str, is_terminal: bool, written: bytes
+) -> None:
+    raw = io.BytesIO()
+    stream = piped(raw, encoding=encoding, is_terminal=is_terminal)
+    monkeypatch.setattr("sys.stdout", stream)
+
+    to_stdout()("k\u00e4tzchen\x1b[2J.jpg\r\n")
+    stream.flush()
+
+    assert raw.getvalue() == written
 
 
 def test_the_page_has_every_column_in_order() -> None:

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from typer.testing import Result
 
 from gatehouse.cli.bucket.listed_objects import ListedObject
 from gatehouse.cli.moderate import going_on, moderation, send_run
 from gatehouse.cli.moderate.moderation_files import ModerationFiles
+from gatehouse.cli.moderate.paid_calls import least_calls, most_calls
+from gatehouse.moderation.image_format import DEFAULT_FORMATS, ImageFormat
 from gatehouse.moderation.listed_version import ListedVersion
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import FIRST
@@ -300,29 +303,145 @@ def test_status_pause_and_cancel_say_where_nothing_is_under_way(
     assert json.loads(gatehouse("moderate", "status", "--output", "json").stdout)["done"] == 12
 
 
+def an_inventory(folder: Path, *keys: str, taken_at: str = "1") -> str:
+    """An inventory of the uploads bucket with these objects; returns the path of its manifest."""
+    folder.mkdir(exist_ok=True)
+    rows = [f'"uploads","{key}","3","2020-01-01T00:00:00.000Z","0800fc577294c34e0b28ad2839435945"\n' for key in keys]
+    (folder / "data.csv.gz").write_bytes(gzip.compress("".join(rows).encode()))
+    manifest = folder / "manifest.json"
+    document = {
+        "sourceBucket": UPLOADS,
+        "creationTimestamp": taken_at,
+        "fileFormat": "CSV",
+        "fileSchema": "Bucket, Key, Size, LastModifiedDate, ETag",
+        "files": [{"key": "x/data/data.csv.gz"}],
+    }
+    manifest.write_text(json.dumps(document))
+    return str(manifest)
+
+
 def test_an_inventory_is_read_instead_of_listing(
     gatehouse: Run, deployed: Deployed, pipeline: Pipeline, tmp_path: Path
 ) -> None:
     put(deployed, "a b.jpg")
-    rows = '"uploads","a+b.jpg","3","2020-01-01T00:00:00.000Z","0800fc577294c34e0b28ad2839435945"\n'
-    (tmp_path / "data.csv.gz").write_bytes(gzip.compress(rows.encode()))
-    manifest = tmp_path / "manifest.json"
-    fields = "Bucket, Key, Size, LastModifiedDate, ETag"
-    manifest.write_text(
-        json.dumps(
-            {
-                "sourceBucket": UPLOADS,
-                "fileFormat": "CSV",
-                "fileSchema": fields,
-                "files": [{"key": "x/data/data.csv.gz"}],
-            }
-        )
-    )
 
-    result = start(gatehouse, "--inventory", str(manifest))
+    result = start(gatehouse, "--inventory", an_inventory(tmp_path, "a+b.jpg"))
 
     assert result.exit_code == 0
     assert (set(pipeline.sent), deployed.calls.made["ListObjectVersions"]) == ({"a b.jpg"}, 0)
+
+
+def test_the_place_in_an_inventory_is_no_place_in_another(
+    gatehouse: Run, deployed: Deployed, pipeline: Pipeline, tmp_path: Path
+) -> None:
+    put(deployed, *KEYS)
+    first = an_inventory(tmp_path / "first", *KEYS)
+    deployed.calls.kill("PutObject", "after", 3)
+    with pytest.raises(Killed):
+        start(gatehouse, "--inventory", first)
+    second = an_inventory(tmp_path / "second", *reversed(KEYS), taken_at="2")
+
+    refused = gatehouse("moderate", "resume", "--yes", "--inventory", second)
+    done = gatehouse("moderate", "resume", "--yes", "--inventory", first)
+
+    assert refused.exit_code == 1
+    assert "is another inventory than" in refused.stderr
+    assert (done.exit_code, set(pipeline.sent)) == (0, set(KEYS))
+
+
+def test_an_inventory_of_another_bucket_leaves_no_moderation_behind(
+    gatehouse: Run, deployed: Deployed, pipeline: Pipeline, tmp_path: Path
+) -> None:
+    manifest = Path(an_inventory(tmp_path, "a.jpg"))
+    manifest.write_text(manifest.read_text().replace(UPLOADS, "other"))
+
+    assert start(gatehouse, "--inventory", str(manifest)).exit_code == 1
+    assert "moderate start" in gatehouse("moderate", "resume").stderr
+
+
+def test_an_item_that_nobody_can_read_is_skipped_and_counted(
+    gatehouse: Run, deployed: Deployed, pipeline: Pipeline
+) -> None:
+    put(deployed, *KEYS)
+    deployed.put_item({"object": f"s3://{UPLOADS}/03.jpg", "version": "1", "status": "BLOCKED"})
+
+    result = start(gatehouse)
+
+    assert result.exit_code == 0
+    assert document(result)["skipped"]["unreadable"] == 1
+    assert set(pipeline.sent) == {*KEYS} - {"03.jpg"}
+
+
+@pytest.mark.parametrize(
+    ("key", "size", "formats", "least", "most"),
+    [
+        ("a.jpg", 3, DEFAULT_FORMATS, 1, 1),
+        ("a.JPEG", 3, DEFAULT_FORMATS, 1, 1),
+        ("a.gif", 3, DEFAULT_FORMATS, 1, 4),
+        ("a.png", 3, DEFAULT_FORMATS, 1, 4),
+        ("folder.x/a", 3, DEFAULT_FORMATS, 1, 4),
+        ("a.gif", 3, (ImageFormat.WEBP,), 1, 1),
+        ("a", 3, (), 1, 1),
+        ("a.jpg", 20_000_000, DEFAULT_FORMATS, 1, 1),
+        ("a.jpg", 20_000_000, (), 0, 0),
+        ("a.gif", 60_000_000, DEFAULT_FORMATS, 0, 0),
+        ("a.gif", 0, DEFAULT_FORMATS, 0, 0),
+    ],
+)
+def test_what_an_object_costs_at_most(
+    key: str, size: int, formats: tuple[ImageFormat, ...], least: int, most: int
+) -> None:
+    lane = a_lane(formats=formats, max_frames=4)
+    listed = ListedObject(key, None, "e", size, "t")
+
+    assert (least_calls(lane, listed), most_calls(lane, listed)) == (least, most)
+
+
+def test_animations_count_against_the_ceiling_with_all_their_frames(
+    gatehouse: Run, deployed: Deployed, pipeline: Pipeline
+) -> None:
+    put(deployed, *(f"{n:02}.gif" for n in range(10)))
+
+    refused = start(gatehouse, "--max-cost", "0.079")
+    found = document(gatehouse("moderate", "status", "--output", "json"))
+
+    assert (refused.exit_code, pipeline.sent.total()) == (1, 0)
+    assert "for 0.01 to 0.08 USD at list price" in " ".join(refused.stderr.split())
+    assert (found["usd"], found["usd_at_most"], found["most_calls"]) == (0.01, 0.08, 80)
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n\n", 1), ("\x03", 130)])
+def test_after_a_no_the_ways_on_are_named(
+    gatehouse: Run, deployed: Deployed, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, answer: str, code: int
+) -> None:
+    put(deployed, *KEYS)
+    if code == 130:
+        monkeypatch.setattr("typer.confirm", interrupted)
+
+    result = gatehouse("moderate", "start", input=answer)
+
+    assert result.exit_code == code
+    assert re.search("moderate resume.*moderate cancel", " ".join(result.stderr.split()))
+    paused = gatehouse("moderate", "pause")
+    assert (paused.exit_code, "It is counted" in paused.stderr) == (1, True)
+
+
+def interrupted(*_: object, **__: object) -> bool:
+    raise typer.Abort
+
+
+def test_status_says_how_far_it_is_and_what_is_left(gatehouse: Run, deployed: Deployed, pipeline: Pipeline) -> None:
+    put(deployed, *KEYS)
+    start(gatehouse, "--max-cost", "0")
+
+    def run_a_while(state: moderation.Moderation) -> None:
+        state.phase, state.running_seconds = moderation.Phase.PAUSED, 60.0
+        state.statuses["APPROVED"] = 6
+
+    ModerationFiles(deployed.s3, WORK).change(run_a_while)
+
+    shown = " ".join(gatehouse("moderate", "status").stdout.split())
+    assert "Moderated 6 of 12, 0.1 a second while a command ran, so about 1 min left." in shown
 
 
 def test_calls_for_a_thousand_objects_are_bounded(
@@ -374,7 +493,7 @@ def test_the_state_is_read_as_it_was_written() -> None:
     from gatehouse.cli.moderate.object_selection import ObjectSelection
 
     state = moderation.Moderation.new(ObjectSelection("a/", suffixes=(".jpg",), larger=3), "2026-11-22", "manifest")
-    state.add("default", ListedObject("a", None, "e", 3, "t"))
+    state.add(a_lane(), ListedObject("a", None, "e", 3, "t"))
     state.skip(moderation.Skipped.NO_LANE, "b")
     state.statuses["APPROVED"] += 2
 

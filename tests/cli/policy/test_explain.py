@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gatehouse.cli.clock import Clock
 from gatehouse.cli.policy.policy_source import short
 from gatehouse.moderation.analysis import Analysis
 from gatehouse.moderation.decision import Decision, acted, appeal, decide
@@ -18,7 +20,7 @@ from gatehouse.moderation.upload import Upload
 from gatehouse.moderation.verdict import Verdict
 from gatehouse.moderation.verdict_item import verdict_item
 from tests.cli.conftest import STANDARD, STRICT, Deployed, Run, policy_of
-from tests.unit.builders import ADAPTER, a_claim, a_verdict, an_analysis, an_upload
+from tests.unit.builders import ADAPTER, NOON, a_claim, a_verdict, an_analysis, an_upload
 
 POLICY = policy_of(STANDARD)
 CAT = "s3://uploads/cat.jpg"
@@ -45,7 +47,7 @@ def test_the_rule_that_fired_is_told_under_the_policy_that_judged(run: Run, depl
 
     lines = result.stdout.splitlines()
     assert lines[0] == "s3://uploads/cat.jpg, uploaded 2026-11-22T11:59:30.000Z"
-    assert lines[1] == f"BLOCKED by standard version 1 ({short(POLICY.hash)}), decided at 2026-11-22T12:01:00.000Z"
+    assert lines[1] == f"BLOCKED by standard version 1 ({short(POLICY.hash)}), decided 2026-11-22T12:01:00.000Z"
     assert lines[2] == "  Violence 92.6 reaches block from 90, by the rule Violence"
     assert lines[3] == "  lane default, batch batch-1, attempt 1, job job-1, labels requested from 30"
     assert "It would be REVIEW with Violence: block above 92.6 (now 90)." in lines
@@ -173,7 +175,7 @@ def test_a_pending_upload_is_told_to_be_undecided(run: Run, deployed: Deployed) 
 
     result = run("explain", CAT)
 
-    assert "PENDING. Not decided yet: the batch batch-1 claimed it at 2026-11-22T12:00:00.000Z (attempt 1)." in (
+    assert "PENDING. Not decided yet: the batch batch-1 claimed it 2026-11-22T12:00:00.000Z (attempt 1)." in (
         result.stdout
     )
     assert json.loads(run("explain", CAT, "--output", "json").stdout)["status"] == "PENDING"
@@ -185,7 +187,7 @@ def test_an_upload_without_labels_is_told_with_its_error(run: Run, deployed: Dep
 
     result = run("explain", CAT)
 
-    assert f"{status}, decided at 2026-11-22T12:01:00.000Z" in result.stdout
+    assert f"{status}, decided 2026-11-22T12:01:00.000Z" in result.stdout
     assert "  ImageTooLarge: the object has 16 MB" in result.stdout
     assert "It has no labels, so no policy could judge it." in result.stdout
 
@@ -196,7 +198,7 @@ def test_a_decision_of_a_person_is_told_to_be_one(run: Run, deployed: Deployed) 
 
     result = run("explain", CAT)
 
-    assert "APPROVED, decided by person:reviewer-7 at 2026-11-22T12:01:00.000Z" in result.stdout
+    assert "APPROVED, decided 2026-11-22T12:01:00.000Z by person:reviewer-7" in result.stdout
     assert "A person decided this; no policy, and no replay, changes it." in result.stdout
     words = f"standard version 1 ({POLICY.hash[:8]})"
     assert f"  {words}: Violence 92.6 reaches block from 90, by the rule Violence\n" in result.stdout
@@ -216,7 +218,7 @@ def test_what_people_decided_is_told_with_what_was_done_before(run: Run, deploye
 
     result = run("explain", CAT)
 
-    assert "REVIEW, decided by person:intake at 2026-11-22T14:00:00.000Z" in result.stdout
+    assert "REVIEW, decided 2026-11-22T14:00:00.000Z by person:intake" in result.stdout
     assert "Its owner appealed, and a person has to decide; no policy, and no replay, changes it." in result.stdout
     assert "  person:mo can't decide, because their decision was appealed or reported" in result.stdout
 
@@ -316,3 +318,15 @@ def test_a_recorded_document_that_was_tampered_with_is_not_believed(run: Run, de
 
     assert "holds a policy of another hash" in result.stderr
     assert result.exit_code == 1
+
+
+def test_on_a_terminal_times_are_how_long_ago(run: Run, deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    deployed.put(a_verdict(Status.FAILED))
+    monkeypatch.setenv("FORCE_COLOR", "1")  # which is how Rich is told that this is a terminal
+    monkeypatch.setattr("gatehouse.cli.policy.explain_command.CLOCK", Clock(now=lambda: NOON + timedelta(hours=2)))
+
+    result = run("explain", "cat.jpg")
+
+    assert "uploaded 2 h ago" in result.stdout
+    assert "decided 1 h ago" in result.stdout
+    assert json.loads(run("explain", "cat.jpg", "--output", "json").stdout)["decided_at"] == "2026-11-22T12:01:00.000Z"

@@ -51,6 +51,15 @@ def test_changes_that_were_given_up_are_counted_and_shown(operated: Operated, ga
     )
 
 
+def test_changes_are_headed_as_changes(operated: Operated, gatehouse: Run) -> None:
+    operated.put(QUEUE, message())
+
+    text = gatehouse("queue", "show", "--queue", "changes").stdout
+
+    assert "Changes that could not be announced: 1 of about 1" in text
+    assert "Events" not in text
+
+
 def test_what_the_stream_still_has_is_announced_as_it_was(operated: Operated, gatehouse: Run) -> None:
     outcomes = Outcomes(operated, [[], [1, 2], [], [3, 4]])
     operated.put(QUEUE, message(1, 3))

@@ -359,6 +359,7 @@ def test_what_changes_while_the_question_waits_is_left_alone(
         reviewers.deployed.put(acts(in_review(), approved_by(KIM)))
 
     monkeypatch.setattr(Output, "confirm", confirm)
+    monkeypatch.setattr(Output, "ensure_answerable", lambda *_, **__: None)
 
     report = reviewers.review("block", "cat.jpg", "--reason", "spam", "--replace", status=1)
 
@@ -370,7 +371,7 @@ def test_what_changes_while_the_question_waits_is_left_alone(
 def test_where_nothing_can_be_done_nobody_is_asked(reviewers: Reviewers) -> None:
     reviewers.deployed.put(a_claim())
 
-    result = reviewers.gatehouse("review", "block", "cat.jpg", "--reason", "spam")
+    result = reviewers.gatehouse("review", "block", "cat.jpg", "--reason", "spam", input="")
 
     assert (result.exit_code, result.stdout) == (1, "Refused: 1.\n")
     assert "Go on?" not in result.stderr
@@ -462,7 +463,7 @@ def test_an_empty_file_is_nothing_to_decide(reviewers: Reviewers, here: Path) ->
     (here / "waiting.json").write_text("[]\n")
 
     for name in ("names.txt", "waiting.json"):
-        result = reviewers.gatehouse("review", "block", "--file", name, "--reason", "spam")
+        result = reviewers.gatehouse("review", "block", "--file", name, "--reason", "spam", "--yes")
         assert (result.exit_code, result.stdout) == (1, "")
         assert result.stderr.startswith(f"{name} names no upload, so nothing was changed. If it is from `./gatehouse ")
 

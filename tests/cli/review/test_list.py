@@ -272,7 +272,7 @@ def test_what_somebody_holds_and_what_is_not_ones_own_to_decide_is_marked(
 
 
 def test_many_rows_are_tables_of_their_own(reviewers: Reviewers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gatehouse.cli.review.list_command._ROWS", 2)
+    monkeypatch.setattr("gatehouse.cli.printed_parts._ROWS", 2)
     reviewers.deployed.put(*(in_review(f"{n}.jpg", decided_at=iso(NOON + DAY / 8640 * n)) for n in range(5)))
 
     result = reviewers.gatehouse("review", "list")

@@ -9,8 +9,9 @@ import pytest
 from gatehouse.cli.upload import upload_command
 from gatehouse.moderation.status import Status
 from tests.cli.conftest import UPLOADS, Deployed, Run
-from tests.cli.judged_uploads import PatientClock
+from tests.cli.judged_uploads import LATER, PatientClock
 from tests.cli.operated import Operated
+from tests.unit.aws_calls import an_error
 from tests.unit.builders import a_claim, a_verdict, an_upload
 
 
@@ -37,7 +38,7 @@ def judge(operated: Operated, key: str, status: Status | None, sequencer: str = 
     """Have the pipeline decide on what is stored under a key now, or claim it."""
     stored = operated.deployed.s3.head_object(Bucket=UPLOADS, Key=key)
     version_id = fields.pop("version_id", stored.get("VersionId"))
-    upload = an_upload(key, sequencer, etag=stored["ETag"].strip('"'), version_id=version_id)
+    upload = an_upload(key, sequencer, etag=stored["ETag"].strip('"'), version_id=version_id, **fields)
     claim = a_claim(upload)
     operated.deployed.put(a_verdict(status, claim) if status else claim)
 
@@ -103,7 +104,7 @@ def test_an_object_is_not_overwritten_unless_that_is_asked_for(
 
     done = gatehouse("upload", "cat.jpg", "--overwrite")
 
-    assert (refused.exit_code, kept) == (1, b"mine")
+    assert (refused.exit_code, kept) == (4, b"mine")
     assert "--overwrite replaces it" in refused.stdout
     assert done.exit_code == 0
     assert operated.deployed.s3.get_object(Bucket=UPLOADS, Key="cat.jpg")["Body"].read() == b"picture"
@@ -143,7 +144,7 @@ def test_without_waiting_nothing_is_asked_about(gatehouse: Run, operated: Operat
 def test_what_no_lane_takes_is_not_uploaded(gatehouse: Run, operated: Operated, cat: Path) -> None:
     result = gatehouse("upload", "cat.jpg", "--prefix", "tmp/")
 
-    assert result.exit_code == 1
+    assert result.exit_code == 4
     assert "No lane takes tmp/cat.jpg" in result.stderr
     assert operated.deployed.calls.made["PutObject"] == 0
 
@@ -161,7 +162,7 @@ def test_files_that_cannot_be_meant_are_refused_before_anything_is_uploaded(
         (("cat.jpg", "--prefix", "k" * 1020), "can't be a key"),
     ):
         result = gatehouse("upload", *files)
-        assert (result.exit_code, said in result.stderr) == (1, True)
+        assert (result.exit_code, said in result.stderr) == (4, True)
     assert operated.deployed.calls.made["PutObject"] == 0
 
 
@@ -177,3 +178,70 @@ def test_an_interrupted_wait_says_that_the_verdicts_come_all_the_same(
 
     assert (result.exit_code, result.stdout) == (130, "")
     assert result.stderr.startswith("Interrupted after the upload: cat.jpg. The verdicts come all the same;")
+
+
+def test_the_same_bytes_are_taken_as_uploaded_and_waited_for(
+    gatehouse: Run, operated: Operated, patience: PatientClock, cat: Path
+) -> None:
+    assert gatehouse("upload", "cat.jpg", "--no-wait").exit_code == 0
+    patience.meanwhile.append(lambda: judge(operated, "cat.jpg", Status.BLOCKED, uploaded_at=LATER))
+
+    result = gatehouse("upload", "cat.jpg", "--output", "json")
+
+    (document,) = json.loads(result.stdout)
+    assert (result.exit_code, document["status"], document["was_there"]) == (1, "BLOCKED", True)
+    assert operated.deployed.calls.made["PutObject"] == 2, "S3 is asked, and refuses"
+    cat.write_bytes(b"another")
+    assert gatehouse("upload", "cat.jpg").exit_code == 4
+
+
+def test_bytes_without_a_checksum_are_known_by_their_etag(gatehouse: Run, operated: Operated, cat: Path) -> None:
+    operated.deployed.s3.put_object(Bucket=UPLOADS, Key="cat.jpg", Body=b"picture")
+
+    assert gatehouse("upload", "cat.jpg", "--no-wait").exit_code == 0
+
+
+def test_an_object_that_may_not_be_looked_at_is_not_taken_as_uploaded(
+    gatehouse: Run, operated: Operated, cat: Path
+) -> None:
+    operated.deployed.s3.put_object(Bucket=UPLOADS, Key="cat.jpg", Body=b"picture")
+    operated.deployed.calls.answer_always("HeadObject", lambda _: an_error("403", "no", 403))
+
+    assert gatehouse("upload", "cat.jpg", "--no-wait").exit_code == 4
+
+
+@pytest.mark.parametrize("interruption", [True, False])
+def test_what_ends_while_sending_names_what_is_in_the_bucket(
+    gatehouse: Run, operated: Operated, here: Path, monkeypatch: pytest.MonkeyPatch, interruption: bool
+) -> None:
+    monkeypatch.setattr("gatehouse.cli.upload.file_upload.PARALLEL", 1)
+    names = [f"{n}.jpg" for n in range(9)]
+    for name in names:
+        (here / name).write_bytes(name.encode())
+
+    def stop(request: Any) -> Any:
+        if operated.deployed.calls.made["PutObject"] < 3:
+            return None
+        if interruption:
+            raise KeyboardInterrupt
+        return an_error("AccessDenied", "no", 403)
+
+    operated.deployed.calls.answer_always("PutObject", stop)
+    result = gatehouse("upload", *names, "--no-wait")
+
+    assert result.exit_code == (130 if interruption else 4)
+    assert "In the bucket: 2 of 9: 0.jpg 1.jpg. Run the same command again" in " ".join(result.stderr.split())
+    assert operated.deployed.calls.made["PutObject"] <= 4, "the files that nobody has begun with are left"
+
+
+@pytest.mark.parametrize("arguments", [(), ("cat.jpg", "--timeout", "soon"), ("cat.jpg", "--no-such-option")])
+def test_wrong_usage_is_no_verdict(gatehouse: Run, arguments: tuple[str, ...]) -> None:
+    assert gatehouse("upload", *arguments).exit_code == 4
+
+
+def test_what_aws_refuses_is_no_verdict(gatehouse: Run, operated: Operated, cat: Path) -> None:
+    operated.deployed.calls.answer_always("PutObject", lambda _: an_error("AccessDenied", "no", 403))
+
+    result = gatehouse("upload", "cat.jpg", "--no-wait")
+
+    assert (result.exit_code, "PutObject was refused" in result.stderr) == (4, True)

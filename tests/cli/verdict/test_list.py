@@ -1,8 +1,9 @@
 """`list`: uploads by what became of them, however many there are."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -113,3 +114,23 @@ def test_an_item_that_has_moved_on_is_not_listed(gatehouse: Run, deployed: Deplo
     deployed.calls.interrupt("BatchGetItem", lambda: deployed.put(decided("bad.jpg", Status.APPROVED, timedelta(1))))
 
     assert keys(gatehouse) == []
+
+
+@pytest.mark.parametrize(("since", "first_day"), [("0001-01-01", "2026-10-01"), ("2026-10-20", "2026-10-20")])
+def test_no_day_before_the_deployment_is_asked_about(
+    gatehouse: Run, deployed: Deployed, since: str, first_day: str
+) -> None:
+    created = datetime(2026, 10, 1, 8, tzinfo=UTC)
+    deployed.stack_changes["gatehouse-storage"] = {"CreationTime": created}
+    deployed.put(decided("old.jpg", Status.BLOCKED, timedelta(days=40)))
+    days: set[str] = set()
+
+    def note(request: Any) -> None:
+        days.add(json.loads(request["body"])["ExpressionAttributeValues"][":partition"]["S"].split("#")[1])
+
+    deployed.calls.answer_always("Query", note)
+    result = gatehouse("list", "--since", since)
+
+    assert ("old.jpg" in result.stdout) is (first_day == "2026-10-01")
+    assert min(days) == first_day
+    assert ("was created at 2026-10-01T08:00:00.000Z" in " ".join(result.stderr.split())) is (since == "0001-01-01")

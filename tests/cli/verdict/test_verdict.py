@@ -1,5 +1,6 @@
 """`verdict`: is my picture through?"""
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,16 +12,22 @@ from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.policy.policy_source import short
 from gatehouse.cli.verdict import verdict_command
 from gatehouse.moderation.decision import Decision, acted, decide
+from gatehouse.moderation.failure import Failure
 from gatehouse.moderation.moment import iso
 from gatehouse.moderation.person import Person
 from gatehouse.moderation.status import Status
 from tests.cli.conftest import UPLOADS, Deployed, Run
-from tests.cli.judged_uploads import PatientClock
+from tests.cli.judged_uploads import LATER, PatientClock
 from tests.cli.operated import DEAD, DEFAULT, INGEST, PICTURES, Operated
 from tests.unit.aws_calls import an_error
 from tests.unit.builders import NOON, a_claim, a_verdict, an_upload
 
 CAT = "s3://uploads/cat.jpg"
+
+
+def etag_of(content: bytes) -> str:
+    """As S3 makes it."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +52,7 @@ def test_a_verdict_is_told_in_short(gatehouse: Run, deployed: Deployed) -> None:
         f"{CAT}, uploaded 2026-11-22T11:59:30.000Z",
         "BLOCKED: Violence 92.5 reaches block from 50, by the rule Violence",
         f"decided 2026-11-22T12:01:00.000Z by test version 1 ({short('0' * 64)})",
+        "The bucket no longer has the object.",
         f"`{COMMAND} policy explain {CAT}` says what would have led elsewhere.",
     ]
     assert result.exit_code == 0
@@ -188,9 +196,11 @@ def test_what_waits_is_followed(
     gatehouse: Run, operated: Operated, stored_ago: Callable[[timedelta], None], patience: PatientClock
 ) -> None:
     stored_ago(timedelta(seconds=20))
-    patience.meanwhile.append(lambda: operated.deployed.put(a_verdict(Status.APPROVED)))
+    stored = an_upload(etag=etag_of(b"bytes"), uploaded_at=LATER)
+    patience.meanwhile.append(lambda: operated.deployed.put(a_verdict(Status.APPROVED, a_claim(stored))))
 
-    assert "APPROVED" in gatehouse("verdict", "cat.jpg", "--watch").stdout
+    assert gatehouse("verdict", "cat.jpg", "--watch").stdout.splitlines()[1].startswith("APPROVED")
+    assert len(patience.pauses) == 1
 
 
 def test_what_was_stored_long_ago_had_no_event_or_was_given_up(
@@ -201,6 +211,105 @@ def test_what_was_stored_long_ago_had_no_event_or_was_given_up(
 
     operated.put(DEAD, an_upload("other.jpg"))
     assert causes(gatehouse, "cat.jpg") == ["dead-letter", "no-event"]
+
+
+@pytest.mark.parametrize(
+    ("age", "found", "waits"),
+    [
+        (timedelta(hours=3), ["in-a-queue", "no-event"], True),
+        (timedelta(days=2), ["no-event", "in-a-queue"], False),
+        (timedelta(days=15), ["no-event"], False),
+    ],
+)
+def test_a_busy_lane_says_little_of_what_is_old(
+    gatehouse: Run,
+    operated: Operated,
+    stored_ago: Callable[[timedelta], None],
+    patience: PatientClock,
+    age: timedelta,
+    found: list[str],
+    waits: bool,
+) -> None:
+    stored_ago(age)
+    operated.put(INGEST, an_upload("other.jpg"))
+    assert causes(gatehouse, "cat.jpg") == found
+
+    patience.meanwhile += [lambda: None, lambda: operated.bodies(INGEST)]
+    gatehouse("verdict", "cat.jpg", "--watch")
+    assert bool(patience.pauses) is waits
+
+
+def test_what_was_overwritten_has_no_say_about_the_bytes_of_now(
+    gatehouse: Run, operated: Operated, stored_ago: Callable[[timedelta], None], patience: PatientClock
+) -> None:
+    operated.deployed.put(a_verdict(Status.APPROVED, a_claim(an_upload(sequencer="01"))))
+    stored_ago(timedelta(seconds=20))
+
+    result = gatehouse("verdict", "cat.jpg")
+    assert "No verdict of what the bucket has now" in result.stdout
+    assert "An older upload, of 2026-11-22T11:59:30.000Z, is APPROVED" in result.stdout
+    document = json.loads(gatehouse("verdict", "cat.jpg", "--output", "json").stdout)
+    assert (document["status"], document["earlier"]["status"]) == (None, "APPROVED")
+    assert [reason["why"] for reason in document["absence"]] == ["in-a-queue"]
+
+    new = an_upload(sequencer="02", etag=etag_of(b"bytes"), uploaded_at=LATER)
+    patience.meanwhile.append(lambda: operated.deployed.put(a_verdict(Status.BLOCKED, a_claim(new))))
+    watched = gatehouse("verdict", "cat.jpg", "--watch").stdout.splitlines()
+    assert watched[1].startswith("BLOCKED")
+    assert len(patience.pauses) == 1
+
+
+def test_a_version_that_no_batch_has_yet_is_on_its_way(
+    gatehouse: Run, operated: Operated, stored_ago: Callable[[timedelta], None], patience: PatientClock
+) -> None:
+    operated.deployed.s3.put_bucket_versioning(Bucket=UPLOADS, VersioningConfiguration={"Status": "Enabled"})
+    stored_ago(timedelta(seconds=20))
+    new = operated.deployed.s3.head_object(Bucket=UPLOADS, Key="cat.jpg")["VersionId"]
+    upload = an_upload(version_id=new)
+    patience.meanwhile.append(lambda: operated.deployed.put(a_verdict(Status.APPROVED, a_claim(upload))))
+
+    result = gatehouse("verdict", "cat.jpg", "--version-id", new, "--watch")
+
+    assert result.stdout.splitlines()[1].startswith("APPROVED")
+    assert len(patience.pauses) == 1
+    assert "No verdict is kept of version v7" in gatehouse("verdict", "cat.jpg", "--version-id", "v7").stdout
+
+
+def test_what_is_current_again_after_a_deletion_has_its_own_verdict(gatehouse: Run, deployed: Deployed) -> None:
+    deployed.s3.put_bucket_versioning(Bucket=UPLOADS, VersioningConfiguration={"Status": "Enabled"})
+    old, new = (deployed.s3.put_object(Bucket=UPLOADS, Key="cat.jpg")["VersionId"] for _ in range(2))
+    deployed.s3.delete_object(Bucket=UPLOADS, Key="cat.jpg", VersionId=new)
+    deployed.put(
+        a_verdict(Status.BLOCKED, a_claim(an_upload(sequencer="01", version_id=old))),
+        a_verdict(Status.APPROVED, a_claim(an_upload(sequencer="02", version_id=new))),
+    )
+
+    result = gatehouse("verdict", "cat.jpg")
+
+    assert result.stdout.splitlines()[1].startswith("BLOCKED")
+    assert "a newer one was deleted" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "said"),
+    [
+        (Status.REVIEW, None, "review list` names it as `review approve` takes it"),
+        (Status.FAILED, "NotAnalyzed", "retry --status FAILED --code NotAnalyzed` has such uploads analyzed again"),
+        (Status.FAILED, "AdapterIgnored", "train it again"),
+        (Status.FAILED, "Superseded", "upload it again"),
+        (Status.UNSUPPORTED, "UnsupportedFormat", "is not read by lane default (`formats`)"),
+    ],
+)
+def test_the_advice_is_the_statuses(
+    gatehouse: Run, deployed: Deployed, status: Status, code: str | None, said: str
+) -> None:
+    deployed.put(a_verdict(status, failure=Failure(code, "words")) if code else a_verdict(status))
+
+    result = " ".join(gatehouse("verdict", "cat.jpg").stdout.split())
+
+    assert said in result
+    assert "policy explain" not in result
+    assert ("retry" in result) is (status is Status.FAILED and code != "Superseded")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from gatehouse.cli.clock import Clock
 from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.errors import CommandError
 from gatehouse.cli.invocation import DryRun, Invocation, Yes, about_deployment
+from gatehouse.cli.lifetime import since_creation
 from gatehouse.cli.output import Output
 from gatehouse.cli.progress import progress
 from gatehouse.cli.review.listed_uploads import ListedUploads
@@ -52,19 +53,20 @@ def export(
     What people approved is safe; what they blocked has the labels of the rules that had fired. The copies are yours:
     delete them when you need them no more.
     """
+    invocation.out.ensure_answerable(yes=yes or dry_run)
     out, deployment, now = invocation.out, invocation.deployment, CLOCK.now()
     bucket, prefix = _place(to)
     if bucket == deployment.upload_bucket:
         raise CommandError(f"{bucket} is the uploads bucket, where copies would be moderated; name another bucket.")
     labels = dict(map(_label_of_reason, label or ()))
-    beginning = parse_since(since, now)
+    beginning = since_creation(invocation, parse_since(since, now), now)
     if not (yes or dry_run):
         out.tell(f"What people decided since {beginning} will be copied to s3://{bucket}/{prefix}.")
         out.confirm()
     uploads = ListedUploads.of(invocation.connection, deployment, CLOCK)
     s3 = invocation.connection.client("s3", PARALLEL_COPIES)
     run = ExportRun(s3, OperatorsUploadBucket(s3, finds_animations=False), bucket, prefix, labels, dry_run)
-    with progress(out.progress) as tell:
+    with progress(out.progress, first="Reading decisions") as tell:
         found = run.run(uploads.opinions(beginning, lane, now.date()), lambda count: tell(f"{count:,} images"))
     out.document({"since": beginning, "lane": lane, "dry_run": dry_run, **found.to_document()})
     _show(out, found, dry_run=dry_run)

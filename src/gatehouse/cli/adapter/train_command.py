@@ -44,6 +44,7 @@ def train(
     beside the manifest, where the evaluation files go. Exits with 1 if the training fails.
     """
     out = invocation.out
+    out.ensure_answerable(yes=yes)
     place = _MANIFEST.fullmatch(manifest)
     if place is None:
         raise CommandError(f"--manifest {manifest} is not s3://bucket/key.")

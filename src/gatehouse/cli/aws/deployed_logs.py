@@ -62,14 +62,16 @@ class LogReader:
     def __init__(self, client: "CloudWatchLogsClient") -> None:
         self._client = client
 
-    def events(self, log: DeployedLog, since: int, pattern: str) -> Iterator[LogEvent]:
+    def events(self, log: DeployedLog, since: int, pattern: str, until: int | None = None) -> Iterator[LogEvent]:
         """What a group says since then, oldest first, page by page.
 
         Args:
-            since: milliseconds since 1970.
+            since, until: milliseconds since 1970; `until` itself is left out, and None is for whatever comes.
             pattern: CloudWatch's filter pattern; empty takes everything.
         """
         request: dict[str, Any] = {"logGroupName": log.name, "startTime": since}
+        if until is not None:
+            request["endTime"] = until - 1  # "Events with a timestamp later than this time are not returned."
         if pattern:
             request["filterPattern"] = pattern
         for page in self._client.get_paginator("filter_log_events").paginate(**request):

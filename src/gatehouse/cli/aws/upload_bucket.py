@@ -1,5 +1,7 @@
 """The uploads bucket for reviewers: shows uploads, and checks that one still exists before it is approved."""
 
+import base64
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -9,7 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from gatehouse.aws.upload_bucket import UploadBucket, status_of, stored_object
-from gatehouse.moderation.confirmation import speaks_of
+from gatehouse.moderation.confirmation import StoredObject, speaks_of
 from gatehouse.moderation.image_format import HEAD_BYTES, format_of
 from gatehouse.moderation.moment import iso
 from gatehouse.moderation.upload import Upload, version_named
@@ -71,10 +73,12 @@ class StoredSize:
     Attributes:
         size: bytes.
         modified_at: ISO 8601, UTC.
+        identity: what tells its bytes from others of this name.
     """
 
     size: int
     modified_at: str
+    identity: StoredObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +104,10 @@ class OperatorsUploadBucket(UploadBucket):
             if status_of(error) in (404, 405):
                 return None
             raise
-        return StoredSize(answer["ContentLength"], iso(answer["LastModified"]))
+        return StoredSize(answer["ContentLength"], iso(answer["LastModified"]), stored_object(answer))
 
     def put(self, bucket: str, key: str, file: Path, content_type: str, *, overwrite: bool) -> PutObject | None:
-        """Upload a file in one part; None if there is an object of this name, which stays.
+        """Upload a file in one part, with its SHA-256; None if there is an object of this name, which stays.
 
         Raises:
             ClientError: S3 refused.
@@ -113,13 +117,36 @@ class OperatorsUploadBucket(UploadBucket):
         with file.open("rb") as body:
             try:
                 answer = self._client.put_object(
-                    Bucket=bucket, Key=key, Body=body, ContentType=content_type, **condition
+                    Bucket=bucket, Key=key, Body=body, ContentType=content_type, ChecksumAlgorithm="SHA256", **condition
                 )
             except ClientError as error:
                 if status_of(error) == _CONDITION_FAILED:
                     return None
                 raise
         return PutObject(answer["ETag"].strip('"'), version_named(answer.get("VersionId")))
+
+    def same(self, bucket: str, key: str, file: Path) -> StoredObject | None:
+        """The object of this name, if it has the file's bytes, by its SHA-256 or its MD5; else None. One HeadObject.
+
+        Raises:
+            ClientError: S3 failed, or does not let you see it.
+            OSError: the file can't be read.
+        """
+        try:
+            answer = self._client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+        except ClientError as error:
+            if status_of(error) in (404, 405):
+                return None
+            raise
+        if answer["ContentLength"] != file.stat().st_size:
+            return None
+        with file.open("rb") as body:
+            if checksum := answer.get("ChecksumSHA256"):  # of a multipart upload it is one of its parts' checksums
+                found, wanted = base64.b64encode(hashlib.file_digest(body, "sha256").digest()).decode(), checksum
+            else:
+                found = hashlib.file_digest(body, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+                wanted = answer["ETag"].strip('"')
+        return stored_object(answer) if found == wanted else None
 
     def picture(self, upload: Upload) -> "StoredPicture":
         """The bytes of an upload, and of no other version of its object. One GetObject.

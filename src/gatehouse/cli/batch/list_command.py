@@ -49,14 +49,15 @@ def list_batches(
         dict.fromkeys(status or [ExecutionEnding.FAILED, ExecutionEnding.ABORTED, ExecutionEnding.FAILED_UPLOADS])
     )
     executions = DeployedExecutions(connection.client("stepfunctions"), found.state_machines)
-    listed = sorted(
-        (execution for execution in executions.listed(endings) if execution.changed_at >= oldest),
-        key=lambda execution: execution.changed_at,
-        reverse=True,
-    )
+    with progress(out.progress, first="Listing executions"):
+        listed = sorted(
+            (execution for execution in executions.listed(endings) if execution.changed_at >= oldest),
+            key=lambda execution: execution.changed_at,
+            reverse=True,
+        )
     failed: dict[str, FailedBatch] = {}
     if ExecutionEnding.FAILED_UPLOADS in endings:
-        with progress(out.progress) as tell:
+        with progress(out.progress, first="Reading the index") as tell:
             uploads = FailedUploads.of(connection, found, CLOCK)
             failed = by_batch(uploads.find(FailedSelection(oldest), now.date(), tell))
     out.document(_documents(listed, failed))

@@ -28,6 +28,7 @@ def resubmit(
     twice. To resume an execution where it stopped, leave it to the sweeper. Other verdicts are not changed. You can run
     the command again at any time. Exits with 1 if some of the uploads no longer match any lane.
     """
+    invocation.out.ensure_answerable(yes=yes or dry_run)
     out, connection, found = invocation.out, invocation.connection, invocation.deployment
     if not dry_run:
         found.at_rest()

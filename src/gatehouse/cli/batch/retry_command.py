@@ -13,6 +13,7 @@ from gatehouse.cli.clock import Clock
 from gatehouse.cli.deployed_lanes import DeployedLanes
 from gatehouse.cli.invocation import DryRun, Invocation, Yes, about_deployment
 from gatehouse.cli.key_prefix import KeyPrefix
+from gatehouse.cli.lifetime import since_creation
 from gatehouse.cli.output import Output
 from gatehouse.cli.progress import progress
 from gatehouse.cli.since import parse_since
@@ -35,7 +36,7 @@ def retry(
     invocation: Invocation,
     status: Annotated[
         Retryable, typer.Option(case_sensitive=False, help="What to retry: uploads whose analysis failed.")
-    ],
+    ] = Retryable.FAILED,
     since: Annotated[
         str, typer.Option(metavar="TIME", help="Only uploads that failed since: 12h, 30d, or an ISO date (UTC).")
     ] = "7d",
@@ -56,12 +57,13 @@ def retry(
     """
     out, connection = invocation.out, invocation.connection
     now = CLOCK.now()
-    selection = FailedSelection(parse_since(since, now), lane, prefix)
+    out.ensure_answerable(yes=yes or dry_run)
+    selection = FailedSelection(since_creation(invocation, parse_since(since, now), now), lane, prefix)
     found = invocation.deployment
     if not dry_run:
         found.at_rest()
     lanes = DeployedLanes.find(connection, found)
-    with progress(out.progress) as tell:
+    with progress(out.progress, first="Reading the index") as tell:
         uploads = FailedUploads.of(connection, found, CLOCK).find(selection, now.date(), tell)
     plan = RetryPlan.of(uploads, code or (), lanes)
     if plan.going.count and not dry_run:

@@ -2,15 +2,16 @@
 
 import csv
 import gzip
+import hashlib
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
 from gatehouse.cli.aws.version_listing import OperatorsVersionListing
@@ -80,6 +81,10 @@ class Inventory:
     Args:
         manifest: path of `manifest.json`. Its data files are in the same folder, or in `../data` as in S3.
 
+    Attributes:
+        taken_at: `creationTimestamp`, milliseconds since 1970 as text; empty if the manifest does not say.
+        mark: what tells this inventory from every other one: when it was taken, and its files with their checksums.
+
     Raises:
         CommandError: it is not such a manifest, or a column or a file is missing.
     """
@@ -91,6 +96,8 @@ class Inventory:
             self._fields = [field.strip() for field in document["fileSchema"].split(",")]
             is_csv = document["fileFormat"] == "CSV"
             names = [entry["key"].rsplit("/", 1)[-1] for entry in document["files"]]
+            self.taken_at: str = str(document.get("creationTimestamp", ""))
+            self.mark = _mark(self.taken_at, document["files"])
         except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise CommandError(
                 f"{manifest} is not the manifest of an S3 Inventory ({error!r}); name the manifest.json that S3 wrote."
@@ -143,6 +150,11 @@ class Inventory:
             modified_at=iso(modified if modified.tzinfo else modified.replace(tzinfo=UTC)),
             has_version="VersionId" in fields,
         )
+
+
+def _mark(taken_at: str, files: Iterable[Mapping[str, Any]]) -> str:
+    told = [taken_at, *(f"{entry['key']} {entry.get('MD5checksum', '')}" for entry in files)]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
 
 def _beside(manifest: Path, name: str) -> Path:

@@ -94,7 +94,7 @@ def reconcile(
     prefixes = outermost((prefix for lane in lanes.lanes for prefix in lane.prefixes), within=prefix)
     if not prefixes:
         raise CommandError(f"No lane watches keys that start with {prefix}; leave out --prefix, or choose another.")
-    with progress(out.progress) as tell, _recording(report_file) as record:
+    with progress(out.progress, first="Listing the bucket") as tell, _recording(report_file) as record:
         comparison = BucketReconciliation(
             found.upload_bucket,
             lanes,
@@ -108,7 +108,7 @@ def reconcile(
         )
         report = comparison.compare(_listed(connection, found, prefixes, inventory))
     out.document({"bucket": found.upload_bucket, "prefix": prefix, "since": oldest, **report.to_document()})
-    _show(out, report, found.upload_bucket)
+    _show(out, report, found.upload_bucket, now)
     raise typer.Exit(_SOMETHING_FOUND if report.unjudged else 0)
 
 
@@ -146,7 +146,7 @@ def _listed(
     return taken.objects(prefixes)
 
 
-def _show(out: Output, report: ReconciliationReport, bucket: str) -> None:
+def _show(out: Output, report: ReconciliationReport, bucket: str, now: datetime) -> None:
     table = out.table(f"Current objects of {bucket}", "Lane", "Standing", "Objects")
     for (lane, standing), count in sorted(report.standings.items()):
         style = "" if standing in (ObjectStanding.DECIDED, ObjectStanding.EXPIRED) else "yellow"
@@ -160,11 +160,17 @@ def _show(out: Output, report: ReconciliationReport, bucket: str) -> None:
         who = "All others have their verdict" if skipped else "All have their verdict"
         out.say(f"{who}{', or it has expired' if report.of(ObjectStanding.EXPIRED) else ''}.", style="green")
     for finding in report.examples:
-        claimed = f" in batch {finding.batch_id} since {finding.claimed_at}" if finding.batch_id else ""
-        out.say(f"  {finding.listed.key}, of {finding.listed.modified_at}: {finding.standing}{claimed}")
+        claimed = (
+            f" in batch {finding.batch_id} since {out.when(finding.claimed_at, now)}"
+            if finding.batch_id and finding.claimed_at
+            else ""
+        )
+        out.say(f"  {finding.listed.key}, of {out.when(finding.listed.modified_at, now)}: {finding.standing}{claimed}")
     if report.without_verdict > len(report.examples):
         out.say(f"  ... and {report.without_verdict - len(report.examples):,} more (all: --report)")
     for standing, advice in _ADVICE.items():
         if count := report.of(standing):
-            since = f" (since {report.pending_since})" if standing is ObjectStanding.PENDING else ""
+            since = ""
+            if standing is ObjectStanding.PENDING and report.pending_since:
+                since = f" (since {out.when(report.pending_since, now)})"
             out.say(f"- {count:,} {standing}{since}: {advice}.", style="yellow")

@@ -66,6 +66,7 @@ def upload_again(
     if not keys and report is None:
         raise CommandError("No object is named; write keys, or --report with a file that `reconcile --report` wrote.")
     reported = _reported(report, (*UNJUDGED, ObjectStanding.EXPIRED) if expired else UNJUDGED) if report else []
+    out.ensure_answerable(yes=yes or dry_run)
     found = invocation.deployment.at_rest()
     if found.gate.sets_tags:
         raise CommandError(

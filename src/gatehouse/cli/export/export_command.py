@@ -1,6 +1,5 @@
 """`export`: verdicts and decisions, for a spreadsheet or a warehouse."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +8,7 @@ import typer
 from gatehouse.cli.aws.verdict_table import OperatorsVerdictTable, Selection
 from gatehouse.cli.clock import Clock
 from gatehouse.cli.errors import CommandError
-from gatehouse.cli.export.export_run import ExportFormat, ExportRun, whole_file
+from gatehouse.cli.export.export_run import ExportFormat, ExportRun, ensure_file, to_stdout, whole_file
 from gatehouse.cli.invocation import Invocation, about_deployment
 from gatehouse.cli.progress import progress
 from gatehouse.cli.since import parse_since
@@ -55,6 +54,8 @@ def export(
         raise CommandError(
             "--output json is about what was done, and needs --to FILE; --format jsonl has verdicts as JSON."
         )
+    if to is not None:
+        ensure_file(to)
     selection = Selection(
         lane=lane,
         statuses=tuple(Status(each.value) for each in dict.fromkeys(status)) if status else tuple(sorted(FINAL)),
@@ -64,12 +65,12 @@ def export(
     run = ExportRun(
         OperatorsVerdictTable.of(invocation.connection, invocation.deployment, segments), selection, segments
     )
-    with progress(out.progress) as tell:
+    with progress(out.progress, first="Reading the table") as tell:
         if to is None:
-            run.write(sys.stdout, written_as, tell)
+            run.write(to_stdout(), written_as, tell)
         else:
             with whole_file(to) as stream:
-                run.write(stream, written_as, tell)
+                run.write(stream.write, written_as, tell)
     out.document({"exported": run.exported, "unreadable": run.unreadable, "file": to and str(to)})
     out.tell(f"{run.exported:,} verdicts exported{f' to {to}' if to else ''}.")
     if run.unreadable:

@@ -91,8 +91,11 @@ def _csv_line(cells: Iterable[str]) -> str:
 
 
 def _cell(name: str, value: Any) -> str:
-    """A value as a cell that no spreadsheet takes for a formula: one that could be has an apostrophe in front."""
+    """A value as a cell that no spreadsheet takes for a formula: one that could be has an apostrophe in front.
+
+    So has one that begins like a guarded one, so that a reader who takes one apostrophe away has the value.
+    """
     if value is None:
         return ""
     text = json.dumps(value, separators=(",", ":")) if name in _NESTED else str(value)
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    return f"'{text}" if text.lstrip("'").startswith(_FORMULA_STARTS) else text

@@ -1,6 +1,7 @@
 """Verdicts out of the table and into a stream, as they come."""
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from enum import StrEnum
@@ -10,12 +11,10 @@ from typing import TextIO
 from gatehouse.cli.aws.verdict_table import WHOLE_VERDICT, OperatorsVerdictTable, Selection
 from gatehouse.cli.errors import CommandError
 from gatehouse.cli.export.export_row import csv_lines, json_lines
+from gatehouse.console import spelled_out
 from gatehouse.moderation.document import MISSHAPEN
 from gatehouse.moderation.verdict import Verdict
 from gatehouse.moderation.verdict_item import verdict_from_item
-
-#: Verdicts between two sentences about how far it is.
-_TOLD_EVERY = 1000
 
 
 class ExportFormat(StrEnum):
@@ -44,28 +43,55 @@ class ExportRun:
         self.exported = 0
         self.unreadable = 0
 
-    def write(self, stream: TextIO, written_as: ExportFormat, tell: Callable[[str], None]) -> None:
+    def write(self, write: Callable[[str], object], written_as: ExportFormat, tell: Callable[[str], None]) -> None:
         """Write all that is selected, a page of each segment in memory at most.
+
+        Args:
+            write: takes a line with its end.
 
         Raises:
             ClientError: the table could not be read.
         """
         for line in written_as.lines(self._verdicts(tell)):
-            stream.write(line)
+            write(line)
 
     def _verdicts(self, tell: Callable[[str], None]) -> Iterator[Verdict]:
         pages = self._table.scan(self._selection, segments=self._segments, consistent=False, attributes=WHOLE_VERDICT)
         with closing(pages):
-            for item in (item for page in pages for item in page):
-                try:
-                    verdict = verdict_from_item(item)
-                except MISSHAPEN:
-                    self.unreadable += 1
-                    continue
-                self.exported += 1
-                if self.exported % _TOLD_EVERY == 0:
-                    tell(f"Exported {self.exported:,} verdicts")
-                yield verdict
+            for read, page in enumerate(pages, start=1):
+                for item in page:
+                    try:
+                        verdict = verdict_from_item(item)
+                    except MISSHAPEN:
+                        self.unreadable += 1
+                        continue
+                    self.exported += 1
+                    yield verdict
+                tell(f"Exported {self.exported:,} verdicts of {read:,} pages of the table")
+
+
+def to_stdout() -> Callable[[str], object]:
+    """Writes lines to standard output: as UTF-8, whatever its encoding is, and for a terminal spelled out."""
+    stream = sys.stdout
+    if stream.isatty():
+        encoding = stream.encoding or "utf-8"
+        return lambda line: stream.write(
+            spelled_out(line.rstrip("\r\n")).encode(encoding, "backslashreplace").decode(encoding) + "\n"
+        )
+    stream.flush()
+    return lambda line: stream.buffer.write(line.encode())
+
+
+def ensure_file(path: Path) -> None:
+    """That a file of this name can be made, before anything is read for it.
+
+    Raises:
+        CommandError: it can't.
+    """
+    if path.is_dir():
+        raise CommandError(f"{path} is a folder; name a file in it.")
+    if not path.parent.is_dir():
+        raise CommandError(f"{path} can't be written: there is no folder {path.parent}; create it first.")
 
 
 @contextmanager

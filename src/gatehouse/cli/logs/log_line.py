@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ _LEFT_OUT = frozenset(
     {
         *("timestamp", "level", "message", "service", "location", "sampling_rate", "xray_trace_id", "cold_start"),
         *("function_arn", "function_memory_size", "function_name", "function_request_id"),
+        *("type", "id", "previous_event_id", "event_timestamp", "redrive_count"),
     }
 )
 
@@ -21,6 +23,12 @@ _NOTE_OF_A_RUN = re.compile(r"(START|END|REPORT|INIT_START) (RequestId|Runtime)"
 
 #: Levels that `--errors` keeps.
 ERROR_LEVELS = ("ERROR", "WARNING", "CRITICAL")
+
+#: Ends of the types of what Step Functions logs about a failure (Developer Guide, cloudwatch-log-level.html).
+FAILED_TYPES = ("Failed", "TimedOut", "Aborted", "FailStateEntered")
+
+#: What Lambda reports of a run that did not succeed (Developer Guide, telemetry-schema-reference).
+FAILED_RUNS = ("error", "failure", "timeout")
 
 _STYLES = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow", "WARN": "yellow"}
 
@@ -53,19 +61,31 @@ def is_noise(event: LogEvent) -> bool:
 def is_wanted(event: LogEvent, batch: str | None, *, errors: bool) -> bool:
     """Whether it is about the batch, and bad enough. CloudWatch was asked for that, and the local cloud ignores it."""
     document = parsed(event)
-    return batch in (None, document.get("batch_id")) and (not errors or document.get("level") in ERROR_LEVELS)
+    execution = str(document.get("execution_arn", "")).rpartition(":")[2]
+    return batch in (None, document.get("batch_id"), execution) and (not errors or _level(document) in ERROR_LEVELS)
+
+
+def _level(document: Mapping[str, Any]) -> str | None:
+    """How bad it is. Step Functions and Lambda's notes of runs have no level, but say whether something failed."""
+    if "level" in document:
+        return str(document["level"])
+    record = document.get("record")
+    has_failed = str(document.get("type", "")).endswith(FAILED_TYPES) or (
+        isinstance(record, dict) and record.get("status") in FAILED_RUNS
+    )
+    return "ERROR" if has_failed else None
 
 
 def to_document(event: LogEvent) -> dict[str, Any]:
     """An entry for scripts."""
-    return {"at": _at(event), "function": event.writer, "entry": parsed(event)}
+    return {"at": at(event), "function": event.writer, "entry": parsed(event)}
 
 
-def line(event: LogEvent, at: str = "") -> str:
+def line(event: LogEvent, when: str = "") -> str:
     """An entry in one line.
 
     Args:
-        at: when, as it is to be shown; else in full.
+        when: as it is to be shown; else in full.
     """
     document = parsed(event)
     fields = " ".join(
@@ -74,10 +94,10 @@ def line(event: LogEvent, at: str = "") -> str:
         if name not in _LEFT_OUT and value not in (None, "")
     )
     words = (
-        at or _at(event),
-        str(document.get("level", "-")),
+        when or at(event),
+        _level(document) or "-",
         event.writer,
-        _shown(document.get("message", "")),
+        _shown(document.get("message", document.get("type", ""))),
         fields,
     )
     return " ".join(word for word in words if word)
@@ -85,10 +105,11 @@ def line(event: LogEvent, at: str = "") -> str:
 
 def style(event: LogEvent) -> str:
     """The color of its level."""
-    return _STYLES.get(str(parsed(event).get("level")), "")
+    return _STYLES.get(_level(parsed(event)) or "", "")
 
 
-def _at(event: LogEvent) -> str:
+def at(event: LogEvent) -> str:
+    """When, in ISO 8601."""
     return iso(datetime.fromtimestamp(event.timestamp / 1000, UTC))
 
 

@@ -1,9 +1,9 @@
 """`logs`: what the functions and workflows of a deployment say."""
 
-from collections.abc import Iterator
-from datetime import datetime
+from collections import deque
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from heapq import merge
-from itertools import islice
 from typing import Annotated
 
 import typer
@@ -12,10 +12,26 @@ from gatehouse.cli.aws.deployed_logs import DeployedLog, LogEvent, LogReader, de
 from gatehouse.cli.clock import Clock
 from gatehouse.cli.errors import CommandError
 from gatehouse.cli.invocation import Invocation, about_deployment
-from gatehouse.cli.logs.log_line import ERROR_LEVELS, is_noise, is_wanted, line, style, to_document
+from gatehouse.cli.logs.log_line import (
+    ERROR_LEVELS,
+    FAILED_RUNS,
+    FAILED_TYPES,
+    at,
+    is_noise,
+    is_wanted,
+    line,
+    style,
+    to_document,
+)
+from gatehouse.cli.progress import progress
 from gatehouse.cli.since import parse_since
+from gatehouse.moderation.moment import iso
 
 CLOCK = Clock()
+
+#: Milliseconds of the first span that is read, the newest, and by how much each next one is longer.
+_FIRST_SPAN = 600_000
+_LONGER = 4
 
 
 @about_deployment
@@ -38,9 +54,9 @@ def logs(
     everything: Annotated[
         bool, typer.Option("--all", help="Also metrics, and Lambda's own notes of each run.")
     ] = False,
-    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Print this many lines at most.")] = 1000,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Print this many lines at most: the newest.")] = 1000,
 ) -> None:
-    """Print what the functions and workflows logged, oldest first.
+    """Print what the functions and workflows logged, oldest first; the newest of them where there are very many.
 
     CloudWatch looks through all that was logged since then, which takes a while for days of a busy deployment. Object
     keys are never logged.
@@ -51,22 +67,56 @@ def logs(
     found = deployed_logs(invocation.connection.client("cloudformation"), f"{invocation.deployment.name}-pipeline")
     chosen = chosen_logs(found, function)
     reader = LogReader(invocation.connection.client("logs"))
-    events = [reader.events(log, int(oldest.timestamp() * 1000), wanted) for log in chosen]
-    wanted_entries = (
-        event
-        for event in merge(*events, key=lambda event: event.timestamp)
-        if is_wanted(event, batch, errors=errors) and (everything or not is_noise(event))
-    )
-    entries: Iterator[LogEvent] = islice(wanted_entries, limit)
-    if out.json:
-        out.entries(map(to_document, entries))
-        return
-    count = 0
-    for event in entries:
-        out.say(line(event), style(event))
-        count += 1
-    more = " There may be more (--limit)." if count == limit else ""
-    out.tell(f"{count:,} lines of {len(chosen)} logs since {since}.{more}")
+
+    def entries(start: int, end: int | None) -> Iterator[LogEvent]:
+        events = [reader.events(log, start, wanted, end) for log in chosen]
+        return (
+            event
+            for event in merge(*events, key=lambda event: event.timestamp)
+            if is_wanted(event, batch, errors=errors) and (everything or not is_noise(event))
+        )
+
+    with progress(out.progress) as tell:
+        newest = newest_entries(entries, milliseconds(oldest), milliseconds(CLOCK.now()), limit, tell)
+    now = CLOCK.now()
+    out.entries(map(to_document, newest))
+    for event in newest:
+        out.say(line(event, out.when(at(event), now)), style(event))
+    more = f" Older ones may be left out (--limit {limit})." if len(newest) == limit else ""
+    if not out.json:
+        out.tell(f"{len(newest):,} lines of {len(chosen)} logs since {since}.{more}")
+
+
+def newest_entries(
+    entries: Callable[[int, int | None], Iterator[LogEvent]],
+    since: int,
+    now: int,
+    limit: int,
+    tell: Callable[[str], None],
+) -> list[LogEvent]:
+    """The newest entries, oldest first, with `limit` of them in memory at most.
+
+    CloudWatch gives the oldest first, so it is asked for spans of time, back from now, and each is longer than the one
+    before: what is older than enough of them is not read.
+
+    Args:
+        entries: those between two times, oldest first; None is for whatever comes.
+        since, now: milliseconds since 1970.
+    """
+    found: list[LogEvent] = []
+    end, span = None, _FIRST_SPAN
+    while True:
+        start = max(since, (now if end is None else end) - span)
+        tell(f"Reading logs back to {iso(datetime.fromtimestamp(start / 1000, UTC))}: {len(found):,} lines so far")
+        found = [*deque(entries(start, end), maxlen=limit - len(found)), *found]
+        if len(found) == limit or start == since:
+            return found
+        end, span = start, span * _LONGER
+
+
+def milliseconds(moment: datetime) -> int:
+    """Since 1970."""
+    return int(moment.timestamp() * 1000)
 
 
 def chosen_logs(found: list[DeployedLog], function: str | None) -> list[DeployedLog]:
@@ -97,8 +147,10 @@ def filter_pattern(batch: str | None, pattern: str | None, *, errors: bool) -> s
     if batch is not None:
         if not batch.replace("-", "").replace("_", "").isalnum():
             raise CommandError(f"{batch!r} is no batch's id; `batch_id` of a verdict, a flag or a log line is one.")
-        conditions.append(f'$.batch_id = "{batch}"')
+        conditions.append(f'($.batch_id = "{batch}" || $.execution_arn = "*:{batch}")')
     if errors:
-        levels = " || ".join(f'$.level = "{level}"' for level in ERROR_LEVELS)
-        conditions.append(f"({levels})")
+        levels = [f'$.level = "{level}"' for level in ERROR_LEVELS]
+        types = [f'$.type = "*{end}"' for end in FAILED_TYPES]
+        runs = [f'$.record.status = "{status}"' for status in FAILED_RUNS]
+        conditions.append(f"({' || '.join((*levels, *types, *runs))})")
     return f"{{ {' && '.join(conditions)} }}" if conditions else ""

@@ -42,6 +42,11 @@ def _changed(invocation: Invocation, phase: Phase) -> Moderation:
     def change(moderation: Moderation) -> None:
         if moderation.phase in OVER:
             raise _none()
+        if phase is Phase.PAUSED and moderation.phase is Phase.COUNTED:
+            raise CommandError(
+                f"It is counted, and nothing was sent: `{COMMAND} moderate resume` sends it, `{COMMAND} moderate "
+                "cancel` drops it."
+            )
         if phase is Phase.PAUSED and moderation.phase not in (Phase.RUNNING, Phase.PAUSED):
             raise CommandError(f"It is still being counted, and nothing was sent; `{COMMAND} moderate cancel` ends it.")
         moderation.phase, moderation.holder = phase, ""

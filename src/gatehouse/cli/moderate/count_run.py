@@ -10,6 +10,8 @@ from gatehouse.cli.bucket.listed_objects import ListedObject
 from gatehouse.cli.deployed_lanes import DeployedLanes
 from gatehouse.cli.moderate.moderation import PART_SIZE, Moderation, Phase, Skipped
 from gatehouse.cli.moderate.moderation_files import ModerationFiles
+from gatehouse.moderation.document import MISSHAPEN, text
+from gatehouse.moderation.lane import Lane
 from gatehouse.moderation.listed_version import ListedVersion
 from gatehouse.moderation.upload import Upload
 from gatehouse.moderation.upload_event import listing_message
@@ -21,7 +23,7 @@ KNOWING = (
     STATUS,
 )
 
-_Entry = tuple[ListedObject, str]
+_Entry = tuple[ListedObject, Lane]
 
 
 def version_of(bucket: str, listed: ListedObject) -> ListedVersion:
@@ -29,12 +31,32 @@ def version_of(bucket: str, listed: ListedObject) -> ListedVersion:
     return ListedVersion(bucket, listed.key, listed.version_id, listed.etag, listed.size, listed.modified_at)
 
 
-def status_of(table: OperatorsVerdictTable, listed: ListedVersion) -> str | None:
-    """The status of an object's item; None if it has none. One Query."""
-    items = list(table.items_of(listed.object, attributes=KNOWING))
-    known = [Upload.from_document(item) for item in items]
-    same = listed.among(known)
-    return None if same is None else str(items[known.index(same)][STATUS])
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the table knows of an object.
+
+    Attributes:
+        status: of its item; None if it has none that can be read.
+        is_unclear: whether there is no such item, but one that can't be read and may be its own.
+    """
+
+    status: str | None
+    is_unclear: bool = False
+
+
+def known_of(table: OperatorsVerdictTable, listed: ListedVersion) -> Known:
+    """What is known of an object. One Query."""
+    items: list[tuple[Upload, str]] = []
+    is_unclear = False
+    for item in table.items_of(listed.object, attributes=KNOWING):
+        try:
+            items.append((Upload.from_document(item), text(item[STATUS])))
+        except MISSHAPEN:
+            is_unclear = True
+    same = listed.among(upload for upload, _ in items)
+    if same is None:
+        return Known(None, is_unclear)
+    return Known(next(status for upload, status in items if upload == same))
 
 
 @dataclass(slots=True)
@@ -68,9 +90,13 @@ class CountRun:
         with ThreadPoolExecutor(PARALLEL_QUERIES) as threads:
             while some := list(islice(found, PART_SIZE)):
                 selected = list(self._selected(moderation, some))
-                known = threads.map(lambda entry: status_of(self.table, version_of(self.bucket, entry[0])), selected)
-                for entry, status in zip(selected, known, strict=True):
-                    if status is None:
+                found_items = threads.map(
+                    lambda entry: known_of(self.table, version_of(self.bucket, entry[0])), selected
+                )
+                for entry, known in zip(selected, found_items, strict=True):
+                    if known.is_unclear:
+                        moderation.skip(Skipped.UNREADABLE, entry[0].key)
+                    elif known.status is None:
                         part.append(entry)
                         moderation.add(entry[1], entry[0])
                     else:
@@ -88,7 +114,7 @@ class CountRun:
             if not moderation.selection.takes(listed):
                 continue
             moderation.listed += 1
-            lane = self.lanes.owner(listed.key, listed.size)
+            lane = self.lanes.owning(listed.key, listed.size)
             if lane is None:
                 moderation.skip(Skipped.NO_LANE, listed.key)
             elif listed.modified_at > moderation.young:
@@ -99,7 +125,9 @@ class CountRun:
                 yield listed, lane
 
     def _write(self, moderation: Moderation, part: Iterable[_Entry], some: list[ListedObject]) -> None:
-        lines = [{"lane": lane, "message": listing_message(version_of(self.bucket, listed))} for listed, lane in part]
+        lines = [
+            {"lane": lane.name, "message": listing_message(version_of(self.bucket, listed))} for listed, lane in part
+        ]
         if self.files and lines:
             self.files.write_part(moderation, moderation.parts, lines)
         moderation.parts += bool(lines)

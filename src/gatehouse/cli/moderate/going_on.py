@@ -16,7 +16,7 @@ from gatehouse.cli.invocation import Invocation
 from gatehouse.cli.moderate.count_run import CountRun
 from gatehouse.cli.moderate.moderation import Moderation, Phase
 from gatehouse.cli.moderate.moderation_files import ModerationFiles, MovedError
-from gatehouse.cli.moderate.report import show
+from gatehouse.cli.moderate.report import price, show
 from gatehouse.cli.moderate.send_run import SendRun, duration
 from gatehouse.cli.progress import progress
 from gatehouse.cli.queue.message_queue import MessageQueue
@@ -51,7 +51,7 @@ def count(
     found = invocation.deployment
     lanes = DeployedLanes.find(invocation.connection, found)
     table = OperatorsVerdictTable.of(invocation.connection, found, PARALLEL_QUERIES)
-    with progress(invocation.out.progress) as tell:
+    with progress(invocation.out.progress, first="Counting: listing the bucket") as tell:
         run = CountRun(found.upload_bucket, lanes, table, files, tell)
         try:
             run.count(moderation, _listed(invocation, moderation, inventory))
@@ -75,13 +75,16 @@ def send(
     backfill = backfill_of(found)
     if moderation.phase is Phase.COUNTED:
         out.tell(intention(moderation, backfill))
-        if max_cost is not None and moderation.cost > max_cost:
+        if max_cost is not None and moderation.most_cost > max_cost:
             raise CommandError(
-                f"It would cost {moderation.cost:,.2f} USD, more than --max-cost {max_cost:g}; nothing was sent. "
+                f"It could cost {moderation.most_cost:,.2f} USD, more than --max-cost {max_cost:g}; nothing was sent. "
                 f"`{COMMAND} moderate resume` with a greater --max-cost sends it, `{COMMAND} moderate cancel` drops it."
             )
         if moderation.objects and not yes:
-            out.confirm()
+            out.confirm(
+                if_not=f"Nothing was sent. The count is kept: `{COMMAND} moderate resume` sends it, `{COMMAND} "
+                "moderate cancel` drops it, and until then nothing else can be started."
+            )
     sqs = invocation.connection.client("sqs")
     run_with = {lane: url for lane, url in backfill.queues.items() if lane in moderation.by_lane}
     if missing := moderation.by_lane.keys() - run_with.keys():
@@ -112,10 +115,14 @@ def send(
 
 def intention(moderation: Moderation, backfill: DeployedBackfill) -> str:
     """How many objects, at what price, in what time."""
-    seconds = (moderation.objects - moderation.free) / backfill.calls_per_second
+    least, most = (
+        duration(calls / backfill.calls_per_second) for calls in (moderation.least_calls, moderation.most_calls)
+    )
+    time = least if moderation.most_calls <= moderation.least_calls else f"{least} to {most}"
+    frames = "" if time == least else " By its suffix, what may have several frames is counted with one, and with all."
     return (
-        f"{moderation.objects:,} objects to be moderated, for {moderation.cost:,.2f} USD at list price, in about "
-        f"{duration(seconds)} at {backfill.calls_per_second:g} calls a second."
+        f"{moderation.objects:,} objects to be moderated, for {price(moderation)} at list price, in about {time} at "
+        f"{backfill.calls_per_second:g} calls a second.{frames}"
     )
 
 
@@ -134,14 +141,25 @@ def _listed(invocation: Invocation, moderation: Moderation, manifest: Path | Non
     client = invocation.connection.client("s3")
     if manifest is None:
         return list_objects(client, bucket, outermost([prefix]), moderation.behind)
+    return inventory_of(invocation, manifest).objects_from([prefix], int(moderation.behind or 0))
+
+
+def inventory_of(invocation: Invocation, manifest: Path) -> Inventory:
+    """An inventory of the uploads bucket.
+
+    Raises:
+        CommandError: it is of another bucket, or lacks the version ids that the bucket's objects have.
+    """
+    bucket = invocation.deployment.upload_bucket
     taken = Inventory(manifest)
     if taken.bucket != bucket:
         raise CommandError(
             f"{manifest} is an inventory of {taken.bucket}, but {invocation.deployment.name} watches {bucket}; name an "
             "inventory of that bucket, or another deployment with --deployment."
         )
+    client = invocation.connection.client("s3")
     if not taken.has_versions and client.get_bucket_versioning(Bucket=bucket).get("Status"):
         raise CommandError(
             f"The inventory has no version ids, and {bucket} has versioning; configure one with all versions."
         )
-    return taken.objects_from([prefix], int(moderation.behind or 0))
+    return taken

@@ -13,9 +13,10 @@ from typing import Any
 
 from gatehouse.cli.bucket.listed_objects import ListedObject
 from gatehouse.cli.moderate.object_selection import ObjectSelection
+from gatehouse.cli.moderate.paid_calls import least_calls, most_calls
 from gatehouse.contracts.list_price import LIST_PRICE
 from gatehouse.moderation.document import MISSHAPEN, of_kind, optional_text, text, whole
-from gatehouse.moderation.upload import MAX_IMAGE_BYTES
+from gatehouse.moderation.lane import Lane
 
 #: Key prefix of its files in the work bucket.
 PREFIX = "moderation/"
@@ -54,6 +55,8 @@ class Skipped(StrEnum):
     TOO_YOUNG = "too-young"
     KNOWN = "known"
     UNCONFIRMABLE = "unconfirmable"
+    #: It has an item that this version can't read, which may be its own.
+    UNREADABLE = "unreadable"
 
 
 @dataclass(slots=True)
@@ -63,11 +66,13 @@ class Moderation:
     Attributes:
         holder: names the run that goes on with it; another one takes over by writing its own name.
         inventory: the manifest that the objects are read from; None for a listing.
+        inventory_mark: what tells that inventory from others; None for a listing.
         young: objects modified after this are left to their events; ISO 8601, UTC.
         behind: the key behind which a listing goes on; of an inventory, the objects that were read.
         listed: objects that were listed, and the selection takes.
         by_lane: objects to be moderated, by lane.
-        free: those of them that cost nothing, because Rekognition can't read them.
+        free: those of them that cost nothing, because they are not read: empty, or too large.
+        most_calls: calls of Rekognition for all of them, at most (`paid_calls`).
         skipped: the others, by reason.
         named: keys that no lane takes, the first ones.
         parts: parts that were written.
@@ -83,12 +88,14 @@ class Moderation:
     phase: Phase = Phase.COUNTING
     holder: str = ""
     inventory: str | None = None
+    inventory_mark: str | None = None
     started_at: str = ""
     young: str = ""
     behind: str = ""
     listed: int = 0
     by_lane: Counter[str] = field(default_factory=Counter)
     free: int = 0
+    most_calls: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     named: list[str] = field(default_factory=list)
     parts: int = 0
@@ -115,18 +122,29 @@ class Moderation:
         return self.statuses.total() + self.without_verdict
 
     @property
+    def least_calls(self) -> int:
+        """Calls of Rekognition for all objects, if each has one frame."""
+        return self.objects - self.free
+
+    @property
     def cost(self) -> float:
-        """USD at list price, for all objects."""
-        return (self.objects - self.free) * LIST_PRICE
+        """USD at list price, for all objects, if each has one frame."""
+        return self.least_calls * LIST_PRICE
+
+    @property
+    def most_cost(self) -> float:
+        """USD at list price, for all objects, at most."""
+        return max(self.most_calls, self.least_calls) * LIST_PRICE
 
     def part_key(self, n: int) -> str:
         """Key of a part in the work bucket."""
         return f"{PREFIX}{self.identity}/part-{n:06}.jsonl"
 
-    def add(self, lane: str, listed: ListedObject) -> None:
+    def add(self, lane: Lane, listed: ListedObject) -> None:
         """Count an object to be moderated."""
-        self.by_lane[lane] += 1
-        self.free += not 0 < listed.size <= MAX_IMAGE_BYTES
+        self.by_lane[lane.name] += 1
+        self.free += not least_calls(lane, listed)
+        self.most_calls += most_calls(lane, listed)
 
     def skip(self, why: Skipped, key: str) -> None:
         """Count an object that is not moderated."""
@@ -149,6 +167,7 @@ class Moderation:
             "holder": self.holder,
             "selection": self.selection.to_document(),
             "inventory": self.inventory,
+            "inventory_mark": self.inventory_mark,
             "started_at": self.started_at,
             "young": self.young,
             "behind": self.behind,
@@ -156,7 +175,9 @@ class Moderation:
             "objects": self.objects,
             "by_lane": dict(self.by_lane),
             "free": self.free,
+            "most_calls": self.most_calls,
             "usd": round(self.cost, 2),
+            "usd_at_most": round(self.most_cost, 2),
             "skipped": {why.value: self.skipped[why.value] for why in Skipped},
             "no_lane_keys": self.named,
             "parts": self.parts,
@@ -186,12 +207,14 @@ class Moderation:
                 phase=Phase(document["phase"]),
                 holder=text(document["holder"]),
                 inventory=optional_text(document["inventory"]),
+                inventory_mark=optional_text(document.get("inventory_mark")),
                 started_at=text(document["started_at"]),
                 young=text(document["young"]),
                 behind=text(document["behind"]),
                 listed=whole(document["listed"]),
                 by_lane=_counter(document["by_lane"]),
                 free=whole(document["free"]),
+                most_calls=whole(document.get("most_calls", 0)),
                 skipped=_counter(document["skipped"]),
                 named=[text(key) for key in document["no_lane_keys"]],
                 parts=whole(document["parts"]),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from gatehouse.aws.queue_sender import QueueSender
 from gatehouse.cli.aws.verdict_table import PARALLEL_QUERIES, OperatorsVerdictTable
-from gatehouse.cli.moderate.count_run import status_of
+from gatehouse.cli.moderate.count_run import known_of
 from gatehouse.cli.moderate.moderation import Moderation, Phase
 from gatehouse.cli.moderate.moderation_files import ModerationFiles, MovedError
 from gatehouse.cli.queue.message_queue import MessageQueue
@@ -116,7 +116,7 @@ class SendRun:
         some, rest = part.open[:first], part.open[first:]
         left = []
         empty = self._empty_queues(part)
-        statuses = threads.map(lambda entry: status_of(self.table, entry[1]), some)
+        statuses = threads.map(lambda entry: known_of(self.table, entry[1]).status, some)
         for (lane, listed), status in zip(some, statuses, strict=True):
             if status is None and lane in empty:
                 moderation.end_without(listed.key)

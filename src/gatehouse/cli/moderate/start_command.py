@@ -7,13 +7,12 @@ from typing import Annotated
 
 import typer
 
-from gatehouse.cli import output
 from gatehouse.cli.clock import Clock
 from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.errors import CommandError
 from gatehouse.cli.invocation import DryRun, Invocation, Yes, about_deployment
 from gatehouse.cli.key_prefix import KeyPrefix
-from gatehouse.cli.moderate.going_on import backfill_of, count, files_of, intention, send
+from gatehouse.cli.moderate.going_on import backfill_of, count, files_of, intention, inventory_of, send
 from gatehouse.cli.moderate.moderation import OVER, Moderation
 from gatehouse.cli.moderate.moderation_files import MovedError
 from gatehouse.cli.moderate.object_selection import ObjectSelection
@@ -27,7 +26,8 @@ CLOCK = Clock()
 HOUR_SECONDS = 3600.0
 
 MaxCost = Annotated[
-    float | None, typer.Option(min=0, metavar="USD", help="Send nothing if it would cost more.", show_default="any")
+    float | None,
+    typer.Option(min=0, metavar="USD", help="Send nothing if it could cost more.", show_default="any"),
 ]
 InventoryManifest = Annotated[
     Path | None,
@@ -69,16 +69,14 @@ def start(
 ) -> None:
     """Moderate objects that were in the bucket before, without copying them. What is known already is skipped.
 
-    First counts the objects and says what they cost and how long they take. Then sends them, never far ahead of what is
-    judged, and stays until all have ended; `moderate resume` goes on after an interruption, from any machine. Each is
-    judged by the lane that its key belongs to. There is one moderation at a time. Exits with 3 if objects were sent
-    that have no verdict at the end, or if another command stopped this one.
+    First counts the objects and says what they cost at most and how long they take: what may have several frames, by
+    its suffix or for lack of one, counts with as many calls as its lane's `max_frames`. Then sends them, never far
+    ahead of what is judged, and stays until all have ended; `moderate resume` goes on after an interruption, from any
+    machine. Each is judged by the lane that its key belongs to. There is one moderation at a time. Exits with 3 if
+    objects were sent that have no verdict at the end, or if another command stopped this one.
     """
     out, now = invocation.out, CLOCK.now()
-    if not (yes or dry_run or output.can_ask()):
-        raise CommandError(
-            "There is no terminal to ask at, so nothing was done; give --yes to go on without a question."
-        )
+    out.ensure_answerable(yes=yes or dry_run)
     selection = ObjectSelection(
         prefix=prefix,
         since=parse_since(since, now) if since else None,
@@ -89,6 +87,8 @@ def start(
     )
     backfill = backfill_of(invocation.deployment.at_rest())
     moderation = Moderation.new(selection, iso(now), str(inventory) if inventory else None)
+    if inventory:
+        moderation.inventory_mark = inventory_of(invocation, inventory).mark
     moderation.young = iso(now - timedelta(seconds=min_age * HOUR_SECONDS))
     if dry_run:
         count(invocation, moderation, None, inventory)

@@ -59,6 +59,7 @@ def apply(
     from gatehouse.configuration.policies import compile_policy
 
     out = invocation.out
+    out.ensure_answerable(yes=yes)
     selection = Selection(parse_since(since, CLOCK.now()) if since else None)
     policy = compile_policy(file)
     found = invocation.deployment.at_rest()
@@ -69,7 +70,7 @@ def apply(
         run.check_unmoved()
     try:
         run.make_active(out.tell)
-        with progress(out.progress) as tell:
+        with progress(out.progress, first="Judging again") as tell:
             report = run.judge_again(selection, segments=segments, wait_seconds=wait * 60, publish=publish, tell=tell)
     except KeyboardInterrupt:
         out.tell("Interrupted. Finished work is kept; run the same command again to continue.")

@@ -51,7 +51,7 @@ def diff(
     _check(comparison.old, selection, found)
     table = OperatorsVerdictTable.of(invocation.connection, found, _SEGMENTS)
     with (
-        progress(out.progress) as tell,
+        progress(out.progress, first="Reading the whole table") as tell,
         closing(table.scan(selection, segments=_SEGMENTS, consistent=False)) as pages,
     ):
         looked_at = 0

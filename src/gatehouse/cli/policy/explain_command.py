@@ -1,11 +1,13 @@
 """`policy explain`: shows why an upload has its verdict, and what would have led to another one."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
 from gatehouse.cli.aws.verdict_table import OperatorsVerdictTable
+from gatehouse.cli.clock import Clock
 from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
@@ -32,6 +34,8 @@ from gatehouse.moderation.policy.replay import is_replayable, replay
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.verdict import BY_POLICY, Verdict
 from gatehouse.moderation.verdict_item import STATUS, claim_from_item, verdict_from_item
+
+CLOCK = Clock()
 
 #: Sentences for people's acts.
 _BY_PEOPLE = {
@@ -160,25 +164,30 @@ def _is_peoples(verdict: Verdict) -> bool:
 
 
 def _tell_pending(out: Output, claim: Claim) -> None:
-    note = (
-        f"Not decided yet: the batch {claim.batch_id} claimed it at {claim.claimed_at} (attempt {claim.attempt}). "
-        f"`{COMMAND} batch show {claim.batch_id}` shows the batch's state."
-    )
-    out.document({**_claim_document(claim, Status.PENDING), "notes": [note]})
-    out.say(_title(claim), style="bold")
-    out.say(f"{Status.PENDING}. {note}")
+    def note(when: str) -> str:
+        return (
+            f"Not decided yet: the batch {claim.batch_id} claimed it {when} (attempt {claim.attempt}). "
+            f"`{COMMAND} batch show {claim.batch_id}` shows the batch's state."
+        )
+
+    out.document({**_claim_document(claim, Status.PENDING), "notes": [note(claim.claimed_at)]})
+    now = CLOCK.now()
+    out.say(_title(out, claim, now), style="bold")
+    out.say(f"{Status.PENDING}. {note(out.when(claim.claimed_at, now))}")
 
 
 def _show_verdict(out: Output, verdict: Verdict) -> None:
-    out.say(_title(verdict.claim), style="bold")
+    now = CLOCK.now()
+    decided = f"decided {out.when(verdict.decided_at, now)}"
+    out.say(_title(out, verdict.claim, now), style="bold")
     if _is_peoples(verdict):
-        out.say(f"{verdict.status}, decided by {verdict.decided_by} at {verdict.decided_at}", style="bold")
+        out.say(f"{verdict.status}, {decided} by {verdict.decided_by}", style="bold")
         for line in decision_lines(verdict):
             out.say(f"  {line}")
     elif verdict.policy:
-        out.say(f"{verdict.status} by {policy_words(verdict.policy)}, decided at {verdict.decided_at}", style="bold")
+        out.say(f"{verdict.status} by {policy_words(verdict.policy)}, {decided}", style="bold")
     else:
-        out.say(f"{verdict.status}, decided at {verdict.decided_at}", style="bold")
+        out.say(f"{verdict.status}, {decided}", style="bold")
     judge = f"{policy_words(verdict.policy)}: " if _is_peoples(verdict) and verdict.policy else ""
     for reason in verdict.reasons:
         out.say(f"  {judge}{reason_line(reason)}")
@@ -197,10 +206,10 @@ def _show_verdict(out: Output, verdict: Verdict) -> None:
     out.say(f"  {', '.join(where)}")
 
 
-def _title(claim: Claim) -> str:
+def _title(out: Output, claim: Claim, now: datetime) -> str:
     upload = claim.upload
     version = f" (version id {upload.version_id})" if upload.version_id else ""
-    return f"{upload.object}{version}, uploaded {upload.uploaded_at}"
+    return f"{upload.object}{version}, uploaded {out.when(upload.uploaded_at, now)}"
 
 
 def _claim_document(claim: Claim, status: Status) -> dict[str, Any]:

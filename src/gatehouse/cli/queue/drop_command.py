@@ -29,6 +29,7 @@ def drop(
     Only messages that do not belong in the queue, or about an upload that no lane accepts now. Exits with 1 if SQS did
     not delete some, or if somebody else holds the messages.
     """
+    invocation.out.ensure_answerable(yes=yes or dry_run)
     out, connection, found = invocation.out, invocation.connection, invocation.deployment
     if not dry_run:
         found.at_rest()
@@ -39,7 +40,7 @@ def drop(
     inspection = DeadLetterInspection.of(connection, found)
     report = DropReport()
     try:
-        with progress(out.progress) as tell:
+        with progress(out.progress, first="Looking into the queues") as tell:
             run = DropRun(
                 inspection,
                 reason=reason,

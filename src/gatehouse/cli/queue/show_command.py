@@ -10,6 +10,7 @@ from gatehouse.cli.clock import Clock
 from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.invocation import Invocation, about_deployment
 from gatehouse.cli.output import Output
+from gatehouse.cli.progress import progress
 from gatehouse.cli.queue.dead_letters import DeadLetter, DeadLetterInspection, QueueKind, StuckReason, chosen_queues
 from gatehouse.cli.queue.message_queue import PARALLEL_COUNTS, MessageQueue, counted
 from gatehouse.console import printable
@@ -34,6 +35,13 @@ _ADVICE = {
 }
 
 
+#: What the queues hold that are no lane's.
+_HEADS = {
+    QueueKind.EVENTS: "Events that were not sent",
+    QueueKind.CHANGES: "Changes that could not be announced",
+}
+
+
 @about_deployment
 def show(
     invocation: Invocation,
@@ -49,11 +57,12 @@ def show(
     chosen = chosen_queues(connection.client("sqs", connections=PARALLEL_COUNTS), found, lane, queue)
     inspection = DeadLetterInspection.of(connection, found)
     counts = counted(messages for _, _, messages in chosen)
-    looks = [
-        # Reading an empty queue takes a second.
-        (name, kind, count.total, _look(messages, kind, inspection, limit) if count.total else [])
-        for (name, kind, messages), count in zip(chosen, counts, strict=True)
-    ]
+    looks = []
+    with progress(out.progress, first="Looking into the queues") as tell:
+        for (name, kind, messages), held in zip(chosen, counts, strict=True):
+            tell(f"Looking into {kind}{f' of lane {name}' if name else ''}: about {held.total:,} messages")
+            # Reading an empty queue takes a second.
+            looks.append((name, kind, held.total, _look(messages, kind, inspection, limit) if held.total else []))
     out.document(
         [
             {"lane": name, "queue": kind.value, "messages": count, "shown": [letter.to_document() for letter in shown]}
@@ -75,7 +84,7 @@ def _look(queue: MessageQueue, kind: QueueKind, inspection: DeadLetterInspection
 
 
 def _show(out: Output, lane: str | None, kind: QueueKind, count: int, shown: list[DeadLetter]) -> None:
-    where = f"Lane {lane}, {kind}" if lane else "Events that were not sent"
+    where = f"Lane {lane}, {kind}" if lane else _HEADS[kind]
     if not shown:
         out.say(f"{where}: no messages{' (some are in flight)' if count else ''}.")
         return

@@ -113,6 +113,7 @@ class Acting:
                 "With --file -, there is no way to ask you for confirmation. Add --yes, or --dry-run to see what would "
                 "happen."
             )
+        out.ensure_answerable(yes=not asks)
         found = invocation.deployment
         decision = Decision(self.reason(found), request.note)
         names = self._names(found, request.file, uploads or ())

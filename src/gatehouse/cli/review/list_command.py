@@ -1,11 +1,10 @@
 """`review list`: lists uploads that wait for a person, or that people decided."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cached_property
-from itertools import islice
 from typing import Annotated
 
 import typer
@@ -13,7 +12,9 @@ import typer
 from gatehouse.cli.clock import Clock
 from gatehouse.cli.errors import CommandError
 from gatehouse.cli.invocation import Invocation, about_deployment
+from gatehouse.cli.lifetime import since_creation
 from gatehouse.cli.output import Output
+from gatehouse.cli.printed_parts import parts, streamed
 from gatehouse.cli.review.listed_uploads import ListedUploads, ReviewSelection
 from gatehouse.cli.review.named_upload import NamedUpload
 from gatehouse.cli.review.reviewer import reviewer
@@ -27,8 +28,8 @@ from gatehouse.moderation.verdict import Verdict
 
 CLOCK = Clock()
 
-#: Rows per table. A longer list is printed as several tables, so that it never is in memory as a whole.
-_ROWS = 500
+#: What a terminal shows meanwhile.
+_READING = "Reading the index"
 
 #: How far back to look where nobody says. In REVIEW what waits longest matters most. Nothing remembers since when
 #: something waits, and each day that is looked at costs ten queries; 90 days are 900: seconds, and far below a cent.
@@ -115,19 +116,20 @@ def list_uploads(
     causes = {cause for cause, asked in ((Cause.APPEAL, appeals), (Cause.REPORT, reports)) if asked}
     default = Status.APPROVED if samples else None if decided else Status.REVIEW
     chosen = Status(status.value) if status else default
-    since = since or (_WAITING_SINCE if chosen is Status.REVIEW else _SINCE)
+    asked = parse_since(since or (_WAITING_SINCE if chosen is Status.REVIEW else _SINCE), now)
+    beginning = since_creation(invocation, asked, now) if since else asked
     selection = ReviewSelection(
-        *(parse_since(since, now), chosen, lane, label, reason, frozenset(causes), by),
+        *(beginning, chosen, lane, label, reason, frozenset(causes), by),
         is_decided=decided,
         is_sample=samples,
     )
     found = invocation.deployment
     counted = _Counted(ListedUploads.of(invocation.connection, found, CLOCK).find(selection, now.date()), limit)
     if out.json:
-        out.entries(map(verdict_document, counted))
+        out.entries(map(verdict_document, streamed(out, counted, _READING)))
     else:
-        _Shown(out, selection, found.upload_bucket, invocation, now).show(counted)
-    out.tell(_summary(selection, counted, now.date()))
+        _Shown(out, selection, found.upload_bucket, invocation, now).show(parts(out, counted, _READING))
+    out.tell(_summary(selection, counted, now.date(), is_all=beginning != asked))
     if lane is not None and lane not in found.lanes:  # uploads of one that is gone are found all the same
         out.tell(f"No lane is called {lane} now. The lanes are: {', '.join(sorted(found.lanes))}.")
 
@@ -165,10 +167,10 @@ class _Shown:
     invocation: Invocation
     now: datetime
 
-    def show(self, verdicts: Iterator[Verdict]) -> None:
+    def show(self, found: Iterable[list[Verdict]]) -> None:
         """Print a table for every few hundred."""
         decided = ("Status", "By") if self.selection.is_decided else ()
-        while some := list(islice(verdicts, _ROWS)):
+        for some in found:
             columns = ("Since", "Upload", *decided, "Lane", "Why")
             table = self.out.table(_title(self.selection), *columns, sentences={"Why"})
             for verdict in some:
@@ -213,12 +215,14 @@ def _waiting(selection: ReviewSelection) -> str:
     return "Samples that nobody has looked at" if selection.is_sample else str(selection.status)
 
 
-def _summary(selection: ReviewSelection, counted: _Counted, today: date) -> str:
+def _summary(selection: ReviewSelection, counted: _Counted, today: date, *, is_all: bool) -> str:
     what = f"that came into {selection.status}"
     if selection.is_decided or selection.is_sample:
         what = "decided by people" if selection.is_decided else "samples that nobody has looked at, approved"
     if counted.more:
         return f"The oldest {counted.count:,} {what} since {selection.since}; there are more (--limit)."
+    if is_all:
+        return f"{counted.count:,} {what} since {selection.since}, the deployment's whole time."
     days = max(1, (today - date.fromisoformat(selection.since[:10])).days)
     back = f"{days:,} {'day' if days == 1 else 'days'} back"
     return (

@@ -25,8 +25,8 @@ ReasonCode = Annotated[
     typer.Option(
         "--reason",
         metavar="CODE",
-        help="Why: one of the deployment's codes (decision_reasons in gatehouse.yaml); there is no default. `other` "
-        "needs --note. `illegal`: the law may require more than a decision, such as a report to an authority, or that "
+        help="Required: why, one of the deployment's codes (decision_reasons in gatehouse.yaml). `other` needs "
+        "--note. `illegal`: the law may require more than a decision, such as a report to an authority, or that "
         "the object is kept; this does neither.",
         show_default=False,
     ),

@@ -8,8 +8,10 @@ import typer
 
 from gatehouse.cli.clock import Clock
 from gatehouse.cli.invocation import Invocation, about_deployment
+from gatehouse.cli.lifetime import since_creation
 from gatehouse.cli.output import Output
 from gatehouse.cli.policy.policy_source import sources_of
+from gatehouse.cli.progress import progress
 from gatehouse.cli.review.decided_quality import DecidedQuality, share_words, threshold_words, wait_words
 from gatehouse.cli.review.listed_uploads import ListedUploads
 from gatehouse.cli.since import parse_since
@@ -19,6 +21,9 @@ from gatehouse.moderation.quality import LaneQuality, Tally, most_doubted
 from gatehouse.moderation.status import Status
 
 CLOCK = Clock()
+
+#: Decisions between two sentences about how far it is.
+_TOLD_EVERY = 200
 
 
 @about_deployment
@@ -40,12 +45,15 @@ def stats(
     docs/quality.md says how to read the numbers.
     """
     out, found, now = invocation.out, invocation.deployment, CLOCK.now()
-    beginning = parse_since(since, now)
+    beginning = since_creation(invocation, parse_since(since, now), now)
     sources = sources_of(invocation) if thresholds else None
     numbers = DecidedQuality.of(found, sources)
     uploads = ListedUploads.of(invocation.connection, found, CLOCK)
-    for _, opinion in uploads.opinions(beginning, lane, now.date()):
-        numbers.add(opinion)
+    with progress(out.progress, first="Reading decisions") as tell:
+        for count, (_, opinion) in enumerate(uploads.opinions(beginning, lane, now.date()), start=1):
+            numbers.add(opinion)
+            if count % _TOLD_EVERY == 0:
+                tell(f"Reading decisions: {count:,} so far")
     out.document({"since": beginning, "lane": lane, **numbers.to_document()})
     _show(out, numbers, beginning)
     for policy in numbers.unavailable:

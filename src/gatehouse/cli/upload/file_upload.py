@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from gatehouse.aws.verdict_table import Item
 from gatehouse.cli.aws.upload_bucket import OperatorsUploadBucket, PutObject
 from gatehouse.cli.aws.verdict_table import OperatorsVerdictTable
 from gatehouse.cli.deployed_lanes import DeployedLanes
-from gatehouse.cli.errors import CommandError
+from gatehouse.cli.errors import CommandError, is_denied
 from gatehouse.cli.progress import Countdown
 from gatehouse.cli.verdict.absence import refusals
 from gatehouse.cli.verdict.standing import Standing
+from gatehouse.moderation.confirmation import StoredObject, speaks_of
 from gatehouse.moderation.document import is_text
 from gatehouse.moderation.status import FLAGGED, Status
 from gatehouse.moderation.upload import MAX_TEXT_BYTES
@@ -53,18 +56,23 @@ class UploadedFile:
 
     Attributes:
         before: version of the newest item of this object before the upload; None if there was none.
+        was_there: the object, if it had the file's bytes before; it is taken as uploaded.
     """
 
     planned: PlannedFile
     uri: str
     stored: PutObject
     before: str | None
+    was_there: StoredObject | None = None
 
     def find(self, table: OperatorsVerdictTable) -> Item | None:
         """Its item, as soon as there is one."""
         if self.stored.version_id:
             return table.of_version_id(self.uri, self.stored.version_id)
         item = table.newest(self.uri)
+        if item is not None and self.was_there:
+            upload = Standing.of_item(self.uri, item).upload
+            return item if upload and speaks_of(upload, self.was_there) else None
         is_it = item is not None and item["etag"] == self.stored.etag and str(item[VERSION]) > (self.before or "")
         return item if is_it else None
 
@@ -135,35 +143,61 @@ class FileUpload:
     bucket: str
 
     def send(
-        self, planned: Sequence[PlannedFile], *, overwrite: bool, tell: Callable[[str], None]
-    ) -> tuple[list[UploadedFile], list[PlannedFile]]:
-        """Upload them; returns those that S3 has now, and those whose key another object has.
+        self,
+        planned: Sequence[PlannedFile],
+        sent: list[UploadedFile],
+        *,
+        overwrite: bool,
+        tell: Callable[[str], None],
+    ) -> list[PlannedFile]:
+        """Upload them; returns those whose key an object with other bytes has.
+
+        An object that has the file's bytes is taken as uploaded, so that the same command may be run again.
+
+        Args:
+            sent: those that S3 has are added as they come, whatever ends this.
 
         Raises:
             ClientError: S3 refused.
             CommandError: a file can't be read.
         """
 
-        def send(file: PlannedFile) -> UploadedFile | None:
+        def send(file: PlannedFile) -> bool:
             uri = f"s3://{self.bucket}/{file.key}"
             item = self.table.newest(uri)
+            before = str(item[VERSION]) if item else None
             try:
                 stored = self.uploads.put(self.bucket, file.key, file.path, file.content_type, overwrite=overwrite)
+                there = None if stored else self._same(file)
             except OSError as error:
                 raise CommandError(f"{file.path} can't be read: {error}.") from error
-            return UploadedFile(file, uri, stored, str(item[VERSION]) if item else None) if stored else None
+            if stored:
+                sent.append(UploadedFile(file, uri, stored, before))
+            elif there:
+                sent.append(UploadedFile(file, uri, PutObject(there.etag, there.version_id), before, there))
+            return bool(stored or there)
 
-        sent: list[UploadedFile] = []
         taken: list[PlannedFile] = []
         countdown = Countdown(len(planned))
         with ThreadPoolExecutor(PARALLEL) as threads:
-            for file, result in zip(planned, threads.map(send, planned), strict=True):
-                if result is None:
-                    taken.append(file)
-                else:
-                    sent.append(result)
-                tell(f"Uploaded {len(sent):,} of {len(planned):,} files{countdown.after(len(sent) + len(taken))}")
-        return sent, taken
+            try:
+                for n, (file, is_there) in enumerate(zip(planned, threads.map(send, planned), strict=True), start=1):
+                    if not is_there:
+                        taken.append(file)
+                    tell(f"Uploaded {n - len(taken):,} of {len(planned):,} files{countdown.after(n)}")
+            except BaseException:
+                threads.shutdown(cancel_futures=True)  # the files that nobody has begun with
+                raise
+        return taken
+
+    def _same(self, file: PlannedFile) -> StoredObject | None:
+        """The object under the file's key, if it is known to have the same bytes."""
+        try:
+            return self.uploads.same(self.bucket, file.key, file.path)
+        except ClientError as error:
+            if is_denied(error):
+                return None
+            raise
 
     def wait(
         self, files: Sequence[UploadedFile], clock: "Clock", seconds: float, tell: Callable[[str], None]
@@ -171,6 +205,7 @@ class FileUpload:
         """Where each stands once all are final, or the time is over."""
         results = {file.uri: FileResult(file) for file in files}
         began = clock.moment()
+        countdown = Countdown(len(results), clock.monotonic)
         looks = 0
         while True:
             open_files = [result.file for result in results.values() if not result.is_final]
@@ -181,13 +216,17 @@ class FileUpload:
             passed = clock.seconds_since(began)
             if final == len(results) or passed >= seconds:
                 return list(results.values())
-            tell(f"{final:,} of {len(results):,} uploads have their verdicts")
+            tell(f"{final:,} of {len(results):,} uploads have their verdicts{countdown.after(final)}")
             clock.pause(_PAUSES[looks] if looks < len(_PAUSES) else _LONGEST_PAUSE)
             looks += 1
 
     def _look(self, file: UploadedFile) -> FileResult:
         item = file.find(self.table)
         return FileResult(file, Standing.of_item(file.uri, item) if item else None)
+
+
+#: The exit code where there is no answer for all files: one was not uploaded, AWS refused, or the usage is wrong.
+NO_ANSWER = 4
 
 
 def exit_code(results: Sequence[FileResult]) -> int:

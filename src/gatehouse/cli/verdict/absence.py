@@ -1,7 +1,7 @@
 """Why an object has no verdict: the likely reasons, in the order in which they are ruled out."""
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -26,6 +26,13 @@ _Read = TypeVar("_Read")
 #: A lane gathers uploads for five minutes at most (`max_wait`), and an event takes moments; after twice that, whatever
 #: was going to come has come.
 _ON_ITS_WAY_SECONDS = 600
+
+_DAY_SECONDS = 86_400
+#: EventBridge tries to deliver an event for a day (S3 User Guide, EventBridge.html), and a backlog takes hours. What
+#: was stored earlier is not likely to come by itself.
+_LIKELY_SECONDS = _DAY_SECONDS
+#: The longest that SQS keeps a message, in a queue and its dead-letter queue together (SQS Developer Guide, quotas).
+_KEPT_SECONDS = 14 * _DAY_SECONDS
 
 
 class Why(StrEnum):
@@ -87,12 +94,11 @@ class AbsenceSearch:
             CommandError: the lanes can't be read.
             ClientError: a call failed.
         """
-        bucket, key = uri.removeprefix("s3://").split("/", 1)
+        bucket, _ = bucket_and_key(uri)
         deployment = self.deployment
         if bucket != deployment.upload_bucket:
             return _only(Why.OTHER_BUCKET, f"{deployment.name} watches the bucket {deployment.upload_bucket}.")
-        uploads = OperatorsUploadBucket(self.connection.client("s3"), finds_animations=deployment.animation_check)
-        stored, unread = _if_allowed("whether the bucket has the object", lambda: uploads.size(bucket, key))
+        stored, unread = self.stored(uri)
         if unread:
             return Absence((unread,))
         if stored is None:
@@ -101,19 +107,39 @@ class AbsenceSearch:
                 f"The bucket {bucket} has no such object: it was uploaded elsewhere, under another key, or deleted. "
                 f"`{COMMAND} upload FILE` uploads one and waits for its verdict.",
             )
+        return self.of_stored(uri, stored, now)
+
+    def stored(self, uri: str) -> tuple[StoredSize | None, Reason | None]:
+        """The object as it is now, None if there is none; or that you may not look. One HeadObject."""
+        uploads = OperatorsUploadBucket(self.connection.client("s3"), finds_animations=self.deployment.animation_check)
+        return _if_allowed("whether the bucket has the object", lambda: uploads.size(*bucket_and_key(uri)))
+
+    def of_stored(self, uri: str, stored: StoredSize, now: datetime) -> Absence:
+        """Why there is no verdict of these bytes, which the bucket has now.
+
+        Raises:
+            CommandError, ClientError: see `of`.
+        """
+        _, key = bucket_and_key(uri)
+        deployment = self.deployment
         lanes, unread = _if_allowed("which lane takes it", lambda: DeployedLanes.find(self.connection, deployment))
         if lanes is None:
-            return Absence((*self._by_age(key, stored, now), *filter(None, (unread,))))
+            return _ranked(self._by_age(key, stored, now, is_counted=False), unread)
         owner = lanes.owner(key, stored.size)
         if owner is None:
             return _only(Why.NO_LANE, f"No lane takes it. {' '.join(refusals(lanes.lanes, key, stored.size))}")
         counts, unread = _if_allowed("what its lane's queues hold", lambda: self._counts(deployment.queues[owner]))
         waiting = () if counts is None else self._in_queues(owner, counts, stored, now)
-        return Absence((*waiting, *self._by_age(key, stored, now), *filter(None, (unread,))))
+        found = [*waiting, *self._by_age(key, stored, now, is_counted=counts is not None)]
+        if seconds_since(stored.modified_at, now) >= _LIKELY_SECONDS:
+            found.sort(key=lambda reason: reason.why is Why.IN_A_QUEUE)
+        return _ranked(found, unread)
 
     def _in_queues(self, lane: str, counts: list[QueueCounts], stored: StoredSize, now: datetime) -> Iterator[Reason]:
         age = seconds_since(stored.modified_at, now)
         ingest, dead, undelivered = counts
+        if age >= _KEPT_SECONDS:
+            return
         if ingest.total or age < _ON_ITS_WAY_SECONDS:
             yield Reason(
                 Why.IN_A_QUEUE,
@@ -127,8 +153,10 @@ class AbsenceSearch:
                 f"{lane}` says whose, and why.",
             )
 
-    def _by_age(self, key: str, stored: StoredSize, now: datetime) -> Iterator[Reason]:
+    def _by_age(self, key: str, stored: StoredSize, now: datetime, *, is_counted: bool) -> Iterator[Reason]:
         age = seconds_since(stored.modified_at, now)
+        if age < _ON_ITS_WAY_SECONDS and not is_counted:
+            yield Reason(Why.IN_A_QUEUE, f"It was stored {duration_words(age)} ago, and may be on its way.")
         retention = self.deployment.verdict_retention
         if retention is not None and age >= retention.total_seconds():
             yield Reason(
@@ -175,6 +203,17 @@ def _if_allowed(what: str, read: Callable[[], _Read]) -> tuple[_Read | None, Rea
         if not is_denied(error):
             raise
         return None, Reason(Why.UNREAD, f"It is not known {what}: {user_message(error)}")
+
+
+def bucket_and_key(uri: str) -> tuple[str, str]:
+    """The two parts of `s3://bucket/key`."""
+    bucket, key = uri.removeprefix("s3://").split("/", 1)
+    return bucket, key
+
+
+def _ranked(found: Iterable[Reason], unread: Reason | None) -> Absence:
+    """What was found, and behind it what may not be read."""
+    return Absence((*found, *filter(None, (unread,))))
 
 
 def _only(why: Why, text: str) -> Absence:

@@ -1,6 +1,7 @@
 """`list`: uploads by what became of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from enum import StrEnum
 from itertools import islice
 from typing import Annotated
@@ -10,7 +11,9 @@ import typer
 from gatehouse.cli.clock import Clock
 from gatehouse.cli.invocation import Invocation, about_deployment
 from gatehouse.cli.key_prefix import KeyPrefix
+from gatehouse.cli.lifetime import since_creation
 from gatehouse.cli.output import Output
+from gatehouse.cli.printed_parts import parts, streamed
 from gatehouse.cli.review.verdict_report import verdict_document
 from gatehouse.cli.since import parse_since
 from gatehouse.cli.verdict.standing import why_line
@@ -20,9 +23,6 @@ from gatehouse.moderation.status import Status
 from gatehouse.moderation.verdict import Verdict
 
 CLOCK = Clock()
-
-#: Rows of one table: more are printed as a table each, so that no list is held whole.
-_ROWS = 500
 
 
 class FinalStatus(StrEnum):
@@ -70,12 +70,15 @@ def list_verdicts(
     now = CLOCK.now()
     statuses = tuple(Status(each.value) for each in dict.fromkeys(status)) if status else _BY_DEFAULT
     wanted = Wanted(parse_since(since, now), statuses, label, lane, prefix)
+    if not wanted.needs_scan:
+        wanted = replace(wanted, since=since_creation(invocation, wanted.since, now))
+    reading = "Reading the whole table" if wanted.needs_scan else "Reading the index"
     found = VerdictSearch.of(invocation.connection, invocation.deployment, CLOCK).find(wanted, now.date())
     counted = Counted(found if limit is None else islice(found, limit))
     if out.json:
-        out.entries(map(verdict_document, counted))
+        out.entries(map(verdict_document, streamed(out, counted, reading)))
     else:
-        _show(out, counted)
+        _show(out, parts(out, counted, reading))
     more = f"; --limit {limit} may have left out more" if counted.count == limit else ""
     out.tell(f"{counted.count:,} of status {', '.join(statuses)} since {wanted.since}{more}.")
 
@@ -97,8 +100,8 @@ class Counted(Iterator[Verdict]):
         return verdict
 
 
-def _show(out: Output, verdicts: Iterator[Verdict]) -> None:
-    while some := list(islice(verdicts, _ROWS)):
+def _show(out: Output, found: Iterable[list[Verdict]]) -> None:
+    for some in found:
         now = CLOCK.now()
         table = out.table("Uploads", "Status", "Since", "Key", "Lane", "Why", sentences={"Why"})
         for verdict in some:

@@ -11,7 +11,8 @@ from gatehouse.cli.object_uri import object_uri
 from gatehouse.cli.output import Output
 from gatehouse.cli.progress import progress
 from gatehouse.cli.review.verdict_report import show_history
-from gatehouse.cli.verdict.absence import Absence, AbsenceSearch, Reason, Why
+from gatehouse.cli.verdict.absence import AbsenceSearch
+from gatehouse.cli.verdict.current_upload import current_standing, version_absence
 from gatehouse.cli.verdict.standing import Standing
 from gatehouse.cli.verdict.stored_upload import ObjectName, find_item
 
@@ -26,7 +27,7 @@ def verdict(
     upload: ObjectName,
     version: Annotated[
         str | None,
-        typer.Option(metavar="VALUE", help="This upload: `version` of its flag.", show_default="the newest upload"),
+        typer.Option(metavar="VALUE", help="This upload: `version` of its flag.", show_default="the bucket's now"),
     ] = None,
     version_id: Annotated[
         str | None,
@@ -37,8 +38,9 @@ def verdict(
 ) -> None:
     """Tell an upload's status, why it has it, since when, and who decided.
 
-    A PENDING upload has its batch named. Without a verdict, the likely reasons are listed in order: not in the bucket,
-    no lane takes the key, still in a queue, expired. Exits with 0 whatever the status is.
+    Without a version it is about what the bucket has now, and not about what was overwritten. A PENDING upload has its
+    batch named. Without a verdict, the likely reasons are listed in order: not in the bucket, no lane takes the key,
+    still in a queue, expired. Exits with 0 whatever the status is.
     """
     out, found = invocation.out, invocation.deployment
     uri = object_uri(upload, found.upload_bucket)
@@ -46,12 +48,12 @@ def verdict(
     search = AbsenceSearch(invocation.connection, found)
 
     def look() -> Standing:
+        if version is None and version_id is None:
+            return current_standing(table, search, uri, CLOCK.now())
         item = find_item(table, uri, version, version_id)
         if item is not None:
             return Standing.of_item(uri, item)
-        if version or version_id:
-            return Standing(uri, absence=_other_version(version or version_id))
-        return Standing(uri, absence=search.of(uri, CLOCK.now()))
+        return Standing(uri, absence=version_absence(search, uri, version, version_id, CLOCK.now()))
 
     standing = look()
     if watch:
@@ -69,24 +71,25 @@ def verdict(
             out.say("Nobody has acted on it.")
 
 
-def _other_version(version: str | None) -> Absence:
-    text = f"No verdict is kept of version {version}; without a version the object's newest upload is told."
-    return Absence((Reason(Why.NOT_THIS_VERSION, text),))
-
-
 def _show(out: Output, standing: Standing) -> None:
     now = CLOCK.now()
     held = standing.verdict.claim if standing.verdict else standing.claim
     uploaded = f", uploaded {out.when(held.upload.uploaded_at, now)}" if held else ""
     out.say(f"{standing.uri}{uploaded}", style="bold")
     if standing.absence:
-        out.say("No verdict. Likely reasons, the likeliest first:")
+        what = "what the bucket has now" if standing.earlier else "it"
+        out.say(f"No verdict of {what}. Likely reasons, the likeliest first:")
         for reason in standing.absence.reasons:
             out.say(f"- {reason.text}")
+        if standing.earlier and (older := standing.earlier.upload):
+            out.say(
+                f"An older upload, of {out.when(older.uploaded_at, now)}, is {standing.earlier.status}: "
+                f"{standing.earlier.why(now)}. `--version {older.version}` shows it."
+            )
         return
     out.say(f"{standing.status}: {standing.why(now)}")
     if standing.verdict:
         by = f" by {standing.by}" if standing.by else ""
         out.say(f"decided {out.when(standing.verdict.decided_at, now)}{by}")
-    if standing.advice:
-        out.say(standing.advice)
+    for sentence in filter(None, (standing.note, *standing.advice)):
+        out.say(sentence)
