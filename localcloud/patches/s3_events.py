@@ -29,6 +29,7 @@ SEAMS = (
     ),
     Seam("ministack.services.s3", "_next_event_sequencer", ("event_name",)),
     Seam("ministack.services.s3", "_bucket_notifications"),
+    Seam("ministack.services.s3", "_parse_notification_config", ("bucket_name",)),
     Seam("ministack.services.eventbridge", "_dispatch_event", ("event", "view")),
 )
 
@@ -63,7 +64,9 @@ def _fire(
     record_extra: dict[str, Any] | None = None,
 ) -> None:
     """Deliver an event in the background; see `s3._fire_s3_event_async`."""
-    if bucket_name not in s3._bucket_notifications:
+    # Who hears of it is decided as the object is written; the delivery looks again.
+    notifications = s3._bucket_notifications.get(bucket_name, "")
+    if "EventBridgeConfiguration" not in notifications and not s3._parse_notification_config(bucket_name):
         return
     # Taken here, in the order of the requests.
     sequencer = s3._next_event_sequencer(event_name)

@@ -339,7 +339,7 @@ def unopened_without_a_version(bench: Bench) -> None:
     bench.wait_for_verdicts({named: APPROVED_BY_IMAGE, "": APPROVED_BY_IMAGE})
 
     def is_logged() -> bool:
-        lines = bench.pipeline.logged(OUTCOMES)
+        lines = bench.pipeline.logged("Outcomes")
         return any(str(line.get("object", "")).endswith(key) and line.get("problem") == "Replaced" for line in lines)
 
     bench.wait_until(is_logged, "log of what stays closed")
