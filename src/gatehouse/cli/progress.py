@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Timer
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -39,11 +40,28 @@ class Countdown:
 
 
 @contextmanager
-def progress(console: "Console", monotonic: Callable[[], float] = time.monotonic) -> Iterator[Callable[[str], None]]:
-    """A function that shows a sentence about the progress."""
+def progress(
+    console: "Console", monotonic: Callable[[], float] = time.monotonic, after: float = 0.0
+) -> Iterator[Callable[[str], None]]:
+    """A function that shows a sentence about the progress.
+
+    Args:
+        after: seconds before which a terminal shows nothing, for a command that is mostly done by then.
+    """
     if console.is_terminal:
-        with console.status("") as status:
+        status = console.status("")
+        waiting = Timer(after, status.start)
+        if after:
+            waiting.start()
+        else:
+            status.start()
+        try:
             yield lambda line: status.update(Text(line))
+        finally:
+            if after:
+                waiting.cancel()
+                waiting.join()
+            status.stop()
         return
     said_at = monotonic()  # a command that finishes earlier prints only its result
 
