@@ -1,5 +1,6 @@
 """Commands to paste: they go where the command that prints them went."""
 
+import os
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,8 +22,13 @@ class Paste:
     deployment_name: str | None = None
 
     def aws(self, line: str) -> str:
-        """A command of the AWS CLI: what is typed behind `aws`."""
-        return f"aws {line}{self._options}"
+        """A command of the AWS CLI: what is typed behind `aws`.
+
+        It names the Region of AWS_REGION, too: version 1 of the AWS CLI does not read that.
+        """
+        named = os.environ.get("AWS_REGION")
+        region = f" --region {shlex.quote(named)}" if named and not self.connection.region else ""
+        return f"aws {line}{region}{self._options}"
 
     def gatehouse(self, line: str) -> str:
         """A command of ours: what is typed behind `gatehouse`."""

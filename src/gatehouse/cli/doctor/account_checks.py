@@ -40,12 +40,12 @@ _STARTS = "StartExecution"
 
 def credentials(connection: "Connection") -> Finding:
     """Who asks, and in which Region: GetCallerIdentity, which needs no permission."""
-    identity = connection.client("sts").get_caller_identity()
     region = connection.region_name
     if region is None:
         return Finding(
             "credentials", Health.BROKEN, "No AWS Region is chosen.", ("export AWS_REGION=us-east-1  # or another one",)
         )
+    identity = connection.client("sts").get_caller_identity()
     return Finding("credentials", Health.OK, f"{identity['Arn']} in {region}.")
 
 
