@@ -1,10 +1,10 @@
 """Alarms that say what they mean and link to the operations guide."""
 
-import re
-
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
+
+from gatehouse.contracts.alarm_texts import alarm_text
 
 #: The period over which metrics are evaluated.
 PERIOD = cdk.Duration.minutes(5)
@@ -18,13 +18,15 @@ STANDING = 72
 _BAND_WIDTH = 3
 
 
-def section_link(heading: str) -> str:
-    """The link to a section of the operations guide, with the anchor that GitHub generates from its heading."""
-    return "docs/operations.md#" + re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
-
-
 def create_silence_alarm(
-    scope: Construct, id: str, metric: cloudwatch.IMetric, *, section: str, meaning: str
+    scope: Construct,
+    id: str,
+    metric: cloudwatch.IMetric,
+    *,
+    section: str,
+    meaning: str,
+    lane: str | None = None,
+    function: str | None = None,
 ) -> cloudwatch.Alarm:
     """An alarm that goes off when something that should happen regularly does not.
 
@@ -32,7 +34,7 @@ def create_silence_alarm(
 
     Args:
         metric: counts the events, over a period that always contains at least one.
-        section, meaning: as for `create_alarm`.
+        section, meaning, lane, function: as for `create_alarm`.
     """
     return cloudwatch.Alarm(
         scope,
@@ -42,7 +44,7 @@ def create_silence_alarm(
         evaluation_periods=1,
         comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
         treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
-        alarm_description=_description(meaning, section),
+        alarm_description=alarm_text(meaning, section, lane=lane, function=function),
     )
 
 
@@ -53,6 +55,8 @@ def create_alarm(
     *,
     section: str,
     meaning: str,
+    lane: str | None = None,
+    function: str | None = None,
     threshold: float = 1,
     periods: int = 1,
     breaching: int = 1,
@@ -63,8 +67,10 @@ def create_alarm(
     period.
 
     Args:
-        section: heading in docs/operations.md that says what to do.
+        section: heading in docs/operations.md that says what to do; `gatehouse.contracts.alarm_texts` has its first
+            command.
         meaning: one sentence for the person on call.
+        lane, function: what that command needs to know: the lane's name, and the function's logical name.
     """
     return cloudwatch.Alarm(
         scope,
@@ -75,7 +81,7 @@ def create_alarm(
         datapoints_to_alarm=breaching,
         comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
         treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,  # an idle pipeline sends no metrics
-        alarm_description=_description(meaning, section),
+        alarm_description=alarm_text(meaning, section, lane=lane, function=function),
     )
 
 
@@ -86,6 +92,8 @@ def create_band_alarm(
     *,
     section: str,
     meaning: str,
+    lane: str | None = None,
+    function: str | None = None,
     periods: int,
     breaching: int,
 ) -> cloudwatch.Alarm:
@@ -103,9 +111,5 @@ def create_band_alarm(
         datapoints_to_alarm=breaching,
         comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_LOWER_OR_GREATER_THAN_UPPER_THRESHOLD,
         treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-        alarm_description=_description(meaning, section),
+        alarm_description=alarm_text(meaning, section, lane=lane, function=function),
     )
-
-
-def _description(meaning: str, section: str) -> str:
-    return f"{meaning} See {section_link(section)}"

@@ -92,6 +92,7 @@ class BackfillQueue(Construct):
                 "BackfillDeadLetters",
                 metric_waiting(self.dead_letter_queue),
                 section="Backfill stopped",
+                lane=self._lane,
                 meaning=f"Lane {self._lane}: objects from before could not be put into a batch and have no verdict.",
             ),
             create_alarm(
@@ -99,6 +100,7 @@ class BackfillQueue(Construct):
                 "BackfillStalled",
                 metric_stalled(self.queue),
                 section="Backfill stopped",
+                lane=self._lane,
                 meaning=f"Lane {self._lane}: objects from before wait and none is put into a batch.",
                 periods=6,
                 breaching=6,

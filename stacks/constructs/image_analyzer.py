@@ -9,6 +9,7 @@ from constructs import Construct
 
 from gatehouse.contracts.analyzer_environment import AnalyzerEnvironment
 from gatehouse.contracts.function_metrics import AnalyzerMetric, Dimension, Service
+from gatehouse.contracts.pascal_case import pascal_case
 from gatehouse.moderation.lane import Priority
 from stacks.constructs.accepted_findings import accept_finding
 from stacks.constructs.alarm import create_alarm
@@ -136,6 +137,7 @@ class ImageAnalyzer(Construct):
                 "AnalyzerKeepsFailing",
                 self.service.metric_errors(),
                 section="The Analyzer keeps failing",
+                function=f"{pascal_case(self.priority)}ImagesAnalyzer",
                 meaning=f"Priority {self.priority}: the function that analyzes images has failed again and again.",
                 periods=9,
                 breaching=3,

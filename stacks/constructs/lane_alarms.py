@@ -7,6 +7,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from gatehouse.contracts.function_metrics import BatcherMetric, ResultsMetric
+from gatehouse.contracts.pascal_case import pascal_case
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.lane import Lane, Priority
 from stacks.constructs.alarm import STANDING, create_alarm, create_band_alarm
@@ -27,6 +28,7 @@ class LaneAlarms:
         self._subject = f"Lane {lane.name}"
         self._metrics = metrics
         self._batcher = batcher
+        self._function = f"{pascal_case(lane.name)}LaneBatcher"
         is_fast = lane.priority is Priority.FAST
         self._too_long = cdk.Duration.minutes(5 if is_fast else 30)
         self._stalled_after = 3 if is_fast else 6
@@ -43,6 +45,7 @@ class LaneAlarms:
                 "DeadLetters",
                 self._metrics.dead_letters(),
                 section="Uploads in a dead-letter queue",
+                lane=self._lane.name,
                 meaning=f"{self._subject}: uploads could not be put into a batch and have no verdict.",
             ),
             create_alarm(
@@ -50,6 +53,7 @@ class LaneAlarms:
                 "Undelivered",
                 self._metrics.undelivered(),
                 section="Undelivered events",
+                lane=self._lane.name,
                 meaning=f"{self._subject}: EventBridge could not deliver uploads to the lane's queue.",
             ),
             create_alarm(
@@ -64,6 +68,7 @@ class LaneAlarms:
                 "NotBatched",
                 self._metrics.oldest_upload(),
                 section="Uploads wait too long",
+                function=self._function,
                 meaning=f"{self._subject}: an upload has waited for far too long to be put into a batch.",
                 threshold=self._too_long.to_seconds(),
             ),
@@ -81,6 +86,7 @@ class LaneAlarms:
                 "BatcherKeepsFailing",
                 self._batcher.metric_errors(),
                 section="The batcher keeps failing",
+                function=self._function,
                 meaning=f"{self._subject}: the function that makes batches has failed again and again.",
                 periods=9,
                 breaching=3,

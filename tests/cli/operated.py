@@ -72,9 +72,13 @@ class Operated:
                 ("S3::Bucket", ("bucket",)),
                 ("Lambda::Function", (*variables, "results")),
                 ("Logs::LogGroup", ("results",)),
+                ("Events::Rule", ("rule",)),
+                ("Lambda::EventSourceMapping", ("m-1",)),
             )
             for name in names
         ]
+        analyzer = {"LogicalResourceId": "LiveImagesAnalyzer0A1B2C3D", "PhysicalResourceId": "analyzer"}
+        resources.append({"ResourceType": "AWS::Lambda::Function", **analyzer})
         self.deployed.calls.answer_always("ListStackResources", lambda _: {"StackResourceSummaries": resources})
 
         def configuration(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -62,6 +62,7 @@ def test_the_first_help_lists_every_command_once(gatehouse: Run) -> None:
     lines = [line.split() for line in gatehouse("-h").stdout.splitlines() if line.startswith("  ")]
     names = [line[0] for line in lines if line]
 
+    assert gatehouse("-h").stdout.splitlines()[2].startswith(f"  Begin with `{COMMAND} doctor`")
     assert isinstance(ROOT, TyperGroup)
     assert sorted(name for name in names if name in ROOT.commands) == sorted(ROOT.commands)
     assert names.index("verdict") < names.index("review") < names.index("queue") < names.index("completion")

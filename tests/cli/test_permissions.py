@@ -76,6 +76,9 @@ _SERVICES = {
     "GetExecutionHistory": "states",
     "ListExecutions": "states",
     "ListSubscriptionsByTopic": "sns",
+    "GetSubscriptionAttributes": "sns",
+    "DescribeRule": "events",
+    "GetFunctionRecursionConfig": "lambda",
     "GetMetricData": "cloudwatch",
     "DescribeAlarms": "cloudwatch",
     "FilterLogEvents": "logs",
@@ -407,10 +410,12 @@ def answer_front_door(deployed: Deployed, here: Path) -> None:
         "GetMetricData": {"MetricDataResults": []},
         "DescribeAlarms": {"MetricAlarms": [alarm]},
         "ListEventSourceMappings": {"EventSourceMappings": [{"UUID": "m-1", "State": "Enabled"}]},
+        "DescribeRule": {"State": "ENABLED"},
+        "GetFunctionRecursionConfig": {"RecursiveLoop": "Allow"},
         "DetectModerationLabels": an_error("InvalidImageFormatException"),
         "ListMediaAnalysisJobs": {"MediaAnalysisJobs": []},
         "ListServiceQuotas": {"Quotas": [quota]},
-        "GetAccountSettings": {"AccountLimit": {"UnreservedConcurrentExecutions": 1000}},
+        "GetAccountSettings": {"AccountLimit": {"UnreservedConcurrentExecutions": 1000, "ConcurrentExecutions": 1000}},
         "DescribeProjects": {"ProjectDescriptions": [{"ProjectArn": ADAPTER}]},
         "DescribeProjectVersions": {"ProjectVersionDescriptions": [version]},
         "GetBucketNotificationConfiguration": {"EventBridgeConfiguration": {}},
@@ -420,6 +425,7 @@ def answer_front_door(deployed: Deployed, here: Path) -> None:
         "GetKeyPolicy": {"Policy": "{}"},
         "LookupEvents": {"Events": []},
     }
+    deployed.sns.subscribe(TopicArn=deployed.topic_arn, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:1:queue")
     for operation, answer in answers.items():
         deployed.calls.answer_always(operation, lambda _, answer=answer: dict(answer))  # type: ignore[misc]
 
@@ -432,7 +438,8 @@ def test_an_operators_policy_has_what_the_commands_that_look_need_and_no_more() 
         allowed |= {actions} if isinstance(actions, str) else set(actions)
     looks = (
         *("verdict", "list", "status", "logs", "export", "doctor", "queue list", "batch list", "batch show"),
-        *("reconcile", "review list", "review show", "review history"),
+        *("reconcile", "review list", "review show", "review history", "review stats", "jobs list", "jobs show"),
+        *("moderate status", "adapter list"),
     )
 
     needed = {action for command in looks for action in granted("commands.md", command)}

@@ -1,4 +1,5 @@
 from io import StringIO
+from threading import Event
 
 from rich.console import Console
 
@@ -36,3 +37,25 @@ def test_a_terminal_shows_the_latest_line_as_it_stands() -> None:
         tell("1,000 [red]looked at[/red]")
 
     assert "1,000 [red]looked at[/red]" in console.export_text()
+
+
+def test_a_command_that_is_done_soon_shows_no_progress() -> None:
+    stream = StringIO()
+    console = Console(file=stream, force_terminal=True, width=80, _environ={"TERM": "xterm"})
+
+    with progress(console, after=3600) as tell:
+        tell("looking")
+
+    assert "looking" not in stream.getvalue()
+
+
+def test_a_command_that_takes_long_shows_where_it_is() -> None:
+    shown = Event()
+    console = Console(file=StringIO(), force_terminal=True, width=80, record=True, _environ={"TERM": "xterm"})
+    console.set_live = lambda live, begin=console.set_live: (shown.set(), begin(live))[1]  # type: ignore[method-assign, misc]
+
+    with progress(console, after=0.01) as tell:
+        tell("looking")
+        assert shown.wait(60)
+
+    assert "looking" in console.export_text()

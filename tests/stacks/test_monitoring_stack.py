@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gatehouse.contracts.alarm_texts import FIRST_COMMANDS, first_command, read_alarm_text, section_link
 from gatehouse.contracts.function_metrics import (
     AnalyzerMetric,
     BatcherMetric,
@@ -15,8 +16,8 @@ from gatehouse.contracts.function_metrics import (
     ResultsMetric,
     SweeperMetric,
 )
-from stacks.constructs.alarm import section_link
 from stacks.constructs.lane_metrics import LEAST_JUDGED
+from tests.cli.understood import understand
 from tests.emitted_metrics import EMITTED
 from tests.stacks.aws_metrics import DOCUMENTED
 from tests.stacks.conftest import EXISTING_OBJECTS, ROOT, Assembly, resources
@@ -70,7 +71,8 @@ def alarms_about(assembly: Assembly, metric: str) -> list[dict[str, Any]]:
 
 
 def alarms_of_section(assembly: Assembly, heading: str) -> list[dict[str, Any]]:
-    return [alarm for alarm in alarms(assembly) if alarm["AlarmDescription"].endswith(f" See {section_link(heading)}")]
+    end = f" See {section_link(heading)}"
+    return [alarm for alarm in alarms(assembly) if read_alarm_text(alarm["AlarmDescription"])[0].endswith(end)]
 
 
 def dimensions(alarm: dict[str, Any]) -> dict[str, Any]:
@@ -225,10 +227,14 @@ def test_every_alarm_says_what_it_means_and_links_to_its_section_and_every_secti
 ) -> None:
     named = set()
     for alarm in (*alarms(elaborate), *alarms(synthesized(EXISTING_OBJECTS))):
-        meaning, _, link = alarm["AlarmDescription"].partition(" See ")
+        text, command = read_alarm_text(alarm["AlarmDescription"])
+        meaning, _, link = text.partition(" See ")
         assert meaning.endswith((".", "?"))
+        assert command
+        understand(command)
         named.add(link)
 
+    assert set(FIRST_COMMANDS) == set(SECTIONS)
     assert named == {section_link(heading) for heading in SECTIONS}
 
 
@@ -242,6 +248,23 @@ def test_every_alarm_says_what_it_means_and_links_to_its_section_and_every_secti
 )
 def test_a_link_ends_with_the_anchor_that_github_makes_of_a_heading(heading: str, link: str) -> None:
     assert section_link(heading) == link
+
+
+def test_an_alarm_names_the_lane_and_the_function_that_it_is_about(elaborate: Assembly) -> None:
+    def commands(heading: str) -> set[str | None]:
+        return {read_alarm_text(alarm["AlarmDescription"])[1] for alarm in alarms_of_section(elaborate, heading)}
+
+    assert f"queue show --lane {max(LANES)} --queue dead-letter" in commands("Uploads in a dead-letter queue")
+    assert "logs --function ProfilePicturesLaneBatcher --errors" in commands("The batcher keeps failing")
+    assert "logs --function FastImagesAnalyzer --errors" in commands("The Analyzer keeps failing")
+
+
+@pytest.mark.parametrize("heading", SECTIONS)
+def test_an_alarm_begins_where_its_section_begins(heading: str) -> None:
+    function = "LiveImagesAnalyzer" if "Analyzer" in heading else "DefaultLaneBatcher"
+    command = first_command(heading, lane="default", function=function)
+
+    assert f"./gatehouse {command}" in " ".join(SECTIONS[heading].split())
 
 
 @pytest.mark.parametrize("heading", SECTIONS)
@@ -264,7 +287,7 @@ def test_the_commands_of_the_guide_name_logs_and_outputs_that_there_are(shipped:
     outputs = set(re.findall(r"\boutput (\w+) (\w+)", GUIDE))
 
     assert all(sum(group.startswith(f"{name}Logs") for group in groups) == 1 for name in logs)
-    assert len(logs) == 5
+    assert len(logs) == 6
     assert {stack for stack, _ in outputs} <= {"storage", "pipeline"}
     assert all(name in getattr(shipped, stack)["Outputs"] for stack, name in outputs)
 

@@ -101,11 +101,17 @@ class _CommandGroup(TyperGroup):
                 formatter.write_dl([(name, self.commands[name].get_short_help_str(70)) for name in names])
 
 
+_HELP = f"""\
+\b
+Begin with `{COMMAND} doctor`, deploy with `make deploy`,
+then `{COMMAND} upload FILE`. Each command's -h ends with examples.
+
+Gatehouse: a verdict for every image uploaded to an S3 bucket.
+"""
+
 app = typer.Typer(
     name="gatehouse",
     cls=_CommandGroup,
-    help="Gatehouse: a verdict for every image uploaded to an S3 bucket.",
-    epilog=f"{COMMAND} COMMAND -h ends with examples.",
     context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=False,  # there is a command for it
     no_args_is_help=True,
@@ -234,13 +240,13 @@ def _tell_version(asked: bool) -> None:
         raise typer.Exit()
 
 
-@app.callback()
+@app.callback(help=_HELP)
 def gatehouse(
     version: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_tell_version)
     ] = False,
 ) -> None:
-    """Gatehouse: a verdict for every image uploaded to an S3 bucket."""
+    """See `_HELP`."""
 
 
 def main() -> None:

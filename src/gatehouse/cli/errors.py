@@ -58,6 +58,13 @@ def is_denied(error: Exception) -> bool:
     return isinstance(error, ClientError) and error.response["Error"].get("Code") in _DENIED
 
 
+def is_throttled(error: Exception) -> bool:
+    """Whether AWS refused a call because there were too many."""
+    from botocore.exceptions import ClientError
+
+    return isinstance(error, ClientError) and error.response["Error"].get("Code") in _THROTTLED
+
+
 def user_message(error: Exception) -> str | None:
     """What to tell the user about an error that may happen to anyone; None for one that is a mistake of ours."""
     # Imported late: a command that works offline need not load the AWS SDK, and one that works needs none of this.

@@ -92,6 +92,11 @@ class Output:
         if not self.json:
             say(self.results, line, style)
 
+    def paste(self, line: str) -> None:
+        """Print a command for people to paste: it is never broken."""
+        if not self.json:
+            say(self.results, line, is_whole=True)
+
     def show(self, table: Table) -> None:
         """Print a table for people; where its columns do not fit side by side, a line for each cell."""
         if self.json:

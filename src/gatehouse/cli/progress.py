@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Timer
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -40,16 +41,28 @@ class Countdown:
 
 @contextmanager
 def progress(
-    console: "Console", monotonic: Callable[[], float] = time.monotonic, *, first: str = ""
+    console: "Console", monotonic: Callable[[], float] = time.monotonic, *, first: str = "", after: float = 0.0
 ) -> Iterator[Callable[[str], None]]:
     """A function that shows a sentence about the progress.
 
     Args:
         first: what a terminal shows until there is something to say.
+        after: seconds before which a terminal shows nothing, for a command that is mostly done by then.
     """
     if console.is_terminal:
-        with console.status(Text(first)) as status:
+        status = console.status(Text(first))
+        waiting = Timer(after, status.start)
+        if after:
+            waiting.start()
+        else:
+            status.start()
+        try:
             yield lambda line: status.update(Text(line))
+        finally:
+            if after:
+                waiting.cancel()
+                waiting.join()
+            status.stop()
         return
     said_at = monotonic()  # a command that finishes earlier prints only its result
 

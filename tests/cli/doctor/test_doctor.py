@@ -1,6 +1,8 @@
 """`doctor`: every check is seen to pass and to fail, and what it finds comes with its fix."""
 
 import json
+import re
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +11,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from gatehouse.cli.command_name import COMMAND
+from gatehouse.contracts.alarm_texts import alarm_text
 from tests.cli.conftest import LANES, STANDARD, UPLOADS, Deployed, Run
 from tests.unit.aws_calls import an_error
 from tests.unit.builders import ADAPTER
@@ -33,6 +37,22 @@ IN_THIS_ACCOUNT = {
 }
 
 
+#: Physical ids by logical ids, as CloudFormation makes them.
+MAPPINGS = {
+    "DefaultLaneBatcherMessages1A": "batcher",
+    "LiveImagesAnalyzerChunks2B": "analyzer",
+    "OutcomesChanges3C": "m-1",
+}
+RULES = {"DefaultLaneRule4D": "uploads-of-default", "SweeperSchedule5E": "sweeps"}
+RESOURCES = {
+    "AWS::Lambda::EventSourceMapping": MAPPINGS,
+    "AWS::Events::Rule": RULES,
+    "AWS::Lambda::Function": {"LiveImagesAnalyzer6F": "analyzer", "Renderer7A": "renderer"},
+}
+#: Functions that others of the account have reserved.
+RESERVED = 50
+
+
 def encrypted_with(key: str) -> dict[str, Any]:
     """The answer of GetBucketEncryption for a bucket with a key of the account's own."""
     default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
@@ -53,7 +73,12 @@ class Account:
         self.key_state, self.key_manager = "Enabled", "CUSTOMER"
         self.changes: list[dict[str, Any]] = []
         self.version: dict[str, str] | None = {"ProjectVersionArn": ADAPTER, "Status": "TRAINING_COMPLETED"}
-        self.mapping: dict[str, Any] | None = {"UUID": "m-1", "State": "Enabled"}
+        self.mappings = dict.fromkeys(MAPPINGS.values(), "Enabled")
+        self.rules = dict.fromkeys(RULES.values(), "ENABLED")
+        self.recursion = "Allow"
+        self.redrive: dict[str, str] = {"RedrivePolicy": "{}"}
+        self.jobs: list[dict[str, Any]] = []
+        self.ran_at_once, self.dead_letter_age, self.in_flight = 10.0, 0.0, 0
         self.alarm: dict[str, Any] = {
             "AlarmName": "gatehouse-monitoring-X",
             "StateValue": "OK",
@@ -64,7 +89,7 @@ class Account:
         rate = "Transactions per second per account for the Amazon Rekognition operation DetectModerationLabels"
         answers = {
             "DetectModerationLabels": lambda _: an_error("InvalidImageFormatException", "no image"),
-            "ListMediaAnalysisJobs": lambda _: {"MediaAnalysisJobs": []},
+            "ListMediaAnalysisJobs": lambda _: {"MediaAnalysisJobs": self.jobs},
             "ListServiceQuotas": lambda request: {
                 "Quotas": [
                     {"QuotaName": rate, "QuotaCode": "L-1", "Value": self.quota}
@@ -78,7 +103,29 @@ class Account:
             },
             "GetKeyPolicy": lambda _: {"Policy": json.dumps(self.key_policy)},
             "LookupEvents": lambda _: {"Events": self.changes},
-            "GetAccountSettings": lambda _: {"AccountLimit": {"UnreservedConcurrentExecutions": self.concurrency}},
+            "GetAccountSettings": lambda _: {
+                "AccountLimit": {
+                    "UnreservedConcurrentExecutions": self.concurrency,
+                    "ConcurrentExecutions": self.concurrency + RESERVED,
+                }
+            },
+            "ListStackResources": lambda _: {
+                "StackResourceSummaries": [
+                    {"ResourceType": kind, "LogicalResourceId": logical, "PhysicalResourceId": physical}
+                    for kind, ids in RESOURCES.items()
+                    for logical, physical in ids.items()
+                ]
+            },
+            "DescribeRule": self._rule,
+            "GetFunctionRecursionConfig": lambda _: {"RecursiveLoop": self.recursion},
+            "GetSubscriptionAttributes": lambda _: {"Attributes": self.redrive},
+            "GetMetricData": self._metrics,
+            "GetQueueAttributes": lambda _: {
+                "Attributes": {
+                    "ApproximateNumberOfMessages": "0",
+                    "ApproximateNumberOfMessagesNotVisible": str(self.in_flight),
+                }
+            },
             "DescribeProjects": lambda _: {"ProjectDescriptions": [{"ProjectArn": PROJECT}]},
             "DescribeProjectVersions": self._versions,
             "GetBucketNotificationConfiguration": lambda _: dict(self.notifications),
@@ -89,11 +136,29 @@ class Account:
         for operation, answer in answers.items():
             self.calls.answer_always(operation, answer)
 
-    def _mappings(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        assert "FunctionName=outcomes" in str(request["url_path"]) or request["query_string"] == {
-            "FunctionName": "outcomes"
+    def _mappings(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        found = {"somebody-elses": "Disabled", **self.mappings}
+        return {
+            "EventSourceMappings": [
+                {"UUID": uuid, "State": state, "FunctionArn": f"arn:aws:lambda:us-east-1:1:function:reads-{uuid}"}
+                for uuid, state in found.items()
+            ]
         }
-        return {"EventSourceMappings": [self.mapping] if self.mapping else []}
+
+    def _rule(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        name = json.loads(request["body"])["Name"]
+        return (
+            {"Name": name, "State": self.rules[name]} if name in self.rules else an_error("ResourceNotFoundException")
+        )
+
+    def _metrics(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        values = {"ConcurrentExecutions": self.ran_at_once, "ApproximateAgeOfOldestMessage": self.dead_letter_age}
+        return {
+            "MetricDataResults": [
+                {"Id": query["Id"], "Values": [values[query["MetricStat"]["Metric"]["MetricName"]]]}
+                for query in json.loads(request["body"])["MetricDataQueries"]
+            ]
+        }
 
     def _versions(self, request: Mapping[str, Any]) -> dict[str, Any]:
         assert json.loads(request["body"])["ProjectArn"] == PROJECT
@@ -114,23 +179,22 @@ def findings(gatehouse: Run, *arguments: str, code: int | None = None) -> dict[s
     return {finding["check"]: finding for finding in json.loads(result.stdout)}
 
 
+def pasted(lines: list[str], option: str) -> list[Any]:
+    """The documents that commands give with an option."""
+    words = [shlex.split(line) for line in lines]
+    return [json.loads(line[line.index(option) + 1]) for line in words if option in line]
+
+
 def test_nothing_is_wrong_with_an_account_that_has_it_all(gatehouse: Run, account: Account) -> None:
     found = findings(gatehouse, code=0)
 
     assert {finding["health"] for finding in found.values()} == {"ok"}
     assert set(found) == {
-        *("credentials", "detection", "bulk", "rekognition-quota", "lambda-quota", "workflow-quota", "adapter"),
-        *(
-            "bucket-region",
-            "eventbridge",
-            "versioning",
-            "bucket-policy",
-            "encryption",
-            "subscribers",
-            "announcements",
-            "alarm-actions",
-            "alarms",
-        ),
+        *("credentials", "settings", "stacks", "detection", "bulk", "bulk-jobs"),
+        *("rekognition-quota", "lambda-quota", "workflow-quota", "adapter"),
+        *("bucket-region", "eventbridge", "versioning", "bucket-policy", "encryption"),
+        *("readers", "rules", "recursion", "subscribers", "subscriber-queues"),
+        *("lambda-in-use", "in-flight", "dead-letters", "alarm-actions", "alarms"),
     }
 
 
@@ -209,7 +273,10 @@ def test_a_small_new_account_is_told(gatehouse: Run, account: Account) -> None:
 
     finding = findings(gatehouse, code=0)["lambda-quota"]
 
-    assert (finding["health"], "L-B99A9384" in finding["fix"][0]) == ("warning", True)
+    wanted = int(re.findall(r"about (\d+) may want", finding["text"])[0])
+    assert finding["health"] == "warning"
+    assert 10 < wanted < 100
+    assert finding["fix"][0].endswith(f"--quota-code L-B99A9384 --desired-value {wanted + RESERVED}")
 
 
 def test_workflows_that_start_more_slowly_than_batches_come_are_worth_a_look(gatehouse: Run, account: Account) -> None:
@@ -227,6 +294,15 @@ def test_an_adapter_that_is_not_alive_is_told(gatehouse: Run, account: Account, 
     account.version = version
 
     assert findings(gatehouse, code=1)["adapter"]["health"] == "broken"
+
+
+def test_an_adapter_that_expires_soon_is_worth_a_look(gatehouse: Run, account: Account) -> None:
+    account.version = {"ProjectVersionArn": ADAPTER, "Status": "DEPRECATED"}
+
+    finding = findings(gatehouse, code=0)["adapter"]
+
+    assert finding["health"] == "warning"
+    assert "expires 60 to 90 days after" in finding["text"]
 
 
 def test_an_adapter_whose_project_is_gone_is_told(gatehouse: Run, account: Account) -> None:
@@ -248,7 +324,7 @@ def test_the_fix_for_notifications_keeps_the_others(gatehouse: Run, account: Acc
 
     assert finding["health"] == "broken"
     (line,) = finding["fix"]
-    written = json.loads(line.partition("--notification-configuration ")[2].strip("'"))
+    (written,) = pasted([line], "--notification-configuration")
     assert written == {**account.notifications, "EventBridgeConfiguration": {}}
 
 
@@ -352,8 +428,8 @@ def test_a_key_that_does_not_let_the_functions_read_is_worth_a_look(
 
     assert finding["health"] == health
     if health == "warning":
-        wanted = json.loads(finding["fix"][1])
-        assert (wanted["Principal"], wanted["Action"]) == ({"AWS": [ANALYZER]}, "kms:Decrypt")
+        (account.key_policy,) = pasted(finding["fix"], "--policy")
+        assert findings(gatehouse, code=0)["encryption"]["health"] == "ok"
 
 
 def test_a_key_that_denies_decrypting_is_worth_a_look(gatehouse: Run, account: Account, deployed: Deployed) -> None:
@@ -366,6 +442,8 @@ def test_a_key_that_denies_decrypting_is_worth_a_look(gatehouse: Run, account: A
 
     assert finding["health"] == "warning"
     assert "denies decrypting in some cases (Nobody)" in finding["text"]
+    (account.key_policy,) = pasted(finding["fix"], "--policy")
+    assert findings(gatehouse, code=0)["encryption"]["health"] == "ok"
 
 
 def test_a_key_that_is_off_is_broken_and_one_of_aws_is_not_looked_into(gatehouse: Run, account: Account) -> None:
@@ -407,18 +485,237 @@ def test_a_deployment_without_alarms_is_broken(gatehouse: Run, account: Account)
     assert findings(gatehouse, code=1)["alarms"]["fix"] == ["make deploy"]
 
 
+@pytest.mark.parametrize(("uuid", "follows"), [("batcher", "none is put into a batch"), ("m-1", "no flag is sent")])
 @pytest.mark.parametrize("state", ["Disabled", "Disabling"])
-def test_a_stream_that_is_not_read_is_broken_and_can_be_read_again(
-    gatehouse: Run, account: Account, state: str
+def test_a_queue_that_is_not_read_is_broken_and_can_be_read_again(
+    gatehouse: Run, account: Account, uuid: str, follows: str, state: str
 ) -> None:
-    account.mapping = {"UUID": "m-1", "State": state}
+    account.mappings[uuid] = state
 
-    finding = findings(gatehouse, code=1)["announcements"]
+    finding = findings(gatehouse, code=1)["readers"]
 
-    assert f"The stream of the verdict table is not read ({state})" in finding["text"]
-    assert finding["fix"] == ["aws lambda update-event-source-mapping --uuid m-1 --enabled"]
-    account.mapping = None
-    assert findings(gatehouse, code=1)["announcements"]["fix"] == ["make deploy"]
+    assert f"reads-{uuid} does not read its messages ({state})" in finding["text"]
+    assert follows in finding["text"]
+    assert finding["fix"] == [f"aws lambda update-event-source-mapping --uuid {uuid} --enabled"]
+
+
+def test_a_reader_or_a_rule_that_was_deleted_is_put_back_by_cloudformation(gatehouse: Run, account: Account) -> None:
+    del account.mappings["analyzer"], account.rules["sweeps"]
+
+    found = findings(gatehouse, code=1)
+
+    for check in ("readers", "rules"):
+        assert "was deleted" in found[check]["text"]
+        assert "--deployment-mode REVERT_DRIFT" in found[check]["fix"][0]
+
+
+def test_a_disabled_rule_is_broken(gatehouse: Run, account: Account) -> None:
+    account.rules["sweeps"] = "DISABLED"
+
+    finding = findings(gatehouse, code=1)["rules"]
+
+    assert "uploads that are stuck stay stuck" in finding["text"]
+    assert finding["fix"] == ["aws events enable-rule --name sweeps"]
+
+
+def test_an_analyzer_that_lambda_would_stop_is_broken(gatehouse: Run, account: Account) -> None:
+    account.recursion = "Terminate"
+
+    assert findings(gatehouse, code=1)["recursion"]["fix"] == [
+        "aws lambda put-function-recursion-config --function-name analyzer --recursive-loop Allow"
+    ]
+
+
+def test_a_program_without_a_dead_letter_queue_gets_one(gatehouse: Run, account: Account, deployed: Deployed) -> None:
+    account.redrive = {}
+
+    finding = findings(gatehouse, code=0)["subscriber-queues"]
+
+    assert finding["health"] == "warning"
+    (attributes,) = pasted(finding["fix"], "--attributes")
+    (redrive,) = pasted(finding["fix"], "--attribute-value")
+    (allow,) = json.loads(attributes["Policy"])["Statement"]
+    assert allow["Resource"] == redrive["deadLetterTargetArn"]
+    assert allow["Condition"] == {"ArnEquals": {"aws:SourceArn": deployed.topic_arn}}
+
+
+@pytest.mark.parametrize(("open_jobs", "health"), [(15, "ok"), (16, "warning")])
+def test_bulk_jobs_near_their_quota_are_worth_a_look(
+    gatehouse: Run, account: Account, open_jobs: int, health: str
+) -> None:
+    account.jobs = (
+        [{"Status": "SUCCEEDED"}] * 50 + [{"Status": "IN_PROGRESS"}] * (open_jobs - 1) + [{"Status": "QUEUED"}]
+    )
+
+    assert findings(gatehouse, code=0)["bulk-jobs"]["health"] == health
+
+
+def test_limits_that_are_near_are_worth_a_look(gatehouse: Run, account: Account) -> None:
+    account.ran_at_once, account.in_flight = 0.8 * (account.concurrency + RESERVED), 96_000
+    account.dead_letter_age = timedelta(days=11).total_seconds()
+
+    result = gatehouse("doctor", "--output", "json")
+
+    near = [each for each in json.loads(result.stdout) if each["health"] != "ok"]
+    assert result.exit_code == 0
+    assert {each["check"] for each in near} == {"lambda-in-use", "in-flight", "dead-letters"}
+    letters = [each for each in near if each["check"] == "dead-letters"]
+    assert "expires 14 days after" in letters[0]["text"]
+    assert any(each["fix"][0].endswith("queue show --queue dead-letter --lane default") for each in letters)
+    account.ran_at_once, account.in_flight, account.dead_letter_age = 800, 95_000, timedelta(days=9).total_seconds()
+    assert {each["health"] for each in findings(gatehouse).values()} == {"ok"}
+
+
+def test_a_bucket_that_does_not_exist_is_broken_and_told_once(gatehouse: Run, account: Account, here: Path) -> None:
+    account.calls.answer_always("HeadBucket", lambda _: an_error("404", "Not Found", 404))
+
+    result = gatehouse("doctor", "--before-deploy", "--output", "json")
+
+    wrong = [each for each in json.loads(result.stdout) if each["health"] != "ok"]
+    assert (result.exit_code, [each["check"] for each in wrong]) == (1, ["bucket"])
+    assert "name an existing bucket" in wrong[0]["text"]
+
+
+def test_throttling_is_no_missing_operation(gatehouse: Run, account: Account) -> None:
+    account.calls.answer_always("DetectModerationLabels", lambda _: an_error("ThrottlingException", "Slow down"))
+
+    finding = findings(gatehouse, code=0)["detection"]
+
+    assert finding["health"] == "warning"
+    assert "counts on 20 calls a second, the account has 20" in finding["text"]
+    assert "--quota-code L-1" in finding["fix"][1]
+    account.calls.answer_always("DetectModerationLabels", lambda _: an_error("InternalServerError", "oh", 500))
+    assert findings(gatehouse, code=0)["detection"]["health"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("status", "health", "command"),
+    [
+        ("ROLLBACK_COMPLETE", "broken", "delete-stack --stack-name gatehouse-pipeline"),
+        ("UPDATE_ROLLBACK_FAILED", "broken", "continue-update-rollback --stack-name gatehouse-pipeline"),
+        ("UPDATE_FAILED", "broken", "describe-stack-events"),
+        ("UPDATE_ROLLBACK_COMPLETE", "warning", "describe-stack-events"),
+        ("UPDATE_IN_PROGRESS", "warning", ""),
+        ("UPDATE_COMPLETE", "ok", ""),
+    ],
+)
+def test_a_stack_in_a_failed_state_is_a_finding(
+    gatehouse: Run, account: Account, deployed: Deployed, status: str, health: str, command: str
+) -> None:
+    deployed.stack_changes["gatehouse-pipeline"] = {"StackStatus": status}
+
+    finding = findings(gatehouse)["stacks"]
+
+    assert finding["health"] == health
+    assert command in " ".join(finding["fix"])
+
+
+def test_what_is_deployed_by_another_version_is_told(gatehouse: Run, account: Account, deployed: Deployed) -> None:
+    deployed.stacks(without=["OutcomesFunctionName"])
+
+    result = gatehouse("doctor", "--output", "json")
+
+    (finding,) = [each for each in json.loads(result.stdout) if each["check"] == "stacks"]
+    assert (result.exit_code, finding["health"], finding["fix"]) == (1, "broken", ["make deploy"])
+    assert "deployed by another version" in finding["text"]
+    assert "Nothing is deployed" not in result.stderr
+
+
+def test_a_stack_that_is_missing_beside_the_other_is_told(gatehouse: Run, account: Account, deployed: Deployed) -> None:
+    deployed.stack_changes["gatehouse-pipeline"] = {"StackStatus": "REVIEW_IN_PROGRESS"}
+    deployed.stacks(without=["OutcomesFunctionName"])
+
+    assert findings(gatehouse, code=1)["stacks"]["text"] == "The stack gatehouse-pipeline is missing."
+
+
+def test_who_may_not_look_at_stacks_is_not_told_that_nothing_is_deployed(gatehouse: Run, account: Account) -> None:
+    account.calls.answer_always("DescribeStacks", lambda _: an_error("AccessDenied", "no", 403))
+
+    result = gatehouse("doctor")
+
+    assert result.exit_code == 0
+    assert "stacks: DescribeStacks was refused" in result.stdout
+    assert "Nothing is deployed" not in result.stderr
+    assert "could not be looked up" in result.stderr
+
+
+def test_without_policies_everything_else_is_looked_at(gatehouse: Run, account: Account, here: Path) -> None:
+    (here / "policies" / "standard.yaml").unlink()
+    (here / "policies").rmdir()
+
+    found = findings(gatehouse, code=0)
+
+    assert found["settings"]["health"] == "unknown"
+    assert "run this in the checkout you deploy from" in found["settings"]["text"]
+    assert {found[check]["health"] for check in ("eventbridge", "alarms")} == {"ok"}
+
+
+def test_a_mistake_in_the_settings_hides_nothing_else(gatehouse: Run, account: Account, here: Path) -> None:
+    (here / "gatehouse.yaml").write_text("lanes: {default: {engine: magic}}", "utf-8")
+
+    found = findings(gatehouse, code=1)
+
+    assert found["settings"]["health"] == "broken"
+    assert found["alarms"]["health"] == "ok"
+
+
+def test_a_ringing_alarm_comes_with_its_first_command(gatehouse: Run, account: Account) -> None:
+    account.alarm |= {
+        "StateValue": "ALARM",
+        "AlarmDescription": alarm_text("Stuck.", "Uploads in a dead-letter queue", lane="default"),
+    }
+
+    finding = findings(gatehouse, code=0)["alarms"]
+
+    assert finding["fix"] == [f"{COMMAND} queue show --lane default --queue dead-letter"]
+    account.alarm["AlarmDescription"] = alarm_text("Late.", "Work stands still")
+    assert findings(gatehouse)["alarms"]["fix"] == []
+
+
+def test_fixes_go_where_doctor_went(gatehouse: Run, account: Account) -> None:
+    account.quota, account.alarm = 5.0, {}
+    account.rules["sweeps"] = "DISABLED"
+
+    found = findings(gatehouse, "--region", "us-east-1", "--deployment", "gatehouse", code=1)
+
+    assert found["rules"]["fix"] == ["aws events enable-rule --name sweeps --region us-east-1"]
+    assert found["rekognition-quota"]["fix"][1].endswith("--desired-value 20 --region us-east-1")
+    assert found["alarms"]["fix"] == ["AWS_REGION=us-east-1 make deploy"]
+
+
+def test_the_policy_of_the_fix_denies_gatehouse_no_more_and_others_as_before(
+    gatehouse: Run, account: Account, deployed: Deployed
+) -> None:
+    deployed.stacks(AnalyzerRoleArn=ANALYZER)
+    condition = {"ArnNotLike": {"aws:principalARN": "arn:aws:iam::111122223333:role/reader"}}
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:Get*", "Resource": f"arn:aws:s3:::{UPLOADS}/*"}
+    statements = [{**deny, "Condition": condition}, {**deny, "Action": "s3:Put*"}]
+    account.s3.put_bucket_policy(Bucket=UPLOADS, Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
+
+    finding = findings(gatehouse, code=0)["bucket-policy"]
+
+    (policy,) = pasted(finding["fix"], "--policy")
+    excluded = {"ArnNotLike": {"aws:principalARN": ["arn:aws:iam::111122223333:role/reader", ANALYZER]}}
+    assert policy["Statement"] == [{**deny, "Condition": excluded}, statements[1]]
+    account.s3.put_bucket_policy(Bucket=UPLOADS, Policy=json.dumps(policy))
+    assert findings(gatehouse, code=0)["bucket-policy"]["health"] == "ok"
+
+
+def test_a_fix_is_one_line_however_narrow_the_terminal_is(
+    gatehouse: Run, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    account.rules["sweeps"] = "DISABLED"
+
+    lines = [line.strip() for line in gatehouse("doctor").stdout.splitlines()]
+
+    assert "aws events enable-rule --name sweeps" in lines
+
+
+def test_when_all_is_well_it_says_what_comes_next(gatehouse: Run, account: Account) -> None:
+    assert gatehouse("doctor").stderr == (
+        f"Next: `{COMMAND} upload FILE` uploads a picture and waits for its verdict.\n"
+    )
 
 
 def test_before_a_deploy_no_deployment_is_looked_at(gatehouse: Run, account: Account) -> None:
@@ -434,7 +731,9 @@ def test_before_the_first_deploy_that_is_said(gatehouse: Run, account: Account) 
     result = gatehouse("doctor", "--deployment", "another")
 
     assert result.exit_code == 0
-    assert "Nothing is deployed yet" in result.stderr
+    assert result.stderr.endswith(
+        "Nothing is deployed under the name another in us-east-1. Next: `make deploy` in a checkout.\n"
+    )
 
 
 def test_what_may_not_be_looked_at_hides_nothing_else(gatehouse: Run, account: Account) -> None:

@@ -474,6 +474,18 @@ def test_the_page_has_the_permissions_that_it_needs(
     assert used(deployed) | {"s3:ListBucket", "s3:GetBucketVersioning"} == granted("commands.md", "moderate")
 
 
+def test_the_page_has_the_permissions_that_a_look_at_it_needs(
+    gatehouse: Run, deployed: Deployed, pipeline: Pipeline
+) -> None:
+    put(deployed, *KEYS)
+    start(gatehouse)
+    deployed.calls.made.clear()
+
+    assert gatehouse("moderate", "status").exit_code == 0
+
+    assert used(deployed) | {"s3:ListBucket"} == granted("commands.md", "moderate status")
+
+
 def test_the_backfills_queues_are_listed_where_there_are_some(
     gatehouse: Run, deployed: Deployed, pipeline: Pipeline
 ) -> None:

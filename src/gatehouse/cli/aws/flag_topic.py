@@ -16,11 +16,13 @@ class Subscriber:
 
     Attributes:
         is_confirmed: whether it has agreed; until then nothing is delivered.
+        arn: of the subscription, once it is confirmed.
     """
 
     protocol: str
     endpoint: str
     is_confirmed: bool
+    arn: str = ""
 
 
 class Subscriptions:
@@ -39,6 +41,11 @@ class Subscriptions:
         """The first hundred of them: one call."""
         answer = self._client.list_subscriptions_by_topic(TopicArn=self._topic_arn)
         return [
-            Subscriber(each["Protocol"], each["Endpoint"], each["SubscriptionArn"] != _PENDING)
+            Subscriber(each["Protocol"], each["Endpoint"], each["SubscriptionArn"] != _PENDING, each["SubscriptionArn"])
             for each in answer["Subscriptions"]
         ]
+
+    def has_dead_letter_queue(self, subscriber: Subscriber) -> bool:
+        """Whether SNS keeps what it could not deliver to a confirmed subscriber: one call."""
+        attributes = self._client.get_subscription_attributes(SubscriptionArn=subscriber.arn)["Attributes"]
+        return bool(attributes.get("RedrivePolicy"))

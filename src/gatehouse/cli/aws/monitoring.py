@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from gatehouse.contracts.alarm_texts import read_alarm_text
+
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
 
@@ -36,8 +38,9 @@ class Alarm:
     """An alarm of the deployment.
 
     Attributes:
-        since: when its state changed last; ISO 8601, UTC.
-        text: its description, which ends with its section of docs/operations.md.
+        since: when it began or ceased to ring.
+        text: what it means, and its section of docs/operations.md.
+        first_command: what is typed behind `gatehouse` first when it rings; None if its description does not say.
         has_actions: whether somebody is told.
     """
 
@@ -46,6 +49,7 @@ class Alarm:
     since: datetime | None
     text: str
     has_actions: bool
+    first_command: str | None = None
 
 
 class Monitoring:
@@ -69,22 +73,17 @@ class Monitoring:
         """What each metric adds up to since then. One call."""
         return [sum(values) for values in self._values(list(metrics), "Sum", _HOUR, since, now)]
 
+    def maximum(self, metric: Metric, since: datetime, now: datetime) -> float | None:
+        """The greatest value of a metric since then; None without one. One call."""
+        (values,) = self._values([metric], "Maximum", _MINUTE, since, now)
+        return max(values, default=None)
+
     def alarms(self, prefix: str) -> list[Alarm]:
         """The alarms whose names begin so: a DescribeAlarms for each hundred."""
         pages = self._client.get_paginator("describe_alarms").paginate(
             AlarmNamePrefix=prefix, PaginationConfig={"PageSize": 100}
         )
-        return [
-            Alarm(
-                name=alarm["AlarmName"],
-                is_ringing=alarm.get("StateValue") == "ALARM",
-                since=alarm.get("StateUpdatedTimestamp"),
-                text=alarm.get("AlarmDescription", ""),
-                has_actions=bool(alarm.get("AlarmActions")),
-            )
-            for page in pages
-            for alarm in page["MetricAlarms"]
-        ]
+        return [_alarm(alarm) for page in pages for alarm in page["MetricAlarms"]]
 
     def _values(
         self, metrics: list[Metric], statistic: str, period: int, since: datetime, now: datetime
@@ -100,3 +99,16 @@ class Monitoring:
         for result in answer["MetricDataResults"]:
             found.setdefault(result["Id"], []).extend(result["Values"])
         return [found.get(f"m{n}", []) for n in range(len(metrics))]
+
+
+def _alarm(alarm: Mapping[str, Any]) -> Alarm:
+    """StateUpdatedTimestamp moves with every new reason, too; StateTransitionedTimestamp does not (API reference)."""
+    text, command = read_alarm_text(alarm.get("AlarmDescription", ""))
+    return Alarm(
+        name=alarm["AlarmName"],
+        is_ringing=alarm.get("StateValue") == "ALARM",
+        since=alarm.get("StateTransitionedTimestamp") or alarm.get("StateUpdatedTimestamp"),
+        text=text,
+        has_actions=bool(alarm.get("AlarmActions")),
+        first_command=command,
+    )

@@ -19,6 +19,7 @@ from gatehouse.moderation.moment import iso
 if TYPE_CHECKING:
     from gatehouse.cli.clock import Clock
     from gatehouse.cli.connection import Connection
+    from gatehouse.cli.paste import Paste
 
 #: What Rekognition and Results do with an upload, and with its key.
 _READS = ("s3:GetObject", "s3:GetObjectVersion")
@@ -31,6 +32,15 @@ _CHANGES = "PutBucketNotification"
 _USABLE = frozenset({"Enabled", "Updating"})
 _TO_ENABLE = {"Disabled": ("enable-key",), "PendingDeletion": ("cancel-key-deletion", "enable-key")}
 _ROLES = "the roles in the outputs ResultsRoleArn, AnalysisRoleArn and AnalyzerRoleArn"
+_EXCLUDE = "The command writes the policy with those roles excluded."
+_ALLOW = "The command writes the policy with a statement that lets them."
+_NOT_YET = "Deploy, and run this again: then it writes the policy for those roles. This is what there is now:"
+#: The condition that excludes callers, and the key that says who they are; of a session, the ARN of its role (IAM User
+#: Guide, reference_policies_condition-keys.html).
+_EXCLUDES, _CALLER = "ArnNotLike", "aws:principalarn"
+#: The check of a bucket that is not there, and how S3 says so: HeadBucket's answer has no body (API reference).
+MISSING = "bucket"
+_NO_BUCKET = frozenset({"404", "NoSuchBucket"})
 #: Denies of requests that none of Gatehouse's parts makes: without TLS.
 _HARMLESS_CONDITIONS = ({"Bool": {"aws:SecureTransport": "false"}}, {"Bool": {"aws:SecureTransport": False}})
 
@@ -47,12 +57,28 @@ class BucketChecks:
     connection: "Connection"
     bucket: str
     clock: "Clock"
+    paste: "Paste"
     granted_key: str | None = None
     reading_roles: tuple[str, ...] = ()
 
     def region(self) -> Finding:
-        """Whether it is where the functions are."""
-        answer: Any = self._client.head_bucket(Bucket=self.bucket)
+        """Whether it is there, and where the functions are."""
+        try:
+            answer: Any = self._client.head_bucket(Bucket=self.bucket)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _NO_BUCKET:
+                raise
+            return Finding(
+                MISSING,
+                Health.BROKEN,
+                f"There is no bucket {self.bucket}, so no upload would ever be seen: name an existing bucket. The "
+                "first command lists yours.",
+                (
+                    self.paste.aws("s3api list-buckets --query 'Buckets[].Name' --output text"),
+                    self.paste.setting("upload_bucket: NAME  # of an existing bucket; or null, to have one made"),
+                    self.paste.make("deploy"),
+                ),
+            )
         region = answer.get("BucketRegion") or answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region")
         here = self.connection.region_name
         if region in (None, here):
@@ -62,7 +88,7 @@ class BucketChecks:
             Health.BROKEN,
             f"The bucket {self.bucket} is in {region}, and this is {here}: its events go to its own Region, and "
             "Rekognition reads no other one's.",
-            (f"export AWS_REGION={region}",),
+            (f"export AWS_REGION={region}{self._instead}",),
         )
 
     def notifications(self) -> Finding:
@@ -79,8 +105,8 @@ class BucketChecks:
             f"The bucket {self.bucket} does not send its events to EventBridge: no upload is seen. The command keeps "
             "its other notifications; it takes effect after about five minutes.",
             (
-                (
-                    f"aws s3api put-bucket-notification-configuration --bucket {self.bucket} "
+                self.paste.aws(
+                    f"s3api put-bucket-notification-configuration --bucket {self.bucket} "
                     f"--notification-configuration {shlex.quote(configuration)}"
                 ),
             ),
@@ -134,18 +160,19 @@ class BucketChecks:
                 "encryption",
                 Health.BROKEN,
                 f"The key of the bucket {self.bucket}, {arn}, is {state}: nobody can read what it encrypts.",
-                tuple(f"aws kms {command} --key-id {arn}" for command in _TO_ENABLE.get(state, ("describe-key",))),
+                tuple(
+                    self.paste.aws(f"kms {command} --key-id {arn}")
+                    for command in _TO_ENABLE.get(state, ("describe-key",))
+                ),
             )
         policy = json.loads(keys.get_key_policy(KeyId=arn, PolicyName="default")["Policy"])
-        look = f"aws kms get-key-policy --key-id {arn} --policy-name default --query Policy --output text > key.json"
-        put = f"aws kms put-key-policy --key-id {arn} --policy-name default --policy file://key.json"
-        if denying := list(denying_statements(policy, _DECRYPTS)):
+        if denying := list(denying_statements(policy, _DECRYPTS, self.reading_roles)):
             return Finding(
                 "encryption",
                 Health.WARNING,
-                f"The policy of the bucket's key {arn} denies decrypting in some cases ({', '.join(denying)}). See "
-                f"whether that includes {_ROLES}, and exclude them: ArnNotLike aws:PrincipalArn.",
-                (look, put),
+                f"The policy of the bucket's key {arn} denies decrypting in some cases ({', '.join(denying)}). If that "
+                f"includes {_ROLES}, uploads end FAILED. {_EXCLUDE if self.reading_roles else _NOT_YET}",
+                self._put_key_policy(arn, exempting(policy, _DECRYPTS, self.reading_roles)),
             )
         _, partition, _, region, account, _ = arn.split(":", 5)
         allowed = set(_allowed(policy, region, account))
@@ -153,15 +180,31 @@ class BucketChecks:
         may_use = self.granted_key == arn  # by their own policies, which the account's statement lets them
         if (may_use and by_account) or "*" in allowed or (self.reading_roles and allowed >= set(self.reading_roles)):
             return Finding("encryption", Health.OK, f"The key of the bucket {self.bucket} lets the functions read.")
-        roles: list[str] | str = list(self.reading_roles) or "the role ARNs that `make deploy` puts out"
-        statement = {"Effect": "Allow", "Principal": {"AWS": roles}, "Action": _DECRYPTS[0], "Resource": "*"}
+        statement = {
+            "Sid": "GatehouseReadsUploads",
+            "Effect": "Allow",
+            "Principal": {"AWS": list(self.reading_roles)},
+            "Action": _DECRYPTS[0],
+            "Resource": "*",
+        }
+        whole = {**policy, "Statement": [*_listed(policy.get("Statement", [])), statement]}
         return Finding(
             "encryption",
             Health.WARNING,
             f"The policy of the bucket's key {arn} does not name the roles that read uploads. Without kms:Decrypt for "
-            f"{_ROLES}, uploads end FAILED. Add the statement, unless IAM policies of theirs that you made allow it.",
-            (look, json.dumps(statement), put),
+            f"{_ROLES}, uploads end FAILED, unless IAM policies of theirs that you made allow it. "
+            f"{_ALLOW if self.reading_roles else _NOT_YET}",
+            self._put_key_policy(arn, whole),
         )
+
+    def _put_key_policy(self, arn: str, policy: Mapping[str, Any]) -> tuple[str, ...]:
+        """The command that writes a key's policy; before the first deploy there are no roles to write into it."""
+        if not self.reading_roles:
+            return (
+                self.paste.aws(f"kms get-key-policy --key-id {arn} --policy-name default --query Policy --output text"),
+            )
+        text = shlex.quote(json.dumps(policy))
+        return (self.paste.aws(f"kms put-key-policy --key-id {arn} --policy-name default --policy {text}"),)
 
     def _key(self) -> str | None:
         """The KMS key that new objects get, by its id or ARN; None for S3's own keys."""
@@ -184,7 +227,11 @@ class BucketChecks:
             Health.WARNING,
             f"The bucket {self.bucket} has no versioning: what is overwritten before it is analyzed ends FAILED, and a "
             "multipart upload is never approved.",
-            (f"aws s3api put-bucket-versioning --bucket {self.bucket} --versioning-configuration Status=Enabled",),
+            (
+                self.paste.aws(
+                    f"s3api put-bucket-versioning --bucket {self.bucket} --versioning-configuration Status=Enabled"
+                ),
+            ),
         )
 
     def policy(self) -> Finding:
@@ -197,33 +244,82 @@ class BucketChecks:
             return Finding(
                 "bucket-policy", Health.OK, f"The bucket {self.bucket} has no policy that could deny reading."
             )
-        denying = list(denying_statements(json.loads(text), _READS))
+        policy = json.loads(text)
+        denying = list(denying_statements(policy, _READS, self.reading_roles))
         if not denying:
-            return Finding("bucket-policy", Health.OK, f"The policy of {self.bucket} denies no reading.")
-        names = ", ".join(denying)
+            return Finding("bucket-policy", Health.OK, f"The policy of {self.bucket} denies Gatehouse no reading.")
+        if self.reading_roles:
+            whole = shlex.quote(json.dumps(exempting(policy, _READS, self.reading_roles)))
+            fix = self.paste.aws(f"s3api put-bucket-policy --bucket {self.bucket} --policy {whole}")
+        else:
+            fix = self.paste.aws(f"s3api get-bucket-policy --bucket {self.bucket} --query Policy --output text")
         return Finding(
             "bucket-policy",
             Health.WARNING,
-            f"The policy of {self.bucket} denies reading in some cases ({names}). See whether that includes the roles "
-            "of the outputs ResultsRoleArn, AnalysisRoleArn and AnalyzerRoleArn, and exclude them: ArnNotLike "
-            "aws:PrincipalArn.",
-            (f"aws s3api get-bucket-policy --bucket {self.bucket} --query Policy --output text",),
+            f"The policy of {self.bucket} denies reading in some cases ({', '.join(denying)}). If that includes "
+            f"{_ROLES}, uploads end FAILED. {_EXCLUDE if self.reading_roles else _NOT_YET}",
+            (fix,),
         )
+
+    @property
+    def _instead(self) -> str:
+        """What to do about a Region that was named on the command line, and would still win."""
+        return f"  # and leave out --region {self.connection.region}" if self.connection.region else ""
 
     @property
     def _client(self) -> Any:
         return self.connection.client("s3")
 
 
-def denying_statements(policy: dict[str, Any], reads: Sequence[str]) -> Iterator[str]:
-    """The statements of a policy that may deny Gatehouse its reading, by their ids, or their places."""
+def denying_statements(policy: Mapping[str, Any], reads: Sequence[str], roles: Sequence[str] = ()) -> Iterator[str]:
+    """The statements of a policy that may deny Gatehouse its reading, by their ids, or their places.
+
+    Args:
+        roles: ARNs of the roles that read; a statement that excludes them all denies nothing.
+    """
     for n, statement in enumerate(_listed(policy.get("Statement", [])), start=1):
-        if statement.get("Effect") != "Deny" or statement.get("Condition") in _HARMLESS_CONDITIONS:
-            continue
         if str(statement.get("Sid", "")).startswith(SID_PREFIX):
             continue  # the gate's own, which `gate check` looks at
-        if _covers(statement, reads):
+        if _denies(statement, reads, roles):
             yield str(statement.get("Sid") or f"statement {n}")
+
+
+def exempting(policy: Mapping[str, Any], reads: Sequence[str], roles: Sequence[str]) -> dict[str, Any]:
+    """The policy, with these roles excluded from every statement that may deny them reading.
+
+    All conditions of a statement have to hold, so that one more can only make it deny less; and a condition that
+    negates holds if no value of its list matches.
+    """
+    statements = []
+    for statement in _listed(policy.get("Statement", [])):
+        if _denies(statement, reads, roles):
+            conditions = statement.get("Condition", {})
+            others = conditions.get(_EXCLUDES, {})
+            name = next((key for key in others if key.lower() == _CALLER), "aws:PrincipalArn")
+            named = [*_listed(others.get(name, [])), *roles]
+            condition = {**conditions, _EXCLUDES: {**others, name: list(dict.fromkeys(named))}}
+            statements.append({**statement, "Condition": condition})
+        else:
+            statements.append(statement)
+    return {**policy, "Statement": statements}
+
+
+def _denies(statement: Mapping[str, Any], reads: Sequence[str], roles: Sequence[str]) -> bool:
+    if statement.get("Effect") != "Deny" or statement.get("Condition") in _HARMLESS_CONDITIONS:
+        return False
+    return _covers(statement, reads) and not _excludes(statement, roles)
+
+
+def _excludes(statement: Mapping[str, Any], roles: Sequence[str]) -> bool:
+    """Whether a statement's condition leaves all of these roles out."""
+    excluded = [
+        str(pattern)
+        for operator in (_EXCLUDES, "ArnNotEquals", "StringNotLike", "StringNotEquals")
+        for key, patterns in statement.get("Condition", {}).get(operator, {}).items()
+        if key.lower() == _CALLER
+        for pattern in _listed(patterns)
+    ]
+    return bool(roles) and all(any(fnmatchcase(role, pattern) for pattern in excluded) for role in roles)
 
 
 def _allowed(policy: dict[str, Any], region: str, account: str) -> Iterator[str]:
@@ -248,7 +344,7 @@ def _fits(operator: str, conditions: Mapping[str, Any], region: str, account: st
     )
 
 
-def _covers(statement: dict[str, Any], reads: Sequence[str]) -> bool:
+def _covers(statement: Mapping[str, Any], reads: Sequence[str]) -> bool:
     """Whether its actions include one of these; names of actions are the same in upper and lower case."""
     excluded = "NotAction" in statement
     patterns = [str(pattern).lower() for pattern in _listed(statement.get("NotAction" if excluded else "Action", []))]

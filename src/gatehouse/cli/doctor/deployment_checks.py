@@ -1,97 +1,136 @@
 """Whether anybody hears of what a deployment finds: subscribers and alarms. Reads only."""
 
-from typing import TYPE_CHECKING, Any, Final
+import json
+import shlex
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
 
-from gatehouse.cli.aws.flag_topic import Subscriptions
-from gatehouse.cli.aws.monitoring import Monitoring
-from gatehouse.cli.command_name import COMMAND
+from gatehouse.cli.aws.flag_topic import Subscriber, Subscriptions
+from gatehouse.cli.aws.monitoring import Alarm, Monitoring
 from gatehouse.cli.doctor.finding import Finding, Health
 
 if TYPE_CHECKING:
     from gatehouse.cli.connection import Connection
     from gatehouse.cli.deployment import Deployment
+    from gatehouse.cli.paste import Paste
 
-#: States of a mapping that reads, or soon does (Lambda API reference, GetEventSourceMapping).
-_READING: Final = frozenset({"Creating", "Enabling", "Enabled", "Updating"})
+#: Whoever reads these finds what is flagged in the table, too; a program that misses a flag does not know.
+_READ_BY_PEOPLE: Final = frozenset({"email", "email-json", "sms"})
+#: Subscriptions that are asked for their dead-letter queues, with a call each.
+_ASKED: Final = 20
+_TWO_WEEKS: Final = "1209600"
 
 
-def subscribers(connection: "Connection", deployment: "Deployment") -> Finding:
-    """Whether somebody listens to the flag topic."""
-    found = Subscriptions(connection.client("sns"), deployment.flag_topic_arn).first()
+def subscribers(connection: "Connection", deployment: "Deployment", paste: "Paste") -> Iterator[Finding]:
+    """Whether somebody listens to the flag topic, and what they could not be told is kept."""
+    topic = Subscriptions(connection.client("sns"), deployment.flag_topic_arn)
+    found = topic.first()
     confirmed = [each for each in found if each.is_confirmed]
-    if confirmed:
-        return Finding("subscribers", Health.OK, f"{len(confirmed)} listen to the flag topic.")
-    waiting = f" {len(found)} have not confirmed yet." if found else ""
-    return Finding(
-        "subscribers",
-        Health.WARNING,
-        f"Nobody listens to the flag topic: what is flagged is in the table only.{waiting}",
-        (
+    if not confirmed:
+        waiting = f" {len(found)} have not confirmed yet." if found else ""
+        yield Finding(
+            "subscribers",
+            Health.WARNING,
+            f"Nobody listens to the flag topic: what is flagged is in the table only.{waiting}",
             (
-                f"aws sns subscribe --topic-arn {deployment.flag_topic_arn} --protocol email "
-                "--notification-endpoint you@example.com"
+                paste.aws(
+                    f"sns subscribe --topic-arn {deployment.flag_topic_arn} --protocol email "
+                    "--notification-endpoint you@example.com"
+                ),
             ),
+        )
+        return
+    yield Finding("subscribers", Health.OK, f"{len(confirmed)} listen to the flag topic.")
+
+
+def subscriber_queues(connection: "Connection", deployment: "Deployment", paste: "Paste") -> Iterator[Finding]:
+    """Whether what SNS could not deliver to a program is kept."""
+    topic = Subscriptions(connection.client("sns"), deployment.flag_topic_arn)
+    programs = [each for each in topic.first() if each.is_confirmed and each.protocol not in _READ_BY_PEOPLE]
+    without = [each for each in programs[:_ASKED] if not topic.has_dead_letter_queue(each)]
+    if programs and not without:
+        yield Finding("subscriber-queues", Health.OK, "What subscribers do not take is kept in dead-letter queues.")
+    for subscriber in without:
+        yield Finding(
+            "subscriber-queues",
+            Health.WARNING,
+            f"The subscriber {subscriber.endpoint} ({subscriber.protocol}) has no dead-letter queue: flags that SNS "
+            "can't deliver to it are lost, and stay in the table only.",
+            _keep(subscriber, deployment, paste),
+        )
+
+
+def _keep(subscriber: Subscriber, deployment: "Deployment", paste: "Paste") -> tuple[str, ...]:
+    """Commands that make one queue for all subscribers, if it is not there, and have SNS use it for this one."""
+    partition, region, account = _place(deployment)
+    name = f"{deployment.name}-flags-undelivered"
+    queue = f"arn:{partition}:sqs:{region}:{account}:{name}"
+    allow = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": queue,
+        "Condition": {"ArnEquals": {"aws:SourceArn": deployment.flag_topic_arn}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    attributes = json.dumps({"MessageRetentionPeriod": _TWO_WEEKS, "Policy": policy})
+    redrive = json.dumps({"deadLetterTargetArn": queue})
+    return (
+        paste.aws(f"sqs create-queue --queue-name {name} --attributes {shlex.quote(attributes)}"),
+        paste.aws(
+            f"sns set-subscription-attributes --subscription-arn {subscriber.arn} --attribute-name RedrivePolicy "
+            f"--attribute-value {shlex.quote(redrive)}"
         ),
     )
 
 
-def announcements(connection: "Connection", deployment: "Deployment") -> Finding:
-    """Whether Lambda reads the verdict table's stream: no metric and no alarm shows that it does not."""
-    client: Any = connection.client("lambda")
-    mappings = client.list_event_source_mappings(FunctionName=deployment.outcomes)["EventSourceMappings"]
-    if not mappings:
-        return Finding(
-            "announcements",
-            Health.BROKEN,
-            f"Nothing invokes {deployment.outcomes}: decisions, appeals and reports are in the table, and no flag is "
-            f"sent. Then `{COMMAND} queue redrive` announces what was missed.",
-            ("make deploy",),
-        )
-    off = [mapping for mapping in mappings if mapping["State"] not in _READING]
-    if not off:
-        return Finding("announcements", Health.OK, "Decisions, appeals and reports are announced.")
-    return Finding(
-        "announcements",
-        Health.BROKEN,
-        f"The stream of the verdict table is not read ({off[0]['State']}): decisions, appeals and reports are in the "
-        "table, and no flag is sent. What is older than 24 hours when it is read again is not announced by itself.",
-        (f"aws lambda update-event-source-mapping --uuid {off[0]['UUID']} --enabled",),
-    )
+def _place(deployment: "Deployment") -> tuple[str, str, str]:
+    """Partition, Region and account of the deployment, as the ARN of its topic has them."""
+    _, partition, _, region, account, _ = deployment.flag_topic_arn.split(":", 5)
+    return partition, region, account
 
 
-def alarms(connection: "Connection", deployment: "Deployment") -> list[Finding]:
+def alarms(connection: "Connection", deployment: "Deployment", paste: "Paste") -> Iterator[Finding]:
     """Whether alarms exist, tell somebody, and are quiet."""
     found = Monitoring(connection.client("cloudwatch")).alarms(f"{deployment.name}-monitoring-")
     if not found:
-        return [
-            Finding(
-                "alarms",
-                Health.BROKEN,
-                f"There is no alarm: the stack {deployment.name}-monitoring is missing.",
-                ("make deploy",),
-            )
-        ]
-    silent = [alarm for alarm in found if not alarm.has_actions]
-    findings = []
-    if silent:
-        findings.append(
-            Finding(
-                "alarm-actions",
-                Health.WARNING,
-                f"{len(silent)} of {len(found)} alarms tell nobody when they ring.",
-                (
-                    "aws sns create-topic --name gatehouse-alarms  # then subscribe to it, and in gatehouse.yaml:",
-                    "alarm_topic_arn: arn:aws:sns:...",
-                    "make deploy",
-                ),
-            )
+        yield Finding(
+            "alarms",
+            Health.BROKEN,
+            f"There is no alarm: the stack {deployment.name}-monitoring is missing.",
+            (paste.make("deploy"),),
         )
-    else:
-        findings.append(Finding("alarm-actions", Health.OK, f"All {len(found)} alarms tell somebody."))
+        return
+    yield _actions(found, deployment, paste)
     ringing = [alarm for alarm in found if alarm.is_ringing]
-    if ringing:
-        names = "; ".join(f"{alarm.name}: {alarm.text}" for alarm in ringing)
-        findings.append(Finding("alarms", Health.WARNING, f"{len(ringing)} alarms ring. {names}"))
-    else:
-        findings.append(Finding("alarms", Health.OK, "No alarm rings."))
-    return findings
+    if not ringing:
+        yield Finding("alarms", Health.OK, "No alarm rings.")
+    for alarm in ringing:
+        yield Finding("alarms", Health.WARNING, f"{alarm.name} rings. {alarm.text}", _first(alarm, paste))
+
+
+def _first(alarm: Alarm, paste: "Paste") -> tuple[str, ...]:
+    """The first command of its section; none where that is the one that runs."""
+    command = alarm.first_command
+    return (paste.gatehouse(command),) if command and command != "doctor" else ()
+
+
+def _actions(found: list[Alarm], deployment: "Deployment", paste: "Paste") -> Finding:
+    silent = [alarm for alarm in found if not alarm.has_actions]
+    if not silent:
+        return Finding("alarm-actions", Health.OK, f"All {len(found)} alarms tell somebody.")
+    partition, region, account = _place(deployment)
+    name = f"{deployment.name}-alarms"
+    topic = f"arn:{partition}:sns:{region}:{account}:{name}"
+    return Finding(
+        "alarm-actions",
+        Health.WARNING,
+        f"{len(silent)} of {len(found)} alarms tell nobody when they ring. Make a topic, listen to it, name it, and "
+        "deploy.",
+        (
+            paste.aws(f"sns create-topic --name {name}"),
+            paste.aws(f"sns subscribe --topic-arn {topic} --protocol email --notification-endpoint you@example.com"),
+            paste.setting(f"alarm_topic_arn: {topic}"),
+            paste.make("deploy"),
+        ),
+    )

@@ -1,18 +1,24 @@
 """`doctor`: what would keep a deployment from working, and how to mend it."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
 from gatehouse.cli.clock import Clock
-from gatehouse.cli.deployment import Deployment
-from gatehouse.cli.doctor.checkup import Checkup, settings_here
+from gatehouse.cli.command_name import COMMAND
+from gatehouse.cli.connection import Connection
+from gatehouse.cli.doctor.checkup import Checkup
 from gatehouse.cli.doctor.finding import Finding, Health
-from gatehouse.cli.errors import CommandError
 from gatehouse.cli.invocation import Invocation, about_deployment
 from gatehouse.cli.output import Output
+from gatehouse.cli.paste import Paste
+from gatehouse.cli.progress import progress
 
 CLOCK = Clock()
+
+#: Seconds after which somebody at a terminal sees what it is at.
+_PATIENCE = 2.0
 
 _MARKS = {
     Health.OK: ("ok", "green"),
@@ -32,36 +38,46 @@ def doctor(
     """Check what a deployment needs, before and after deploying: each finding comes with the commands that mend it.
 
     Looks at credentials and Region, Rekognition, quotas and adapters against ./gatehouse.yaml, the uploads bucket's
-    Region, notifications, versioning, policy and key, subscribers, the stream of changes, and alarms. Reads only, and
-    costs nothing. Exits with 1 if something is broken.
+    Region, notifications, versioning, policy and key, the stacks, readers of queues, rules, subscribers, limits that
+    are near, and alarms. Reads only, and costs nothing. Exits with 1 if something is broken.
     """
-    out = invocation.out
-    deployment = None if before_deploy else _deployment(invocation)
-    checkup = Checkup(invocation.connection, settings_here(), deployment, CLOCK)
-    findings = list(checkup.findings())
+    out, connection = invocation.out, invocation.connection
+    paste = Paste(connection, invocation.deployment_name)
+    checkup = Checkup(connection, paste, CLOCK, None if before_deploy else lambda: invocation.deployment)
+    with progress(out.progress, after=_PATIENCE) as say:
+        findings = list(checkup.findings(say))
     out.document([finding.to_document() for finding in findings])
     for finding in findings:
         _show(out, finding)
-    if checkup.settings is None:
-        out.tell("There is no ./gatehouse.yaml here, so quotas and adapters were not held against it.")
-    if checkup.deployment is None and not before_deploy:
-        out.tell("Nothing is deployed yet under this name, so subscribers and alarms were not looked at.")
-    if any(finding.health is Health.BROKEN for finding in findings):
+    is_broken = any(finding.health is Health.BROKEN for finding in findings)
+    for line in _closing(checkup, connection, is_broken=is_broken, before_deploy=before_deploy):
+        out.tell(line)
+    if is_broken:
         raise typer.Exit(1)
 
 
-def _deployment(invocation: Invocation) -> Deployment | None:
-    """The deployment, if there is one and it can be looked at; what is wrong with credentials is a check's to say."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        return invocation.deployment
-    except (BotoCoreError, ClientError, CommandError):
-        return None
+def _closing(checkup: Checkup, connection: Connection, *, is_broken: bool, before_deploy: bool) -> Iterator[str]:
+    """What was not looked at, and what comes next."""
+    if not checkup.has_settings:
+        yield (
+            "There is no ./gatehouse.yaml here; run this in the checkout you deploy from to have quotas and adapters "
+            "compared."
+        )
+    if before_deploy:
+        return
+    if checkup.is_deployed is False:
+        yield (
+            f"Nothing is deployed under the name {checkup.name} in {connection.region_name}. Next: `make deploy` in a "
+            "checkout."
+        )
+    elif checkup.deployment is None:
+        yield "The deployment could not be looked up, so its machinery, subscribers and alarms were not looked at."
+    elif not is_broken:
+        yield f"Next: `{COMMAND} upload FILE` uploads a picture and waits for its verdict."
 
 
 def _show(out: Output, finding: Finding) -> None:
     mark, style = _MARKS[finding.health]
     out.say(f"{mark:>6}  {finding.check}: {finding.text}", style)
     for line in finding.fix:
-        out.say(f"          {line}")
+        out.paste(f"          {line}")

@@ -4,8 +4,8 @@ What may not be looked at, or fails, is told in a sentence, and holds up nothing
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -63,12 +63,24 @@ class Section(Generic[_Seen]):
 
 @dataclass(frozen=True, slots=True)
 class LaneBacklog:
-    """What waits in a lane's queues, as SQS counts it."""
+    """What waits in a lane's queues, as SQS counts it.
+
+    Attributes:
+        backfill, backfill_dead: objects from before, and those given up; None where none are moderated.
+    """
 
     lane: str
     ingest: QueueCounts
     dead: int
     undelivered: int
+    backfill: QueueCounts | None = None
+    backfill_dead: int | None = None
+
+    @property
+    def stuck(self) -> Iterator[tuple[str, int]]:
+        """The lane's queues that hold what nothing moves by itself, as `queue show` names them."""
+        counts = (("dead-letter", self.dead), ("undelivered", self.undelivered), ("backfill", self.backfill_dead))
+        return ((queue, count) for queue, count in counts if count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +125,18 @@ class IndexedCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyDrift:
+    """How pointers differ from files.
+
+    Attributes:
+        without_file: policies that have no file here, so that their pointers were compared with nothing.
+    """
+
+    drifts: tuple[Drift, ...]
+    without_file: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DeploymentStatus:
     """All that was seen, part by part.
 
@@ -135,7 +159,7 @@ class DeploymentStatus:
     paid: Section[int]
     subscribers: Section[list[Subscriber]]
     alarms: Section[list[Alarm]]
-    drift: Section[list[Drift]]
+    drift: Section[PolicyDrift]
 
     @property
     def spend(self) -> float | None:
@@ -160,6 +184,12 @@ class DeploymentStatus:
                     "oldest_seconds": None if ages is None else ages.get(lane.lane),
                     "dead_letters": lane.dead,
                     "undelivered": lane.undelivered,
+                    "backfill": lane.backfill
+                    and {
+                        "waiting": lane.backfill.waiting,
+                        "in_flight": lane.backfill.in_flight,
+                        "dead_letters": lane.backfill_dead,
+                    },
                 }
                 for lane in queues.lanes
             ],
@@ -180,11 +210,17 @@ class DeploymentStatus:
             "alarms": None if alarms is None else len(alarms),
             "ringing": alarms
             and [
-                {"name": alarm.name, "since": alarm.since and iso(alarm.since), "text": alarm.text}
+                {
+                    "name": alarm.name,
+                    "since": alarm.since and iso(alarm.since),
+                    "text": alarm.text,
+                    "first": alarm.first_command,
+                }
                 for alarm in alarms
                 if alarm.is_ringing
             ],
-            "drift": None if self.drift.seen is None else [each.to_document() for each in self.drift.seen],
+            "drift": None if self.drift.seen is None else [each.to_document() for each in self.drift.seen.drifts],
+            "policies_without_file": None if self.drift.seen is None else list(self.drift.seen.without_file),
             "problems": {name: problem for name in parts if (problem := getattr(self, name).problem)},
         }
 
@@ -196,8 +232,12 @@ class StatusLook:
     connection: "Connection"
     deployment: "Deployment"
 
-    def look(self, now: datetime) -> DeploymentStatus:
-        """How the deployment does now."""
+    def look(self, now: datetime, say: Callable[[str], None] = lambda _: None) -> DeploymentStatus:
+        """How the deployment does now.
+
+        Args:
+            say: hears which part is next.
+        """
         looks: dict[str, Callable[[], Any]] = {
             "queues": self._queues,
             "ages": lambda: self._ages(now),
@@ -209,7 +249,10 @@ class StatusLook:
             "alarms": self._alarms,
             "drift": self._drift,
         }
-        sections = {name: Section.look(look) for name, look in looks.items()}
+        sections: dict[str, Any] = {}
+        for name, look in looks.items():
+            say(f"Looking at {name}")
+            sections[name] = Section.look(look)
         return DeploymentStatus(self.deployment.name, iso(now), self.deployment.deploying, **sections)
 
     def _queues(self) -> Queues:
@@ -217,10 +260,16 @@ class StatusLook:
         client = self.connection.client("sqs", connections=PARALLEL_COUNTS)
         lanes = sorted(found.queues.items())
         urls = [url for _, lane in lanes for url in (lane.ingest, lane.dead_letter, lane.undelivered)]
+        if found.backfill:
+            urls += [
+                url for name, _ in lanes for url in (found.backfill.queues[name], found.backfill.dead_letters[name])
+            ]
         urls += [found.change_failures, *([found.events.dead_letter] if found.events else [])]
         counts = iter(counted(MessageQueue(client, url) for url in urls))
-        backlogs = tuple(LaneBacklog(name, next(counts), next(counts).total, next(counts).total) for name, _ in lanes)
-        return Queues(backlogs, next(counts).total, next(counts).total if found.events else None)
+        backlogs = [LaneBacklog(name, next(counts), next(counts).total, next(counts).total) for name, _ in lanes]
+        if found.backfill:
+            backlogs = [replace(lane, backfill=next(counts), backfill_dead=next(counts).total) for lane in backlogs]
+        return Queues(tuple(backlogs), next(counts).total, next(counts).total if found.events else None)
 
     def _ages(self, now: datetime) -> dict[str, float]:
         names = {lane: queues.ingest.rsplit("/", 1)[-1] for lane, queues in self.deployment.queues.items()}
@@ -281,12 +330,15 @@ class StatusLook:
     def _alarms(self) -> list[Alarm]:
         return self._monitoring().alarms(f"{self.deployment.name}-monitoring-")
 
-    def _drift(self) -> list[Drift]:
+    def _drift(self) -> PolicyDrift:
         """What `policy status` tells of files and pointers; recent verdicts are its own to judge again."""
         found = self.deployment
         pointers, unreadable = OperatorsPolicyParameters(self.connection.client("ssm"), found.policy_parameters).look()
         policies = [policy_in_use(name, found, pointers.get(name)) for name in found.policies]
-        return list(drifts(policies, unreadable, RecentVerdicts(()), []))
+        return PolicyDrift(
+            tuple(drifts(policies, unreadable, RecentVerdicts(()), [])),
+            tuple(policy.name for policy in policies if not policy.file.is_file()),
+        )
 
     def _monitoring(self) -> Monitoring:
         return Monitoring(self.connection.client("cloudwatch"))

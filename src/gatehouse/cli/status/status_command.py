@@ -2,23 +2,28 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from gatehouse.cli.ago import duration_words
 from gatehouse.cli.clock import Clock
-from gatehouse.cli.command_name import COMMAND
+from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.errors import CommandError
 from gatehouse.cli.invocation import Invocation, about_deployment
 from gatehouse.cli.output import Output
-from gatehouse.cli.status.deployment_status import INDEXED, DeploymentStatus, StatusLook
+from gatehouse.cli.paste import Paste
+from gatehouse.cli.progress import progress
+from gatehouse.cli.status.deployment_status import INDEXED, DeploymentStatus, PolicyDrift, StatusLook
 from gatehouse.console import printable
 from gatehouse.moderation.moment import iso
 
 CLOCK = Clock()
 
 _BETWEEN_LOOKS = 10.0
+#: Seconds after which somebody at a terminal sees what it is at.
+_PATIENCE = 2.0
 
 
 @about_deployment
@@ -34,24 +39,34 @@ def status(
     out = invocation.out
     if watch and out.json:
         raise CommandError("--watch is for people; have a script run `status --output json` as often as it likes.")
-    look = StatusLook(invocation.connection, invocation.deployment)
-    while True:
-        seen = look.look(CLOCK.now())
-        if watch and out.results.is_terminal:
-            out.results.clear()
-        out.document(seen.to_document())
-        _show(out, seen)
-        if not watch:
-            return
-        CLOCK.pause(_BETWEEN_LOOKS)
+    paste = Paste(invocation.connection, invocation.deployment_name)
+    if not watch:
+        _look(invocation, invocation.deployment, paste, clear=False)
+        return
+    with suppress(KeyboardInterrupt):  # that is how it ends
+        deployment = invocation.deployment
+        while True:
+            _look(invocation, deployment, paste, clear=out.results.is_terminal)
+            CLOCK.pause(_BETWEEN_LOOKS)
+            deployment = Deployment.find(invocation.connection, invocation.deployment_name)
 
 
-def _show(out: Output, seen: DeploymentStatus) -> None:
+def _look(invocation: Invocation, deployment: Deployment, paste: Paste, *, clear: bool) -> None:
+    out = invocation.out
+    with progress(out.progress, after=_PATIENCE) as say:
+        seen = StatusLook(invocation.connection, deployment).look(CLOCK.now(), say)
+    if clear:
+        out.results.clear()
+    out.document(seen.to_document())
+    _show(out, seen, paste)
+
+
+def _show(out: Output, seen: DeploymentStatus, paste: Paste) -> None:
     out.say(f"{seen.name}, {seen.at}", style="bold")
     if seen.deploying:
         out.say(f"{seen.deploying} is being deployed.", style="yellow")
     _show_lanes(out, seen)
-    for line, style in _lines(out, seen):
+    for line, style in _lines(out, seen, paste):
         out.say(line, style)
     for what, section in (
         ("The queues", seen.queues),
@@ -71,7 +86,9 @@ def _show(out: Output, seen: DeploymentStatus) -> None:
 def _show_lanes(out: Output, seen: DeploymentStatus) -> None:
     if seen.queues.seen is None:
         return
-    columns = ("Lane", "Waiting", "Being read", "Oldest", "Dead letters", "Undelivered")
+    columns = ["Lane", "Waiting", "Being read", "Oldest", "Dead letters", "Undelivered"]
+    if any(lane.backfill for lane in seen.queues.seen.lanes):
+        columns += ["Backfill", "Backfill dead letters"]
     table = out.table("Lanes, as SQS and CloudWatch count", *columns)
     ages = seen.ages.seen
     for lane in seen.queues.seen.lanes:
@@ -79,41 +96,50 @@ def _show_lanes(out: Output, seen: DeploymentStatus) -> None:
         cells = (
             *(lane.lane, f"{lane.ingest.waiting:,}", f"{lane.ingest.in_flight:,}", oldest),
             *(f"{lane.dead:,}", f"{lane.undelivered:,}"),
+            *((f"{lane.backfill.total:,}", f"{lane.backfill_dead:,}") if lane.backfill else ()),
         )
-        table.add_row(*(printable(cell) for cell in cells), style="yellow" if lane.dead or lane.undelivered else "")
+        table.add_row(*(printable(cell) for cell in cells), style="yellow" if any(lane.stuck) else "")
     out.show(table)
 
 
-def _lines(out: Output, seen: DeploymentStatus) -> Iterator[tuple[str, str]]:
+def _lines(out: Output, seen: DeploymentStatus, paste: Paste) -> Iterator[tuple[str, str]]:
     """What else was seen, in sentences with their styles."""
     if queues := seen.queues.seen:
+        for lane in queues.lanes:
+            for queue, count in lane.stuck:
+                command = paste.gatehouse(f"queue show --lane {lane.lane} --queue {queue}")
+                yield f"Lane {lane.lane} has {count:,} in its {queue} queue: `{command}` says why.", "yellow"
         if queues.changes:
-            yield (
-                f"{queues.changes:,} changes could not be announced: `{COMMAND} queue show --queue changes`.",
-                "yellow",
-            )
+            command = paste.gatehouse("queue show --queue changes")
+            yield f"{queues.changes:,} changes could not be announced: `{command}`.", "yellow"
         if queues.events:
-            yield (
-                f"{queues.events:,} events were not taken by the bus: `{COMMAND} queue show --queue events`.",
-                "yellow",
-            )
+            command = paste.gatehouse("queue show --queue events")
+            yield f"{queues.events:,} events were not taken by the bus: `{command}`.", "yellow"
     if batches := seen.batches.seen:
         more = "" if batches.are_all else ", and more"
         yield f"Batches: {batches.running:,} running, {batches.failed:,} failed or stopped since a day ago{more}.", ""
         if batches.failed:
-            yield f"`{COMMAND} batch list --since 1d` lists those.", "yellow"
+            yield f"`{paste.gatehouse('batch list --since 1d')}` lists those.", "yellow"
     yield from _verdicts(seen)
     if seen.paid.seen is not None:
         yield f"Rekognition today: {seen.paid.seen:,} images, {seen.spend:,.2f} USD at list price.", ""
     if seen.subscribers.seen is not None:
         yield _subscribers(seen)
     if seen.alarms.seen is not None:
-        yield from _alarms(out, seen)
+        yield from _alarms(out, seen, paste)
     if seen.drift.seen is not None:
-        if not seen.drift.seen:
-            yield f"Policies: no drift between pointers and files; `{COMMAND} policy status` also judges verdicts.", ""
-        for drift in seen.drift.seen:
-            yield f"- {drift.text}", "yellow"
+        yield from _drift(seen.drift.seen, paste)
+
+
+def _drift(seen: PolicyDrift, paste: Paste) -> Iterator[tuple[str, str]]:
+    if seen.without_file:
+        names = ", ".join(seen.without_file)
+        yield f"Policies: ./policies has no file of {names} to compare with; run this where you deploy from.", ""
+    elif not seen.drifts:
+        command = paste.gatehouse("policy status")
+        yield f"Policies: no drift between pointers and files; `{command}` also judges verdicts.", ""
+    for drift in seen.drifts:
+        yield f"- {drift.text}", "yellow"
 
 
 def _verdicts(seen: DeploymentStatus) -> Iterator[tuple[str, str]]:
@@ -141,7 +167,7 @@ def _subscribers(seen: DeploymentStatus) -> tuple[str, str]:
     return f"Subscribers of the flag topic: {', '.join(f'{n} ({kind})' for kind, n in kinds.items())}.", ""
 
 
-def _alarms(out: Output, seen: DeploymentStatus) -> Iterator[tuple[str, str]]:
+def _alarms(out: Output, seen: DeploymentStatus, paste: Paste) -> Iterator[tuple[str, str]]:
     alarms = seen.alarms.seen or []
     ringing = [alarm for alarm in alarms if alarm.is_ringing]
     if not alarms:
@@ -150,4 +176,5 @@ def _alarms(out: Output, seen: DeploymentStatus) -> Iterator[tuple[str, str]]:
     yield f"Alarms: {len(ringing)} of {len(alarms)} ring.", ""
     for alarm in ringing:
         since = f", {out.when(iso(alarm.since), CLOCK.now())}" if alarm.since else ""
-        yield f"- {alarm.name}{since}: {alarm.text}", "red"
+        first = f" First: `{paste.gatehouse(alarm.first_command)}`." if alarm.first_command else ""
+        yield f"- {alarm.name}{since}: {alarm.text}{first}", "red"
