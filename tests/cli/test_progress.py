@@ -52,7 +52,7 @@ def test_a_command_that_is_done_soon_shows_no_progress() -> None:
 def test_a_command_that_takes_long_shows_where_it_is() -> None:
     shown = Event()
     console = Console(file=StringIO(), force_terminal=True, width=80, record=True, _environ={"TERM": "xterm"})
-    console.set_live = lambda live, begin=console.set_live: (shown.set(), begin(live))[1]  # type: ignore[method-assign, misc]
+    console.set_live = lambda live, begin=console.set_live: (shown.set(), begin(live))[1]  # type: ignore[method-assign, misc, func-returns-value]
 
     with progress(console, after=0.01) as tell:
         tell("looking")

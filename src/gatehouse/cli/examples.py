@@ -123,6 +123,12 @@ GROUP_EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "policy diff standard policies/standard.yaml --since 30d",
         "policy apply policies/standard.yaml",
     ),
+    "gate": (
+        "gate fill",
+        "gate check",
+        "gate check --repair --no-probe",
+        "gate policy",
+    ),
     "adapter": (
         "adapter export --to s3://training/first --since 90d",
         "adapter train --manifest s3://training/first/manifest.jsonl --project shop --version first",

@@ -48,6 +48,8 @@ FIRST_COMMANDS: Final[Mapping[str, str]] = {
     "Changes announced late": _OUTCOMES_ERRORS,
     "Changes given up": "queue show --queue changes",
     "Changes unreadable": "logs --function Outcomes --pattern '{ $.message = \"unreadable\" }'",
+    "Revocation late": "logs --function Outcomes --pattern '{ $.message = \"not tagged\" }'",
+    "Approved images stay closed": "logs --function Outcomes --pattern '{ $.message = \"not opened\" }'",
     "Events not sent": "queue show --queue events",
     "Results keeps failing": f"{_RESULTS} '{{ $.message = \"not settled\" }}'",
     "Uploads stuck": f"{_SWEEPER} '{{ $.message = \"batch stuck\" }}'",

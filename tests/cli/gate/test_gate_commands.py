@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gatehouse.aws.version_tags import VersionTags
 from gatehouse.cli.clock import Clock
 from gatehouse.cli.gate import check_command, gate_comparison
 from gatehouse.contracts.gate_policy import gate_statements
@@ -175,14 +176,14 @@ def test_an_interrupted_comparison_goes_on_where_it_was(
     monkeypatch.setattr(gate_comparison, "_AT_A_TIME", 2)
     for n in range(5):
         stored(operated, f"{n}.jpg", Status.APPROVED, OPEN)
-    read = gate_comparison.VersionTags.read
+    read = VersionTags.read
 
     def die_at_the_last(self: Any, bucket: str, key: str, version: str | None) -> Any:
         if key == "4.jpg":
             raise KeyboardInterrupt
         return read(self, bucket, key, version)
 
-    monkeypatch.setattr(gate_comparison.VersionTags, "read", die_at_the_last)
+    monkeypatch.setattr(VersionTags, "read", die_at_the_last)
     assert gatehouse("gate", "check", "--no-probe").exit_code == 130
     looked_at: Counter[str] = Counter()
 
@@ -190,7 +191,7 @@ def test_an_interrupted_comparison_goes_on_where_it_was(
         looked_at[key] += 1
         return read(self, bucket, key, version)
 
-    monkeypatch.setattr(gate_comparison.VersionTags, "read", note)
+    monkeypatch.setattr(VersionTags, "read", note)
     found = compared(gatehouse)
 
     assert (kinds(found), set(looked_at)) == ({"lit": 5}, {"4.jpg"})
