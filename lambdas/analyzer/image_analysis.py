@@ -146,6 +146,8 @@ class ImageAnalysis:
         description, jpeg = answer.description, answer.jpeg
         if description is None:
             raise CallFailedError(ImageError("RendererFailed", "the renderer did not describe the picture"))
+        if description.format is not asked.format or len(description.judged) > message.max_frames:
+            raise CallFailedError(ImageError("RendererFailed", "the renderer described something else than was asked"))
         judged = asked.so_far.judged if asked.so_far else ()
         for frame in description.judged:
             for background in frame.backgrounds:
@@ -173,15 +175,12 @@ class ImageAnalysis:
         asked.began = self.clock()
         if asked.began > until + ANSWER_SECONDS - RENDER_SECONDS:
             raise OutOfTimeError
-        answer = self.renderer.ask(RenderRequest(self.uploads.url(upload), **wanted).to_document())
         try:
-            return RenderAnswer.parse(answer)
+            return self.renderer.ask(RenderRequest(self.uploads.url(upload), **wanted))
         except RefusedError as error:
             if error.code.is_about_the_call:
                 raise CallFailedError(_error(error)) from error
             raise
-        except ValueError as error:
-            raise CallFailedError(ImageError("RendererFailed", str(error))) from error
 
     def _take_turn(self, until: float, asked: Asked) -> None:
         if not self.pace.take_turn(until):

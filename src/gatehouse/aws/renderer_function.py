@@ -2,17 +2,16 @@
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from gatehouse.aws.image_moderation import CallFailedError, CallThrottledError
+from gatehouse.contracts.render_call import MOST_ANSWER_BYTES, RenderAnswer, RenderRequest
 from gatehouse.moderation.analysis import ImageError
 from gatehouse.moderation.image_errors import is_throttling
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from mypy_boto3_lambda import LambdaClient
 
 
@@ -28,16 +27,18 @@ class RendererFunction:
     client: "LambdaClient"
     name: str
 
-    def ask(self, request: "Mapping[str, Any]") -> Any:
-        """The renderer's answer, which is not to be believed without a look (`contracts/render_call.py`).
+    def ask(self, request: RenderRequest) -> RenderAnswer:
+        """The renderer's answer, of the shape that is expected; what it says is not to be believed without a look.
 
         Raises:
             CallThrottledError: the account has no concurrency left for it.
-            CallFailedError: there is no answer: Lambda failed, or the function did.
+            CallFailedError: there is no answer: Lambda failed, or the function did, or it says something else.
+            RefusedError: the renderer refused.
         """
         try:
-            answer = self.client.invoke(FunctionName=self.name, Payload=json.dumps(request).encode())
-            payload = answer["Payload"].read()
+            payload = json.dumps(request.to_document()).encode()
+            answer = self.client.invoke(FunctionName=self.name, Payload=payload)
+            told = answer["Payload"].read(MOST_ANSWER_BYTES + 1)
         except ClientError as failure:
             error = ImageError(failure.response["Error"]["Code"], failure.response["Error"].get("Message", ""))
             if is_throttling(error.code, failure.response["ResponseMetadata"]["HTTPStatusCode"]):
@@ -48,6 +49,6 @@ class RendererFunction:
         if "FunctionError" in answer:
             raise CallFailedError(ImageError("RendererFailed", "the renderer ended without an answer; see its log"))
         try:
-            return json.loads(payload)
-        except (ValueError, RecursionError) as failure:
-            raise CallFailedError(ImageError("RendererFailed", "the renderer's answer is not JSON")) from failure
+            return RenderAnswer.read(told)
+        except ValueError as failure:
+            raise CallFailedError(ImageError("RendererFailed", str(failure))) from failure
