@@ -36,10 +36,10 @@ def test_a_profile_of_grey_is_applied_to_grey(name: str, mode: str) -> None:
 
     picture = shown(Image.linear_gradient("L").convert(mode), GREYS[name]).convert("L")
 
-    assert (picture.getpixel((5, 1)), picture.getpixel((5, 254))) == (
-        pytest.approx(0, abs=9),
-        pytest.approx(255, abs=9),
-    )
+    least, most = picture.resize((1, 8), Image.Resampling.BOX).getextrema()
+    assert isinstance(least, int | float)
+    assert isinstance(most, int | float)
+    assert least < 40 < 215 < most
 
 
 def test_a_profile_for_ink_is_applied_to_ink() -> None:
@@ -58,8 +58,8 @@ def test_a_profile_is_applied_before_a_picture_is_made_smaller() -> None:
 
     picture = shown(lines, profile(tags_of(SRGB, LINEAR)))
 
-    value = picture.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
-    assert value == (pytest.approx(128, abs=3),) * 3
+    mean = picture.convert("L").resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
+    assert mean in range(125, 132)
 
 
 def test_a_wider_color_is_not_shown_as_a_narrow_one() -> None:
