@@ -11,6 +11,7 @@ from typing import Final
 
 from gatehouse.moderation.image_format import ImageFormat
 from gatehouse.moderation.rendition import RefusalCode, RefusedError
+from lambdas.renderer.av1_colors import transfer_of
 
 _HEADER_BYTES: Final = 8
 #: Boxes of a file that are looked at. A photo in tiles has some hundred.
@@ -25,6 +26,12 @@ _TRACK: Final = (b"trak", b"mdia", b"minf", b"stbl", b"stsd")
 
 #: An item that says how another looks on brighter screens; its properties are not of what others show.
 _TONE_MAPPED: Final = b"tmap"
+
+#: Tables of where a track's samples lie, and the bytes of a number in them.
+_OFFSETS: Final = {b"stco": 4, b"co64": 8}
+_AV1: Final = b"av01"
+#: Of a picture: in them it says its colors.
+_HEAD_BYTES: Final = 256
 
 #: ITU-T H.273: BT.709, unspecified, BT.601, sRGB.
 _TRANSFERS: Final = frozenset({1, 2, 6, 13})
@@ -65,12 +72,17 @@ class _Meta:
         properties: in order; an association names them from 1.
         kinds: of the items.
         associated: number of a property -> items it belongs to.
+        extents: item -> parts of the file that it consists of: where they begin, and their lengths.
+        inside: the same for items that lie in the box `idat`, whose content begins at `data`.
     """
 
     has_primary: bool = False
     properties: list[tuple[bytes, bytes]] = field(default_factory=list)
     kinds: dict[int, bytes] = field(default_factory=dict)
     associated: dict[int, set[int]] = field(default_factory=dict)
+    extents: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    inside: list[tuple[int, list[tuple[int, int]]]] = field(default_factory=list)
+    data: int = 0
 
     def shown(self) -> Sequence[tuple[bytes, bytes]]:
         """Properties but those of tone-mapped items alone."""
@@ -95,14 +107,19 @@ def has_two_pictures(body: bytes, image_format: ImageFormat) -> bool:
 
 
 def _has_two_pictures(body: bytes, image_format: ImageFormat) -> bool:
-    walk, meta, entries = _Walk(body), _Meta(), list[tuple[bytes, bytes]]()
+    walk, meta, samples = _Walk(body), _Meta(), list[int]()
+    entries: list[tuple[bytes, bytes]] = []
     seen: list[bytes] = []
     for kind, start, end in walk.inside(0, len(body)):
         seen.append(kind)
         if kind == b"meta":
             _read_meta(walk, meta, start + 4, end)
         elif kind == b"moov":
-            entries += _of_tracks(walk, start, end)
+            for table, content in _of_tracks(walk, start, end):
+                if table in _OFFSETS:
+                    samples.append(int.from_bytes(content[8 : 8 + _OFFSETS[table]], "big"))
+                else:
+                    entries.append((table, content))
     if max(map(seen.count, (b"ftyp", b"meta", b"moov"))) > 1:
         raise _damaged()
     is_avif, has_animation = image_format is ImageFormat.AVIF, b"moov" in seen
@@ -111,6 +128,8 @@ def _has_two_pictures(body: bytes, image_format: ImageFormat) -> bool:
             raise _not_alike("colors of another transfer")
         if kind == b"clap" and is_avif:
             raise _not_alike("a part that is shown of more")
+    if is_avif:
+        _check_pictures(body, meta, samples)
     if not has_animation:
         return False
     brand = body[_MAJOR_BRAND_AT : _MAJOR_BRAND_AT + 4]
@@ -133,6 +152,10 @@ def _read_meta(walk: _Walk, meta: _Meta, start: int, end: int) -> None:
     for kind, content, stop in walk.inside(start, end):
         if kind == b"pitm":
             meta.has_primary = True
+        elif kind == b"iloc":
+            _read_places(walk.body[content:stop], meta)
+        elif kind == b"idat":
+            meta.data = content
         elif kind == b"iinf":
             count_bytes = 4 if walk.body[content] else 2
             for name, first, _ in walk.inside(content + 4 + count_bytes, stop):
@@ -172,16 +195,67 @@ def _read_associations(data: bytes, meta: _Meta) -> None:
             position += 1 + is_wide
 
 
+def _read_places(data: bytes, meta: _Meta) -> None:
+    version, sizes = data[0], int.from_bytes(data[4:6], "big")
+    offset_bytes, length_bytes, base_bytes = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
+    index_bytes = sizes & 15 if version else 0
+    number_bytes = 4 if version == 2 else 2
+    position = 6
+
+    def take(count: int) -> int:
+        nonlocal position
+        if position + count > len(data):
+            raise IndexError
+        position += count
+        return int.from_bytes(data[position - count : position], "big")
+
+    for _ in range(take(number_bytes)):
+        item = take(number_bytes)
+        method = take(2) & 15 if version else 0
+        take(2)
+        base = take(base_bytes)
+        extents = []
+        for _ in range(take(2)):
+            take(index_bytes)
+            offset, length = take(offset_bytes), take(length_bytes)
+            extents.append((base + offset, length))
+        if method:
+            meta.inside.append((item, extents))
+        else:
+            meta.extents[item] = extents
+
+
+def _check_pictures(body: bytes, meta: _Meta, samples: Sequence[int]) -> None:
+    """Refuse a transfer that a picture says itself. It counts where the file says none."""
+    places = dict(meta.extents)
+    for item, extents in meta.inside:
+        places[item] = [(meta.data + start, length) for start, length in extents]
+    heads = []
+    for item, kind in meta.kinds.items():
+        if kind == _AV1:
+            parts = (body[start : start + (length or _HEAD_BYTES)] for start, length in places.get(item, []))
+            heads.append(b"".join(parts)[:_HEAD_BYTES])
+    heads += [body[start : start + _HEAD_BYTES] for start in samples]
+    try:
+        transfers = set(map(transfer_of, heads))
+    except ValueError:
+        raise _damaged() from None
+    if transfers - _TRANSFERS:
+        raise _not_alike("colors of another transfer")
+
+
 def _of_tracks(walk: _Walk, start: int, end: int, path: Sequence[bytes] = _TRACK) -> Iterator[tuple[bytes, bytes]]:
-    """The boxes of the sample entries of all tracks of pictures."""
+    """The boxes of the sample entries of all tracks of pictures, and of all tracks the tables of where samples are."""
     if not path:  # in `stsd`, whose entries are what is looked for
         for kind, content, stop in walk.inside(start + 8, end):
-            if kind == b"av01":
+            if kind == _AV1:
                 yield from ((one, walk.body[a:b]) for one, a, b in walk.inside(content + _VISUAL_BYTES, stop))
         return
     for kind, content, stop in walk.inside(start, end):
         if kind == path[0]:
             yield from _of_tracks(walk, content, stop, path[1:])
+        elif kind in _OFFSETS and path == _TRACK[-1:]:
+            yield kind, walk.body[content:stop]
 
 
 def _not_alike(what: str) -> RefusedError:

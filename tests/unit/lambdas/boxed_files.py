@@ -37,7 +37,7 @@ def place(file: bytes, path: Path) -> list[int]:
 
 
 def with_box(file: bytes, path: Path, content: bytes) -> bytes:
-    """The file with more at the end of the box at the path; what lies behind is moved, and may be found no more."""
+    """The file with more at the end of the box at the path. The picture of an AVIF is found where it is moved to."""
     changed = bytearray(file)
     along = place(file, path)
     for start in along:
@@ -45,6 +45,9 @@ def with_box(file: bytes, path: Path, content: bytes) -> bytes:
         struct.pack_into(">I", changed, start, size + len(content))
     (size,) = struct.unpack_from(">I", file, along[-1])
     end = along[-1] + size
+    if path[0] == b"meta" and file[8:12] in (b"avif", b"avis"):
+        where = place(file, (b"meta", b"iloc"))[-1] + _EXTENT_AT
+        struct.pack_into(">I", changed, where, struct.unpack_from(">I", file, where)[0] + len(content))
     return bytes(changed[:end] + content + changed[end:])
 
 
@@ -58,6 +61,21 @@ def with_transfer(file: bytes, transfer: int) -> bytes:
     while (at := file.find(b"colrnclx", at + 1)) >= 0:
         struct.pack_into(">H", changed, at + 10, transfer)
     return bytes(changed)
+
+
+def with_own_transfer(file: bytes, transfer: int) -> bytes:
+    """An AVIF that says no transfer, and whose picture says this one, for one of libaom's writing.
+
+    Its sequence header has the three numbers of its colors somewhere between its bits: primaries 1, transfer 13 and
+    matrix 6 are looked for.
+    """
+    silent = file.replace(b"colrnclx", b"freenclx")
+    start = silent.index(b"mdat") + 4
+    number = int.from_bytes(silent[start : start + 24], "big")
+    said = 1 << 16 | 13 << 8 | 6
+    (shift,) = (n for n in range(168) if number >> n & 0xFFFFFF == said)
+    number ^= (13 ^ transfer) << shift + 8
+    return silent[:start] + number.to_bytes(24, "big") + silent[start + 24 :]
 
 
 def with_primary_of(animation: bytes, still: bytes) -> bytes:

@@ -7,7 +7,17 @@ from gatehouse.moderation.image_format import ImageFormat
 from gatehouse.moderation.rendition import Description, RefusalCode, RefusedError
 from lambdas.renderer.boxes import has_two_pictures
 from lambdas.renderer.decoder import Decoder
-from tests.unit.lambdas.boxed_files import box, clap, nclx, place, with_box, with_brand, with_primary_of, with_transfer
+from tests.unit.lambdas.boxed_files import (
+    box,
+    clap,
+    nclx,
+    place,
+    with_box,
+    with_brand,
+    with_own_transfer,
+    with_primary_of,
+    with_transfer,
+)
 from tests.unit.lambdas.drawn_pictures import BLUE, GREEN, RED, animated, drawn, frames, heic, written
 
 STILL = written(drawn(), "AVIF")
@@ -71,6 +81,21 @@ def test_any_other_transfer_is_refused(body: bytes, transfer: int) -> None:
     image_format = ImageFormat.HEIC if body[8:12] == b"heic" else ImageFormat.AVIF
 
     assert refusal(with_transfer(body, transfer), image_format) is RefusalCode.UNSUPPORTED_FORMAT
+
+
+def test_what_a_picture_says_of_its_transfer_counts_where_its_file_says_nothing(decoder: Decoder) -> None:
+    assert isinstance(described(decoder, with_own_transfer(STILL, 13)), Description)
+    for transfer in (8, 16, 18):
+        assert refusal(with_own_transfer(STILL, transfer)) is RefusalCode.UNSUPPORTED_FORMAT
+
+
+def test_each_frames_track_is_looked_at_too() -> None:
+    """The first sample's place in the file is another one than the item's, so that only the track leads there."""
+    animation = MOVING + box(b"mdat", with_own_transfer(STILL, 16)[STILL.index(b"mdat") + 4 :])
+    table = place(MOVING, (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stco"))[-1]
+    moved = animation[: table + 16] + (len(MOVING) + 8).to_bytes(4, "big") + animation[table + 20 :]
+
+    assert refusal(moved) is RefusalCode.UNSUPPORTED_FORMAT
 
 
 def tone_mapped(body: bytes, *, is_shared: bool = False) -> bytes:
