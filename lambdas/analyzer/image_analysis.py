@@ -14,7 +14,7 @@ from gatehouse.aws.image_moderation import CallFailedError, ImageModeration
 from gatehouse.aws.presigned_uploads import PresignedUploads
 from gatehouse.aws.renderer_function import RendererFunction
 from gatehouse.aws.upload_head import UploadHeads
-from gatehouse.contracts.render_call import RenderAnswer, RenderRequest
+from gatehouse.contracts.render_call import MOST_ANSWER_BYTES, RenderAnswer, RenderRequest
 from gatehouse.moderation.analysis import ImageError, ResultLineError, SoFar
 from gatehouse.moderation.chunk import ChunkMessage
 from gatehouse.moderation.confirmation import SUPERSEDED
@@ -175,12 +175,16 @@ class ImageAnalysis:
         asked.began = self.clock()
         if asked.began > until + ANSWER_SECONDS - RENDER_SECONDS:
             raise OutOfTimeError
+        request = RenderRequest(self.uploads.url(upload), **wanted).to_document()
+        told = self.renderer.ask(request, MOST_ANSWER_BYTES)
         try:
-            return self.renderer.ask(RenderRequest(self.uploads.url(upload), **wanted))
+            return RenderAnswer.read(told)
         except RefusedError as error:
             if error.code.is_about_the_call:
                 raise CallFailedError(_error(error)) from error
             raise
+        except ValueError as error:
+            raise CallFailedError(ImageError("RendererFailed", str(error))) from error
 
     def _take_turn(self, until: float, asked: Asked) -> None:
         if not self.pace.take_turn(until):

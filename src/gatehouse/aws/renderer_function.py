@@ -2,16 +2,17 @@
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from gatehouse.aws.image_moderation import CallFailedError, CallThrottledError
-from gatehouse.contracts.render_call import MOST_ANSWER_BYTES, RenderAnswer, RenderRequest
 from gatehouse.moderation.analysis import ImageError
 from gatehouse.moderation.image_errors import is_throttling
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mypy_boto3_lambda import LambdaClient
 
 
@@ -27,18 +28,20 @@ class RendererFunction:
     client: "LambdaClient"
     name: str
 
-    def ask(self, request: RenderRequest) -> RenderAnswer:
-        """The renderer's answer, of the shape that is expected; what it says is not to be believed without a look.
+    def ask(self, request: "Mapping[str, Any]", most_bytes: int) -> bytes:
+        """The renderer's answer, which is not to be believed without a look (`contracts/render_call.py`).
+
+        Args:
+            most_bytes: of an answer; of a longer one there is one byte more, and no other.
 
         Raises:
             CallThrottledError: the account has no concurrency left for it.
-            CallFailedError: there is no answer: Lambda failed, or the function did, or it says something else.
-            RefusedError: the renderer refused.
+            CallFailedError: there is no answer: Lambda failed, or the function did.
         """
         try:
-            payload = json.dumps(request.to_document()).encode()
+            payload = json.dumps(request).encode()
             answer = self.client.invoke(FunctionName=self.name, Payload=payload)
-            told = answer["Payload"].read(MOST_ANSWER_BYTES + 1)
+            told = answer["Payload"].read(most_bytes + 1)
         except ClientError as failure:
             error = ImageError(failure.response["Error"]["Code"], failure.response["Error"].get("Message", ""))
             if is_throttling(error.code, failure.response["ResponseMetadata"]["HTTPStatusCode"]):
@@ -48,7 +51,4 @@ class RendererFunction:
             raise CallFailedError(ImageError(type(failure).__name__, str(failure))) from failure
         if "FunctionError" in answer:
             raise CallFailedError(ImageError("RendererFailed", "the renderer ended without an answer; see its log"))
-        try:
-            return RenderAnswer.read(told)
-        except ValueError as failure:
-            raise CallFailedError(ImageError("RendererFailed", str(failure))) from failure
+        return bytes(told)
