@@ -14,7 +14,7 @@ from gatehouse.aws.image_moderation import CallFailedError, ImageModeration
 from gatehouse.aws.presigned_uploads import PresignedUploads
 from gatehouse.aws.renderer_function import RendererFunction
 from gatehouse.aws.upload_head import UploadHeads
-from gatehouse.contracts.render_call import RenderAnswer, RenderRequest
+from gatehouse.contracts.render_call import MOST_ANSWER_BYTES, RenderAnswer, RenderRequest
 from gatehouse.moderation.analysis import ImageError, ResultLineError, SoFar
 from gatehouse.moderation.chunk import ChunkMessage
 from gatehouse.moderation.confirmation import SUPERSEDED
@@ -146,6 +146,8 @@ class ImageAnalysis:
         description, jpeg = answer.description, answer.jpeg
         if description is None:
             raise CallFailedError(ImageError("RendererFailed", "the renderer did not describe the picture"))
+        if description.format is not asked.format or len(description.judged) > message.max_frames:
+            raise CallFailedError(ImageError("RendererFailed", "the renderer described something else than was asked"))
         judged = asked.so_far.judged if asked.so_far else ()
         for frame in description.judged:
             for background in frame.backgrounds:
@@ -173,9 +175,10 @@ class ImageAnalysis:
         asked.began = self.clock()
         if asked.began > until + ANSWER_SECONDS - RENDER_SECONDS:
             raise OutOfTimeError
-        answer = self.renderer.ask(RenderRequest(self.uploads.url(upload), **wanted).to_document())
+        request = RenderRequest(self.uploads.url(upload), **wanted).to_document()
+        told = self.renderer.ask(request, MOST_ANSWER_BYTES)
         try:
-            return RenderAnswer.parse(answer)
+            return RenderAnswer.read(told)
         except RefusedError as error:
             if error.code.is_about_the_call:
                 raise CallFailedError(_error(error)) from error

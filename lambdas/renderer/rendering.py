@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gatehouse.contracts.render_call import MOST_JPEG_BYTES, RenderAnswer, RenderRequest, refusal_document
-from gatehouse.moderation.rendition import RefusalCode, RefusedError
-from lambdas.renderer.decoder import Decoder
+from gatehouse.contracts.render_call import MOST_ANSWER_BYTES, RenderAnswer, RenderRequest, refusal_document
+from gatehouse.moderation.image_format import HEAD_BYTES, format_of
+from gatehouse.moderation.rendition import Description, RefusalCode, RefusedError
+from lambdas.renderer.decoder import MOST_FRAMES, MOST_PIXELS, MOST_PIXELS_IN_ALL, Decoder
 from lambdas.renderer.decoding_process import DecodingCrashedError, DecodingTimeoutError, answer_of
 from lambdas.renderer.presigned_object import PresignedObject
 
@@ -17,8 +18,17 @@ DECODING_SECONDS: Final = 25.0
 #: Beyond what the function has in memory anyway. A frame of 50 million pixels exists up to five times for a moment.
 DECODING_MEMORY: Final = 1_400 * 1024 * 1024
 
-#: Base64 of a JPEG, and a description of a hundred frames.
-_MOST_ANSWER_BYTES: Final = MOST_JPEG_BYTES * 4 // 3 + 65_536
+#: What a decoding may end in without a picture, and what people are told of it. The decoding process says the code
+#: alone: one that was taken over could say anything, and so may not end the call with a code that stands for something
+#: else than the picture, nor have its words shown.
+_REFUSALS: Final[Mapping[RefusalCode, str]] = {
+    RefusalCode.UNSUPPORTED_FORMAT: "a format, a kind of pixel or colors that are not read, or not shown alike",
+    RefusalCode.UNREADABLE_IMAGE: "damaged, cut off, or not what it says it is",
+    RefusalCode.TOO_MANY_PIXELS: f"more than {MOST_PIXELS} pixels in a frame, or {MOST_PIXELS_IN_ALL} in all",
+    RefusalCode.TOO_MANY_FRAMES: f"more than {MOST_FRAMES} frames",
+    RefusalCode.TOO_MUCH_MEMORY: "decoding takes too much memory",
+    RefusalCode.NO_SUCH_FRAME: "the file has no frame of that number",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +66,31 @@ class Rendering:
                 lambda: json.dumps(_decoded(self.decoder, body, request)).encode(),
                 seconds=self.seconds,
                 memory=self.memory,
-                most_bytes=_MOST_ANSWER_BYTES,
+                most_bytes=MOST_ANSWER_BYTES,
                 threads=self.decoder.heic,  # libde265 decodes in one of its own
             )
-            return RenderAnswer.parse(json.loads(told))
+            answer = RenderAnswer.read(told)
+        except RefusedError as error:
+            if (message := _REFUSALS.get(error.code)) is None:
+                raise _crashed() from None
+            raise RefusedError(error.code, message) from None
         except DecodingTimeoutError:
             raise RefusedError(RefusalCode.DECODE_TIMEOUT, f"not decoded in {self.seconds:g} seconds") from None
-        except (DecodingCrashedError, ValueError, RecursionError):
-            raise RefusedError(RefusalCode.DECODER_CRASHED, "the decoder ended without an answer") from None
+        except (DecodingCrashedError, ValueError):
+            raise _crashed() from None
+        if not _is_answer_to(request, body, answer.description):
+            raise _crashed()
+        return answer
+
+
+def _is_answer_to(request: RenderRequest, body: bytes, described: Description | None) -> bool:
+    if request.frame is not None or not described:
+        return (request.frame is None) == (described is not None)
+    return described.format is format_of(body[:HEAD_BYTES]) and len(described.judged) <= request.most_frames
+
+
+def _crashed() -> RefusedError:
+    return RefusedError(RefusalCode.DECODER_CRASHED, "the decoder ended without an answer")
 
 
 def _decoded(decoder: Decoder, body: bytes, request: RenderRequest) -> Mapping[str, Any]:
@@ -77,8 +104,7 @@ def _decoded(decoder: Decoder, body: bytes, request: RenderRequest) -> Mapping[s
     except Exception as error:
         if "memory" in str(error).lower():  # Pillow's name for a decoder's own failed allocation
             return refusal_document(RefusedError(RefusalCode.TOO_MUCH_MEMORY, "decoding takes too much memory"))
-        message = f"damaged, cut off, or not what it says it is ({type(error).__name__})"
-        return refusal_document(RefusedError(RefusalCode.UNREADABLE_IMAGE, message))
+        return refusal_document(RefusedError(RefusalCode.UNREADABLE_IMAGE, type(error).__name__))
 
 
 def _attempt(decoder: Decoder, body: bytes, request: RenderRequest) -> RenderAnswer:

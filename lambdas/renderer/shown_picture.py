@@ -9,6 +9,7 @@ from PIL import Image, ImageCms, JpegImagePlugin
 
 from gatehouse.contracts.render_call import MOST_JPEG_BYTES
 from gatehouse.moderation.rendition import Background, RefusalCode, RefusedError
+from lambdas.renderer.color_profile import ColorSpace, color_space_of
 
 #: Of a side, for DetectModerationLabels (Rekognition Developer Guide, limits.html).
 MOST_SIDE: Final = 10_000
@@ -22,9 +23,10 @@ _QUALITIES: Final = (90, 75)
 _SHRINKING: Final = 0.7
 
 #: Cells that a frame is divided into, in each direction, to see where it is transparent, and the mean opacity of 255
-#: below which a cell shows what is behind it. A picture that hides in transparency may take a small part of the frame.
-_CELLS: Final = 16
-_SHOWS_BACKGROUND: Final = 240
+#: below which a cell shows what is behind it: 2 % less than all. A picture that hides in transparency may be drawn in
+#: thin lines, or faint.
+_CELLS: Final = 64
+_SHOWS_BACKGROUND: Final = 250
 
 _COLORS: Final = {Background.WHITE: (255, 255, 255), Background.BLACK: (0, 0, 0)}
 
@@ -32,6 +34,7 @@ _COLORS: Final = {Background.WHITE: (255, 255, 255), Background.BLACK: (0, 0, 0)
 _UNSHOWABLE: Final = frozenset({"I", "F"})
 #: 16 bits of grey: 65,535 is white.
 _DEEP_GREY: Final = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
+_GREY: Final = _DEEP_GREY | {"1", "L", "LA"}
 
 #: Exif's tag for how the camera was held (TIFF 6.0), and how each orientation but the first is undone.
 ORIENTATION: Final = 274
@@ -112,13 +115,28 @@ def fitted_size(size: tuple[int, int]) -> tuple[int, int]:
 
 def to_jpeg(frame: Image.Image, background: Background, orientation: int = 1) -> bytes:
     """The frame as it is shown, over a background: a JPEG that DetectModerationLabels takes, without any metadata."""
-    profile = frame.info.get("icc_profile")
-    picture = in_color(frame)
+    picture = _in_srgb(frame)
     if (size := fitted_size(picture.size)) != picture.size:
         picture = picture.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
     if orientation in _UPRIGHT:
         picture = picture.transpose(_UPRIGHT[orientation])
-    return _encode(_over(_in_srgb(picture, profile), _COLORS[background]))
+    return _encode(_over(picture, _COLORS[background]))
+
+
+def check_profile(frame: Image.Image) -> ColorSpace | None:
+    """What the frame's color profile is for; None if it has none.
+
+    Raises:
+        RefusedError: it is not one that is shown alike, or for other pixels than these (`UnsupportedFormat`).
+    """
+    if "icc_profile" not in frame.info or frame.mode == "LAB":  # whose values are colors already
+        return None
+    profile = frame.info["icc_profile"]
+    space = color_space_of(profile if isinstance(profile, bytes) else b"")  # of a damaged one Pillow says None
+    is_cmyk, is_grey = frame.mode == "CMYK", frame.mode in _GREY
+    if (space is ColorSpace.CMYK) != is_cmyk or (space is ColorSpace.GREY and not is_grey):
+        raise RefusedError(RefusalCode.UNSUPPORTED_FORMAT, "a color profile for pixels of another kind")
+    return space
 
 
 @cache
@@ -126,18 +144,27 @@ def _srgb() -> ImageCms.ImageCmsProfile:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 
-def _in_srgb(picture: Image.Image, profile: object) -> Image.Image:
-    """The picture in RGB or RGBA, by its color profile. One that does not fit is passed over, as browsers do."""
+#: Pillow's kinds of pixels that a profile of each color space is applied to.
+_APPLIED_TO: Final = {ColorSpace.RGB: "RGB", ColorSpace.GREY: "L", ColorSpace.CMYK: "CMYK"}
+
+
+def _in_srgb(frame: Image.Image) -> Image.Image:
+    """The frame in RGB or RGBA, by its color profile, as browsers do it: before it is made smaller.
+
+    Raises:
+        RefusedError: the profile can't be applied (`UnsupportedFormat`).
+    """
+    picture = in_color(frame)
     mode = "RGBA" if picture.mode == "RGBA" else "RGB"
-    if not isinstance(profile, bytes):
+    space = check_profile(frame)
+    if space is None:
         return picture.convert(mode)
-    colors = picture.convert("RGB") if mode == "RGBA" else picture
+    colors = picture if picture.mode == _APPLIED_TO[space] else picture.convert(_APPLIED_TO[space])
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        transform = ImageCms.buildTransform(source, _srgb(), colors.mode, "RGB")
-        shown = transform.apply(colors)
-    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
-        return picture.convert(mode)
+        source = ImageCms.ImageCmsProfile(io.BytesIO(frame.info["icc_profile"]))
+        shown = ImageCms.buildTransform(source, _srgb(), colors.mode, "RGB").apply(colors)
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError) as error:
+        raise RefusedError(RefusalCode.UNSUPPORTED_FORMAT, "a color profile that can't be applied") from error
     if mode == "RGBA":
         shown.putalpha(picture.getchannel("A"))
     return shown

@@ -164,4 +164,4 @@ def test_pictures_are_decoded_in_one_place() -> None:
         and any(name.partition(".")[0] in ("PIL", "pi_heif", "_pi_heif") for name in imports(path))
     }
 
-    assert decoding == {"lambdas.renderer.decoder", "lambdas.renderer.shown_picture"}
+    assert decoding == {f"lambdas.renderer.{name}" for name in ("composition", "decoder", "shown_picture")}

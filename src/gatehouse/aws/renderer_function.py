@@ -28,16 +28,20 @@ class RendererFunction:
     client: "LambdaClient"
     name: str
 
-    def ask(self, request: "Mapping[str, Any]") -> Any:
+    def ask(self, request: "Mapping[str, Any]", most_bytes: int) -> bytes:
         """The renderer's answer, which is not to be believed without a look (`contracts/render_call.py`).
+
+        Args:
+            most_bytes: of an answer; of a longer one there is one byte more, and no other.
 
         Raises:
             CallThrottledError: the account has no concurrency left for it.
             CallFailedError: there is no answer: Lambda failed, or the function did.
         """
         try:
-            answer = self.client.invoke(FunctionName=self.name, Payload=json.dumps(request).encode())
-            payload = answer["Payload"].read()
+            payload = json.dumps(request).encode()
+            answer = self.client.invoke(FunctionName=self.name, Payload=payload)
+            told = answer["Payload"].read(most_bytes + 1)
         except ClientError as failure:
             error = ImageError(failure.response["Error"]["Code"], failure.response["Error"].get("Message", ""))
             if is_throttling(error.code, failure.response["ResponseMetadata"]["HTTPStatusCode"]):
@@ -47,7 +51,4 @@ class RendererFunction:
             raise CallFailedError(ImageError(type(failure).__name__, str(failure))) from failure
         if "FunctionError" in answer:
             raise CallFailedError(ImageError("RendererFailed", "the renderer ended without an answer; see its log"))
-        try:
-            return json.loads(payload)
-        except (ValueError, RecursionError) as failure:
-            raise CallFailedError(ImageError("RendererFailed", "the renderer's answer is not JSON")) from failure
+        return bytes(told)

@@ -9,6 +9,7 @@
 """
 
 import base64
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -28,6 +29,14 @@ from gatehouse.moderation.rendition import (
 #: Bytes of a rendition. As base64 it is 5,592,408, and an answer of Lambda's has 6 MB (Lambda Developer Guide, quotas);
 #: DetectModerationLabels takes 5 MB of bytes (Rekognition Developer Guide, limits.html).
 MOST_JPEG_BYTES: Final = 4 * 1024 * 1024
+
+#: Of an answer: base64 of a JPEG, and a description of a hundred frames.
+MOST_ANSWER_BYTES: Final = MOST_JPEG_BYTES * 4 // 3 + 65_536
+
+#: Of an answer: brackets and commas. A description of a hundred frames has 600; read, each of them may take 100 times
+#: the memory that it takes as JSON.
+_MOST_MARKS: Final = 2_000
+_MARKS: Final = (b"[", b"{", b",")
 
 #: Of a URL. S3's are a key of up to 1,024 bytes, each of which may take three characters, and a signature.
 _MOST_URL_CHARACTERS: Final = 8192
@@ -98,6 +107,22 @@ class RenderAnswer:
         if self.description:
             document["description"] = _description_document(self.description)
         return document
+
+    @classmethod
+    def read(cls, payload: bytes) -> "RenderAnswer":
+        """Read an answer's bytes, in memory that is bounded by their number.
+
+        Raises:
+            RefusedError: the renderer refused.
+            ValueError: they are no answer.
+        """
+        if len(payload) > MOST_ANSWER_BYTES or sum(map(payload.count, _MARKS)) > _MOST_MARKS:
+            raise ValueError("more than the renderer may answer")
+        try:
+            document = json.loads(payload)
+        except (ValueError, RecursionError) as error:
+            raise ValueError("the renderer's answer is not JSON") from error
+        return cls.parse(document)
 
     @classmethod
     def parse(cls, document: object) -> "RenderAnswer":

@@ -6,6 +6,7 @@ from tests.fuzz.parsers import (
     events,
     items,
     local_cloud,
+    picture_structures,
     policies,
     render_answers,
     rendered_pictures,
@@ -23,6 +24,7 @@ PARSERS: tuple[Parser, ...] = (
     *settings.PARSERS,
     *uploaded_images.PARSERS,
     *rendered_pictures.PARSERS,
+    *picture_structures.PARSERS,
     *render_answers.PARSERS,
     *local_cloud.PARSERS,
 )

@@ -13,6 +13,8 @@ from lambdas.renderer.rendering import Rendering
 from localcloud.rekognition.images import MOST_BYTES_IN_A_REQUEST, open_image
 from tests.fuzz.mutation import mutated_bytes
 from tests.fuzz.parser import Case, Parser
+from tests.unit.lambdas.animated_files import COMPOSED
+from tests.unit.lambdas.color_profiles import COMMON
 from tests.unit.lambdas.drawn_pictures import BOMBS, STILL, animated, drawn, frames, gif_of, tiff_of, written
 
 _DECODER = Decoder(heic=True)
@@ -28,7 +30,8 @@ _FILES = (
     *(written(drawn(size).convert(mode), "TIFF") for size in _SIZES for mode in ("1", "CMYK", "LAB", "YCbCr")),
     *(written(drawn(), "TIFF", compression=name) for name in ("tiff_lzw", "jpeg", "tiff_deflate", "packbits", "zstd")),
     *(written(drawn().convert("CMYK"), "JPEG"), written(drawn(), "JPEG", progressive=True)),
-    *(gif_of(3), tiff_of(3)),
+    *(gif_of(3), tiff_of(3), *COMPOSED.values()),
+    *(written(drawn(), name, icc_profile=COMMON["Display P3"]) for name in ("JPEG", "PNG", "WEBP", "TIFF", "AVIF")),
 )
 #: What a request that is one, and a URL that S3 answered, may end in.
 _OF_A_PICTURE = frozenset(code for code in RefusalCode if not code.is_about_the_call) - {

@@ -2,11 +2,18 @@
 
 import base64
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
 
-from gatehouse.contracts.render_call import MOST_JPEG_BYTES, RenderAnswer, RenderRequest, refusal_document
+from gatehouse.contracts.render_call import (
+    MOST_ANSWER_BYTES,
+    MOST_JPEG_BYTES,
+    RenderAnswer,
+    RenderRequest,
+    refusal_document,
+)
 from gatehouse.moderation.image_format import ImageFormat
 from gatehouse.moderation.rendition import Background, Description, JudgedFrame, RefusalCode, RefusedError
 
@@ -79,6 +86,46 @@ def test_the_largest_answer_fits_into_an_answer_of_lambdas() -> None:
     answer = RenderAnswer(b"\xff\xd8\xff".ljust(MOST_JPEG_BYTES, b"x"), largest)
 
     assert len(json.dumps(answer.to_document())) < LAMBDA_RESPONSE_BYTES - 500_000
+
+
+@pytest.mark.parametrize("answer", [RenderAnswer(JPEG), RenderAnswer(JPEG, DESCRIPTION)])
+def test_an_answer_is_read(answer: RenderAnswer) -> None:
+    assert RenderAnswer.read(json.dumps(answer.to_document()).encode()) == answer
+
+
+def test_the_largest_answer_is_read() -> None:
+    judged = tuple(JudgedFrame(n, BOTH) for n in range(100))
+    largest = Description(ImageFormat.WEBP, 10**9, 10**9, 8, 10**9, 10**9, judged)
+    answer = RenderAnswer(b"\xff\xd8\xff".ljust(MOST_JPEG_BYTES, b"x"), largest)
+
+    assert RenderAnswer.read(json.dumps(answer.to_document(), indent=4).encode()) == answer
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"[" + b"{}," * 1_900_000 + b"0]",
+        b"[" * 3_000_000,
+        b'{"":0}' * 1_000_000,
+        "[".encode("utf-16") + ("0," * 500_000).encode("utf-16-le") + "0]".encode("utf-16-le"),
+        b'"' + b"x" * 6_000_000 + b'"',
+        b"9" * 6_000_000,
+        b"9" * 5_000,
+        b"no JSON",
+        b"\xff",
+        b"",
+    ],
+    ids=["objects", "nested", "joined", "utf-16", "a text", "a number", "a short number", "none", "no text", "nothing"],
+)
+def test_what_is_no_answer_takes_little_memory(payload: bytes) -> None:
+    """Objects and lists take up to 100 times the memory that they take as JSON, and the Analyzer has 512 MB."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="renderer"):
+            RenderAnswer.read(payload)
+        assert tracemalloc.get_traced_memory()[1] < 3 * MOST_ANSWER_BYTES
+    finally:
+        tracemalloc.stop()
 
 
 def changed(**members: Any) -> dict[str, Any]:

@@ -2,16 +2,18 @@
 
 import io
 import struct
+import zlib
 from typing import Any
 
 import pytest
-from PIL import Image, ImageCms, PngImagePlugin
+from PIL import AvifImagePlugin, Image, ImageCms, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 
 from gatehouse.contracts.render_call import MOST_JPEG_BYTES, RenderAnswer
 from gatehouse.moderation.image_format import ImageFormat
 from gatehouse.moderation.rendition import Background, Description, JudgedFrame, RefusalCode, RefusedError
 from lambdas.renderer.decoder import Decoder
 from localcloud.rekognition.images import MOST_BYTES_IN_A_REQUEST, open_image
+from tests.unit.lambdas.color_profiles import COMMON, HOSTILE
 from tests.unit.lambdas.drawn_pictures import (
     BLACK,
     BLUE,
@@ -27,7 +29,7 @@ from tests.unit.lambdas.drawn_pictures import (
     tiff_of,
     written,
 )
-from tests.unit.pngs import chunk
+from tests.unit.pngs import END, SIGNATURE, chunk
 
 BOTH = (Background.WHITE, Background.BLACK)
 Color = tuple[int, int, int]
@@ -294,15 +296,145 @@ def swapped_profile() -> bytes:
     return bytes(profile)
 
 
-@pytest.mark.parametrize("profile", [b"nonsense", b"\0" * 200])
-def test_a_damaged_profile_is_passed_over(decoder: Decoder, profile: bytes) -> None:
-    assert_drawn(picture(decoder.describe(written(drawn(), "PNG", icc_profile=profile), 8)))
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("profile", [b"nonsense", b"\0" * 200, HOSTILE["a saw"], HOSTILE["any tag twice"]])
+def test_a_profile_that_is_not_applied_alike_is_refused(decoder: Decoder, name: str, profile: bytes) -> None:
+    body = written(drawn(), name, icc_profile=profile)
+
+    assert refusal(decoder, body) is RefusalCode.UNSUPPORTED_FORMAT
 
 
-def test_a_profile_for_another_kind_of_color_is_passed_over(decoder: Decoder) -> None:
+def test_a_profile_that_is_damaged_within_a_png_is_refused(decoder: Decoder) -> None:
+    damaged = png_with(drawn(), chunk(b"iCCP", b"name\0\0no zlib"))
+
+    assert refusal(decoder, damaged) is RefusalCode.UNSUPPORTED_FORMAT
+
+
+@pytest.mark.parametrize("name", COMMON)
+@pytest.mark.parametrize("file", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+def test_a_common_profile_is_accepted(decoder: Decoder, file: str, name: str) -> None:
+    assert describe(decoder, written(drawn(), file, icc_profile=COMMON[name])).is_seen_whole
+
+
+def test_a_profile_of_all_colors_is_applied_to_grey(decoder: Decoder) -> None:
     grey = drawn().convert("L")
 
     assert picture(decoder.describe(written(grey, "PNG", icc_profile=swapped_profile()), 8)).mode == "RGB"
+
+
+def test_pages_that_differ_in_what_is_said_of_them_are_not_equal(decoder: Decoder) -> None:
+    """Their pixels are the same, but not what is shown: one's profile exchanges colors, and one is turned."""
+    file = io.BytesIO()
+    with TiffImagePlugin.AppendingTiffWriter(file) as writer:
+        said: list[dict[str, Any]] = [{"icc_profile": swapped_profile()}, {}, {"exif": exif(3)}, {}]
+        for options in said:
+            drawn().save(writer, "TIFF", **options)
+            writer.newFrame()
+    body = file.getvalue()
+
+    assert [frame.number for frame in describe(decoder, body).judged] == [0, 1, 2]
+    assert_drawn(picture(decoder.render(body, 1, Background.WHITE)))
+    assert color_at(picture(decoder.render(body, 0, Background.WHITE)), 0.25, 0.25)[1] > 150
+    assert_color(picture(decoder.render(body, 2, Background.WHITE)), 0.75, 0.75, RED)
+
+
+def png_with(picture: Image.Image, *chunks: bytes, **options: Any) -> bytes:
+    """A PNG with these chunks behind its header."""
+    body, header = written(picture, "PNG", **options), 8 + 12 + 13
+    return body[:header] + b"".join(chunks) + body[header:]
+
+
+SRGB_POINTS = (31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000)
+SWAPPED_POINTS = (31_270, 32_900, 30_000, 60_000, 64_000, 33_000, 15_000, 6_000)
+GAMMA, LINEAR_GAMMA = (chunk(b"gAMA", struct.pack(">I", value)) for value in (45_455, 100_000))
+IS_SRGB = chunk(b"sRGB", b"\0")
+PROFILE = chunk(b"iCCP", b"name\0\0" + zlib.compress(COMMON["Display P3"]))
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [GAMMA],
+        [chunk(b"gAMA", struct.pack(">I", 55_556))],
+        [GAMMA, chunk(b"cHRM", struct.pack(">8I", *SRGB_POINTS))],
+        [IS_SRGB, LINEAR_GAMMA],
+        [PROFILE, LINEAR_GAMMA],
+        [PROFILE, IS_SRGB],
+        [chunk(b"cICP", bytes((1, 13, 0, 1)))],
+        [chunk(b"cICP", bytes((1, 1, 0, 1))), IS_SRGB],
+    ],
+)
+def test_what_common_pngs_say_of_their_colors_is_accepted(decoder: Decoder, chunks: list[bytes]) -> None:
+    assert_drawn(picture(decoder.describe(png_with(drawn(), *chunks), 8)), tolerance=50)
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [LINEAR_GAMMA],
+        [chunk(b"gAMA", struct.pack(">I", 2_300))],
+        [GAMMA, chunk(b"cHRM", struct.pack(">8I", *SWAPPED_POINTS))],
+        [chunk(b"cICP", bytes((9, 16, 0, 1)))],
+        [chunk(b"cICP", bytes((1, 8, 0, 1))), PROFILE],
+        [chunk(b"cICP", bytes((1, 13, 0, 0)))],
+    ],
+)
+def test_colors_that_only_browsers_apply_are_refused(decoder: Decoder, chunks: list[bytes]) -> None:
+    assert refusal(decoder, png_with(drawn(), *chunks)) is RefusalCode.UNSUPPORTED_FORMAT
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [[IS_SRGB, IS_SRGB], [PROFILE, PROFILE], [GAMMA, LINEAR_GAMMA], [chunk(b"gAMA", b"\0" * 4)[:-1] + b"x"]],
+    ids=["sRGB twice", "profile twice", "gamma twice", "a wrong checksum"],
+)
+def test_chunks_that_decoders_do_not_all_believe_are_refused(decoder: Decoder, chunks: list[bytes]) -> None:
+    assert refusal(decoder, png_with(drawn(), *chunks)) is RefusalCode.UNREADABLE_IMAGE
+
+
+def test_colors_that_are_said_behind_the_pixels_are_refused(decoder: Decoder) -> None:
+    body = written(drawn(), "PNG")
+
+    assert refusal(decoder, body[:-12] + PROFILE + body[-12:]) is RefusalCode.UNREADABLE_IMAGE
+
+
+def png_of(depth: int, color: int, row: bytes, *chunks: bytes) -> bytes:
+    """90 rows of 90 pixels."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 90, 90, depth, color, 0, 0, 0))
+    return SIGNATURE + header + b"".join(chunks) + chunk(b"IDAT", zlib.compress((b"\0" + row) * 90)) + END
+
+
+TWO_COLORS = chunk(b"PLTE", b"\xff\0\0\0\xff\0")
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (png_of(16, 2, bytes(540), chunk(b"tRNS", bytes(6))), RefusalCode.UNSUPPORTED_FORMAT),
+        (png_of(4, 0, bytes(45), chunk(b"tRNS", b"\0\5")), RefusalCode.UNSUPPORTED_FORMAT),
+        (png_of(2, 0, bytes(23), chunk(b"tRNS", b"\0\1")), RefusalCode.UNSUPPORTED_FORMAT),
+        (png_of(8, 0, bytes(90), chunk(b"tRNS", bytes(4))), RefusalCode.UNREADABLE_IMAGE),
+        (png_of(8, 0, bytes(90), chunk(b"tRNS", b"\1\0")), RefusalCode.UNREADABLE_IMAGE),
+        (png_of(8, 6, bytes(360), chunk(b"tRNS", bytes(6))), RefusalCode.UNREADABLE_IMAGE),
+        (png_of(8, 3, bytes(90), TWO_COLORS, chunk(b"tRNS", bytes(3))), RefusalCode.UNREADABLE_IMAGE),
+        (png_of(8, 3, bytes(90), chunk(b"tRNS", bytes(2)), TWO_COLORS), RefusalCode.UNREADABLE_IMAGE),
+        (png_of(8, 3, b"\2" * 90, TWO_COLORS), RefusalCode.UNREADABLE_IMAGE),
+        (png_of(8, 0, bytes(90), chunk(b"tRNS", bytes(2))), None),
+        (png_of(1, 0, bytes(12), chunk(b"tRNS", b"\0\xff")), None),
+        (png_of(8, 3, b"\1" * 90, TWO_COLORS, chunk(b"tRNS", bytes(2))), None),
+    ],
+    ids=[
+        *("16 bits", "4 bits of grey", "2 bits of grey", "a long one", "a large one", "beside another"),
+        *("more than colors", "before the colors", "no such color", "grey", "black and white", "a palette"),
+    ],
+)
+def test_a_transparent_color_is_the_one_that_browsers_see(
+    decoder: Decoder, body: bytes, code: RefusalCode | None
+) -> None:
+    if code:
+        assert refusal(decoder, body) is code
+    else:
+        assert describe(decoder, body).frames == 1
 
 
 @pytest.mark.parametrize("name", ["PNG", "WEBP", "AVIF", "TIFF", "GIF"])
@@ -338,10 +470,20 @@ def test_a_small_transparent_part_is_enough_to_hide_something(decoder: Decoder) 
 
 def test_soft_edges_and_opaque_alpha_are_judged_once(decoder: Decoder) -> None:
     soft = drawn((640, 480)).convert("RGBA")
-    soft.paste((255, 255, 255, 128), (0, 0, 1, 480))
+    soft.paste((255, 255, 255, 230), (0, 0, 1, 480))
 
     assert describe(decoder, written(soft, "PNG")).judged == (JudgedFrame(0),)
     assert describe(decoder, written(drawn().convert("RGBA"), "PNG")).judged == (JudgedFrame(0),)
+
+
+def test_thin_lines_and_what_is_faint_are_judged_over_both(decoder: Decoder) -> None:
+    thin = drawn((1_600, 1_200)).convert("RGBA")
+    thin.paste((255, 255, 255, 0), (400, 100, 401, 1_100))
+    faint = drawn((640, 480)).convert("RGBA")
+    faint.putalpha(Image.linear_gradient("L").resize(faint.size).point(lambda value: 242 + value // 20))
+
+    for hiding in (thin, faint):
+        assert describe(decoder, written(hiding, "WEBP", lossless=True)).judged == (JudgedFrame(0, BOTH),)
 
 
 def test_only_the_frames_that_show_their_background_are_judged_twice(decoder: Decoder) -> None:
@@ -449,3 +591,23 @@ def test_frames_that_the_file_announces_are_refused_before_they_are_decoded(name
 
     assert refusal(Decoder(most_frames=4), body) is RefusalCode.TOO_MANY_FRAMES
     assert describe(Decoder(most_frames=5), body).frames == 5
+
+
+@pytest.mark.parametrize("name", ["GIF", "PNG", "WEBP", "AVIF", "TIFF"])
+def test_the_pixels_of_all_frames_are_counted(name: str) -> None:
+    body = animated(name, frames(5, (90, 90)))
+
+    assert refusal(Decoder(most_in_all=5 * 90 * 90 - 1), body) is RefusalCode.TOO_MANY_PIXELS
+    assert describe(Decoder(most_in_all=5 * 90 * 90), body).frames == 5
+
+
+@pytest.mark.parametrize("name", ["GIF", "PNG", "WEBP", "AVIF"])
+def test_the_pixels_of_all_frames_are_refused_before_they_are_decoded(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = animated(name, frames(5, (90, 90)))
+    monkeypatch.setattr(Image.Image, "load", None)
+    for plugin in (WebPImagePlugin.WebPImageFile, AvifImagePlugin.AvifImageFile):
+        monkeypatch.setattr(plugin, "load", None)
+
+    assert refusal(Decoder(most_in_all=1_000), body) is RefusalCode.TOO_MANY_PIXELS

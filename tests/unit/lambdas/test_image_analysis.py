@@ -18,10 +18,10 @@ from gatehouse.aws.image_moderation import CallFailedError, CallThrottledError, 
 from gatehouse.aws.presigned_uploads import URL_SECONDS, PresignedUploads
 from gatehouse.aws.renderer_function import RendererFunction
 from gatehouse.aws.upload_head import UploadHeads
-from gatehouse.contracts.render_call import RenderAnswer, RenderRequest, refusal_document
+from gatehouse.contracts.render_call import MOST_ANSWER_BYTES, RenderAnswer, RenderRequest, refusal_document
 from gatehouse.moderation.analysis import ImageError, SoFar
 from gatehouse.moderation.chunk import Chunk, ChunkMessage
-from gatehouse.moderation.image_format import DEFAULT_FORMATS, ImageFormat
+from gatehouse.moderation.image_format import DEFAULT_FORMATS, ImageFormat, format_of
 from gatehouse.moderation.image_pass import ImagePass
 from gatehouse.moderation.rendition import Background, Description, JudgedFrame, RefusalCode, RefusedError, Rendition
 from gatehouse.moderation.upload import MAX_IMAGE_BYTES, Upload
@@ -46,10 +46,12 @@ REFUSED_FORMAT = an_error("InvalidImageFormatException", "Request has invalid im
 WHITE, BLACK = Background.WHITE, Background.BLACK
 
 
-def described(*judged: JudgedFrame, frames: int | None = None) -> RenderAnswer:
+def described(
+    *judged: JudgedFrame, frames: int | None = None, image_format: ImageFormat = ImageFormat.WEBP
+) -> RenderAnswer:
     """A description of a WebP, with its first frame."""
     most = frames or len(judged)
-    return RenderAnswer(JPEG + b"0 white", Description(ImageFormat.WEBP, 90, 120, 6, most, most, judged))
+    return RenderAnswer(JPEG + b"0 white", Description(image_format, 90, 120, 6, most, most, judged))
 
 
 @dataclass
@@ -156,6 +158,7 @@ def test_what_rekognition_may_read_is_not_rendered(studio: Studio, body: bytes) 
 
 def test_a_file_that_is_too_large_for_rekognition_is_rendered_without_asking_it(studio: Studio) -> None:
     studio.body = JPEG + bytes(MAX_IMAGE_BYTES)
+    studio.description = described(JudgedFrame(0), image_format=ImageFormat.JPEG)
 
     studio.ask()
 
@@ -184,6 +187,9 @@ def test_the_renderer_is_given_a_url_for_one_version_and_a_short_time(studio: St
 @pytest.mark.parametrize("body", [animated(), JPEG])
 def test_animations_and_what_rekognition_refuses_is_rendered(studio: Studio, body: bytes) -> None:
     studio.body, studio.stored = body, REFUSED_FORMAT
+    image_format = format_of(body)
+    assert image_format
+    studio.description = described(JudgedFrame(0), image_format=image_format)
 
     studio.ask()
 
@@ -256,6 +262,10 @@ def test_a_refusal_about_the_picture_is_its_answer(studio: Studio, code: Refusal
         payload(b"{}"),
         payload(b"no JSON"),
         payload(json.dumps(RenderAnswer(JPEG).to_document()).encode()),
+        payload(json.dumps(described(*(JudgedFrame(n) for n in range(9))).to_document()).encode()),
+        payload(json.dumps(described(JudgedFrame(0), image_format=ImageFormat.GIF).to_document()).encode()),
+        payload(b"[" + b"0," * 100_000 + b"0]"),
+        payload(b'"' + bytes(MOST_ANSWER_BYTES) + b'"'),
         payload(b'{"errorMessage": "x"}', FunctionError="Unhandled"),
         an_error("ServiceException", "later", 500),
         an_error("ResourceNotFoundException", "no function", 404),

@@ -7,14 +7,16 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image, ImageCms
 
-from gatehouse.contracts.render_call import MOST_JPEG_BYTES, RenderAnswer, RenderRequest
-from gatehouse.moderation.rendition import RefusalCode, RefusedError
+from gatehouse.contracts.render_call import MOST_JPEG_BYTES, RenderAnswer, RenderRequest, refusal_document
+from gatehouse.moderation.image_format import ImageFormat
+from gatehouse.moderation.rendition import Description, JudgedFrame, RefusalCode, RefusedError
 from lambdas.renderer import rendering as rendering_module
 from lambdas.renderer.decoder import Decoder
 from lambdas.renderer.presigned_object import PresignedObject
@@ -99,8 +101,8 @@ def test_nothing_is_left_to_import_in_the_decoding_process_which_can_open_no_fil
             f"{name} with everything": written(drawn(), name, exif=exif, icc_profile=profile, xmp=b"<x/>")
             for name in ("JPEG", "PNG", "WEBP", "TIFF", "AVIF")
         },
-        "PNG with a bad profile": written(drawn(), "PNG", icc_profile=b"nonsense"),
-        "CMYK JPEG": written(drawn().convert("CMYK"), "JPEG", icc_profile=profile),
+        "grey PNG": written(drawn().convert("L"), "PNG", icc_profile=profile),
+        "CMYK JPEG": written(drawn().convert("CMYK"), "JPEG"),
         "LAB TIFF": written(drawn().convert("LAB"), "TIFF"),
         "palette PNG": written(drawn().convert("P"), "PNG", transparency=3),
     }
@@ -227,7 +229,7 @@ def test_what_takes_too_much_memory_is_refused(rendering: Rendering) -> None:
 def test_what_takes_too_long_is_refused_and_the_next_file_is_not(rendering: Rendering) -> None:
     hasty = Rendering(rendering.objects, rendering.decoder, seconds=0.05)
 
-    assert outcome(hasty, apng_bomb(3_000, 3_000, 200)) is RefusalCode.DECODE_TIMEOUT
+    assert outcome(hasty, apng_bomb(1_500, 1_500, 170)) is RefusalCode.DECODE_TIMEOUT
     assert isinstance(outcome(rendering, STILL["PNG"]), RenderAnswer)
 
 
@@ -238,6 +240,48 @@ def test_a_decoder_that_was_taken_over_is_not_believed(
     monkeypatch.setattr(rendering_module, "answer_of", lambda *_, **__: told)
 
     assert outcome(rendering, STILL["PNG"]) is RefusalCode.DECODER_CRASHED
+
+
+@pytest.mark.parametrize("code", RefusalCode)
+def test_a_decoder_that_was_taken_over_may_only_say_what_a_decoder_can(
+    rendering: Rendering, code: RefusalCode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not that the object is gone, nor that the call failed; and the words are the function's own."""
+    told = json.dumps(refusal_document(RefusedError(code, "words of a picture"))).encode()
+    monkeypatch.setattr(rendering_module, "answer_of", lambda *_, **__: told)
+
+    with pytest.raises(RefusedError) as refused:
+        rendering.decode(STILL["PNG"], DESCRIBE)
+
+    allowed = {code for code in RefusalCode if code.value.startswith(("Un", "TooMany", "TooMuch", "NoSuch"))}
+    assert refused.value.code is (code if code in allowed else RefusalCode.DECODER_CRASHED)
+    assert refused.value.message.isascii()
+    assert "words" not in refused.value.message
+
+
+DESCRIBED = Description(ImageFormat.PNG, 9, 9, 1, 9, 9, tuple(JudgedFrame(n) for n in range(9)))
+
+
+@pytest.mark.parametrize(
+    ("request_", "description"),
+    [
+        (DESCRIBE, None),
+        (DESCRIBE, DESCRIBED),
+        (replace(DESCRIBE, most_frames=9), replace(DESCRIBED, format=ImageFormat.GIF)),
+        (replace(DESCRIBE, frame=0), DESCRIBED),
+    ],
+    ids=["not described", "more frames than asked for", "another format", "described"],
+)
+def test_a_decoder_that_was_taken_over_may_only_answer_what_was_asked(
+    rendering: Rendering, request_: RenderRequest, description: Description | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = json.dumps(RenderAnswer(b"\xff\xd8\xff", description).to_document()).encode()
+    monkeypatch.setattr(rendering_module, "answer_of", lambda *_, **__: told)
+
+    with pytest.raises(RefusedError) as refused:
+        rendering.decode(STILL["PNG"], request_)
+
+    assert refused.value.code is RefusalCode.DECODER_CRASHED
 
 
 def test_an_error_that_nobody_foresaw_is_a_refusal(rendering: Rendering, monkeypatch: pytest.MonkeyPatch) -> None:
