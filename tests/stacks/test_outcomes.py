@@ -37,7 +37,7 @@ def alarms(assembly: Assembly) -> Mapping[str, Any]:
     """Its alarms, by the section that each links to."""
     found = resources(assembly.monitoring, "AWS::CloudWatch::Alarm")
     properties = [alarm["Properties"] for name, alarm in found.items() if name.startswith("Outcomes")]
-    return {alarm["AlarmDescription"].rpartition("#")[2]: alarm for alarm in properties}
+    return {alarm["AlarmDescription"].rpartition("#")[2].partition(" ")[0]: alarm for alarm in properties}
 
 
 def a_write(change: Change | None) -> dict[str, Any]:

@@ -159,7 +159,7 @@ def test_the_outputs_are_those_of_the_design(elaborate: Assembly) -> None:
     named = {name for name in outputs if not name.startswith("PublishOutput")}
 
     assert named == {
-        *("UploadBucketName", "WorkBucketName", "VerdictTableName", "FlagTopicArn", "UploadBucketNotice"),
+        *("UploadBucketName", "WorkBucketName", "VerdictTableName", "FlagTopicArn", "UploadBucketNotice", "Gate"),
         *("StandardPolicyParameterName", "StrictPolicyParameterName", "PermissivePolicyParameterName"),
         "PolicyParameterName",
     }

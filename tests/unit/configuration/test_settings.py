@@ -20,6 +20,7 @@ from gatehouse.configuration.settings import (
 from gatehouse.configuration.settings_mistakes import find_settings_mistakes
 from gatehouse.configuration.settings_section import SettingsError, shown
 from gatehouse.moderation.engine import Engine
+from gatehouse.moderation.gate import Gate, GateMode
 from gatehouse.moderation.lane import Lane, Priority
 from gatehouse.moderation.status import FINAL, Status
 
@@ -295,8 +296,8 @@ MISTAKES = {
     # keys
     "lanes: {default: }\nnotfy: []": "gatehouse.yaml:2: notfy: unknown key; did you mean notify?",
     "lanes: {default: }\nxyz: 1": "gatehouse.yaml:2: xyz: unknown key; the keys are alarm_topic_arn, "
-    "animation_check, backfill_batches, decision_reasons, encryption_key, events, existing_objects, image_engine, "
-    "lanes, log_retention_days, model_version, name, notify, upload_bucket, verdict_retention_days, "
+    "animation_check, backfill_batches, decision_reasons, encryption_key, events, existing_objects, gate, "
+    "image_engine, lanes, log_retention_days, model_version, name, notify, upload_bucket, verdict_retention_days, "
     "work_retention_days",
     lane("max_waits: 60"): "gatehouse.yaml:3: lanes.default.max_waits: unknown key; did you mean max_wait?",
     # names
@@ -362,6 +363,25 @@ MISTAKES = {
     "events for 100 days; write 90 or 120",
     "lanes: {default: }\nwork_retention_days: 29": "gatehouse.yaml:2: work_retention_days: 29 is not from 30 to 3650; "
     "write days within that range",
+    # the gate
+    "lanes: {default: }\ngate: {mode: closed}": 'gatehouse.yaml:2: gate.mode: "closed" is not a mode; choose from '
+    "none, prepare, tag",
+    "lanes: {default: }\ngate: {mode: tag}\nverdict_retention_days: 30": "gatehouse.yaml:3: verdict_retention_days: a "
+    "verdict that expires would close the gate for its object; write null while there is a gate",
+    "lanes: {default: }\ngate: {readers: {roles: [thumbnails]}}": 'gatehouse.yaml:2: gate.readers.roles: "thumbnails" '
+    "is not a role's ARN; write a role's ARN, such as arn:aws:iam::123456789012:role/thumbnails",
+    'lanes: {default: }\ngate: {readers: {roles: ["arn:aws:iam::123456789012:role/*"]}}': "gatehouse.yaml:2: "
+    'gate.readers.roles: "arn:aws:iam::123456789012:role/*" is every role of the account; name the roles',
+    "lanes: {default: }\ngate: {readers: {vpc_endpoints: [vpc-1]}}": "gatehouse.yaml:2: gate.readers.vpc_endpoints: "
+    '"vpc-1" is not the id of a VPC endpoint; write one, such as vpce-0123456789abcdef0',
+    'lanes: {default: }\ngate: {open_prefixes: [""]}': "gatehouse.yaml:2: gate.open_prefixes: an empty prefix opens "
+    "every key; write mode: none instead",
+    'lanes: {default: }\ngate: {open_prefixes: ["literal:a*"]}': 'gatehouse.yaml:2: gate.open_prefixes: "a*" has a '
+    "character that means something else in a bucket's policy; use a shorter prefix without *, ? and $",
+    "lanes: {default: }\ngate: {trusted_replicators: [x]}": 'gatehouse.yaml:2: gate.trusted_replicators: "x" is not a '
+    "role's ARN; write a role's ARN, such as arn:aws:iam::123456789012:role/thumbnails",
+    "lanes: {default: }\ngate: {readers: {people: []}}": "gatehouse.yaml:2: gate.readers.people: unknown key; the keys "
+    "are roles, vpc_endpoints",
     "lanes: {default: }\nverdict_retention_days: 0": "gatehouse.yaml:2: verdict_retention_days: 0 is not from 1 to "
     "36500; write days within that range",
     # numbers
@@ -929,3 +949,33 @@ def test_a_bus_of_another_account_or_region_goes_by_its_arn(tmp_path: Path, bus:
 def test_without_a_bus_there_are_no_events_and_with_one_there_is_one_for_every_final_status(tmp_path: Path) -> None:
     assert load(tmp_path, "{lanes: {default: {}}}").events.bus is None
     assert set(load(tmp_path, "{lanes: {default: {}}, events: {bus: default}}").events.statuses) == FINAL
+
+
+def test_a_gate_is_read_whole(tmp_path: Path) -> None:
+    role = "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/*/AWSReservedSSO_Backup_*"
+    text = f"""
+gate:
+  mode: tag
+  readers: {{roles: ["{role}"], vpc_endpoints: [vpce-0123456789abcdef0]}}
+  open_prefixes: [public/]
+  trusted_replicators: [arn:aws:iam::123456789012:role/copier]
+  mark_blocked: true
+lanes: {{default: {{}}}}
+"""
+
+    assert load(tmp_path, text).gate == Gate(
+        GateMode.TAG,
+        (role,),
+        ("vpce-0123456789abcdef0",),
+        ("public/",),
+        ("arn:aws:iam::123456789012:role/copier",),
+        mark_blocked=True,
+    )
+
+
+def test_a_gate_that_a_buckets_policy_has_no_room_for_is_refused(tmp_path: Path) -> None:
+    roles = ", ".join(f"arn:aws:iam::123456789012:role/readers/{n:0200}" for n in range(80))
+
+    gate = f"gate: {{mode: tag, readers: {{roles: [{roles}]}}}}"
+
+    assert "S3 takes 20480 in all" in message(tmp_path, f"lanes: {{default: }}\n{gate}")
