@@ -63,7 +63,7 @@ def test_it_runs_until_told_to_stop_and_prints_outputs_and_lines_to_paste(
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(endpoint[2]))) != 0
     assert set(outputs) == {
-        *("UploadBucketName", "WorkBucketName", "VerdictTableName", "FlagTopicArn", "PolicyParameterName"),
+        *("UploadBucketName", "WorkBucketName", "VerdictTableName", "FlagTopicArn", "PolicyParameterName", "Gate"),
         *("StandardPolicyParameterName", "LanePolicies", "DecisionReasons", "VerdictRetentionDays"),
         *("ResultsRoleArn", "OutcomesRoleArn", "OutcomesFunctionName", "ChangeFailureQueueUrl", "AnimationCheck"),
         *("StateMachineArn", "AnalysisRoleArn", "AnalyzerRoleArn", "ChunkQueueUrl"),

@@ -226,7 +226,8 @@ def test_every_alarm_says_what_it_means_and_links_to_its_section_and_every_secti
     elaborate: Assembly, synthesized: Callable[[str], Assembly]
 ) -> None:
     named = set()
-    for alarm in (*alarms(elaborate), *alarms(synthesized(EXISTING_OBJECTS))):
+    gated = synthesized("{gate: {mode: tag}, lanes: {default: {}}}")
+    for alarm in (*alarms(elaborate), *alarms(synthesized(EXISTING_OBJECTS)), *alarms(gated)):
         text, command = read_alarm_text(alarm["AlarmDescription"])
         meaning, _, link = text.partition(" See ")
         assert meaning.endswith((".", "?"))
