@@ -1,7 +1,7 @@
 """`make chaos`: the fault table, a randomized run and one of decisions with fresh seeds, and the runs that failed once.
 
-Or `ARGS="table [part of rows' names ...]"`, `ARGS="random"`, `ARGS="decisions"`, `ARGS="moderate"`. The exit status is
-1 if any invariant was violated, or any fault did not strike.
+Or `ARGS="table [part of rows' names ...]"`, `ARGS="random"`, `ARGS="decisions"`, `ARGS="moderate"`, `ARGS="gate"`. The
+exit status is 1 if any invariant was violated, or any fault did not strike.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from gatehouse.console import console_for
-from tests.chaos import decision_plan, decision_run, moderate_run, report, table
+from tests.chaos import decision_plan, decision_run, gate_run, moderate_run, report, table
 from tests.chaos.cloud import deployed, synthesized
 from tests.chaos.random_run import run
 from tests.chaos.row import Row
@@ -29,6 +29,9 @@ _DECIDED_UPLOADS = 500
 #: Objects from before, of a run of `gatehouse moderate`.
 _OBJECTS = 1_000
 
+#: Uploads of a run against the gate.
+_GATED_UPLOADS = 1_000
+
 #: The randomized runs that ever failed, one in each line, as they are asked for.
 FAILED_ONCE = Path(__file__).with_name("failed_runs.txt")
 
@@ -40,6 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
     for asked in parts(sys.argv[1:] if arguments is None else arguments):
         if asked.command == "moderate":
             found += _moderate(console, asked.seed, asked.objects)
+            continue
+        if asked.command == "gate":
+            found += _gate(console, asked.seed, asked.uploads)
             continue
         if asked.command == "decisions":
             found += _decisions(console, asked.seed, asked.uploads)
@@ -59,6 +65,13 @@ def _moderate(console: Console, seed: int, objects: int) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="gatehouse-moderate-") as name, deployed(moderate_run.SETTINGS) as pipeline:
         done = moderate_run.run(pipeline, seed, objects, Path(name))
     return report.moderate_run(console, done).violations
+
+
+def _gate(console: Console, seed: int, uploads: int) -> list[str]:
+    console.print(f"run against the gate: --uploads {uploads} --seed {seed}")
+    with deployed(gate_run.SETTINGS) as pipeline:
+        done = gate_run.run(pipeline, seed, uploads)
+    return report.gate_run(console, done).violations
 
 
 def _decisions(console: Console, seed: int, uploads: int) -> list[str]:
@@ -85,6 +98,9 @@ def parts(arguments: Sequence[str]) -> list[argparse.Namespace]:
         seed = secrets.randbelow(1_000_000)
         run_parser.add_argument("--uploads", type=int, default=uploads)
         run_parser.add_argument("--seed", type=int, default=seed, help="of a run to be repeated")
+    gated = commands.add_parser("gate", help="a reader with broad rights, while verdicts come and go")
+    gated.add_argument("--uploads", type=int, default=_GATED_UPLOADS)
+    gated.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="of a run to be repeated")
     before = commands.add_parser("moderate", help="objects from before, while the command and functions are killed")
     before.add_argument("--objects", type=int, default=_OBJECTS)
     before.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="of a run to be repeated")
@@ -92,7 +108,9 @@ def parts(arguments: Sequence[str]) -> list[argparse.Namespace]:
     if asked.command:
         return [asked]
     failed_once = [line.split() for line in FAILED_ONCE.read_text("utf-8").splitlines()]
-    return [parser.parse_args(each) for each in (["table"], ["random"], ["decisions"], ["moderate"], *failed_once)]
+    return [
+        parser.parse_args(each) for each in (["table"], ["random"], ["decisions"], ["moderate"], ["gate"], *failed_once)
+    ]
 
 
 def _chosen(filters: list[str]) -> list[Row]:

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.chaos.decision_run import DecisionRun
+from tests.chaos.gate_run import GateRun
 from tests.chaos.moderate_run import ModerateRun
 from tests.chaos.random_run import RandomRun
 from tests.chaos.table_run import Played
@@ -78,6 +79,21 @@ def moderate_run(console: Console, run: ModerateRun) -> ModerateRun:
         f"the command was killed at: {'; '.join(run.kills)}; functions were killed {run.struck} times",
         f"upload to verdict, median: {run.idle_seconds:.2f} s idle, {run.busy_seconds:.2f} s meanwhile",
         f"the command: {run.peak_megabytes:.0f} MB at most; calls: {calls}",
+        *(f"VIOLATED {sentence}" for sentence in run.violations[:50]),
+        f"seed {run.seed}: {len(run.violations)} violations in {run.seconds:.0f} s",
+    )
+    return run
+
+
+def gate_run(console: Console, run: GateRun) -> GateRun:
+    """Print what became of a run against the gate; returns it."""
+    late = sum(delay > 0 for delay in run.delays)
+    delays = f"p50 {run.percentile(0.5):.2f} s, p99 {run.percentile(0.99):.2f} s"
+    _print(
+        console,
+        f"{run.uploads:,} uploads: {statuses(run.statuses)}; Outcomes was struck {run.struck} times",
+        f"{run.reads:,} reads by a reader with broad rights, {run.answered:,} of them answered",
+        f"{run.revoked:,} approvals taken back, {late:,} of them read once more; delay: {delays}",
         *(f"VIOLATED {sentence}" for sentence in run.violations[:50]),
         f"seed {run.seed}: {len(run.violations)} violations in {run.seconds:.0f} s",
     )
