@@ -43,6 +43,7 @@ lanes: {default: {formats: []}}
 _BROAD: Final = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
 _READERS: Final = 3
 _UPLOADS_A_STRETCH: Final = 50
+_DECISIONS: Final = 25
 _SETTLE_SECONDS: Final = 180.0
 _POLL_SECONDS: Final = 0.5
 #: A read that began so long before an approval may have been answered after it.
@@ -188,7 +189,7 @@ def _fault(chance: random.Random) -> Mapping[str, object]:
         )
     )
     action, when = chance.choice((("kill", "before"), ("kill", "after"), ("throttle", "before")))
-    named = Call(OUTCOMES, call, nth=chance.randint(1, 20))
+    named = Call(OUTCOMES, call, nth=chance.randint(1, 6))
     if action == "throttle":
         code = "SlowDown" if call.startswith("s3:") else "ProvisionedThroughputExceededException"
         return named.struck("error", when="before", code=code, status=503 if code == "SlowDown" else 400)
@@ -200,7 +201,7 @@ def _decide(
 ) -> None:
     """People decide about some of what there is: they approve, block and report."""
     verdicts = [verdict_from_item(item) for item in pipeline.verdicts() if item[STATUS] != Status.PENDING]
-    for verdict in chance.sample(verdicts, min(8, len(verdicts))):
+    for verdict in chance.sample(verdicts, min(_DECISIONS, len(verdicts))):
         reviewer = chance.choice(people)
         act = _act(chance, verdict, reviewer)
         try:

@@ -84,3 +84,21 @@ def test_a_range_beyond_the_end_is_refused(workbench: Workbench, named: bool) ->
 
     with pytest.raises(ClientError, match="InvalidRange"):
         s3.get_object(Bucket=bucket, Key="key", Range="bytes=10-", **more)
+
+
+def test_a_version_below_a_delete_marker_keeps_its_tags(workbench: Workbench) -> None:
+    bucket, storage = workbench.bucket(), workbench.client("s3")
+    storage.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    version = storage.put_object(Bucket=bucket, Key="cat.jpg", Body=b"x", Tagging="color=red")["VersionId"]
+    marker = storage.delete_object(Bucket=bucket, Key="cat.jpg")["VersionId"]
+    place = {"Bucket": bucket, "Key": "cat.jpg", "VersionId": version}
+
+    assert storage.get_object_tagging(**place)["TagSet"] == [{"Key": "color", "Value": "red"}]
+    storage.put_object_tagging(**place, Tagging={"TagSet": [{"Key": "color", "Value": "blue"}]})
+    storage.delete_object(Bucket=bucket, Key="cat.jpg", VersionId=marker)
+    assert storage.get_object_tagging(**place)["TagSet"] == [{"Key": "color", "Value": "blue"}]
+    storage.delete_object(Bucket=bucket, Key="cat.jpg")
+    storage.delete_object_tagging(**place)
+    assert storage.get_object_tagging(**place)["TagSet"] == []
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        storage.get_object_tagging(Bucket=bucket, Key="cat.jpg")
