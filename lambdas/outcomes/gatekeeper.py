@@ -65,12 +65,16 @@ class Unopened(StrEnum):
     REPLACED = "Replaced"
 
 
+class TagReturnsError(RuntimeError):
+    """A tag that was removed is set again and again."""
+
+
 @dataclass(slots=True)
 class Gated:
     """The outcome of an invocation.
 
     Attributes:
-        opened, closed: number of versions whose tags were changed.
+        opened, closed: number of versions that everybody can read now, and no longer.
         unopened: why which approved versions stay closed.
         refused: position of a record -> why it has to be delivered again.
         unreadable: what is known of items that can't be read.
@@ -93,12 +97,14 @@ class _Look:
     Attributes:
         wanted: the tag that it was to have.
         is_changed: whether it got it now.
+        was_open: whether everybody could read it before that.
         unopened: why it did not get it.
         error: what S3 answered instead.
     """
 
     wanted: str | None
     is_changed: bool = False
+    was_open: bool = False
     unopened: Unopened | None = None
     error: Exception | None = None
 
@@ -136,6 +142,8 @@ class Gatekeeper:
                 uploads[identity_of(item)] = Upload.from_document(item)
             except MISSHAPEN as error:
                 gated.unreadable.append(UnreadableChange(item[OBJECT], item[VERSION], repr(error)))
+                if problem := self._shut(item):
+                    gated.refused[position] = problem
             else:
                 positions.setdefault(identity_of(item), []).append(position)
         looks = self._settle(uploads, gated) if uploads else {}
@@ -146,10 +154,16 @@ class Gatekeeper:
             self.pause(pause_seconds(attempt, first=2.0))
             looks |= self._settle({identity: uploads[identity] for identity in forbidden}, gated)
         gated.unopened |= dict.fromkeys(_forbidden(looks), Unopened.FORBIDDEN)
+        was_open = _were_open(changes)
         for identity, look in looks.items():
             if look.unopened:
                 gated.unopened[identity] = look.unopened
-            elif look.error and identity not in gated.unopened:
+            elif identity in gated.unopened or not look.error:
+                continue
+            elif look.wanted is None and identity not in was_open and _status(look.error) == _REFUSED:
+                # It was never opened; others must not wait for what S3 does not let us see.
+                gated.unreadable.append(UnreadableChange(*identity, f"S3 refuses its tags: {look.error}"))
+            else:
                 gated.refused |= dict.fromkeys(positions[identity], repr(look.error))
         if gated.unreadable:
             self.failures.send(change.to_text() for change in gated.unreadable)
@@ -167,14 +181,46 @@ class Gatekeeper:
         closed = 0
         for version in versions:
             bucket, key, version_id = (version[name] for name in ("bucket", "key", "version_id"))
-            items = self.table.items_of(f"s3://{bucket}/{key}", attributes=_ATTRIBUTES)
-            if any((item.get("version_id") or None) == version_id for item in items):
+            if self._is_spoken_of(bucket, key, version_id):
                 continue  # what changes that item closes the gate, or has done so
-            tags = self.tags.read(bucket, key, version_id)
-            if tag_in(tags) is not None:
-                self.tags.replace(bucket, key, version_id, with_tag(tags, None))
-                closed += 1
+            try:
+                closed += self._remove(bucket, key, version_id)
+            except ClientError as error:
+                if _status(error) not in _GONE:
+                    raise
         return closed
+
+    def _is_spoken_of(self, bucket: str, key: str, version_id: str | None) -> bool:
+        """Whether an item is about this version; without a version id, about the bytes that are there."""
+        items = self.table.items_of(f"s3://{bucket}/{key}", attributes=_ATTRIBUTES)
+        found = next((item for item in items if (item.get("version_id") or None) == version_id), None)
+        return found is not None and (version_id is not None or self._is_stored(Upload.from_document(found)))
+
+    def _shut(self, item: Item) -> str | None:
+        """Close the version of an item that can't be read. Returns why that has to be tried again, or None."""
+        bucket, key, version_id = (item.get(name) for name in ("bucket", "key", "version_id"))
+        if not (isinstance(bucket, str) and isinstance(key, str) and isinstance(version_id, str | None)):
+            return None
+        try:
+            self._remove(bucket, key, version_id)
+        except (ClientError, BotoCoreError) as error:
+            return None if _status(error) in _GONE else repr(error)
+        return None
+
+    def _remove(self, bucket: str, key: str, version_id: str | None, mark: str | None = None) -> bool:
+        """Remove the tag, or make it the mark, and see that it stays so. Returns whether the version was open.
+
+        Another tool may have been let say the tag again a moment before, and be late.
+        """
+        was_open = False
+        for _ in range(_ROUNDS):
+            tags = self.tags.read(bucket, key, version_id)
+            meant = with_tag(tags, mark)
+            if meant == tags or len(meant) > MOST_TAGS:
+                return was_open
+            was_open = was_open or tag_in(tags) == Status.APPROVED
+            self.tags.replace(bucket, key, version_id, meant)
+        raise TagReturnsError(f"the tag of s3://{bucket}/{key} came back {_ROUNDS} times")
 
     def _settle(self, uploads: Mapping[Identity, Upload], gated: Gated) -> dict[Identity, _Look]:
         """Tag until tags and items agree; the last look at each version."""
@@ -204,7 +250,7 @@ class Gatekeeper:
         """Give a version its tag, and say what became of it."""
         try:
             return self._tag(upload, wanted) if upload.version_id else self._tag_without_version(upload)
-        except (ClientError, BotoCoreError, *MISSHAPEN) as error:
+        except (ClientError, BotoCoreError, TagReturnsError, *MISSHAPEN) as error:
             return _Look(wanted, error=error)
 
     def _tag_without_version(self, upload: Upload) -> _Look:
@@ -215,10 +261,16 @@ class Gatekeeper:
         if newest is None or wanted is None:
             return self._tag(upload, None)
         judged = Upload.from_document(newest)
-        if not self.tags.has_versioning(judged.bucket):
-            return _Look(wanted, unopened=Unopened.UNVERSIONED)
-        if not self._is_stored(judged):
-            return _Look(wanted, unopened=Unopened.REPLACED)
+        unopened = (
+            Unopened.UNVERSIONED
+            if not self.tags.has_versioning(judged.bucket)
+            else None
+            if self._is_stored(judged)
+            else Unopened.REPLACED
+        )
+        if unopened:
+            self._tag(judged, None)
+            return _Look(wanted, unopened=unopened)
         look = self._tag(judged, wanted)
         if look.is_changed and not self._is_stored(judged):
             self._tag(judged, None)
@@ -233,23 +285,28 @@ class Gatekeeper:
     def _tag(self, upload: Upload, wanted: str | None) -> _Look:
         place = upload.bucket, upload.key, upload.version_id
         try:
+            if wanted != Status.APPROVED:
+                was_open = self._remove(*place, mark=wanted)
+                return _Look(wanted, is_changed=was_open, was_open=was_open)
             tags = self.tags.read(*place)
             meant = with_tag(tags, wanted)
             if meant == tags:
                 return _Look(wanted)
-            if wanted is not None and len(meant) > MOST_TAGS:
+            if len(meant) > MOST_TAGS:
                 return _Look(wanted, unopened=Unopened.TAGS_FULL)
             self.tags.replace(*place, meant)
         except ClientError as error:
             if _status(error) in _GONE:
                 return _Look(wanted)
-            if wanted is not None and error.response["Error"]["Code"] in _TOO_MANY:
+            if error.response["Error"]["Code"] in _TOO_MANY:
                 return _Look(wanted, unopened=Unopened.TAGS_FULL)
             raise
         return _Look(wanted, is_changed=True)
 
     def _wanted(self, item: Item | None) -> str | None:
-        return tag_for(Status(item[STATUS]) if item else None, mark_blocked=self.mark_blocked)
+        """The tag of a version with this item. A status that nobody knows is none that opens."""
+        status = item and item.get(STATUS)
+        return tag_for(Status(status) if status in list(Status) else None, mark_blocked=self.mark_blocked)
 
     def _read(self, identities: Iterable[Identity]) -> dict[Identity, Item]:
         pages = self.table.read(identities, _ATTRIBUTES)
@@ -258,8 +315,8 @@ class Gatekeeper:
     def _count(self, gated: Gated, look: _Look, item: Item | None) -> None:
         is_open = look.wanted == Status.APPROVED
         gated.opened += is_open
-        gated.closed += not is_open
-        if item and "decided_at" in item:
+        gated.closed += look.was_open and not is_open
+        if item and "decided_at" in item and (is_open or look.was_open):
             waited = (self.now() - datetime.fromisoformat(item["decided_at"])).total_seconds() * 1000
             (gated.milliseconds_to_open if is_open else gated.milliseconds_to_close).append(waited)
 
@@ -276,6 +333,15 @@ def _forbidden(looks: Mapping[Identity, _Look]) -> list[Identity]:
         for identity, look in looks.items()
         if look.error and look.wanted == Status.APPROVED and _status(look.error) == _REFUSED
     ]
+
+
+def _were_open(changes: Sequence[ItemChange | UnreadableRecord]) -> set[Identity]:
+    """The identities that records say were approved before."""
+    return {
+        (change.before[OBJECT], change.before[VERSION])
+        for change in changes
+        if isinstance(change, ItemChange) and change.before and change.before.get(STATUS) == Status.APPROVED
+    }
 
 
 def _items_in(changes: Sequence[ItemChange | UnreadableRecord]) -> Iterator[tuple[int, Item]]:

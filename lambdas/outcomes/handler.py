@@ -80,9 +80,11 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     gated = gatekeeper.follow(changes) if gatekeeper else None
     if gated:
         _report_gate(identities, gated)
-    announced = _announcer().announce(changes)
+    refused = set(gated.refused) if gated else set()
+    # What is delivered again has its flags then.
+    announced = _announcer().announce(changes[: min(refused, default=len(changes))])
     _report(identities, announced)
-    refused = {*announced.refused, *(gated.refused if gated else ())}
+    refused |= set(announced.refused)
     return {"batchItemFailures": [{"itemIdentifier": identities[position]} for position in sorted(refused)]}
 
 

@@ -155,6 +155,15 @@ class Outcomes(Construct):
             ),
             create_alarm(
                 scope,
+                "TagsRefused",
+                self.metric(OutcomesMetric.TAGS_REFUSED),
+                section="Revocation late",
+                meaning="S3 refuses to tag images, so what is no longer approved may still be readable.",
+                periods=3,
+                breaching=2,
+            ),
+            create_alarm(
+                scope,
                 "VersionsUnopened",
                 self.metric(OutcomesMetric.VERSIONS_UNOPENED),
                 section="Approved images stay closed",

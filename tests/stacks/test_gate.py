@@ -100,7 +100,7 @@ def test_its_alarms_ring_for_late_revocations_and_for_what_stays_closed(gated: A
         found = resources(assembly.monitoring, "AWS::CloudWatch::Alarm").values()
         return {str(alarm["Properties"].get("MetricName")) for alarm in found}
 
-    assert watched(gated) - watched(shipped) == {"ChangeToClosed", "VersionsUnopened"}
+    assert watched(gated) - watched(shipped) == {"ChangeToClosed", "TagsRefused", "VersionsUnopened"}
 
 
 def test_commands_read_the_gate_from_the_outputs(gated: Assembly, shipped: Assembly) -> None:

@@ -626,7 +626,7 @@ def _roles(section: Section, key: str) -> tuple[str, ...]:
         if not ROLE_ARN.fullmatch(role):
             fix = "write a role's ARN, such as arn:aws:iam::123456789012:role/thumbnails"
             raise section.error(key, f"{shown(role)} is not a role's ARN", fix, item=n)
-        if role.partition(":role/")[2].strip("*/") == "":
+        if role.partition(":role/")[2].strip("*?/") == "":
             raise section.error(key, f"{shown(role)} is every role of the account", "name the roles", item=n)
     return roles
 

@@ -29,11 +29,12 @@ def outcomes_filter(gate: Gate) -> list[Pattern]:
 def _gated(gate: Gate) -> list[Pattern]:
     tagged = [Status.APPROVED.value, *([Status.BLOCKED.value] if gate.mark_blocked else [])]
     untagged = sorted(status.value for status in FINAL if status not in tagged)
+    # What was there before the gate may have been uploaded with the tag, and what is replicated may bring it along.
+    arrives_tagged = {} if gate.trusted_replicators else {"source": {"S": ["listing"]}}
     return [
         {"NewImage": {STATUS: {"S": tagged}}},
         {"OldImage": {STATUS: {"S": tagged}}},
-        # What was there before the gate may have been uploaded with the tag.
-        {"NewImage": {"source": {"S": ["listing"]}, STATUS: {"S": untagged}}},
+        {"NewImage": {**arrives_tagged, STATUS: {"S": untagged}}},
         {"NewImage": {GATE_ASKED_AT: {"S": [_EXISTS]}}},
     ]
 

@@ -151,7 +151,7 @@ def test_a_repair_asks_for_tags_and_has_forged_ones_removed(operated: Operated, 
     ):
         stored(operated, name, status, tags)
 
-    found = compared(gatehouse, "--repair")
+    found = compared(gatehouse, "--repair", status=3)
 
     assert asked(operated) == {"dark.jpg", "exposed.jpg"}
     assert [each["key"] for payload in payloads for each in payload["close"]] == ["forged.jpg"]
@@ -288,8 +288,51 @@ def test_a_command_of_the_gate_needs_what_the_page_lists(operated: Operated, gat
     operated.deployed.calls.made.clear()
     arguments = {"gate fill": ("--yes",), "gate check": ("--no-probe", "--repair"), "gate policy": ()}[command]
 
-    assert gatehouse(*command.split(), *arguments).exit_code == 0
+    assert gatehouse(*command.split(), *arguments).exit_code == (3 if command == "gate check" else 0)
 
     # S3 says only to who may list the work bucket that no comparison is under way.
     known = {"s3:ListBucket"} if command == "gate check" else set()
     assert used(operated.deployed) | known == granted("commands.md", command)
+
+
+def test_a_repair_does_not_go_on_behind_what_only_looked(
+    operated: Operated, gatehouse: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate_comparison, "_AT_A_TIME", 1)
+    stored(operated, "0.jpg", Status.APPROVED)
+    stored(operated, "1.jpg", Status.APPROVED, OPEN)
+    read = VersionTags.read
+
+    def die(self: Any, bucket: str, key: str, version: str | None) -> Any:
+        if key == "1.jpg":
+            raise KeyboardInterrupt
+        return read(self, bucket, key, version)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(VersionTags, "read", die)
+        gatehouse("gate", "check", "--no-probe")
+
+    assert compared(gatehouse, "--repair", status=3)["repaired"] == 1
+    assert asked(operated) == {"0.jpg"}
+
+
+def test_what_no_lane_takes_is_shown_and_is_no_fault(operated: Operated, gatehouse: Run) -> None:
+    stored(operated, "tmp/outside.jpg", None)
+
+    assert kinds(compared(gatehouse)) == {"outside": 1}
+
+
+def test_a_verdict_that_was_to_expire_is_kept_once_its_tag_is_asked_for(operated: Operated, gatehouse: Run) -> None:
+    verdict = stored(operated, "a.jpg", Status.APPROVED)
+    assert verdict is not None
+    operated.deployed.dynamodb.update_item(
+        TableName="verdicts",
+        Key={"object": {"S": verdict.upload.object}, "version": {"S": verdict.upload.version}},
+        UpdateExpression="SET expires_at = :soon",
+        ExpressionAttributeValues={":soon": {"N": "1"}},
+    )
+
+    gatehouse("gate", "fill", "--yes")
+
+    (item,) = operated.deployed.dynamodb.scan(TableName="verdicts")["Items"]
+    assert "expires_at" not in item

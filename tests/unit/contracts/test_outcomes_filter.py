@@ -12,7 +12,12 @@ from gatehouse.moderation.gate import Gate, GateMode
 from gatehouse.moderation.status import Status
 from localcloud.patches.stream_filters import compiled
 
-GATES = [Gate(mode=mode, mark_blocked=mark) for mode in GateMode for mark in (True, False)]
+GATES = [
+    Gate(mode=mode, mark_blocked=mark, trusted_replicators=trusted)
+    for mode in GateMode
+    for mark in (True, False)
+    for trusted in ((), ("arn:aws:iam::123456789012:role/copier",))
+]
 images = st.fixed_dictionaries(
     {},
     optional={
@@ -68,3 +73,9 @@ def test_what_was_there_before_may_have_been_uploaded_with_the_tag(status: Statu
     assert is_for_outcomes(a_write(Status.PENDING, status, source={"S": "listing"}), gate)
     assert not is_for_outcomes(a_write(Status.PENDING, status), gate)
     assert is_for_outcomes(a_write(status, status, gate_asked_at={"S": "now"}), gate)
+
+
+def test_what_is_replicated_may_bring_the_tag_along() -> None:
+    gate = Gate(mode=GateMode.TAG, trusted_replicators=("arn:aws:iam::123456789012:role/copier",))
+
+    assert is_for_outcomes(a_write(Status.PENDING, Status.BLOCKED), gate)

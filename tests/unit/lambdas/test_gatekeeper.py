@@ -170,6 +170,57 @@ def test_a_version_that_has_its_tag_costs_one_call(bench: Bench) -> None:
     assert bench.calls.made == {"BatchGetItem": 1, "GetObjectTagging": 1}
 
 
+def test_a_tag_that_is_said_again_behind_our_back_is_removed_again(bench: Bench) -> None:
+    verdict = bench.upload()
+    bench.follow(verdict)
+    bench.write(replace(verdict, status=Status.BLOCKED))
+    late = iter([True, True])
+
+    def say_again(**_: Any) -> None:
+        if next(late, False):
+            boto3.client("s3").put_object_tagging(
+                Bucket="uploads",
+                Key="cat.jpg",
+                VersionId=str(verdict.upload.version_id),
+                Tagging={"TagSet": [{"Key": TAG, "Value": "APPROVED"}]},
+            )
+
+    bench.s3.meta.events.register("after-call.s3.DeleteObjectTagging", say_again)
+
+    gated = bench.follow(verdict)
+
+    assert bench.tags(verdict) == {}
+    assert (gated.closed, gated.refused) == (1, {})
+
+
+def test_a_status_that_nobody_knows_closes_and_holds_up_no_other(bench: Bench) -> None:
+    verdict, other = bench.upload("a.jpg"), bench.upload("b.jpg")
+    bench.follow(verdict)
+    item = {**verdict_item(verdict), "status": "FOO"}
+    boto3.resource("dynamodb").Table("verdicts").put_item(Item=item)
+
+    gated = bench.keeper().follow([ItemChange(verdict_item(verdict), item), ItemChange(None, verdict_item(other))])
+
+    assert (bench.tags(verdict), bench.tags(other)) == ({}, OPEN)
+    assert gated.refused == {}
+
+
+def test_a_version_that_was_never_open_and_is_refused_holds_up_no_other(bench: Bench) -> None:
+    refused, other = bench.upload("refused.jpg", Status.FAILED), bench.upload("other.jpg")
+    bench.refuse("GetObjectTagging", "AccessDenied", 403, lambda params: params["Key"] == "refused.jpg")
+
+    gated = bench.follow(refused, other)
+
+    assert (gated.refused, gated.opened) == ({}, 1)
+    assert "refused.jpg" in bench.kept[0]
+
+
+def test_a_blocked_version_that_is_marked_was_never_open(bench: Bench) -> None:
+    gated = bench.follow(bench.upload(status=Status.BLOCKED), mark_blocked=True)
+
+    assert (gated.opened, gated.closed, gated.milliseconds_to_close) == (0, 0, [])
+
+
 def test_opening_costs_two_calls_a_version_and_two_reads_a_hundred(bench: Bench) -> None:
     verdicts = [bench.upload(f"{n}.jpg") for n in range(100)]
     bench.calls.watch(bench.s3, bench.dynamodb)
@@ -274,7 +325,12 @@ def test_closing_is_tried_until_it_succeeds(bench: Bench) -> None:
     bench.write(replace(open_one, status=Status.BLOCKED))
     bench.refuse("DeleteObjectTagging", "AccessDenied", 403, lambda _: True)
 
-    gated = bench.follow(open_one, other)
+    gated = bench.keeper().follow(
+        [
+            ItemChange(verdict_item(open_one), verdict_item(replace(open_one, status=Status.BLOCKED))),
+            ItemChange(None, verdict_item(other)),
+        ]
+    )
 
     assert list(gated.refused) == [0]
     assert gated.unopened == {}
@@ -350,6 +406,15 @@ def test_an_item_that_can_not_be_read_is_kept_and_holds_up_no_other(bench: Bench
 
     assert (gated.opened, gated.refused, len(gated.unreadable)) == (1, {}, 1)
     assert "a.jpg" in bench.kept[0]
+
+
+def test_an_item_that_can_not_be_read_closes_its_version(bench: Bench) -> None:
+    verdict = bench.upload()
+    bench.follow(verdict)
+
+    bench.keeper().follow([ItemChange(verdict_item(verdict), {**verdict_item(verdict), "size": "large"})])
+
+    assert bench.tags(verdict) == {}
 
 
 def test_what_no_item_speaks_of_is_closed_on_request(bench: Bench) -> None:

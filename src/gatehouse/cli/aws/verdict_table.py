@@ -26,6 +26,7 @@ from gatehouse.moderation.verdict_item import (
     CLAIMED_AT,
     DECISION_INDEX,
     DECISION_INDEX_PARTITION,
+    EXPIRES_AT,
     GATE_ASKED_AT,
     HISTORY,
     INDEX,
@@ -274,15 +275,16 @@ class OperatorsVerdictTable(VerdictTable):
     def ask_gate(self, identity: Identity, now: str) -> bool:
         """Have Outcomes compare an upload's tag with its verdict. Returns whether there is such an item.
 
-        The write leaves a record in the stream, in order with all others of the object.
+        The write leaves a record in the stream, in order with all others of the object. A verdict from before the gate
+        may have been about to expire, which would close its version.
         """
         try:
             self._client.update_item(
                 TableName=self._name,
                 Key=key_of(*identity),
-                UpdateExpression=f"SET #{GATE_ASKED_AT} = :now",
+                UpdateExpression=f"SET #{GATE_ASKED_AT} = :now REMOVE #{EXPIRES_AT}",
                 ConditionExpression=f"attribute_exists(#{STATUS})",
-                ExpressionAttributeNames={f"#{name}": name for name in (GATE_ASKED_AT, STATUS)},
+                ExpressionAttributeNames={f"#{name}": name for name in (GATE_ASKED_AT, STATUS, EXPIRES_AT)},
                 ExpressionAttributeValues={":now": {"S": now}},
             )
         except ClientError as error:

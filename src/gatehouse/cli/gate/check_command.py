@@ -1,9 +1,11 @@
 """`gate check`: whether the gate does what it is for, and what to do where it does not."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Final
 
 import typer
+from botocore.exceptions import ClientError
 
 from gatehouse.aws.version_tags import VersionTags
 from gatehouse.cli.aws.outcomes import OutcomesFunction
@@ -39,14 +41,14 @@ _MEANINGS: Final = {
     GateStanding.CLOSED: "not approved, and closed",
     GateStanding.DARK: "approved, and CLOSED",
     GateStanding.EXPOSED: "not approved, and READABLE",
-    GateStanding.FORGED: "without a verdict, and READABLE",
+    GateStanding.FORGED: "without a verdict, and tagged",
     GateStanding.UNMARKED: "blocked and not marked so, or marked and not blocked",
     GateStanding.UNMODERATED: "closed for want of a verdict",
     GateStanding.OUTSIDE: "closed for good: no lane takes it",
     GateStanding.OLD: "older versions without a verdict, closed should they become current",
     GateStanding.YOUNG: "too new to have a verdict",
     GateStanding.OPEN: "readable by gate.open_prefixes",
-    GateStanding.UNKNOWN: "could not be looked at, or went away meanwhile",
+    GateStanding.UNKNOWN: "could not be looked at",
 }
 _ADVICE: Final = {
     GateStanding.DARK: f"`{COMMAND} gate check --repair` has it tagged",
@@ -54,7 +56,7 @@ _ADVICE: Final = {
     GateStanding.FORGED: f"`{COMMAND} gate check --repair` closes it; `{COMMAND} moderate start` gives it a verdict",
     GateStanding.UNMARKED: f"`{COMMAND} gate check --repair` has it tagged",
     GateStanding.UNMODERATED: f"`{COMMAND} moderate start` gives it a verdict",
-    GateStanding.OUTSIDE: "extend a lane to it, or write its prefix into gate.open_prefixes",
+    GateStanding.OUTSIDE: "extend a lane to it; a prefix in gate.open_prefixes opens every key that begins so",
 }
 _MARKS: Final = {
     Health.OK: ("ok", "green"),
@@ -85,7 +87,7 @@ def check(
 
     The comparison reads the tags of every version (one request each) and its verdict. It may be interrupted, and goes
     on where it was. Probes upload a picture to each lane, which costs an analysis, and delete it. Exits with 3 if
-    something is wrong, or closed that somebody may expect to see.
+    something is wrong, was wrong and is being repaired, or waits for a verdict.
     """
     out, connection = invocation.out, invocation.connection
     deployment = with_gate(invocation.deployment)
@@ -94,7 +96,7 @@ def check(
     lanes = DeployedLanes.find(connection, deployment)
     report = GateReport()
     now = CLOCK.now()
-    place = ComparisonPlace(client, deployment.work_bucket)
+    place = ComparisonPlace(client, deployment.work_bucket, deployment.gate, repairs=repair)
     behind = _go_on(out, place, report, restart=restart)
     with progress(out.progress) as tell:
         findings = list(GateSettingsChecks(client, deployment).findings())
@@ -114,15 +116,20 @@ def check(
         comparison.compare(OperatorsVersionListing(client).all(deployment.upload_bucket, "", behind), report)
         if probe:
             bucket, gate = deployment.upload_bucket, deployment.gate
-            findings += GateProbes(client, bucket, gate, lanes, table, CLOCK, tell).findings()
+            findings += _probed(GateProbes(client, bucket, gate, lanes, table, CLOCK, tell))
     out.document({**report.to_document(), "findings": [finding.to_document() for finding in findings]})
     _show(out, findings, report, repaired=repair)
-    is_wrong = report.wrong > 0 and not repair
-    is_dark = any(
-        report.standings[each] for each in (GateStanding.UNMODERATED, GateStanding.OUTSIDE, GateStanding.UNKNOWN)
-    )
-    if is_wrong or is_dark or any(finding.health is Health.BROKEN for finding in findings):
+    is_dark = report.standings[GateStanding.UNMODERATED] or report.standings[GateStanding.UNKNOWN]
+    if report.wrong or is_dark or any(finding.health is Health.BROKEN for finding in findings):
         raise typer.Exit(_SOMETHING_WRONG)
+
+
+def _probed(probes: GateProbes) -> Iterator[Finding]:
+    """What probes find, until S3 answers something that nobody expected."""
+    try:
+        yield from probes.findings()
+    except (ClientError, OSError) as error:
+        yield Finding("gate-probe", Health.UNKNOWN, f"The probes could not go on: {error}.")
 
 
 def _go_on(out: Output, place: ComparisonPlace, report: GateReport, *, restart: bool) -> str:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby, islice
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
@@ -26,6 +26,9 @@ from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import Upload
 from gatehouse.moderation.verdict_item import OBJECT, STATUS, VERSION
 
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
 #: Where a comparison that was interrupted is gone on with, in the work bucket.
 PLACE_KEY: Final = "gate/check.json"
 
@@ -33,6 +36,8 @@ PLACE_KEY: Final = "gate/check.json"
 _AT_A_TIME: Final = 50 * PARALLEL_QUERIES
 #: Versions without a verdict that one invocation of Outcomes closes.
 _CLOSED_AT_A_TIME: Final = 25
+#: HTTP statuses for a version that was deleted since it was listed.
+_GONE: Final = frozenset({404, 405})
 
 _ATTRIBUTES: Final = (
     *(OBJECT, VERSION, STATUS, "bucket", "key", "version_id", "etag", "size", "sequencer", "listed_after"),
@@ -65,7 +70,7 @@ class GateStanding(StrEnum):
     YOUNG = "young"
     #: Readable without a verdict, by the setting `open_prefixes`.
     OPEN = "open"
-    #: It could not be looked at, or went away meanwhile.
+    #: It could not be looked at.
     UNKNOWN = "unknown"
 
 
@@ -121,8 +126,12 @@ class GateReport:
 class ComparisonPlace(WorkBucket):
     """How far a comparison is, in the work bucket, so that one that was interrupted goes on there."""
 
+    def __init__(self, client: "S3Client", name: str, gate: Gate, *, repairs: bool) -> None:
+        super().__init__(client, name)
+        self._kind = f"{gate.mode}, {'repairs' if repairs else 'looks'}"
+
     def read(self) -> tuple[str, Counter[GateStanding]] | None:
-        """The key behind which to go on, and what was counted up to there; None if no comparison is under way.
+        """The key behind which to go on, and what was counted up to there; None if no such comparison is under way.
 
         Raises:
             CommandError: another version wrote it.
@@ -132,6 +141,8 @@ class ComparisonPlace(WorkBucket):
             return None
         try:
             place = json.loads(found["Body"].read())
+            if place["kind"] != self._kind:
+                return None
             counted = {GateStanding(name): int(count) for name, count in place["standings"].items()}
             return str(place["behind"]), Counter(counted)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -140,7 +151,9 @@ class ComparisonPlace(WorkBucket):
     def save(self, behind: str, standings: Counter[GateStanding]) -> None:
         """Write it down."""
         counted = {standing.value: count for standing, count in standings.items()}
-        self._put(PLACE_KEY, json.dumps({"behind": behind, "standings": counted}), "application/json")
+        self._put(
+            PLACE_KEY, json.dumps({"kind": self._kind, "behind": behind, "standings": counted}), "application/json"
+        )
 
     def forget(self) -> None:
         """The comparison has ended."""
@@ -200,13 +213,15 @@ class GateComparison:
         if self.gate.open_prefixes and key.startswith(self.gate.open_prefixes):
             return [GateFinding(version, GateStanding.OPEN) for version in versions]
         items = list(self.table.items_of(f"s3://{self.bucket}/{key}", attributes=_ATTRIBUTES))
-        return [self._compared(version, _item_of(version, items)) for version in versions]
+        compared = (self._compared(version, _item_of(version, items)) for version in versions)
+        return [finding for finding in compared if finding]
 
-    def _compared(self, version: StoredVersion, item: Item | None) -> GateFinding:
+    def _compared(self, version: StoredVersion, item: Item | None) -> GateFinding | None:
         try:
             tag = tag_in(self.tags.read(self.bucket, version.key, version.version_id))
-        except ClientError:
-            return GateFinding(version, GateStanding.UNKNOWN)
+        except ClientError as error:
+            is_gone = error.response["ResponseMetadata"]["HTTPStatusCode"] in _GONE
+            return None if is_gone else GateFinding(version, GateStanding.UNKNOWN)
         if item is None:
             return GateFinding(version, self._without_verdict(version, tag))
         wanted = tag_for(Status(item[STATUS]), mark_blocked=self.gate.mark_blocked)

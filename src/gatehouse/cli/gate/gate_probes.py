@@ -1,6 +1,6 @@
 """Tries the gate as the caller: to forge the tag in each way, to read too early, and to read what is approved.
 
-Every attempt has a counterpart that must succeed, so that a missing permission of the caller's is not taken for the
+Uploading and tagging without the tag must succeed, so that a missing permission of the caller's is not taken for the
 gate. What is uploaded for it is deleted again, and analyzed as any other upload: one analysis a lane.
 """
 
@@ -101,13 +101,13 @@ class GateProbes:
     def _put(self, key: str, body: bytes) -> str | None:
         """Upload; the version, or None if that is refused."""
         try:
-            version = str(self.client.put_object(Bucket=self.bucket, Key=key, Body=body)["VersionId"])
+            version = self.client.put_object(Bucket=self.bucket, Key=key, Body=body).get("VersionId")
         except ClientError as error:
             if _status(error) != _REFUSED:
                 raise
             return None
         self._made.append(key)
-        return version
+        return str(version or "null")
 
     def _early(self, key: str, version: str) -> Iterator[Finding]:
         """Read before there is a verdict."""
@@ -145,11 +145,21 @@ class GateProbes:
                 Bucket=self.bucket, Key=key, Tagging={"TagSet": [{"Key": TAG.upper(), "Value": _OPEN}]}
             ),
         }
+        # Who may not tag at all would be refused everything.
+        harmless = {"TagSet": [{"Key": "gatehouse-check", "Value": "1"}]}
+        if self._is_refused(lambda: self.client.put_object_tagging(Bucket=self.bucket, Key=key, Tagging=harmless)):
+            text = "You may not tag objects at all, so forging was not tried; use credentials that may."
+            yield Finding("gate-probe", Health.UNKNOWN, text)
+            return
         for name, attempt in attempts.items():
             yield self._attempted(name, attempt)
 
     def _attempted(self, name: str, attempt: Callable[[], Any]) -> Finding:
-        if self._is_refused(attempt):
+        try:
+            is_refused = self._is_refused(attempt)
+        except (ClientError, OSError) as error:
+            return Finding("gate-probe", Health.UNKNOWN, f"Forging the tag by {name} could not be tried: {error}.")
+        if is_refused:
             return Finding("gate-probe", Health.OK, f"Forging the tag by {name} is refused.")
         return Finding("gate-probe", Health.BROKEN, f"The tag can be forged by {name}: the bucket's policy lets it.")
 
@@ -168,7 +178,8 @@ class GateProbes:
             text = f"The probe of lane {lane.name} ended {opened}, so opening was not tried."
             yield Finding("gate-probe", Health.WARNING, text, (f"gatehouse policy explain {key}",))
             return
-        text = f"Lane {lane.name} read, approved and opened an upload that nobody else could read, in {seconds:.0f} s."
+        closed = "that nobody else could read" if self.gate.closes else "while nothing is closed yet"
+        text = f"Lane {lane.name} read, approved and tagged an upload {closed}, in {seconds:.0f} s."
         yield Finding("gate-probe", Health.OK, text)
         place = {"Bucket": self.bucket, "Key": key, "VersionId": version}
         for name, attempt in {
