@@ -215,7 +215,7 @@ def test_what_ends_while_sending_names_what_is_in_the_bucket(
     gatehouse: Run, operated: Operated, here: Path, monkeypatch: pytest.MonkeyPatch, interruption: bool
 ) -> None:
     monkeypatch.setattr("gatehouse.cli.upload.file_upload.PARALLEL", 1)
-    names = [f"{n}.jpg" for n in range(9)]
+    names = [f"{n}.jpg" for n in range(40)]
     for name in names:
         (here / name).write_bytes(name.encode())
 
@@ -230,8 +230,9 @@ def test_what_ends_while_sending_names_what_is_in_the_bucket(
     result = gatehouse("upload", *names, "--no-wait")
 
     assert result.exit_code == (130 if interruption else 4)
-    assert "In the bucket: 2 of 9: 0.jpg 1.jpg. Run the same command again" in " ".join(result.stderr.split())
-    assert operated.deployed.calls.made["PutObject"] <= 4, "the files that nobody has begun with are left"
+    assert "In the bucket: 2 of 40: 0.jpg 1.jpg. Run the same command again" in " ".join(result.stderr.split())
+    # The thread may begin with some more before the command has heard of the end.
+    assert operated.deployed.calls.made["PutObject"] < len(names), "the files that nobody has begun with are left"
 
 
 @pytest.mark.parametrize("arguments", [(), ("cat.jpg", "--timeout", "soon"), ("cat.jpg", "--no-such-option")])
