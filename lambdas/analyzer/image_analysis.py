@@ -176,9 +176,9 @@ class ImageAnalysis:
         if asked.began > until + ANSWER_SECONDS - RENDER_SECONDS:
             raise OutOfTimeError
         request = RenderRequest(self.uploads.url(upload), **wanted).to_document()
-        told = self.renderer.ask(request, MOST_ANSWER_BYTES)
+        body = self.renderer.ask(request, MOST_ANSWER_BYTES)
         try:
-            return RenderAnswer.read(told)
+            return RenderAnswer.read(body)
         except RefusedError as error:
             if error.code.is_about_the_call:
                 raise CallFailedError(_error(error)) from error

@@ -18,7 +18,7 @@ DECODING_SECONDS: Final = 25.0
 #: Beyond what the function has in memory anyway. A frame of 50 million pixels exists up to five times for a moment.
 DECODING_MEMORY: Final = 1_400 * 1024 * 1024
 
-#: What a decoding may end in without a picture, and what people are told of it. The decoding process says the code
+#: What a decoding may end in without a picture, and the message for people. The decoding process says the code
 #: alone: one that was taken over could say anything, and so may not end the call with a code that stands for something
 #: else than the picture, nor have its words shown.
 _REFUSALS: Final[Mapping[RefusalCode, str]] = {
@@ -62,14 +62,14 @@ class Rendering:
         if not body:
             raise RefusedError(RefusalCode.UNREADABLE_IMAGE, "the file is empty")
         try:
-            told = answer_of(
+            written = answer_of(
                 lambda: json.dumps(_decoded(self.decoder, body, request)).encode(),
                 seconds=self.seconds,
                 memory=self.memory,
                 most_bytes=MOST_ANSWER_BYTES,
                 threads=self.decoder.heic,  # libde265 decodes in one of its own
             )
-            answer = RenderAnswer.read(told)
+            answer = RenderAnswer.read(written)
         except RefusedError as error:
             if (message := _REFUSALS.get(error.code)) is None:
                 raise _crashed() from None

@@ -217,18 +217,23 @@ def change_cases() -> list[ChangeCase]:
     ]
 
 
-def change_table() -> str:
-    """The page's table of changes, in Markdown."""
-    found = {case.name: case.dollars() for case in change_cases()}
+def _by_service(what: str, found: Mapping[str, Mapping[str, float]]) -> str:
+    """A table in Markdown: USD for a million of something, by case and service."""
     services = list(next(iter(found.values())))
     lines = [
-        "| USD for a million changes | " + " | ".join((*services, "together")) + " |",
+        f"| USD for a million {what} | " + " | ".join((*services, "together")) + " |",
         "| --- |" + " ---: |" * (len(services) + 1),
     ]
     for name, dollars in found.items():
         figures = [f"{dollars[service]:.2f}" for service in services]
         lines.append(f"| {name} | " + " | ".join((*figures, f"{sum(dollars.values()):.2f}")) + " |")
     return "\n".join(lines)
+
+
+def change_table() -> str:
+    """The page's table of changes, in Markdown."""
+    found = {case.name: case.dollars() for case in change_cases()}
+    return _by_service("changes", found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,15 +276,7 @@ def gate_table() -> str:
             GateCase("revoked, one at a time", 1, is_closed=True),
         )
     }
-    services = list(next(iter(found.values())))
-    lines = [
-        "| USD for a million versions | " + " | ".join((*services, "together")) + " |",
-        "| --- |" + " ---: |" * (len(services) + 1),
-    ]
-    for name, dollars in found.items():
-        figures = [f"{dollars[service]:.2f}" for service in services]
-        lines.append(f"| {name} | " + " | ".join((*figures, f"{sum(dollars.values()):.2f}")) + " |")
-    return "\n".join(lines)
+    return _by_service("versions", found)
 
 
 @dataclass(frozen=True, slots=True)

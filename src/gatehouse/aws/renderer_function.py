@@ -41,7 +41,7 @@ class RendererFunction:
         try:
             payload = json.dumps(request).encode()
             answer = self.client.invoke(FunctionName=self.name, Payload=payload)
-            told = answer["Payload"].read(most_bytes + 1)
+            body = answer["Payload"].read(most_bytes + 1)
         except ClientError as failure:
             error = ImageError(failure.response["Error"]["Code"], failure.response["Error"].get("Message", ""))
             if is_throttling(error.code, failure.response["ResponseMetadata"]["HTTPStatusCode"]):
@@ -51,4 +51,4 @@ class RendererFunction:
             raise CallFailedError(ImageError(type(failure).__name__, str(failure))) from failure
         if "FunctionError" in answer:
             raise CallFailedError(ImageError("RendererFailed", "the renderer ended without an answer; see its log"))
-        return bytes(told)
+        return bytes(body)

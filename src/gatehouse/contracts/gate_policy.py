@@ -39,6 +39,11 @@ _SETS_TAGS: Final = ("s3:PutObjectTagging", "s3:PutObjectVersionTagging")
 _DELETES_TAGS: Final = ("s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging")
 
 
+def is_of_the_gate(statement: Statement) -> bool:
+    """Whether a statement of a policy is one of ours, by its id."""
+    return str(statement.get("Sid", "")).startswith(SID_PREFIX)
+
+
 def role_path(name: str) -> str:
     """The path of a deployment's roles."""
     return f"/gatehouse/{name}/"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from gatehouse.contracts.gate_policy import SID_PREFIX, Statement
+from gatehouse.contracts.gate_policy import Statement, is_of_the_gate
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -26,19 +26,15 @@ def read_policy(client: "S3Client", bucket: str) -> dict[str, Any]:
 
 def with_gate(policy: Mapping[str, Any], statements: Sequence[Statement]) -> dict[str, Any]:
     """A policy with these statements in place of those of a gate that it has."""
-    others = [statement for statement in policy["Statement"] if not _is_ours(statement)]
+    others = [statement for statement in policy["Statement"] if not is_of_the_gate(statement)]
     return {**policy, "Statement": [*others, *statements]}
 
 
 def gate_differences(policy: Mapping[str, Any], statements: Sequence[Statement]) -> list[str]:
     """The ids of statements of the gate that a policy lacks, has changed, or has without need."""
-    found = {statement["Sid"]: _normal(statement) for statement in policy["Statement"] if _is_ours(statement)}
+    found = {statement["Sid"]: _normal(statement) for statement in policy["Statement"] if is_of_the_gate(statement)}
     wanted = {statement["Sid"]: _normal(statement) for statement in statements}
     return sorted(sid for sid in found.keys() | wanted.keys() if found.get(sid) != wanted.get(sid))
-
-
-def _is_ours(statement: Mapping[str, Any]) -> bool:
-    return str(statement.get("Sid", "")).startswith(SID_PREFIX)
 
 
 def _normal(value: Any) -> Any:

@@ -153,8 +153,8 @@ class Inventory:
 
 
 def _mark(taken_at: str, files: Iterable[Mapping[str, Any]]) -> str:
-    told = [taken_at, *(f"{entry['key']} {entry.get('MD5checksum', '')}" for entry in files)]
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()
+    lines = [taken_at, *(f"{entry['key']} {entry.get('MD5checksum', '')}" for entry in files)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _beside(manifest: Path, name: str) -> Path:

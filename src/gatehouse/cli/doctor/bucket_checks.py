@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from gatehouse.aws.version_tags import VersionTags
 from gatehouse.cli.ago import ago
 from gatehouse.cli.doctor.finding import Finding, Health
-from gatehouse.contracts.gate_policy import SID_PREFIX
+from gatehouse.contracts.gate_policy import is_of_the_gate
 from gatehouse.moderation.moment import iso
 
 if TYPE_CHECKING:
@@ -278,7 +278,7 @@ def denying_statements(policy: Mapping[str, Any], reads: Sequence[str], roles: S
         roles: ARNs of the roles that read; a statement that excludes them all denies nothing.
     """
     for n, statement in enumerate(_listed(policy.get("Statement", [])), start=1):
-        if str(statement.get("Sid", "")).startswith(SID_PREFIX):
+        if is_of_the_gate(statement):
             continue  # the gate's own, which `gate check` looks at
         if _denies(statement, reads, roles):
             yield str(statement.get("Sid") or f"statement {n}")

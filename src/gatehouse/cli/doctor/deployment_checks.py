@@ -22,7 +22,7 @@ _TWO_WEEKS: Final = "1209600"
 
 
 def subscribers(connection: "Connection", deployment: "Deployment", paste: "Paste") -> Iterator[Finding]:
-    """Whether somebody listens to the flag topic, and what they could not be told is kept."""
+    """Whether somebody listens to the flag topic, and what could not be delivered is kept."""
     topic = Subscriptions(connection.client("sns"), deployment.flag_topic_arn)
     found = topic.first()
     confirmed = [each for each in found if each.is_confirmed]

@@ -9,9 +9,9 @@ from gatehouse.cli.clock import Clock
 from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.connection import Connection
 from gatehouse.cli.doctor.checkup import Checkup
-from gatehouse.cli.doctor.finding import Finding, Health
+from gatehouse.cli.doctor.finding import Health
+from gatehouse.cli.doctor.finding_report import show_finding
 from gatehouse.cli.invocation import Invocation, about_deployment
-from gatehouse.cli.output import Output
 from gatehouse.cli.paste import Paste
 from gatehouse.cli.progress import progress
 
@@ -19,13 +19,6 @@ CLOCK = Clock()
 
 #: Seconds after which somebody at a terminal sees what it is at.
 _PATIENCE = 2.0
-
-_MARKS = {
-    Health.OK: ("ok", "green"),
-    Health.WARNING: ("look", "yellow"),
-    Health.BROKEN: ("BROKEN", "red"),
-    Health.UNKNOWN: ("?", "yellow"),
-}
 
 
 @about_deployment
@@ -48,7 +41,7 @@ def doctor(
         findings = list(checkup.findings(say))
     out.document([finding.to_document() for finding in findings])
     for finding in findings:
-        _show(out, finding)
+        show_finding(out, finding)
     is_broken = any(finding.health is Health.BROKEN for finding in findings)
     for line in _closing(checkup, connection, is_broken=is_broken, before_deploy=before_deploy):
         out.tell(line)
@@ -74,10 +67,3 @@ def _closing(checkup: Checkup, connection: Connection, *, is_broken: bool, befor
         yield "The deployment could not be looked up, so its machinery, subscribers and alarms were not looked at."
     elif not is_broken:
         yield f"Next: `{COMMAND} upload FILE` uploads a picture and waits for its verdict."
-
-
-def _show(out: Output, finding: Finding) -> None:
-    mark, style = _MARKS[finding.health]
-    out.say(f"{mark:>6}  {finding.check}: {finding.text}", style)
-    for line in finding.fix:
-        out.paste(f"          {line}")

@@ -15,6 +15,7 @@ from gatehouse.cli.clock import Clock
 from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.deployed_lanes import DeployedLanes
 from gatehouse.cli.doctor.finding import Finding, Health
+from gatehouse.cli.doctor.finding_report import show_finding
 from gatehouse.cli.gate.deployed_gate import with_gate
 from gatehouse.cli.gate.gate_comparison import (
     ComparisonPlace,
@@ -57,12 +58,6 @@ _ADVICE: Final = {
     GateStanding.UNMARKED: f"`{COMMAND} gate check --repair` has it tagged",
     GateStanding.UNMODERATED: f"`{COMMAND} moderate start` gives it a verdict",
     GateStanding.OUTSIDE: "extend a lane to it; a prefix in gate.open_prefixes opens every key that begins so",
-}
-_MARKS: Final = {
-    Health.OK: ("ok", "green"),
-    Health.WARNING: ("look", "yellow"),
-    Health.BROKEN: ("BROKEN", "red"),
-    Health.UNKNOWN: ("?", "yellow"),
 }
 
 
@@ -145,10 +140,7 @@ def _go_on(out: Output, place: ComparisonPlace, report: GateReport, *, restart: 
 
 def _show(out: Output, findings: list[Finding], report: GateReport, *, repaired: bool) -> None:
     for finding in findings:
-        mark, style = _MARKS[finding.health]
-        out.say(f"{mark:>6}  {finding.check}: {finding.text}", style)
-        for line in finding.fix:
-            out.say(f"          {line}")
+        show_finding(out, finding)
     table = out.table("Versions in the bucket", "versions", "what they are", sentences=("what they are",))
     for standing, meaning in _MEANINGS.items():
         if count := report.standings[standing]:

@@ -27,7 +27,7 @@ _Entry = tuple[ListedObject, Lane]
 
 
 def version_of(bucket: str, listed: ListedObject) -> ListedVersion:
-    """An object as the batcher is told of it."""
+    """An object as the message to the batcher has it."""
     return ListedVersion(bucket, listed.key, listed.version_id, listed.etag, listed.size, listed.modified_at)
 
 
