@@ -20,8 +20,15 @@ Statement = dict[str, Any]
 #: How the ids of our statements begin; `gate policy` replaces those in a policy that has others.
 SID_PREFIX: Final = "GatehouseGate"
 
-#: Characters of a bucket policy, without white space (S3 User Guide, add-bucket-policy.html: 20 KB).
+#: The statement that keeps everybody from uploading with the tag.
+REFUSES_TAGGED_UPLOADS: Final = f"{SID_PREFIX}TaggedUpload"
+
+#: Bytes of a bucket policy (S3 User Guide, add-bucket-policy.html: 20 KB).
 MOST_POLICY_BYTES: Final = 20 * 1024
+
+#: What the keys of `gate check`'s probes have in them. A prepared gate closes these keys alone, so that whatever the
+#: statements do can be tried before they do it to everybody.
+PROBE: Final = "gatehouse-gate-check"
 
 _OPEN: Final = Status.APPROVED.value
 _EXISTING: Final = f"s3:ExistingObjectTag/{TAG}"
@@ -66,11 +73,10 @@ def gate_statements(gate: Gate, *, name: str, bucket_arn: str, partition: str, a
     objects = f"{bucket_arn}/*"
     ours = f"arn:{partition}:iam::{account}:role{role_path(name)}*"
     tagger = f"arn:{partition}:iam::{account}:role{tagger_path(name)}*"
-    closing = [_closed(gate, bucket_arn, ours)] if gate.closes else []
     not_the_tagger = {"ArnNotLike": {_CALLER: tagger}}
     names_the_tag = {"ForAnyValue:StringEqualsIgnoreCase": {_REQUESTED_KEYS: TAG}}
     return [
-        *closing,
+        _closed(gate, bucket_arn, ours),
         # In a PUT, a POST form, or the beginning of a multipart upload.
         _deny("TaggedUpload", ("s3:PutObject",), objects, names_the_tag),
         _deny(
@@ -106,13 +112,13 @@ def gate_statements(gate: Gate, *, name: str, bucket_arn: str, partition: str, a
 
 
 def _closed(gate: Gate, bucket_arn: str, ours: str) -> Statement:
-    """What denies reading."""
+    """What denies reading: of every key, or as long as the gate is being prepared, of the probes' keys."""
     differs = {_EXISTING: _OPEN}
     if gate.reader_endpoints:
         differs |= {"aws:SourceVpce": list(gate.reader_endpoints)}  # type: ignore[dict-item]
     condition = {"StringNotEquals": differs, "ArnNotLike": {_CALLER: [ours, *gate.reader_roles]}}
-    statement = _deny("Closed", READS, f"{bucket_arn}/*", condition)
-    if gate.open_prefixes:
+    statement = _deny("Closed", READS, f"{bucket_arn}/*" if gate.closes else f"{bucket_arn}/*{PROBE}*", condition)
+    if gate.closes and gate.open_prefixes:
         del statement["Resource"]
         statement["NotResource"] = [f"{bucket_arn}/{prefix}*" for prefix in gate.open_prefixes]
     return statement

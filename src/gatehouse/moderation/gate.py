@@ -23,7 +23,8 @@ Tags = Mapping[str, str]
 class GateMode(StrEnum):
     """How far the gate is.
 
-    `PREPARE` sets and protects the tags, while everybody may read as before; `TAG` closes what is not tagged.
+    `PREPARE` sets and protects the tags, while everybody may read as before, but for what `gate check` uploads to try
+    the gate; `TAG` closes what is not tagged.
     """
 
     NONE = "none"

@@ -1,6 +1,7 @@
 """The statements of the gate's policy, and how they are compared with a bucket's."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -23,11 +24,15 @@ def test_without_a_gate_there_are_none() -> None:
     assert statements(Gate()) == {}
 
 
-def test_a_prepared_gate_protects_the_tags_and_refuses_no_reading() -> None:
-    prepared, closed = statements(Gate(mode=GateMode.PREPARE)), statements(Gate(mode=GateMode.TAG))
+def test_a_prepared_gate_differs_only_in_the_keys_that_it_closes() -> None:
+    gate = Gate(reader_roles=(READER,), open_prefixes=("public/",), trusted_replicators=(READER,))
+    prepared, closed = (statements(replace(gate, mode=mode)) for mode in (GateMode.PREPARE, GateMode.TAG))
 
-    assert closed.keys() - prepared.keys() == {"Closed"}
-    assert not any(set(READS) & set(each["Action"]) for each in prepared.values() if isinstance(each["Action"], list))
+    assert prepared["Closed"]["Resource"] == "arn:aws:s3:::uploads/*gatehouse-gate-check*"
+    assert prepared["Closed"]["Condition"] == closed["Closed"]["Condition"]
+    assert {sid for sid in closed if prepared[sid] != closed[sid]} == {"Closed"}
+    refusing = {sid for sid, each in prepared.items() if set(READS) & set(each["Action"])}
+    assert refusing == {"Closed"}
 
 
 def test_all_deny_and_none_allows() -> None:
