@@ -13,6 +13,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from gatehouse.contracts.gate_policy import PROBE
 from gatehouse.moderation.decision import Decision, decide
 from gatehouse.moderation.gate import TAG
 from gatehouse.moderation.person import Person
@@ -322,13 +323,68 @@ def test_the_check_finds_nothing_wrong_and_repairs_what_is(
     wait_until_readable(pipeline, outsider, dark)
     s3.delete_object_tagging(Bucket=bucket, Key=dark)  # as the root user, whom no policy binds here
     s3.put_object_tagging(Bucket=bucket, Key=exposed, Tagging=TAGS)
+    s3.create_multipart_upload(Bucket=bucket, Key=f"{prefix}film.mov")
     found = operator.gatehouse("gate", "check", "--min-age", "0", "--no-probe", status=3)
     kinds = {each["key"]: each["standing"] for each in found["examples"]}
     assert (kinds[dark], kinds[exposed]) == ("dark", "exposed")
     operator.run("gate", "check", "--repair", "--no-probe")
     wait_until_readable(pipeline, outsider, dark)
     pipeline.wait_until(lambda: not can_read(outsider, bucket, exposed), why="the gate to close")
-    probed = operator.run("gate", "check")
-    findings = json.loads(probed.stdout)["findings"]
+    (uploads,) = (each for each in found["findings"] if each["check"] == "gate-uploads")
+    assert uploads["health"] == "warning"
+    for upload in s3.list_multipart_uploads(Bucket=bucket)["Uploads"]:
+        assert any(upload["UploadId"] in line for line in uploads["fix"])
+        s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+    findings = checked(operator)
     assert {finding["health"] for finding in findings} == {"ok"}, findings
-    assert any("that nobody else could read" in finding["text"] for finding in findings)
+    texts = [finding["text"] for finding in findings]
+    assert any("read, approved and tagged" in text for text in texts)
+    assert any("Bulk Analysis read a picture" in text for text in texts)
+    assert_nothing_is_left_of_probes(pipeline, bucket)
+
+
+def checked(operator: Terminal, *arguments: str) -> list[Any]:
+    """The findings of a check, whatever it compares."""
+    done = operator.run("gate", "check", *arguments)
+    assert done.stdout, done.stderr
+    findings: list[Any] = json.loads(done.stdout)["findings"]
+    return findings
+
+
+def assert_nothing_is_left_of_probes(pipeline: Pipeline, bucket: str) -> None:
+    listed = pipeline.cloud.client("s3").list_object_versions(Bucket=bucket)
+    keys = [each["Key"] for kind in ("Versions", "DeleteMarkers") for each in listed.get(kind, [])]
+    assert not [key for key in keys if PROBE in key]
+    assert not [item["key"] for item in pipeline.verdicts() if PROBE in item["key"]]
+
+
+@pytest.mark.parametrize(
+    ("role", "said"), [("AnalysisRoleArn", "Bulk Analysis could not read"), ("AnalyzerRoleArn", "could not analyze")]
+)
+def test_a_pipeline_that_is_locked_out_is_found(
+    pipeline: Pipeline, bucket: str, tmp_path: Path, role: str, said: str
+) -> None:
+    operator = Terminal(
+        pipeline,
+        tmp_path,
+        assume(pipeline, "Operator", uuid4().hex[:8], json.dumps(ADMIN)),
+        {"gatehouse.cli.gate.gate_probes._POLL_SECONDS": 0.2},
+    )
+    s3 = pipeline.cloud.client("s3")
+    policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
+    shut = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": ["s3:GetObject", "s3:GetObjectVersion"],
+        "Resource": f"arn:aws:s3:::{bucket}/*",
+        "Condition": {"ArnEquals": {"aws:PrincipalArn": pipeline.outputs[role]}},
+    }
+    locked = {**policy, "Statement": [*policy["Statement"], shut]}
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(locked))
+    try:
+        broken = [finding["text"] for finding in checked(operator) if finding["health"] == "broken"]
+    finally:
+        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+    assert len(broken) == 1, broken
+    assert said in broken[0]
+    assert_nothing_is_left_of_probes(pipeline, bucket)

@@ -23,7 +23,13 @@ class Connection:
     endpoint_url: str | None = None
 
     def client(
-        self, service: str, connections: int = 10, *, is_patient: bool = False, region: str | None = None
+        self,
+        service: str,
+        connections: int = 10,
+        *,
+        is_patient: bool = False,
+        region: str | None = None,
+        signature: str | None = None,
     ) -> Any:
         """A boto3 client.
 
@@ -32,6 +38,8 @@ class Connection:
             is_patient: for a table that may be read faster than it allows: if it throttles, all threads together reduce
                 their rate, and a call is retried for a minute or two. Not for calls that are useless when late.
             region: a Region other than the connection's.
+            signature: the version of signatures, if it matters; the SDK still signs S3's forms by one that most Regions
+                refuse.
 
         Raises:
             CommandError: the endpoint is not a web address.
@@ -43,6 +51,7 @@ class Connection:
         config = Config(
             max_pool_connections=connections,
             connect_timeout=_CONNECT_SECONDS,
+            signature_version=signature,
             # Retries after up to 1 second, then twice that, up to 20. The adaptive mode also reduces the rate while the
             # table throttles; it is meant for a client of one table (AWS SDKs and Tools reference, Retry behavior).
             retries=(

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +21,7 @@ from gatehouse.moderation.verdict_item import GATE_ASKED_AT
 from tests.cli.conftest import UPLOADS, WORK, Deployed, Run
 from tests.cli.operated import DEFAULT, PICTURES, Operated
 from tests.cli.test_permissions import granted, used
+from tests.unit.aws_calls import an_error
 from tests.unit.builders import a_claim, a_verdict, an_upload
 
 DAY = timedelta(days=1)
@@ -40,7 +41,25 @@ def operated(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> Operated:
     gated(operated, GATE)
     deployed.s3.put_bucket_versioning(Bucket=UPLOADS, VersioningConfiguration={"Status": "Enabled"})
     put_policy(operated, [TLS, *STATEMENTS])
+    backed_up(operated)
     return operated
+
+
+def backed_up(operated: Operated, role: str | None = None, *, resources: Sequence[str] = (), other: str = "") -> None:
+    """AWS Backup has had a job for the bucket with this role, and has a plan for these resources with another one."""
+    selection = {"IamRoleArn": other, "Resources": list(resources), "NotResources": []}
+    for operation, answer in {
+        "ListBackupJobs": {"BackupJobs": [{"IamRoleArn": role}] if role else []},
+        "ListBackupPlans": {"BackupPlansList": [{"BackupPlanId": "daily"}]},
+        "ListBackupSelections": {"BackupSelectionsList": [{"SelectionId": "all"}]},
+        "GetBackupSelection": {"BackupSelection": selection},
+    }.items():
+        operated.deployed.calls.answer_always(operation, lambda _, answer=answer: dict(answer))
+
+
+def found_by(document: Mapping[str, Any], check: str) -> Mapping[str, Any]:
+    (finding,) = [each for each in document["findings"] if each["check"] == check]
+    return finding
 
 
 def gated(operated: Operated, gate: Gate) -> None:
@@ -195,7 +214,7 @@ def test_an_interrupted_comparison_goes_on_where_it_was(
     found = compared(gatehouse)
 
     assert (kinds(found), set(looked_at)) == ({"lit": 5}, {"4.jpg"})
-    assert operated.deployed.s3.list_objects_v2(Bucket=WORK, Prefix="gate/")["KeyCount"] == 0
+    assert operated.deployed.s3.list_objects_v2(Bucket=WORK, Prefix=gate_comparison.PLACE_KEY)["KeyCount"] == 0
     assert kinds(compared(gatehouse, "--restart")) == {"lit": 5}
 
 
@@ -225,6 +244,71 @@ def test_a_role_that_replicates_has_to_be_a_reader(operated: Operated, gatehouse
     found = compared(gatehouse, status=0 if health == "ok" else 3)
 
     assert [each["health"] for each in found["findings"] if each["check"] == "gate-replication"] == [health]
+
+
+@pytest.mark.parametrize(
+    ("backup", "health"),
+    [
+        ({"role": "arn:aws:iam::123456789012:role/backup"}, "ok"),
+        ({"role": "arn:aws:iam::123456789012:role/vault"}, "broken"),
+        ({"resources": [f"arn:aws:s3:::{UPLOADS}"], "other": "arn:aws:iam::123456789012:role/vault"}, "broken"),
+        ({"resources": ["arn:aws:s3:::other"], "other": "arn:aws:iam::123456789012:role/vault"}, "ok"),
+    ],
+)
+def test_a_role_that_backs_up_has_to_be_a_reader(
+    operated: Operated, gatehouse: Run, backup: dict[str, Any], health: str
+) -> None:
+    backed_up(operated, **backup)
+
+    finding = found_by(compared(gatehouse, status=0 if health == "ok" else 3), "gate-backup")
+
+    assert finding["health"] == health
+    # What is a reader already stays one.
+    assert all("role/backup, arn:aws:iam::123456789012:role/vault" in line for line in finding["fix"][:1])
+
+
+def test_who_may_not_look_at_backups_is_told_so_and_no_more(operated: Operated, gatehouse: Run) -> None:
+    operated.deployed.calls.answer_always("ListBackupJobs", lambda _: an_error("AccessDeniedException", status=403))
+
+    finding = found_by(compared(gatehouse), "gate-backup")
+
+    assert (finding["health"], "AccessDeniedException" in finding["text"]) == ("unknown", True)
+
+
+def test_an_upload_begun_before_the_policy_was_seen_is_to_be_aborted(
+    operated: Operated, gatehouse: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3 = operated.deployed.s3
+    monkeypatch.setattr(check_command, "CLOCK", Clock(pause=lambda _: None))
+    old = s3.create_multipart_upload(Bucket=UPLOADS, Key="old film.mov", Tagging=OPEN)["UploadId"]
+
+    first = found_by(compared(gatehouse), "gate-uploads")
+    monkeypatch.setattr(check_command, "CLOCK", Clock(now=lambda: datetime.now(UTC) + DAY, pause=lambda _: None))
+    begun = datetime.now(UTC) + timedelta(hours=1)
+    operated.deployed.calls.answer_always(
+        "ListMultipartUploads",
+        lambda _: {"Uploads": [{"Key": "new.mov", "UploadId": "1", "Initiated": begun}], "IsTruncated": False},
+    )
+    second = found_by(compared(gatehouse), "gate-uploads")
+    put_policy(operated, [TLS])
+    third = found_by(compared(gatehouse, status=3), "gate-uploads")
+
+    assert first["health"] == "warning"
+    assert first["fix"] == [
+        f"aws s3api abort-multipart-upload --bucket {UPLOADS} --key 'old film.mov' --upload-id {old}"
+    ]
+    assert second["health"] == "ok"
+    assert third["health"] == "warning"
+
+
+def test_after_a_deploy_uploads_are_looked_at_anew(operated: Operated, gatehouse: Run) -> None:
+    s3, work = operated.deployed.s3, {"Bucket": WORK, "Key": "gate/protection.json"}
+    compared(gatehouse)
+    written = json.loads(s3.get_object(**work)["Body"].read())
+    s3.put_object(**work, Body=json.dumps({**written, "deployed": "2025-01-01T00:00:00+00:00"}))
+    s3.create_multipart_upload(Bucket=UPLOADS, Key="film.mov")
+
+    assert found_by(compared(gatehouse), "gate-uploads")["health"] == "warning"
 
 
 def test_filling_asks_once_for_what_is_approved(operated: Operated, gatehouse: Run) -> None:
@@ -259,6 +343,28 @@ def test_the_policy_keeps_the_buckets_own_statements(operated: Operated, gatehou
 
     assert closed["Statement"] == [TLS, *STATEMENTS]
     assert opened["Statement"] == [TLS]
+
+
+def test_a_policy_too_long_for_s3_is_refused_before_s3_does(operated: Operated, gatehouse: Run) -> None:
+    long = TLS | {"Resource": [f"arn:aws:s3:::{UPLOADS}/{n:0100}/*" for n in range(150)]}
+    put_policy(operated, [long])
+
+    refused = gatehouse("gate", "policy")
+
+    assert refused.exit_code == 1
+    assert "20,480" in refused.stderr
+    assert "fewer or shorter roles" in " ".join(refused.stderr.split())
+    assert gatehouse("gate", "policy", "--remove").exit_code == 0
+
+
+def test_a_policy_that_fits_only_without_white_space_is_printed_so(operated: Operated, gatehouse: Run) -> None:
+    own = len(json.dumps([TLS, *STATEMENTS], separators=(",", ":")))
+    put_policy(operated, [TLS | {"Resource": "r" * (20_300 - own)}])
+
+    printed = gatehouse("gate", "policy").stdout
+
+    assert json.loads(printed)["Statement"][1:] == STATEMENTS
+    assert len(printed.encode()) <= 20_480
 
 
 @pytest.mark.parametrize("command", ["fill", "check"])

@@ -1,11 +1,13 @@
 """The policy of the uploads bucket, read to compare it with what the gate needs."""
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from gatehouse.cli.paste import Paste
 from gatehouse.contracts.gate_policy import Statement, is_of_the_gate
 
 if TYPE_CHECKING:
@@ -28,6 +30,14 @@ def with_gate(policy: Mapping[str, Any], statements: Sequence[Statement]) -> dic
     """A policy with these statements in place of those of a gate that it has."""
     others = [statement for statement in policy["Statement"] if not is_of_the_gate(statement)]
     return {**policy, "Statement": [*others, *statements]}
+
+
+def policy_fix(paste: Paste, bucket: str) -> tuple[str, ...]:
+    """The commands that put the gate's statements into a bucket's policy."""
+    return (
+        f"{paste.gatehouse('gate policy')} > policy.json",
+        paste.aws(f"s3api put-bucket-policy --bucket {shlex.quote(bucket)} --policy file://policy.json"),
+    )
 
 
 def gate_differences(policy: Mapping[str, Any], statements: Sequence[Statement]) -> list[str]:

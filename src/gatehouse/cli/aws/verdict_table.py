@@ -293,6 +293,22 @@ class OperatorsVerdictTable(VerdictTable):
             raise
         return True
 
+    def delete_final(self, identity: Identity) -> bool:
+        """Delete a verdict, unless a batch holds the upload. Returns whether it is gone."""
+        try:
+            self._client.delete_item(
+                TableName=self._name,
+                Key=key_of(*identity),
+                ConditionExpression=f"attribute_not_exists(#{STATUS}) OR #{STATUS} <> :pending",
+                ExpressionAttributeNames={f"#{STATUS}": STATUS},
+                ExpressionAttributeValues={":pending": {"S": Status.PENDING.value}},
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True
+
     def newest(self, object_uri: str) -> Item | None:
         """The verdict of an object's newest upload: one Query of one item."""
         return next(self.items_of(object_uri, limit=1), None)

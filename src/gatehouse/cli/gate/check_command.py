@@ -1,21 +1,24 @@
 """`gate check`: whether the gate does what it is for, and what to do where it does not."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 from botocore.exceptions import ClientError
 
 from gatehouse.aws.version_tags import VersionTags
+from gatehouse.cli.aws.backup_roles import BackupRoles
 from gatehouse.cli.aws.outcomes import OutcomesFunction
 from gatehouse.cli.aws.verdict_table import PARALLEL_QUERIES, OperatorsVerdictTable
 from gatehouse.cli.aws.version_listing import OperatorsVersionListing
 from gatehouse.cli.clock import Clock
 from gatehouse.cli.command_name import COMMAND
 from gatehouse.cli.deployed_lanes import DeployedLanes
+from gatehouse.cli.deployment import Deployment
 from gatehouse.cli.doctor.finding import Finding, Health
 from gatehouse.cli.doctor.finding_report import show_finding
+from gatehouse.cli.gate.bulk_probe import BulkProbe
 from gatehouse.cli.gate.deployed_gate import with_gate
 from gatehouse.cli.gate.gate_comparison import (
     ComparisonPlace,
@@ -25,9 +28,13 @@ from gatehouse.cli.gate.gate_comparison import (
 )
 from gatehouse.cli.gate.gate_probes import GateProbes
 from gatehouse.cli.gate.gate_settings import GateSettingsChecks
+from gatehouse.cli.gate.protection import Protection
 from gatehouse.cli.invocation import Invocation, about_deployment
 from gatehouse.cli.output import Output
+from gatehouse.cli.paste import Paste
 from gatehouse.cli.progress import progress
+from gatehouse.contracts.list_price import LIST_PRICE
+from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.moment import iso
 
 CLOCK = Clock()
@@ -70,6 +77,12 @@ def check(
     probe: Annotated[
         bool, typer.Option("--probe/--no-probe", help="Upload a picture to each lane, and try to get around the gate.")
     ] = True,
+    bulk: Annotated[
+        bool,
+        typer.Option(
+            "--bulk/--no-bulk", help="Also have a picture analyzed by a media analysis job, which takes minutes."
+        ),
+    ] = True,
     restart: Annotated[
         bool, typer.Option("--restart", help="Do not go on where a comparison was interrupted.")
     ] = False,
@@ -81,8 +94,9 @@ def check(
     """Check the gate: the bucket's policy and versioning, each version's tag against its verdict, and as the caller.
 
     The comparison reads the tags of every version (one request each) and its verdict. It may be interrupted, and goes
-    on where it was. Probes upload a picture to each lane, which costs an analysis, and delete it. Exits with 3 if
-    something is wrong, was wrong and is being repaired, or waits for a verdict.
+    on where it was. Probes upload a picture to each lane, which costs an analysis, or two where bulk may be used, and
+    delete it with its verdict. Exits with 3 if something is wrong, was wrong and is being repaired, or waits for a
+    verdict.
     """
     out, connection = invocation.out, invocation.connection
     deployment = with_gate(invocation.deployment)
@@ -90,11 +104,20 @@ def check(
     table = OperatorsVerdictTable.of(connection, deployment, PARALLEL_QUERIES)
     lanes = DeployedLanes.find(connection, deployment)
     report = GateReport()
-    now = CLOCK.now()
+    now, paste = CLOCK.now(), Paste(connection, invocation.deployment_name)
+    probes = _probes(invocation, deployment, client, lanes, table, paste, bulk=bulk) if probe else None
     place = ComparisonPlace(client, deployment.work_bucket, deployment.gate, repairs=repair)
     behind = _go_on(out, place, report, restart=restart)
     with progress(out.progress) as tell:
-        findings = list(GateSettingsChecks(client, deployment).findings())
+        settings = GateSettingsChecks(
+            client,
+            BackupRoles(connection.client("backup"), deployment.flag_topic_arn.split(":")[1]),
+            Protection(client, deployment.work_bucket, deployment.updated[0]),
+            deployment,
+            paste,
+            now,
+        )
+        findings = list(settings.findings())
         comparison = GateComparison(
             bucket=deployment.upload_bucket,
             gate=deployment.gate,
@@ -109,9 +132,8 @@ def check(
             tell=tell,
         )
         comparison.compare(OperatorsVersionListing(client).all(deployment.upload_bucket, "", behind), report)
-        if probe:
-            bucket, gate = deployment.upload_bucket, deployment.gate
-            findings += _probed(GateProbes(client, bucket, gate, lanes, table, CLOCK, tell))
+        if probes:
+            findings += _probed(probes, tell)
     out.document({**report.to_document(), "findings": [finding.to_document() for finding in findings]})
     _show(out, findings, report, repaired=repair)
     is_dark = report.standings[GateStanding.UNMODERATED] or report.standings[GateStanding.UNKNOWN]
@@ -119,10 +141,36 @@ def check(
         raise typer.Exit(_SOMETHING_WRONG)
 
 
-def _probed(probes: GateProbes) -> Iterator[Finding]:
+def _probes(
+    invocation: Invocation,
+    deployment: Deployment,
+    client: Any,
+    lanes: DeployedLanes,
+    table: OperatorsVerdictTable,
+    paste: Paste,
+    *,
+    bulk: bool,
+) -> GateProbes:
+    """The probes, after it was said what they cost."""
+    out, connection = invocation.out, invocation.connection
+    in_bulk = [lane for lane in lanes.lanes if Engine.BULK in lane.engine.candidates]
+    jobs = BulkProbe.of(connection, deployment, CLOCK) if bulk and in_bulk else None
+    if jobs and (closed := jobs.closed_because()):
+        out.tell(f"No media analysis job is tried. {closed}")
+        jobs = None
+    images = len(lanes.lanes) + sum(lane.engine is Engine.AUTO for lane in in_bulk if jobs)
+    out.tell(f"Probes: {images} pictures are analyzed, for {images * LIST_PRICE:.3f} USD.")
+    if jobs:
+        names = ", ".join(lane.name for lane in in_bulk)
+        out.tell(f"Of {names} a media analysis job is tried, which takes some minutes each; --no-bulk leaves it out.")
+    signer = connection.client("s3", signature="s3v4")
+    return GateProbes(client, signer, deployment.upload_bucket, deployment.gate, lanes, table, jobs, CLOCK, paste)
+
+
+def _probed(probes: GateProbes, tell: Callable[[str], None]) -> Iterator[Finding]:
     """What probes find, until S3 answers something that nobody expected."""
     try:
-        yield from probes.findings()
+        yield from probes.findings(tell)
     except (ClientError, OSError) as error:
         yield Finding("gate-probe", Health.UNKNOWN, f"The probes could not go on: {error}.")
 
