@@ -248,12 +248,14 @@ def _write_contact_sheet(
     CONTACT_SHEET.write_text(page, "utf-8")
     console.print()
     console.print(f"All pictures with their verdicts, as a page: {CONTACT_SHEET}", markup=False, soft_wrap=True)
-    if console.is_terminal and _has_display():
+    if is_somebody_there(os.environ):
         webbrowser.open(CONTACT_SHEET.as_uri())
 
 
-def _has_display() -> bool:
-    return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+def is_somebody_there(environment: Mapping[str, str]) -> bool:
+    """Whether a person at this machine's display started the demo: neither a pipe, nor a build, nor a test."""
+    has_display = sys.platform == "darwin" or environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")
+    return bool(has_display) and sys.stdout.isatty() and not environment.get("CI")
 
 
 if __name__ == "__main__":

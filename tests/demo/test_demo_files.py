@@ -1,7 +1,8 @@
-"""What `make demo IMAGES=` and `make local PORT=` make of what people write, before anything is started."""
+"""What `make demo IMAGES=` and `make local PORT=` make of what people write, and for whom a page is opened."""
 
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -122,3 +123,24 @@ def test_a_port_that_is_none_is_told(port: str, capsys: pytest.CaptureFixture[st
         local_command.main([f"--port={port}"])
 
     assert "is not a port; use 1 to 65535, or 0 for a free one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_terminal", "platform", "expected"),
+    [
+        ({"DISPLAY": ":0"}, True, "linux", True),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, True, "linux", True),
+        ({}, True, "darwin", True),
+        ({}, True, "linux", False),
+        ({"DISPLAY": ":0"}, False, "linux", False),
+        ({"DISPLAY": ":0", "FORCE_COLOR": "1"}, False, "linux", False),
+        ({"CI": "true"}, True, "darwin", False),
+    ],
+)
+def test_the_page_is_opened_for_a_person_alone(
+    environment: dict[str, str], is_terminal: bool, platform: str, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+
+    assert demo.is_somebody_there(environment) is expected
