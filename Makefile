@@ -38,7 +38,7 @@ review: ## open the review page on this machine, in front of drawn uploads (ARGS
 	@$(IN_VENV) exec .venv/bin/python -m demo.review $(ARGS)
 
 test: lint ## check style and types, and run all tests that do not take long (docs/testing.md)
-	$(SET_UP) test small-model aws-cli console-example browser
+	$(SET_UP) test small-model aws-cli console-example onnx-example browser
 	@$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 chaos: ## inject faults at every step: a table of them, then randomized runs (ARGS=table or random; docs/faults.md)
