@@ -32,7 +32,14 @@ from gatehouse.moderation.verdict_item import STATUS
 from localcloud.assembly import AssemblyError
 from localcloud.cloud import CloudError, LocalCloud
 from localcloud.deployer import DeployError
-from localcloud.rekognition.analyzer_choice import PLANTED, SMALL_MODEL, VARIABLE, has_small_model
+from localcloud.rekognition.analyzer_choice import (
+    PLANTED,
+    SMALL_MODEL,
+    AnalyzerError,
+    chosen_model,
+    environment_for,
+    has_small_model,
+)
 
 _PATIENCE_SECONDS = 60.0
 _POLL_SECONDS = 0.25
@@ -62,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))
     try:
         run(console, options.images, options.analyzer or _usual_analyzer(options.images))
-    except (DemoError, SynthesisError, CloudError, AssemblyError, DeployError) as error:
+    except (DemoError, AnalyzerError, SynthesisError, CloudError, AssemblyError, DeployError) as error:
         console.print(f"The demo failed: {error}", style="red", markup=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
@@ -77,17 +84,23 @@ def _usual_analyzer(images: Path | None) -> str:
 
 
 def run(console: Console, images: Path | None, analyzer: str) -> None:
-    """Run the demo and show it on `console`. Raises DemoError, or an error of synthesis, start or deployment."""
+    """Run the demo and show it on `console`.
+
+    Raises:
+        DemoError, AnalyzerError, or an error of synthesis, start or deployment.
+    """
     if images is not None and analyzer == PLANTED:
         console.print(_NOBODY_LOOKS, style="yellow")
     uploads = _samples(console) if images is None else _files(images)
+    environment = environment_for(analyzer, os.environ)
+    chosen_model(environment)  # what is wrong with it is a line here, and the end of a log there
     previews: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="gatehouse-demo-") as folder:
         assembly = Path(folder) / "cdk.out"
         console.print("1  Synthesizing the same stacks that `make deploy` deploys ...")
         synthesize(assembly)
         console.print("2  Starting the local cloud, with IAM enforced ...")
-        with LocalCloud.start(environment={VARIABLE: analyzer}) as cloud:
+        with LocalCloud.start(environment=environment) as cloud:
             console.print(f"3  Deploying to {cloud.endpoint} ...")
             outputs = cloud.deploy(assembly, lambda line: console.print(f"     {line}", style="dim", markup=False))
             pipeline = DeployedPipeline(cloud, outputs)

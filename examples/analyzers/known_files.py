@@ -1,6 +1,6 @@
 """An analyzer of your own for the local cloud, as small as one can be: it knows files by their hash.
 
-known.json, beside this module or where GATEHOUSE_KNOWN_FILES says, has labels of the moderation taxonomy, version 7.0:
+The list, beside this module or where GATEHOUSE_ANALYZER_LIST says, has labels of the moderation taxonomy, version 7.0:
 
     {"<SHA-256 of a file, in hexadecimal>": {"Weapons": 97.5}}
 
@@ -26,7 +26,7 @@ class KnownFiles:
     """
 
     def __init__(self) -> None:
-        listed = _ROOT / os.environ.get("GATEHOUSE_KNOWN_FILES", "examples/analyzers/known.json")
+        listed = _ROOT / os.environ.get("GATEHOUSE_ANALYZER_LIST", "examples/analyzers/known.json")
         self._known = json.loads(listed.read_text("utf-8"))
 
     def analyze(self, image: Image) -> Findings:

@@ -1,7 +1,7 @@
 """Your own ONNX image classifier as the local cloud's analyzer.
 
     python3 -m tools.set_up onnx-example
-    GATEHOUSE_ONNX=model.onnx make demo IMAGES=photos ANALYZER=examples.analyzers.onnx_file:OnnxFile
+    GATEHOUSE_ANALYZER_MODEL=model.onnx make demo IMAGES=photos ANALYZER=examples.analyzers.onnx_file:OnnxFile
 
 model.onnx has one input, 1 x 3 x height x width or 1 x height x width x 3, and one output: a score for each class. What
 the classes mean stands in model.json beside it:
@@ -38,7 +38,7 @@ class OnnxFile:
 
     def __init__(self) -> None:
         """Raises KeyError, OSError or ValueError if the model or its description can't be used."""
-        file = _ROOT / os.path.expanduser(os.environ["GATEHOUSE_ONNX"])
+        file = _ROOT / os.path.expanduser(os.environ["GATEHOUSE_ANALYZER_MODEL"])
         described = json.loads(file.with_suffix(".json").read_text("utf-8"))
         self._outputs: list[str | None] = described["outputs"]
         if unknown := [name for name in self._outputs if name and name not in {*PARENTS, *CONTENT_TYPES}]:

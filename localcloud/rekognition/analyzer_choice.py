@@ -35,6 +35,11 @@ def chosen_model(environment: Mapping[str, str]) -> ModerationModel:
     return PlantedLabels(_small_model() if choice == SMALL_MODEL else _own_model(choice))
 
 
+def environment_for(choice: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables for a local cloud with this model: the choice, and those of `GATEHOUSE_ANALYZER_...`, its own."""
+    return {name: value for name, value in environment.items() if name.startswith(f"{VARIABLE}_")} | {VARIABLE: choice}
+
+
 def has_small_model() -> bool:
     """Whether set-up could fetch the small model; without a network it can't."""
     return SMALL_MODEL_FOLDER.is_dir() and importlib.util.find_spec("numpy") is not None

@@ -62,13 +62,13 @@ def onnx_model(folder: Path, monkeypatch: pytest.MonkeyPatch, shape: Sequence[in
     (folder / "colors.onnx").write_bytes(color_model(shape))
     described = {"outputs": ["Weapons", "Illustrated", None], "scores": "probabilities", **described}
     (folder / "colors.json").write_text(json.dumps(described), "utf-8")
-    monkeypatch.setenv("GATEHOUSE_ONNX", str(folder / "colors.onnx"))
+    monkeypatch.setenv("GATEHOUSE_ANALYZER_MODEL", str(folder / "colors.onnx"))
 
 
 def test_a_file_is_known_by_its_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     known, other = pictures.jpeg(200, 100), pictures.jpeg(100, 200)
     (tmp_path / "known.json").write_text(json.dumps({hashlib.sha256(known).hexdigest(): {"Weapons": 97.5}}), "utf-8")
-    monkeypatch.setenv("GATEHOUSE_KNOWN_FILES", str(tmp_path / "known.json"))
+    monkeypatch.setenv("GATEHOUSE_ANALYZER_LIST", str(tmp_path / "known.json"))
 
     model = chosen_model({VARIABLE: "examples.analyzers.known_files:KnownFiles"})
 
@@ -81,7 +81,7 @@ def test_a_list_with_a_label_that_there_is_not_approves_nothing(
 ) -> None:
     known = pictures.jpeg(200, 100)
     (tmp_path / "known.json").write_text(json.dumps({hashlib.sha256(known).hexdigest(): {"Guns": 97.5}}), "utf-8")
-    monkeypatch.setenv("GATEHOUSE_KNOWN_FILES", str(tmp_path / "known.json"))
+    monkeypatch.setenv("GATEHOUSE_ANALYZER_LIST", str(tmp_path / "known.json"))
 
     with pytest.raises(ServiceError, match="'Guns' is no label of the taxonomy") as error:
         chosen_model({VARIABLE: "examples.analyzers.known_files:KnownFiles"}).analyze(opened(known))

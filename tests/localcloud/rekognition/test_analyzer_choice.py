@@ -6,7 +6,7 @@ import pytest
 
 from gatehouse.moderation.image_errors import is_unsupported
 from localcloud.rekognition import analyzer_choice
-from localcloud.rekognition.analyzer_choice import VARIABLE, AnalyzerError, chosen_model
+from localcloud.rekognition.analyzer_choice import VARIABLE, AnalyzerError, chosen_model, environment_for
 from localcloud.rekognition.errors import ErrorName, ServiceError
 from localcloud.rekognition.findings import Finding, Findings
 from localcloud.rekognition.images import Image, open_image
@@ -105,6 +105,12 @@ def test_a_missing_small_model_is_an_error_that_says_how_to_get_it(
 
     with pytest.raises(AnalyzerError, match="run make demo with a network"):
         chosen_model({VARIABLE: "nsfwjs"})
+
+
+def test_a_local_cloud_gets_the_choice_and_the_variables_of_the_chosen_one_alone() -> None:
+    environment = {VARIABLE: "planted", f"{VARIABLE}_LIST": "mine.json", "GATEHOUSE_SETTINGS": "x", "HOME": "/root"}
+
+    assert environment_for(OWN, environment) == {VARIABLE: OWN, f"{VARIABLE}_LIST": "mine.json"}
 
 
 @pytest.mark.parametrize(
