@@ -26,9 +26,9 @@ _WIDTH: Final = 124
 _HEAD: Final = """\
 # Every command, argument and option
 
-`python -m tests.cli.page` writes this page from the commands; `-h` behind a command prints the same. What they are good
-for, what their words mean and which permissions they need is in [commands.md](commands.md), and of policies in
-[policies.md](policies.md).
+`python -m tests.cli.page` writes this page from the commands; `-h` behind a command prints the same. What their words
+mean is in [commands.md](commands.md), and of policies in [policies.md](policies.md); which permissions they need, in
+[permissions.md](permissions.md#commands).
 """
 
 
