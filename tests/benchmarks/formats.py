@@ -5,8 +5,8 @@
 deploys a lane for each engine on the local cloud, with IAM enforced, uploads the same pictures to both, and compares:
 the statuses with what is planted, the engines with each other, frames and renditions with the files, and the analyses
 that were paid with one a frame. A frame may be paid for once more only for a call whose answer the Analyzer did not
-get: on a busy machine some take longer than it waits. Prints a table and every difference, and ends with exit status 1 if
-there is one.
+get: on a busy machine some take longer than it waits. Prints a table and every difference; exit status 1 if there is
+one.
 """
 
 import argparse
