@@ -174,6 +174,8 @@ def test_it_fits_and_everybody_can_read_it(opened: Browser, tmp_path: Path, widt
         page.screenshot(path=tmp_path / f"{width}-{scheme}.png", full_page=True)
         assert overflow(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") == width
+        cut = "all => all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.innerText)"
+        assert page.locator(".words").evaluate_all(cut) == []
         assert violations(page) == []
         page.locator(".blocked .picture").click()
         page.locator("#show-blocked").check(force=True)

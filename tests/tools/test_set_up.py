@@ -93,6 +93,20 @@ def test_a_step_that_failed_is_done_again(journal: Journal, tmp_path: Path) -> N
     assert journal.done == ["base", "base", "more"]
 
 
+def test_what_can_be_missing_stops_nothing_and_is_tried_again(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spare = Step("spare", ("more.txt",), ("base",), journal._install("spare"), without_it="planted labels still work.")
+    monkeypatch.setitem(set_up.STEPS, "spare", spare)
+    journal.failing = {"spare"}
+
+    set_up.set_up(["spare", "more"], tmp_path)
+    assert "no network\nGoing on without it: planted labels still work." in capsys.readouterr().err
+    set_up.set_up(["spare"], tmp_path)
+
+    assert journal.done == ["base", "spare", "more", "spare"]
+
+
 def test_a_step_whose_product_was_deleted_is_done_again(journal: Journal, tmp_path: Path) -> None:
     set_up.set_up(["more"], tmp_path)
     (tmp_path / "more" / ".set-up-more").unlink()
