@@ -16,6 +16,7 @@ from botocore.config import Config
 from gatehouse.aws.flag_topic import FlagTopic
 from gatehouse.aws.upload_bucket import PARALLEL_LOOKS, UploadBucket
 from gatehouse.aws.verdict_table import VerdictTable
+from gatehouse.aws.version_listing import VersionListing
 from gatehouse.aws.work_bucket import WorkBucket
 from gatehouse.contracts.function_metrics import Dimension, ResultsMetric
 from gatehouse.contracts.results_environment import ResultsEnvironment
@@ -66,6 +67,7 @@ def _settlement() -> Settlement:
         retention=timedelta(days=days) if days is not None else None,
         now=lambda: datetime.now(UTC),
         events=event_sender(environment.events, _CONFIG),
+        versions=None if environment.animation_check else VersionListing(s3),
     )
 
 

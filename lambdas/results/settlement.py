@@ -18,6 +18,7 @@ from typing import Any
 
 from gatehouse.aws.upload_bucket import UploadBucket
 from gatehouse.aws.verdict_table import ITEMS_A_CALL, VerdictTable
+from gatehouse.aws.version_listing import VersionListing
 from gatehouse.aws.work_bucket import WorkBucket
 from gatehouse.moderation.batch import BatchTerms, BatchUpload
 from gatehouse.moderation.flag import Flag
@@ -130,6 +131,7 @@ class Settlement:
         retention: how long a final verdict is kept, or None forever.
         now: the current time, with a zone.
         events: sends verdicts' events; None where none are sent.
+        versions: lists what is current before approvals are confirmed; None where each image is looked at.
     """
 
     table: VerdictTable
@@ -140,6 +142,7 @@ class Settlement:
     retention: timedelta | None
     now: Callable[[], datetime]
     events: VerdictEvents | None = None
+    versions: VersionListing | None = None
 
     def settle(self, request: Request) -> Settled:
         """Judge, publish and finalize a batch's PENDING uploads. Safe to repeat.
@@ -217,7 +220,9 @@ class Settlement:
         """Withdraw approvals whose object is not, or may not be, the one that was analyzed."""
         approvals = [verdict for verdict in verdicts if verdict.status is Status.APPROVED]
         identities = [verdict.upload.identity for verdict in approvals]
-        doubts = dict(zip(identities, self.uploads.doubts(approvals), strict=True))
+        unpinned = [verdict.upload for verdict in approvals if not verdict.is_pinned]
+        current = self.versions.current_of(unpinned) if self.versions else {}
+        doubts = dict(zip(identities, self.uploads.doubts(approvals, current), strict=True))
         return [withdraw(verdict, doubts.get(verdict.upload.identity)) for verdict in verdicts]
 
     def _publish_and_finalize(self, verdicts: Sequence[Verdict], settled: Settled) -> list[Verdict]:

@@ -10,6 +10,7 @@ import boto3
 
 from gatehouse.aws.flag_topic import FlagTopic
 from gatehouse.aws.upload_bucket import UploadBucket
+from gatehouse.aws.version_listing import VersionListing
 from gatehouse.moderation.analysis import ImageError, answer_line, error_line
 from gatehouse.moderation.batch import Batch, BatchUpload
 from gatehouse.moderation.chunk import Chunk
@@ -142,6 +143,7 @@ class Court:
             self.retention,
             now=lambda: datetime.now(UTC) + timedelta(hours=1),
             events=self.events,
+            versions=None if self.finds_animations else VersionListing(self.storage.s3),
         )
         settled = settlement.settle(request)
         settlement.close(request.batch_id, settled)
