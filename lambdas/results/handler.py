@@ -50,6 +50,7 @@ _CONFIG = Config(
     connect_timeout=3,
     read_timeout=30,
     max_pool_connections=PARALLEL_LOOKS,
+    parameter_validation=False,  # requests are built here, and looking through a transaction of 100 items takes long
 )
 
 
