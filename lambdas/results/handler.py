@@ -21,6 +21,7 @@ from gatehouse.aws.work_bucket import WorkBucket
 from gatehouse.contracts.function_metrics import Dimension, ResultsMetric
 from gatehouse.contracts.results_environment import ResultsEnvironment
 from gatehouse.moderation.flag_publisher import FlagPublisher
+from gatehouse.moderation.in_flight import IN_FLIGHT
 from gatehouse.moderation.policy.model_drift import MAX_NAMES, loggable, other_versions, unknown_labels
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.verdict import Verdict
@@ -63,7 +64,9 @@ def _settlement() -> Settlement:
         table=VerdictTable(boto3.client("dynamodb", config=_CONFIG), environment.verdict_table),
         work=WorkBucket(s3, environment.work_bucket),
         uploads=UploadBucket(s3, finds_animations=environment.animation_check),
-        flags=FlagPublisher(FlagTopic(boto3.client("sns", config=_CONFIG), environment.flag_topic_arn)),
+        flags=FlagPublisher(
+            FlagTopic(boto3.client("sns", config=_CONFIG), environment.flag_topic_arn), calls=IN_FLIGHT
+        ),
         notify=frozenset(environment.notify),
         retention=timedelta(days=days) if days is not None else None,
         now=lambda: datetime.now(UTC),

@@ -6,13 +6,16 @@ Limits: 100 actions and 4 MB a transaction, 100 keys a BatchGetItem (DynamoDB AP
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import ClientError
 
+from gatehouse.aws.attribute_values import attribute_value
 from gatehouse.moderation.back_off import pause_seconds
 from gatehouse.moderation.claim import Claim
+from gatehouse.moderation.in_flight import in_flight
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import Upload
 from gatehouse.moderation.verdict import Verdict
@@ -70,10 +73,10 @@ class _Put:
 
 
 class VerdictTable:
-    """The table's operations, each as few calls as DynamoDB allows.
+    """The table's operations, each as few calls as DynamoDB allows, of which a few are made at the same time.
 
     Args:
-        client: a DynamoDB client.
+        client: a DynamoDB client with `IN_FLIGHT` connections or more.
         name: of the table.
         pause: waits the given number of seconds between tries.
     """
@@ -85,7 +88,6 @@ class VerdictTable:
         self._client = client
         self._name = name
         self._pause = pause
-        self._serialize = TypeSerializer().serialize
         self._deserialize = TypeDeserializer().deserialize
 
     def claim(self, claims: Sequence[Claim]) -> tuple[list[Claim], list[Taken]]:
@@ -157,18 +159,22 @@ class VerdictTable:
     def _write(self, puts: Sequence[_Put]) -> dict[int, dict[str, Any]]:
         """Write all that may be written; return the old items of those whose condition failed, by position."""
         rejected: dict[int, dict[str, Any]] = {}
-        for chunk in _chunks(list(enumerate(puts))):
-            left = chunk
-            for attempt in range(_TRIES):
-                left, failed, busy = self._transact(left)
-                rejected.update(failed)
-                if not left:
-                    break
-                if busy:
-                    self._pause(pause_seconds(attempt, self._first_pause))
-            else:
-                raise VerdictTableBusyError(f"{len(left)} items could not be written after {_TRIES} tries")
+        for _, failed in in_flight(self._write_together, _chunks(list(enumerate(puts)))):
+            rejected.update(failed)
         return rejected
+
+    def _write_together(self, puts: list[tuple[int, _Put]]) -> dict[int, dict[str, Any]]:
+        """Write what fits one transaction."""
+        rejected: dict[int, dict[str, Any]] = {}
+        left = puts
+        for attempt in range(_TRIES):
+            left, failed, busy = self._transact(left)
+            rejected.update(failed)
+            if not left:
+                return rejected
+            if busy:
+                self._pause(pause_seconds(attempt, self._first_pause))
+        raise VerdictTableBusyError(f"{len(left)} items could not be written after {_TRIES} tries")
 
     def _transact(self, puts: list[tuple[int, _Put]]) -> tuple[list[tuple[int, _Put]], dict[int, dict[str, Any]], bool]:
         """One transaction: what is left to send again, what was rejected, and whether a pause is due."""
@@ -194,12 +200,12 @@ class VerdictTable:
         names = {f"#{name}": name for name in _CONDITIONED if f"#{name}" in put.condition}
         request: dict[str, Any] = {
             "TableName": self._name,
-            "Item": {name: self._serialize(value) for name, value in put.item.items()},
+            "Item": {name: attribute_value(value) for name, value in put.item.items()},
             "ConditionExpression": put.condition,
             "ExpressionAttributeNames": names,
         }
         if put.values:
-            request["ExpressionAttributeValues"] = {key: self._serialize(value) for key, value in put.values.items()}
+            request["ExpressionAttributeValues"] = {key: attribute_value(value) for key, value in put.values.items()}
         if put.return_item:
             request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
         return request
@@ -215,10 +221,10 @@ class VerdictTable:
             VerdictTableBusyError: the table repeatedly left some unprocessed.
             ClientError: a call failed, or was throttled repeatedly.
         """
-        for some in _chunks(list(identities)):
-            yield self._batch_get(some, attributes)
+        for _, items in in_flight(partial(self._batch_get, attributes), _chunks(list(identities))):
+            yield items
 
-    def _batch_get(self, identities: Sequence[Identity], attributes: Sequence[str]) -> list[Item]:
+    def _batch_get(self, attributes: Sequence[str], identities: Sequence[Identity]) -> list[Item]:
         found: list[Item] = []
         request: Any = {
             self._name: {

@@ -18,6 +18,7 @@ from gatehouse.moderation.claim import Claim
 from gatehouse.moderation.failure import Failure
 from gatehouse.moderation.flag_publisher import FlagPublisher
 from gatehouse.moderation.image_pass import ImagePass
+from gatehouse.moderation.in_flight import IN_FLIGHT
 from gatehouse.moderation.moment import iso
 from gatehouse.moderation.open_batch import OpenBatch, open_key
 from gatehouse.moderation.policy.policy import Policy
@@ -138,7 +139,7 @@ class Court:
             self.storage.table,
             self.storage.work,
             UploadBucket(self.storage.s3, finds_animations=self.finds_animations),
-            FlagPublisher(FlagTopic(sns, self.topic_arn), pause=no_pause),
+            FlagPublisher(FlagTopic(sns, self.topic_arn), pause=no_pause, calls=IN_FLIGHT),
             self.notify,
             self.retention,
             now=lambda: datetime.now(UTC) + timedelta(hours=1),

@@ -34,6 +34,7 @@ from gatehouse.moderation.analysis import answer_line
 from gatehouse.moderation.chunk import Chunk
 from gatehouse.moderation.flag_publisher import FlagPublisher
 from gatehouse.moderation.image_pass import ImagePass
+from gatehouse.moderation.in_flight import IN_FLIGHT
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer
 from gatehouse.moderation.status import FINAL, FLAGGED, Status
 from gatehouse.moderation.verdict_events import VerdictEvents
@@ -194,7 +195,9 @@ def _settlement(calls: AwsCalls, *, finds_animations: bool = True, events: Verdi
         table=VerdictTable(_client(calls, "dynamodb"), "verdicts"),
         work=WorkBucket(s3, "work"),
         uploads=UploadBucket(s3, finds_animations=finds_animations),
-        flags=FlagPublisher(FlagTopic(_client(calls, "sns"), "arn:aws:sns:us-east-1:000000000000:flags")),
+        flags=FlagPublisher(
+            FlagTopic(_client(calls, "sns"), "arn:aws:sns:us-east-1:000000000000:flags"), calls=IN_FLIGHT
+        ),
         notify=FLAGGED,
         retention=None,
         now=lambda: NOON,
