@@ -85,15 +85,13 @@ class UploadBucket:
             self._doubt_about_image if self._finds_animations else partial(self._doubt_about_current, current=current)
         )
         with ThreadPoolExecutor(PARALLEL_LOOKS) as threads:
-            looks = list(threads.map(partial(_tried, look), asked))
+            looks = _looks(threads, look, asked)
             for attempt in range(_TRIES_OF_REFUSED):
                 refused = self._refused(looks)
                 if not refused:
                     break
                 self._pause(pause_seconds(attempt, first=2.0))
-                for n, one in zip(
-                    refused, threads.map(partial(_tried, look), [asked[n] for n in refused]), strict=True
-                ):
+                for n, one in zip(refused, _looks(threads, look, [asked[n] for n in refused]), strict=True):
                     looks[n] = one
         self._refused(looks)
         found = {
@@ -224,6 +222,17 @@ class UploadBucket:
         else:
             answer = self._client.get_object(Bucket=upload.bucket, Key=upload.key, VersionId=version_id, Range=wanted)
         return stored_object(answer), answer["Body"].read()
+
+
+def _looks(
+    threads: ThreadPoolExecutor, look: "Callable[[Verdict], Failure | None]", verdicts: "Sequence[Verdict]"
+) -> "list[Failure | ClientError | None]":
+    """A look for each verdict, in order. Each thread has its share: handing over one by one takes longer than many."""
+    looks: list[Failure | ClientError | None] = [None] * len(verdicts)
+    shares = [verdicts[n::PARALLEL_LOOKS] for n in range(PARALLEL_LOOKS)]
+    for n, share in enumerate(threads.map(lambda share: [_tried(look, verdict) for verdict in share], shares)):
+        looks[n::PARALLEL_LOOKS] = share
+    return looks
 
 
 def _tried(look: "Callable[[Verdict], Failure | None]", verdict: "Verdict") -> "Failure | ClientError | None":
