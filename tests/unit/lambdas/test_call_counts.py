@@ -28,11 +28,13 @@ from gatehouse.aws.task_tokens import TaskTokens
 from gatehouse.aws.upload_bucket import PARALLEL_LOOKS, UploadBucket
 from gatehouse.aws.upload_head import UploadHeads
 from gatehouse.aws.verdict_table import VerdictTable
+from gatehouse.aws.version_listing import VersionListing
 from gatehouse.aws.work_bucket import WorkBucket
 from gatehouse.moderation.analysis import answer_line
 from gatehouse.moderation.chunk import Chunk
 from gatehouse.moderation.flag_publisher import FlagPublisher
 from gatehouse.moderation.image_pass import ImagePass
+from gatehouse.moderation.in_flight import IN_FLIGHT
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer
 from gatehouse.moderation.status import FINAL, FLAGGED, Status
 from gatehouse.moderation.verdict_events import VerdictEvents
@@ -154,6 +156,12 @@ class _BatchInProgress:
         upload = self.uploads[0]
         return {"ETag": f'"{upload.etag}"', "LastModified": modified, "VersionId": upload.version_id}
 
+    def list_object_versions(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        described = self.head_object(request)
+        version = {**described, "VersionId": described["VersionId"] or "null", "IsLatest": True}
+        behind = [each.key for each in self.uploads if each.key > request["query_string"].get("key-marker", "")]
+        return {"IsTruncated": len(behind) > 1000, "Versions": [{**version, "Key": key} for key in behind[:1000]]}
+
     def batch_get_item(self, request: Mapping[str, Any]) -> dict[str, Any]:
         ((name, asked),) = json.loads(request["body"])["RequestItems"].items()
         claim = {"status": {"S": "PENDING"}, "batch_id": {"S": "batch-1"}, "claimed_at": {"S": self.batch.created_at}}
@@ -167,6 +175,7 @@ def _body(content: bytes) -> dict[str, Any]:
 def _answer_from(calls: AwsCalls, batch: _BatchInProgress) -> _BatchInProgress:
     calls.answer_always("GetObject", batch.get_object)
     calls.answer_always("HeadObject", batch.head_object)
+    calls.answer_always("ListObjectVersions", batch.list_object_versions)
     calls.answer_always("BatchGetItem", batch.batch_get_item)
     for operation in ("TransactWriteItems", "PutObject", "DeleteObject", "SendTaskHeartbeat", "SendTaskSuccess"):
         calls.answer_always(operation, lambda _: {})
@@ -186,19 +195,23 @@ def _settlement(calls: AwsCalls, *, finds_animations: bool = True, events: Verdi
         table=VerdictTable(_client(calls, "dynamodb"), "verdicts"),
         work=WorkBucket(s3, "work"),
         uploads=UploadBucket(s3, finds_animations=finds_animations),
-        flags=FlagPublisher(FlagTopic(_client(calls, "sns"), "arn:aws:sns:us-east-1:000000000000:flags")),
+        flags=FlagPublisher(
+            FlagTopic(_client(calls, "sns"), "arn:aws:sns:us-east-1:000000000000:flags"), calls=IN_FLIGHT
+        ),
         notify=FLAGGED,
         retention=None,
         now=lambda: NOON,
         events=events,
+        versions=None if finds_animations else VersionListing(s3),
     )
 
 
 @pytest.mark.parametrize("version_id", [None, "v1"])
-@pytest.mark.parametrize(("finds_animations", "gets", "heads"), [(True, APPROVALS, 0), (False, 0, APPROVALS)])
-def test_results_makes_a_transaction_a_hundred_a_publish_ten_and_a_look_an_approval_of_2000_lines(
-    calls: AwsCalls, version_id: str | None, finds_animations: bool, gets: int, heads: int
+@pytest.mark.parametrize(("finds_animations", "gets", "looks"), [(True, APPROVALS, (0, 0)), (False, 0, (1, 1))])
+def test_results_makes_a_transaction_a_hundred_a_publish_ten_and_a_look_an_approval_or_a_thousand_of_2000_lines(
+    calls: AwsCalls, version_id: str | None, finds_animations: bool, gets: int, looks: tuple[int, int]
 ) -> None:
+    pages, heads = looks
     _answer_from(calls, _BatchInProgress(version_id))
     job = BulkRun("job-1", Location("work", "results.jsonl"), Location("work", "summary.json"))
     settlement = _settlement(calls, finds_animations=finds_animations)
@@ -210,6 +223,7 @@ def test_results_makes_a_transaction_a_hundred_a_publish_ten_and_a_look_an_appro
         BatchGetItem=ceil(LINES / 100),
         TransactWriteItems=ceil(LINES / 100),
         PublishBatch=ceil((LINES - APPROVALS) / 10),
+        ListObjectVersions=pages,
         HeadObject=heads,
         GetObject=4 + gets,
         DeleteObject=1,
