@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from math import ceil
+from threading import Semaphore
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -279,6 +280,7 @@ def test_an_analyzer_makes_a_call_an_image_and_5_a_chunk(calls: AwsCalls, batch:
             renderer=RendererFunction(_client(calls, "lambda"), "renderer"),
             pace=Pace(5.0, clock.monotonic, clock.sleep),
             clock=clock.monotonic,
+            renderings=Semaphore(4),
         ),
         clock=clock.monotonic,
         pause=clock.sleep,
