@@ -34,6 +34,7 @@ from gatehouse.moderation.analysis import answer_line
 from gatehouse.moderation.chunk import Chunk
 from gatehouse.moderation.flag_publisher import FlagPublisher
 from gatehouse.moderation.image_pass import ImagePass
+from gatehouse.moderation.line_marks import LineMarks
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer
 from gatehouse.moderation.status import FINAL, FLAGGED, Status
 from gatehouse.moderation.verdict_events import VerdictEvents
@@ -122,6 +123,7 @@ class _BatchInProgress:
     def __init__(self, version_id: str | None = None) -> None:
         self.uploads = uploads(LINES, version_id=version_id)
         self.batch = a_batch([*map(a_claim, self.uploads)])
+        self.bytes_read = 0
         lines = [result_line(upload.object, self.found_in(n)) for n, upload in enumerate(self.uploads)]
         self._files = {
             "batches/batch-1/batch.json": self.batch.terms(),
@@ -148,12 +150,17 @@ class _BatchInProgress:
         text = self._files.get(url.path.removeprefix("/"))
         if text is None:
             return an_error("NoSuchKey", "The specified key does not exist.", 404)
-        return _body(text.encode())
+        begin, _, end = request["headers"].get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
+        content = text.encode()[int(begin) : int(end) + 1 if end else None]
+        self.bytes_read += len(content)
+        return _body(content)
 
     def head_object(self, _request: Mapping[str, Any]) -> dict[str, Any]:
         modified = datetime(2026, 11, 22, 11, 59, 30, tzinfo=UTC)
         upload = self.uploads[0]
-        return {"ETag": f'"{upload.etag}"', "LastModified": modified, "VersionId": upload.version_id}
+        marks = LineMarks.of(self.batch.index().encode()).to_text()
+        headers = {"ETag": f'"{upload.etag}"', "LastModified": modified, "VersionId": upload.version_id}
+        return headers | {"Metadata": {"marks": marks}}
 
     def batch_get_item(self, request: Mapping[str, Any]) -> dict[str, Any]:
         ((name, asked),) = json.loads(request["body"])["RequestItems"].items()
@@ -265,7 +272,7 @@ def test_results_writes_leftovers_down_once(calls: AwsCalls, batch: _BatchInProg
 
 
 @pytest.mark.parametrize("first", [0, LINES - CHUNK])
-def test_an_analyzer_makes_a_call_an_image_and_5_a_chunk(calls: AwsCalls, batch: _BatchInProgress, first: int) -> None:
+def test_an_analyzer_makes_a_call_an_image_and_6_a_chunk(calls: AwsCalls, batch: _BatchInProgress, first: int) -> None:
     chunk = {"batch_id": "batch-1", "pass": "first", "first": first, "size": CHUNK}
     body = json.dumps({"token": "token-1", **chunk, "min_confidence": 30, "adapter": None})
     clock = Clock()
@@ -291,8 +298,10 @@ def test_an_analyzer_makes_a_call_an_image_and_5_a_chunk(calls: AwsCalls, batch:
     assert (run.outcome, run.analyzed) == (ChunkOutcome.ANALYZED, CHUNK)
     assert calls.made == Counter(
         SendTaskHeartbeat=1,
-        GetObject=2,  # the index and the result file
+        HeadObject=int(first > 0),  # where the chunk's lines are in the index
+        GetObject=2,  # the index, of which it reads its own lines, and the result file
         DetectModerationLabels=CHUNK,
         PutObject=1,
         SendTaskSuccess=1,
     )
+    assert first == 0 or batch.bytes_read < len(batch.batch.index()) * 1.5 * CHUNK / LINES
