@@ -105,11 +105,11 @@ def test_a_higher_rate_has_no_fewer_workers(lower: float, higher: float) -> None
     ("calls_per_second", "workers", "calls_per_worker", "chunk_size"),
     [
         (DEFAULT_CALLS_PER_SECOND, 2, 2.5, 100),
-        (LARGE_REGION_CALLS_PER_SECOND, 2, 25, 400),
+        (LARGE_REGION_CALLS_PER_SECOND, 2, 25, 500),
         (1, 2, 0.5, 35),
-        (20, 2, 10, 160),
-        (50.1, 3, 16.7, 267),
-        (250, 10, 25, 400),
+        (20, 2, 10, 200),
+        (50.1, 3, 16.7, 334),
+        (250, 10, 25, 500),
     ],
 )
 def test_the_figures_that_the_documentation_gives(
@@ -208,7 +208,7 @@ def test_a_setting_gives_plain_figures_everywhere() -> None:
         "CallsPerWorker": "20",
         "Workers": "3",
         "MaxConcurrency": 3,
-        "ChunkSize": "320",
+        "ChunkSize": "400",
         "LeastChunk": "20",
     }
     assert conditions == {}

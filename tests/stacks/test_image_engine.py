@@ -309,10 +309,10 @@ def test_chunks_hold_each_upload_once_and_results_reads_what_was_written(
     assert_each_upload_once(sent, uploads)
     assert image_run(done).chunks == tuple(sent)
     assert {chunk.image_pass for chunk in sent} == {ImagePass.FIRST}
-    assert max(chunk.size for chunk in sent) <= (400 if priority == "live_in_large_region" else 100)
+    assert max(chunk.size for chunk in sent) <= (500 if priority == "live_in_large_region" else 100)
 
 
-@given(uploads=st.integers(1, 10_000), workers=st.integers(2, 40), chunk_size=st.integers(1, 400))
+@given(uploads=st.integers(1, 10_000), workers=st.integers(2, 40), chunk_size=st.integers(1, 500))
 def test_chunks_hold_each_upload_once_at_every_rate(
     live: Workflow, fast: Workflow, uploads: int, workers: int, chunk_size: int
 ) -> None:
@@ -339,7 +339,7 @@ def _replaced(text: str, old: str, new: str) -> str:
     ("priority", "expected"),
     [
         ("live", {2: 3, 10: 5, 50: 25, 1000: 100}),
-        ("live_in_large_region", {2: 25, 10: 25, 50: 25, 1000: 400}),
+        ("live_in_large_region", {2: 25, 10: 25, 50: 25, 1000: 500}),
         ("fast", {2: 1, 10: 5, 50: 25, 1000: 100}),
     ],
 )

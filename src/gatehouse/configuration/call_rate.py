@@ -24,7 +24,7 @@ _WORKERS = (2, _MAX_CHUNKS_UNDER_WAY)
 
 #: Seconds of calls in a chunk. A worker makes no calls while it waits for a chunk's last answers and for the next
 #: chunk; so that this costs little of the rate, a chunk takes many times as long. But what comes later waits for it.
-_CHUNK_SECONDS = 16
+_CHUNK_SECONDS = 20
 
 #: With few calls a second chunks take longer, because an execution's history limits their number.
 SLOW_CHUNK = 100
