@@ -29,7 +29,7 @@ class Pace:
         self._delay = 0.0  # of all turns so far
 
     def take_turn(self, until: float) -> bool:
-        """Wait for the next turn. Returns False if it is after `until` (by the same clock), at once if that is known."""
+        """Wait for the next turn. Returns False, as soon as that is known, if it is after `until` (same clock)."""
         with self._lock:
             now = self._clock()
             turn = max(now, self._next)
