@@ -41,7 +41,7 @@ test: lint ## check style and types, and run all tests that do not take long (do
 	$(SET_UP) test small-model aws-cli console-example browser
 	@$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-chaos: ## inject faults at every step: a table of them, then randomized runs (ARGS=table or random; docs/faults.md)
+chaos: ## inject faults at every step: a table of them, then randomized runs (ARGS=table or random; docs/testing.md)
 	$(SET_UP) test
 	@$(RUN) -m tests.chaos $(ARGS)
 

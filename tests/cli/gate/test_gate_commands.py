@@ -292,7 +292,7 @@ def test_a_command_of_the_gate_needs_what_the_page_lists(operated: Operated, gat
 
     # S3 says only to who may list the work bucket that no comparison is under way.
     known = {"s3:ListBucket"} if command == "gate check" else set()
-    assert used(operated.deployed) | known == granted("commands.md", command)
+    assert used(operated.deployed) | known == granted(command)
 
 
 def test_a_repair_does_not_go_on_behind_what_only_looked(
