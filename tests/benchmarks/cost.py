@@ -112,9 +112,9 @@ class Case:
         # file for each chunk.
         s3_writes = 5 + (2 if is_bulk else chunks)
         # What the workflow reads, batch.json and the index; the manifest, results and summary, or index and result
-        # file of each chunk and its result file again; each image, by Rekognition; its first bytes, by the image
-        # engine; and those of each that is approved.
-        s3_reads = 3 + (3 if is_bulk else 3 * chunks + n) + n + n * (1 - FLAGGED)
+        # file of each chunk, where its lines are in the index but for the first, and its result file again; each image,
+        # by Rekognition; its first bytes, by the image engine; and those of each that is approved.
+        s3_reads = 3 + (3 if is_bulk else 4 * chunks - 1 + n) + n + n * (1 - FLAGGED)
         a_batch = {
             "EventBridge": n * EVENT,
             "SQS": (n + 2 * math.ceil(n / 10) + 3 * chunks) * QUEUE_REQUEST,
