@@ -362,7 +362,7 @@ def cases() -> list[Case]:
     large, other = CallRate(LARGE_REGION_CALLS_PER_SECOND), CallRate(DEFAULT_CALLS_PER_SECOND)
     fast = CallRate(LARGE_REGION_CALLS_PER_SECOND * 0.25)
     return [
-        *(Case(f"image, {n:,} a batch", Engine.IMAGE, n, large) for n in (100, 200, 1_000, 3_000)),
+        *(Case(f"image, {n:,} a batch", Engine.IMAGE, n, large) for n in (50, 200, 1_000, 3_000)),
         *(Case(f"image, {n:,} a batch, 5 calls/s", Engine.IMAGE, n, other) for n in (100, 300)),
         *(Case(f"bulk, {n:,} a batch", Engine.BULK, n, large) for n in (100, 300, 1_000, 4_000)),
         *(Case(f"fast lane, {n:,} a batch", Engine.IMAGE, n, fast, Priority.FAST) for n in (1, 10)),

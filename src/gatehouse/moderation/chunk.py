@@ -1,4 +1,4 @@
-"""A chunk: 25 to 100 uploads of a batch that one run of the Analyzer handles in the image engine.
+"""A chunk of the image engine: 25 to 500 uploads of a batch, fewer of a small one, that one run handles.
 
 A chunk is a stretch of lines of an uploads index, and has one result file with a name made of its first line. So
 whoever is given the chunk again, by a redelivered message, a redriven execution or a retry, finds what was analyzed.
