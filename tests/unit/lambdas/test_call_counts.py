@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from math import ceil
+from threading import Semaphore
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,6 +36,7 @@ from gatehouse.moderation.chunk import Chunk
 from gatehouse.moderation.flag_publisher import FlagPublisher
 from gatehouse.moderation.image_pass import ImagePass
 from gatehouse.moderation.in_flight import IN_FLIGHT
+from gatehouse.moderation.line_marks import LineMarks
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer
 from gatehouse.moderation.status import FINAL, FLAGGED, Status
 from gatehouse.moderation.verdict_events import VerdictEvents
@@ -123,6 +125,7 @@ class _BatchInProgress:
     def __init__(self, version_id: str | None = None) -> None:
         self.uploads = uploads(LINES, version_id=version_id)
         self.batch = a_batch([*map(a_claim, self.uploads)])
+        self.bytes_read = 0
         lines = [result_line(upload.object, self.found_in(n)) for n, upload in enumerate(self.uploads)]
         self._files = {
             "batches/batch-1/batch.json": self.batch.terms(),
@@ -149,12 +152,17 @@ class _BatchInProgress:
         text = self._files.get(url.path.removeprefix("/"))
         if text is None:
             return an_error("NoSuchKey", "The specified key does not exist.", 404)
-        return _body(text.encode())
+        begin, _, end = request["headers"].get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
+        content = text.encode()[int(begin) : int(end) + 1 if end else None]
+        self.bytes_read += len(content)
+        return _body(content)
 
     def head_object(self, _request: Mapping[str, Any]) -> dict[str, Any]:
         modified = datetime(2026, 11, 22, 11, 59, 30, tzinfo=UTC)
         upload = self.uploads[0]
-        return {"ETag": f'"{upload.etag}"', "LastModified": modified, "VersionId": upload.version_id}
+        marks = LineMarks.of(self.batch.index().encode()).to_text()
+        headers = {"ETag": f'"{upload.etag}"', "LastModified": modified, "VersionId": upload.version_id}
+        return headers | {"Metadata": {"marks": marks}}
 
     def list_object_versions(self, request: Mapping[str, Any]) -> dict[str, Any]:
         described = self.head_object(request)
@@ -278,7 +286,7 @@ def test_results_writes_leftovers_down_once(calls: AwsCalls, batch: _BatchInProg
 
 
 @pytest.mark.parametrize("first", [0, LINES - CHUNK])
-def test_an_analyzer_makes_a_call_an_image_and_5_a_chunk(calls: AwsCalls, batch: _BatchInProgress, first: int) -> None:
+def test_an_analyzer_makes_a_call_an_image_and_6_a_chunk(calls: AwsCalls, batch: _BatchInProgress, first: int) -> None:
     chunk = {"batch_id": "batch-1", "pass": "first", "first": first, "size": CHUNK}
     body = json.dumps({"token": "token-1", **chunk, "min_confidence": 30, "adapter": None})
     clock = Clock()
@@ -293,6 +301,7 @@ def test_an_analyzer_makes_a_call_an_image_and_5_a_chunk(calls: AwsCalls, batch:
             renderer=RendererFunction(_client(calls, "lambda"), "renderer"),
             pace=Pace(5.0, clock.monotonic, clock.sleep),
             clock=clock.monotonic,
+            renderings=Semaphore(4),
         ),
         clock=clock.monotonic,
         pause=clock.sleep,
@@ -303,8 +312,10 @@ def test_an_analyzer_makes_a_call_an_image_and_5_a_chunk(calls: AwsCalls, batch:
     assert (run.outcome, run.analyzed) == (ChunkOutcome.ANALYZED, CHUNK)
     assert calls.made == Counter(
         SendTaskHeartbeat=1,
-        GetObject=2,  # the index and the result file
+        HeadObject=int(first > 0),  # where the chunk's lines are in the index
+        GetObject=2,  # the index, of which it reads its own lines, and the result file
         DetectModerationLabels=CHUNK,
         PutObject=1,
         SendTaskSuccess=1,
     )
+    assert first == 0 or batch.bytes_read < len(batch.batch.index()) * 1.5 * CHUNK / LINES
