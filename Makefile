@@ -1,7 +1,7 @@
 # All commands of the repository. Needs make and Python 3.11 or newer; installs the rest, once, inside this folder.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo local review test chaos fuzz permissions second-engine benchmark cost lint scan synth bootstrap deploy diff clean
+.PHONY: help demo local review test chaos fuzz permissions second-engine benchmark cost lint scan package synth bootstrap deploy diff clean
 
 # The first Python that is new enough; `make PYTHON=/path/to/python3.12 demo` uses another one.
 ifndef PYTHON
@@ -38,10 +38,10 @@ review: ## open the review page on this machine, in front of drawn uploads (ARGS
 	@$(IN_VENV) exec .venv/bin/python -m demo.review $(ARGS)
 
 test: lint ## check style and types, and run all tests that do not take long (docs/testing.md)
-	$(SET_UP) test small-model aws-cli console-example browser
+	$(SET_UP) test small-model aws-cli console-example onnx-example browser
 	@$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-chaos: ## inject faults at every step: a table of them, then randomized runs (ARGS=table or random; docs/faults.md)
+chaos: ## inject faults at every step: a table of them, then randomized runs (ARGS=table or random; docs/testing.md)
 	$(SET_UP) test
 	@$(RUN) -m tests.chaos $(ARGS)
 
@@ -74,6 +74,10 @@ lint: ## check style and types only
 scan: ## check the templates with an independent scanner (Checkov)
 	$(SET_UP) test checkov
 	@$(RUN) -m tests.scan
+
+package: ## build the distributions of the command, gatehouse-moderation, in dist/
+	$(SET_UP) test
+	@$(RUN) -m tools.package
 
 synth: ## write the CloudFormation templates to cdk.out
 	$(SET_UP) runtime

@@ -21,7 +21,15 @@ from localcloud.assembly import AssemblyError
 from localcloud.cloud import CloudError, LocalCloud, PortTakenError
 from localcloud.deployer import DeployError, Outputs
 from localcloud.launcher import DEFAULT_PORT
-from localcloud.rekognition.analyzer_choice import PLANTED, SMALL_MODEL, VARIABLE, has_small_model
+from localcloud.rekognition.analyzer_choice import (
+    PLANTED,
+    SMALL_MODEL,
+    VARIABLE,
+    AnalyzerError,
+    chosen_model,
+    environment_for,
+    has_small_model,
+)
 from localcloud.rekognition.settings import PREFIX, switches
 
 # Outputs that the CDK adds for references between stacks; they are not shown.
@@ -47,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     except PortTakenError as error:
         console.print(f"{error}. Choose another one, e.g. make local PORT={options.port + 1}", style="red")
-    except (SynthesisError, CloudError, AssemblyError, DeployError) as error:
+    except (AnalyzerError, SynthesisError, CloudError, AssemblyError, DeployError) as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)
     return 1
 
@@ -59,10 +67,12 @@ def _port(text: str) -> int:
 
 
 def _serve(console: Console, port: int) -> int:
+    analyzer = environment_for(_analyzer(os.environ), os.environ)
+    chosen_model(analyzer)  # what is wrong with it is a line here, and the end of a log there
     with tempfile.TemporaryDirectory(prefix="gatehouse-local-") as folder:
         assembly = Path(folder) / "cdk.out"
         console.print("Starting the local cloud, with IAM enforced ...")
-        with LocalCloud.start(port=port, environment=switches(os.environ) | _analyzer(os.environ)) as cloud:
+        with LocalCloud.start(port=port, environment=switches(os.environ) | analyzer) as cloud:
             console.print("Synthesizing the same stacks that `make deploy` deploys ...")
             synthesize(assembly)
             console.print("Deploying ...")
@@ -73,9 +83,9 @@ def _serve(console: Console, port: int) -> int:
             raise CloudError(f"the local cloud ended by itself, with status {status}")
 
 
-def _analyzer(environment: Mapping[str, str]) -> dict[str, str]:
+def _analyzer(environment: Mapping[str, str]) -> str:
     """Planted labels count in any case; your own pictures are looked at, unless you want it otherwise."""
-    return {VARIABLE: environment.get(VARIABLE) or (SMALL_MODEL if has_small_model() else PLANTED)}
+    return environment.get(VARIABLE) or (SMALL_MODEL if has_small_model() else PLANTED)
 
 
 def _explain(console: Console, endpoint: str, outputs: Outputs) -> None:

@@ -32,7 +32,14 @@ from gatehouse.moderation.verdict_item import STATUS
 from localcloud.assembly import AssemblyError
 from localcloud.cloud import CloudError, LocalCloud
 from localcloud.deployer import DeployError
-from localcloud.rekognition.analyzer_choice import PLANTED, SMALL_MODEL, VARIABLE, has_small_model
+from localcloud.rekognition.analyzer_choice import (
+    PLANTED,
+    SMALL_MODEL,
+    AnalyzerError,
+    chosen_model,
+    environment_for,
+    has_small_model,
+)
 
 _PATIENCE_SECONDS = 60.0
 _POLL_SECONDS = 0.25
@@ -62,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))
     try:
         run(console, options.images, options.analyzer or _usual_analyzer(options.images))
-    except (DemoError, SynthesisError, CloudError, AssemblyError, DeployError) as error:
+    except (DemoError, AnalyzerError, SynthesisError, CloudError, AssemblyError, DeployError) as error:
         console.print(f"The demo failed: {error}", style="red", markup=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
@@ -77,17 +84,23 @@ def _usual_analyzer(images: Path | None) -> str:
 
 
 def run(console: Console, images: Path | None, analyzer: str) -> None:
-    """Run the demo and show it on `console`. Raises DemoError, or an error of synthesis, start or deployment."""
+    """Run the demo and show it on `console`.
+
+    Raises:
+        DemoError, AnalyzerError, or an error of synthesis, start or deployment.
+    """
     if images is not None and analyzer == PLANTED:
         console.print(_NOBODY_LOOKS, style="yellow")
     uploads = _samples(console) if images is None else _files(images)
+    environment = environment_for(analyzer, os.environ)
+    chosen_model(environment)  # what is wrong with it is a line here, and the end of a log there
     previews: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="gatehouse-demo-") as folder:
         assembly = Path(folder) / "cdk.out"
         console.print("1  Synthesizing the same stacks that `make deploy` deploys ...")
         synthesize(assembly)
         console.print("2  Starting the local cloud, with IAM enforced ...")
-        with LocalCloud.start(environment={VARIABLE: analyzer}) as cloud:
+        with LocalCloud.start(environment=environment) as cloud:
             console.print(f"3  Deploying to {cloud.endpoint} ...")
             outputs = cloud.deploy(assembly, lambda line: console.print(f"     {line}", style="dim", markup=False))
             pipeline = DeployedPipeline(cloud, outputs)
@@ -248,12 +261,14 @@ def _write_contact_sheet(
     CONTACT_SHEET.write_text(page, "utf-8")
     console.print()
     console.print(f"All pictures with their verdicts, as a page: {CONTACT_SHEET}", markup=False, soft_wrap=True)
-    if console.is_terminal and _has_display():
+    if is_somebody_there(os.environ):
         webbrowser.open(CONTACT_SHEET.as_uri())
 
 
-def _has_display() -> bool:
-    return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+def is_somebody_there(environment: Mapping[str, str]) -> bool:
+    """Whether a person at this machine's display started the demo: neither a pipe, nor a build, nor a test."""
+    has_display = sys.platform == "darwin" or environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")
+    return bool(has_display) and sys.stdout.isatty() and not environment.get("CI")
 
 
 if __name__ == "__main__":

@@ -1,23 +1,34 @@
-"""Moto's DynamoDB without work that grows with the square of an item: the test suite reads many items.
+"""Moto's DynamoDB without work that grows with the square of an item, and one request at a time.
 
-Of moto 5: a projection converts the whole item once for each attribute that it selects, and each value of an item is
-looked up under all names that botocore's model of AttributeValue has, which are ten.
+The test suite reads many items. Of moto 5: a projection converts the whole item once for each attribute it selects,
+and each value of an item is looked up under all names that botocore's model of AttributeValue has, which are ten. And a
+transaction copies tables, to be able to undo it, while other threads change them.
 """
 
+from threading import RLock
 from typing import Any
 
 import pytest
+from moto.core.botocore_stubber import BotocoreStubber
 from moto.core.serialize import BaseJSONSerializer
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 
 _project = Item.project
 _serialize = BaseJSONSerializer._serialize_type_structure
+_process = BotocoreStubber.process_request
+_one_at_a_time = RLock()
 
 
 def make_fast(patch: pytest.MonkeyPatch) -> None:
     """Replace the slow functions; what they answer stays the same."""
     patch.setattr(Item, "project", _selected)
     patch.setattr(BaseJSONSerializer, "_serialize_type_structure", _as_it_is)
+    patch.setattr(BotocoreStubber, "process_request", _alone)
+
+
+def _alone(self: BotocoreStubber, request: Any) -> Any:
+    with _one_at_a_time:
+        return _process(self, request)
 
 
 def _selected(item: Item, expressions: list[list[str]]) -> Item:

@@ -1,6 +1,7 @@
 """Installs what the make targets need, once. The system's Python runs it, so it uses only the standard library.
 
-    python3 -m tools.set_up runtime|test|aws-cli|browser|checkov|second-engine|cdk-cli|console-example ...
+    python3 -m tools.set_up runtime|test|aws-cli|browser|checkov|second-engine|cdk-cli|console-example|
+        onnx-example|small-model ...
 
 Each step writes a stamp with a hash of its input files. A step whose stamp matches does nothing; an interrupted step
 has no stamp and runs again.
@@ -162,6 +163,11 @@ def _install_console_example(root: Path) -> None:
     _npm_ci(root, root / "examples" / "console")
 
 
+def _install_onnx_example(root: Path) -> None:
+    _say("Setting up, once: ONNX Runtime, for examples/analyzers ...")
+    _pip(root, root / ".venv", "examples/analyzers/requirements.txt")
+
+
 def _install_browser(root: Path) -> None:
     _say("Setting up, once: Chromium, for the tests of the review page ...")
     folder = root / "tests" / "browser"
@@ -301,6 +307,13 @@ STEPS = {
         ("examples/console/package.json", "examples/console/package-lock.json"),
         ("python",),
         _install_console_example,
+    ),
+    "onnx-example": Step(
+        ".venv",
+        ("requirements.txt", "examples/analyzers/requirements.txt"),
+        ("python",),
+        _install_onnx_example,
+        without_it="everything else; the tests leave out examples/analyzers/onnx_file.py.",
     ),
 }
 

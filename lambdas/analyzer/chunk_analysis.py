@@ -23,8 +23,8 @@ from gatehouse.moderation.analysis import ImageError, answer_line, error_line, s
 from gatehouse.moderation.chunk import CHUNK_FAILED, Chunk, ChunkImage, ChunkLine, ChunkMessage
 from lambdas.analyzer.image_analysis import ANSWER_SECONDS, Asked, ImageAnalysis, OutOfTimeError
 
-#: Calls in flight. AWS publishes no latency; at 6 seconds each, this many keep up with 5 calls per second.
-PARALLEL_CALLS = 32
+#: Calls in flight. AWS publishes no latency; at 6 seconds each, this many keep up with 25 calls per second.
+PARALLEL_CALLS = 150
 
 #: Seconds reserved at the end of a run for the last answers and for writing the results.
 CLOSING_SECONDS = ANSWER_SECONDS + 15

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Mapping
 from functools import cache
+from threading import Semaphore
 from typing import Any
 
 import boto3
@@ -23,7 +24,7 @@ from gatehouse.contracts.analyzer_environment import AnalyzerEnvironment
 from gatehouse.contracts.function_metrics import AnalyzerMetric, Dimension
 from gatehouse.moderation.chunk import ChunkMessageError
 from lambdas.analyzer.chunk_analysis import CLOSING_SECONDS, PARALLEL_CALLS, ChunkAnalysis, ChunkOutcome, ChunkRun
-from lambdas.analyzer.image_analysis import ANSWER_SECONDS, PARALLEL_RENDERINGS, RENDER_SECONDS, ImageAnalysis
+from lambdas.analyzer.image_analysis import ANSWER_SECONDS, RENDER_SECONDS, ImageAnalysis, parallel_renderings
 from lambdas.analyzer.pace import Pace
 
 logger = Logger()
@@ -50,7 +51,6 @@ _RENDERER_CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 1},
     connect_timeout=3,
     read_timeout=RENDER_SECONDS,
-    max_pool_connections=PARALLEL_RENDERINGS,
 )
 
 
@@ -63,7 +63,9 @@ def _environment() -> AnalyzerEnvironment:
 def _analysis() -> ChunkAnalysis:
     environment = _environment()
     uploads = boto3.client("s3", config=_UPLOADS_CONFIG)
-    renderer = boto3.client("lambda", config=_RENDERER_CONFIG)
+    renderings = parallel_renderings(environment.calls_per_second)
+    pool = Config(max_pool_connections=renderings)
+    renderer = boto3.client("lambda", config=_RENDERER_CONFIG.merge(pool))
     images = ImageAnalysis(
         moderation=ImageModeration(boto3.client("rekognition", config=_REKOGNITION_CONFIG)),
         heads=UploadHeads(uploads),
@@ -71,6 +73,7 @@ def _analysis() -> ChunkAnalysis:
         renderer=RendererFunction(renderer, environment.renderer),
         pace=Pace(environment.calls_per_second, time.monotonic, time.sleep),
         clock=time.monotonic,
+        renderings=Semaphore(renderings),
     )
     return ChunkAnalysis(
         work=WorkBucket(boto3.client("s3", config=_CONFIG), environment.work_bucket),

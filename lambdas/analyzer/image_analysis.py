@@ -4,9 +4,9 @@ Each frame of a rendered image is a call of DetectModerationLabels, at the same 
 some frames is kept, so that no frame is paid for twice if another one's call fails or the time is up.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import inf
 from threading import Semaphore
 from typing import Any
 
@@ -31,9 +31,18 @@ ANSWER_SECONDS = 20
 #: Timeout of one call of the renderer: a cold start, 10 seconds to fetch the file and 25 to decode it.
 RENDER_SECONDS = 45
 
-#: Images of one Analyzer that are rendered and judged at a time: each may need the renderer, of the account's
-#: concurrency, and has a JPEG of up to 4 MB in memory.
-PARALLEL_RENDERINGS = 4
+#: Images whose first bytes are read at a time. A chunk's threads all begin with that: without a limit the processor
+#: would open a connection for each before the first call.
+_PARALLEL_LOOKS = 16
+
+
+def parallel_renderings(calls_per_second: float) -> int:
+    """Images of one Analyzer that are rendered and judged at a time: as many as keep up with its calls.
+
+    Each takes a second or less, may need the renderer, of the account's concurrency, and has a JPEG of up to 4 MB in
+    memory, several times over (`stacks.constructs.image_analyzer.memory_size`).
+    """
+    return max(4, math.ceil(0.8 * calls_per_second))
 
 
 #: Of a file that Rekognition refuses, so that nobody knows what it is.
@@ -69,7 +78,7 @@ class Asked:
     format: ImageFormat | None = None
     looked: bool = False
     is_rendered: bool = False
-    began: float = inf
+    began: float = math.inf
     failure: ImageError | None = None
     failed_calls: int = 0
     frames: int = 0
@@ -83,6 +92,7 @@ class ImageAnalysis:
 
     Attributes:
         clock: seconds, monotonic; the same as the pace's.
+        renderings: has as many slots as images are rendered at a time.
     """
 
     moderation: ImageModeration
@@ -91,7 +101,8 @@ class ImageAnalysis:
     renderer: RendererFunction
     pace: Pace
     clock: Callable[[], float]
-    _slots: Semaphore = field(default_factory=lambda: Semaphore(PARALLEL_RENDERINGS))
+    renderings: Semaphore
+    _looks: Semaphore = field(default_factory=lambda: Semaphore(_PARALLEL_LOOKS))
 
     def attempt(self, upload: Upload, message: ChunkMessage, until: float, asked: Asked) -> None:
         """Ask for what is not known of an image yet; `asked.answer` is set afterwards.
@@ -114,8 +125,7 @@ class ImageAnalysis:
                 asked.answer = answer
                 return
             asked.is_rendered = True  # too large, too small, or of a kind that only browsers read
-        if not self._slots.acquire(timeout=max(0.0, until - self.clock())):
-            raise OutOfTimeError
+        self._enter(self.renderings, until)
         try:
             self._judge_frames(upload, message, until, asked)
         except RefusedError as error:
@@ -123,7 +133,7 @@ class ImageAnalysis:
         except ResultLineError as error:
             asked.answer = ImageError("UnreadableResult", str(error))
         finally:
-            self._slots.release()
+            self.renderings.release()
 
     def _look(self, upload: Upload, message: ChunkMessage, until: float, asked: Asked) -> None:
         """Find out whether the image is to be rendered without asking Rekognition first.
@@ -131,10 +141,14 @@ class ImageAnalysis:
         A file of another format than Rekognition's would be refused, at the cost of a turn; and of an animation it
         would look at one picture only.
         """
-        asked.began = self.clock()
-        if asked.began > until:
-            raise OutOfTimeError
-        head = self.heads.look(upload)
+        self._enter(self._looks, until)
+        try:
+            asked.began = self.clock()
+            if asked.began > until:
+                raise OutOfTimeError
+            head = self.heads.look(upload)
+        finally:
+            self._looks.release()
         asked.looked = head is not None
         if head and head.format in message.formats:
             asked.format = head.format
@@ -185,6 +199,10 @@ class ImageAnalysis:
             raise
         except ValueError as error:
             raise CallFailedError(ImageError("RendererFailed", str(error))) from error
+
+    def _enter(self, slots: Semaphore, until: float) -> None:
+        if not slots.acquire(timeout=max(0.0, until - self.clock())):
+            raise OutOfTimeError
 
     def _take_turn(self, until: float, asked: Asked) -> None:
         if not self.pace.take_turn(until):

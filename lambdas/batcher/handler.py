@@ -34,7 +34,12 @@ logger = Logger()
 metrics = Metrics()
 tracer = Tracer(auto_patch=False)  # a segment for each call would swamp the trace
 
-_CONFIG = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=3, read_timeout=10)
+_CONFIG = Config(
+    retries={"mode": "standard", "max_attempts": 5},
+    connect_timeout=3,
+    read_timeout=10,
+    parameter_validation=False,  # requests are built here, and looking through a transaction of 100 items takes long
+)
 _PARALLEL_CONFIG = _CONFIG.merge(Config(max_pool_connections=PARALLEL_LOOKS))
 
 

@@ -7,19 +7,21 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
-import boto3
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
 from gatehouse.aws.flag_topic import FlagTopic
+from gatehouse.aws.timestamps import session
 from gatehouse.aws.upload_bucket import PARALLEL_LOOKS, UploadBucket
 from gatehouse.aws.verdict_table import VerdictTable
+from gatehouse.aws.version_listing import VersionListing
 from gatehouse.aws.work_bucket import WorkBucket
 from gatehouse.contracts.function_metrics import Dimension, ResultsMetric
 from gatehouse.contracts.results_environment import ResultsEnvironment
 from gatehouse.moderation.flag_publisher import FlagPublisher
+from gatehouse.moderation.in_flight import IN_FLIGHT
 from gatehouse.moderation.policy.model_drift import MAX_NAMES, loggable, other_versions, unknown_labels
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.verdict import Verdict
@@ -49,23 +51,26 @@ _CONFIG = Config(
     connect_timeout=3,
     read_timeout=30,
     max_pool_connections=PARALLEL_LOOKS,
+    parameter_validation=False,  # requests are built here, and looking through a transaction of 100 items takes long
 )
 
 
 @cache
 def _settlement() -> Settlement:
     environment = ResultsEnvironment.read(os.environ)
-    s3 = boto3.client("s3", config=_CONFIG)
+    aws = session()
+    s3 = aws.client("s3", config=_CONFIG)
     days = environment.retention_days
     return Settlement(
-        table=VerdictTable(boto3.client("dynamodb", config=_CONFIG), environment.verdict_table),
+        table=VerdictTable(aws.client("dynamodb", config=_CONFIG), environment.verdict_table),
         work=WorkBucket(s3, environment.work_bucket),
         uploads=UploadBucket(s3, finds_animations=environment.animation_check),
-        flags=FlagPublisher(FlagTopic(boto3.client("sns", config=_CONFIG), environment.flag_topic_arn)),
+        flags=FlagPublisher(FlagTopic(aws.client("sns", config=_CONFIG), environment.flag_topic_arn), calls=IN_FLIGHT),
         notify=frozenset(environment.notify),
         retention=timedelta(days=days) if days is not None else None,
         now=lambda: datetime.now(UTC),
         events=event_sender(environment.events, _CONFIG),
+        versions=None if environment.animation_check else VersionListing(s3),
     )
 
 

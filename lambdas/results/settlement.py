@@ -18,11 +18,13 @@ from typing import Any
 
 from gatehouse.aws.upload_bucket import UploadBucket
 from gatehouse.aws.verdict_table import ITEMS_A_CALL, VerdictTable
+from gatehouse.aws.version_listing import VersionListing
 from gatehouse.aws.work_bucket import WorkBucket
 from gatehouse.moderation.batch import BatchTerms, BatchUpload
 from gatehouse.moderation.flag import Flag
 from gatehouse.moderation.flag_publisher import FlagNotPublishedError, FlagPublisher
 from gatehouse.moderation.image_pass import ImagePass
+from gatehouse.moderation.in_flight import in_flight
 from gatehouse.moderation.matching import ADAPTER_IGNORED, NOT_ANALYZED, Answers, judge, withdraw
 from gatehouse.moderation.moment import iso
 from gatehouse.moderation.open_batch import open_key
@@ -130,6 +132,7 @@ class Settlement:
         retention: how long a final verdict is kept, or None forever.
         now: the current time, with a zone.
         events: sends verdicts' events; None where none are sent.
+        versions: lists what is current before approvals are confirmed; None where each image is looked at.
     """
 
     table: VerdictTable
@@ -140,6 +143,7 @@ class Settlement:
     retention: timedelta | None
     now: Callable[[], datetime]
     events: VerdictEvents | None = None
+    versions: VersionListing | None = None
 
     def settle(self, request: Request) -> Settled:
         """Judge, publish and finalize a batch's PENDING uploads. Safe to repeat.
@@ -217,18 +221,25 @@ class Settlement:
         """Withdraw approvals whose object is not, or may not be, the one that was analyzed."""
         approvals = [verdict for verdict in verdicts if verdict.status is Status.APPROVED]
         identities = [verdict.upload.identity for verdict in approvals]
-        doubts = dict(zip(identities, self.uploads.doubts(approvals), strict=True))
+        unpinned = [verdict.upload for verdict in approvals if not verdict.is_pinned]
+        current = self.versions.current_of(unpinned) if self.versions else {}
+        doubts = dict(zip(identities, self.uploads.doubts(approvals, current), strict=True))
         return [withdraw(verdict, doubts.get(verdict.upload.identity)) for verdict in verdicts]
 
     def _publish_and_finalize(self, verdicts: Sequence[Verdict], settled: Settled) -> list[Verdict]:
-        standing: list[Verdict] = []
+        final = in_flight(self._finalize, self._announced(verdicts, settled))
+        return [verdict for _, standing in final for verdict in standing]
+
+    def _announced(self, verdicts: Sequence[Verdict], settled: Settled) -> Iterator[list[Verdict]]:
+        """Yield verdicts that may be finalized, as many as fit a call, once their flags and events are sent."""
         waiting: list[Verdict] = []
         for published in self._published(verdicts, settled.refusals):
             waiting += published
             while len(waiting) >= ITEMS_A_CALL:
-                standing += self._finalize(waiting[:ITEMS_A_CALL], settled.announcement)
+                yield self._with_events(waiting[:ITEMS_A_CALL], settled.announcement)
                 del waiting[:ITEMS_A_CALL]
-        return standing + self._finalize(waiting, settled.announcement)
+        if waiting:
+            yield self._with_events(waiting, settled.announcement)
 
     def _published(self, verdicts: Sequence[Verdict], refusals: list[FlagNotPublishedError]) -> Iterator[list[Verdict]]:
         """Yield verdicts that may be finalized: at once if they are not notified, else after publishing."""
@@ -242,8 +253,11 @@ class Settlement:
             yield [verdict for n, verdict in enumerate(islice(queue, sent.flags)) if n not in sent.refused]
         # If the topic accepts nothing at all, the retry continues from here.
 
-    def _finalize(self, verdicts: Sequence[Verdict], announcement: Announcement | None) -> list[Verdict]:
+    def _with_events(self, verdicts: list[Verdict], announcement: Announcement | None) -> list[Verdict]:
         if self.events and announcement:
             announced = [verdict for verdict in verdicts if verdict.status in self.events.statuses]
             announcement.announce([Flag.of(verdict) for verdict in announced])
-        return self.table.finalize(verdicts, expiry(self.now(), self.retention)) if verdicts else []
+        return verdicts
+
+    def _finalize(self, verdicts: Sequence[Verdict]) -> list[Verdict]:
+        return self.table.finalize(verdicts, expiry(self.now(), self.retention))

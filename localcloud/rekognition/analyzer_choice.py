@@ -5,13 +5,12 @@ import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 
-from localcloud.rekognition.moderation_model import ModerationModel, PlantedLabels
+from localcloud.rekognition.moderation_model import CheckedModel, ModerationModel, PlantedLabels
 
 #: `planted`, `nsfwjs`, or `module:Class` of a `ModerationModel` that needs no arguments.
 VARIABLE = "GATEHOUSE_ANALYZER"
 
 PLANTED, SMALL_MODEL = "planted", "nsfwjs"
-
 
 #: What the small model can find, by the names of the taxonomy: no rule about another label can fire on its word.
 SMALL_MODEL_LABELS = ("Explicit", "Swimwear or Underwear")
@@ -34,6 +33,11 @@ def chosen_model(environment: Mapping[str, str]) -> ModerationModel:
     if choice == PLANTED:
         return PlantedLabels()
     return PlantedLabels(_small_model() if choice == SMALL_MODEL else _own_model(choice))
+
+
+def environment_for(choice: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables for a local cloud with this model: the choice, and those of `GATEHOUSE_ANALYZER_...`, its own."""
+    return {name: value for name, value in environment.items() if name.startswith(f"{VARIABLE}_")} | {VARIABLE: choice}
 
 
 def has_small_model() -> bool:
@@ -64,4 +68,4 @@ def _own_model(choice: str) -> ModerationModel:
         raise AnalyzerError(f"{VARIABLE}={choice!r} can't be used: {type(error).__name__}: {error}") from error
     if not callable(getattr(model, "analyze", None)):
         raise AnalyzerError(f"{VARIABLE}={choice!r} has no method analyze(image); see docs/local-cloud.md")
-    return model
+    return CheckedModel(choice, model)

@@ -14,8 +14,9 @@ from stacks.constructs.encryption_key import EncryptionKey
 from stacks.constructs.queue import create_queue
 from stacks.constructs.queue_metrics import metric_stalled, metric_waiting
 
-#: A batcher looks each object up, about 300 a second, so that this many take a few seconds of its minute.
-_BATCH_SIZE = 2_000
+#: A batcher looks each object up, about 300 a second, so that this many take a quarter of its minute. Some more would
+#: fit an invocation's 6 MB (docs/decisions/0025-uploads-of-a-job.md).
+_BATCH_SIZE = 4_000
 
 #: How long an object waits for its batch to fill.
 _WINDOW = cdk.Duration.seconds(20)

@@ -1,12 +1,15 @@
 """The image engine: the chunk queue and the function behind it, for the lanes of one priority."""
 
+import math
 from collections.abc import Sequence
+from functools import partial
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from gatehouse.configuration.call_rate import CallRate
 from gatehouse.contracts.analyzer_environment import AnalyzerEnvironment
 from gatehouse.contracts.function_metrics import AnalyzerMetric, Dimension, Service
 from gatehouse.contracts.pascal_case import pascal_case
@@ -27,13 +30,14 @@ from stacks.constructs.storage import Storage
 _TIMEOUT = cdk.Duration.seconds(120)
 
 
-def memory_size(priority: Priority) -> int:
-    """The Analyzer's memory in MB.
+def memory_size(priority: Priority, rate: CallRate) -> int:
+    """The Analyzer's memory in MB, at its part of a rate.
 
-    It mostly waits for its turn and for answers, and waiting costs more with more memory; but some renditions have to
-    fit. In a fast lane, where seconds count, instances get more memory because they start faster.
+    It mostly waits for its turn and for answers, and waiting costs more with more memory. But for each call a second it
+    needs processor time, which comes with memory, and room for the renditions that are judged at the same time. In a
+    fast lane, where seconds count, instances get more memory because they start faster.
     """
-    return 1024 if priority is Priority.FAST else 384
+    return 1024 if priority is Priority.FAST else 384 + 32 * max(0, math.ceil(rate.calls_per_worker) - 5)
 
 
 class ImageAnalyzer(Construct):
@@ -92,7 +96,7 @@ class ImageAnalyzer(Construct):
             "Analyzer",
             service=Service.ANALYZER,
             runtime=runtime,
-            memory_size=memory_size(priority),
+            memory_size=rate.number(partial(memory_size, priority)),
             timeout=_TIMEOUT,
             environment=AnalyzerEnvironment(
                 rate=rate.calls_per_worker,

@@ -66,17 +66,26 @@ class RegionalRate:
     @property
     def max_concurrency(self) -> float:
         """The maximum number of workers, as a number or a token."""
-        return cdk.Token.as_number(self._either(lambda rate: rate.workers))
+        return self.number(lambda rate: rate.workers)
 
     @property
     def chunks_under_way(self) -> float:
         """The maximum number of chunks that a batch has in progress, as a number or a token."""
-        return cdk.Token.as_number(self._either(lambda rate: rate.chunks_under_way))
+        return self.number(lambda rate: rate.chunks_under_way)
 
     @property
     def chunk_size(self) -> str:
         """The maximum number of uploads in a chunk."""
         return self._text(lambda rate: str(rate.chunk_size))
+
+    @property
+    def least_chunk(self) -> str:
+        """The minimum number of uploads in a chunk."""
+        return self._text(lambda rate: str(rate.least_chunk))
+
+    def number(self, figure: Callable[[CallRate], float]) -> float:
+        """A figure of the caller's that follows from the rate, as a number or a token."""
+        return cdk.Token.as_number(self._either(figure))
 
     def _text(self, figure: Callable[[CallRate], str]) -> str:
         return cdk.Token.as_string(self._either(figure))

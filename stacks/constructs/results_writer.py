@@ -100,6 +100,7 @@ class ResultsWriter(Construct):
             storage.uploads.grant_read_versions(self.function)
         else:
             storage.uploads.grant_read_uploads(self.function)
+            storage.uploads.grant_list_versions(self.function)
         storage.uploads.grant_list(self.function)
         storage.flags.grant_publish(self.function)
         accept_finding(

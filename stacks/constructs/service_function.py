@@ -21,7 +21,7 @@ class ServiceFunction(Construct):
 
     Args:
         service: names its logs, metrics and traces; the handler is `lambdas.<service>.handler.handler`.
-        memory_size: MB; CPU grows with it.
+        memory_size: MB, or a token; CPU grows with it.
         environment: variables beside those of Powertools: names, no secrets.
         role_path: of its role; None for the path that all roles of the deployment have.
         may_loop: whether its invocations may invoke it again. For other functions, Lambda stops a chain of requests
@@ -36,7 +36,7 @@ class ServiceFunction(Construct):
         *,
         service: Service,
         runtime: Runtime,
-        memory_size: int,
+        memory_size: float,
         timeout: cdk.Duration,
         environment: Mapping[str, str],
         may_loop: bool = False,

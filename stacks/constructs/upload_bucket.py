@@ -45,7 +45,7 @@ class UploadBucket(Construct):
         iam.Grant.add_to_principal(grantee=grantee, actions=["s3:ListBucket"], resource_arns=[self.bucket.bucket_arn])
 
     def grant_list_versions(self, grantee: iam.IGrantable) -> None:
-        """Allow listing an object's versions in their order."""
+        """Allow listing objects' versions in their order."""
         iam.Grant.add_to_principal(
             grantee=grantee, actions=["s3:ListBucketVersions"], resource_arns=[self.bucket.bucket_arn]
         )

@@ -17,7 +17,6 @@ from gatehouse.aws.flag_topic import MAX_MESSAGES
 from gatehouse.configuration.call_rate import (
     DEFAULT_CALLS_PER_SECOND,
     LARGE_REGION_CALLS_PER_SECOND,
-    LEAST_CHUNK,
     CallRate,
 )
 from gatehouse.moderation.decision import Decision, acted, appeal, decide
@@ -37,7 +36,7 @@ from gatehouse.moderation.verdict_item import (
     claim_item,
     verdict_item,
 )
-from lambdas.analyzer.image_analysis import PARALLEL_RENDERINGS
+from lambdas.analyzer.image_analysis import parallel_renderings
 from lambdas.outcomes.gatekeeper import PARALLEL_TAGS
 from stacks.constructs.image_analyzer import memory_size
 from stacks.constructs.renderer import Renderer
@@ -94,7 +93,7 @@ class Case:
         """Chunks of the image engine; the workflow's own arithmetic."""
         if self.engine is Engine.BULK:
             return 0
-        least = LEAST_FAST_CHUNK if self.priority is Priority.FAST else LEAST_CHUNK
+        least = LEAST_FAST_CHUNK if self.priority is Priority.FAST else self.rate.least_chunk
         size = min(self.rate.chunk_size, max(least, math.ceil(self.uploads / self.rate.workers)))
         return math.ceil(self.uploads / size)
 
@@ -113,9 +112,9 @@ class Case:
         # file for each chunk.
         s3_writes = 5 + (2 if is_bulk else chunks)
         # What the workflow reads, batch.json and the index; the manifest, results and summary, or index and result
-        # file of each chunk and its result file again; each image, by Rekognition; its first bytes, by the image
-        # engine; and those of each that is approved.
-        s3_reads = 3 + (3 if is_bulk else 3 * chunks + n) + n + n * (1 - FLAGGED)
+        # file of each chunk, where its lines are in the index but for the first, and its result file again; each image,
+        # by Rekognition; its first bytes, by the image engine; and those of each that is approved.
+        s3_reads = 3 + (3 if is_bulk else 4 * chunks - 1 + n) + n + n * (1 - FLAGGED)
         a_batch = {
             "EventBridge": n * EVENT,
             "SQS": (n + 2 * math.ceil(n / 10) + 3 * chunks) * QUEUE_REQUEST,
@@ -124,7 +123,7 @@ class Case:
             * (
                 _BATCHER_GIGABYTES * (BATCHER_SECONDS + n * BATCHER_SECONDS_AN_UPLOAD)
                 + _RESULTS_GIGABYTES * (RESULTS_SECONDS + n * RESULTS_SECONDS_AN_UPLOAD)
-                + memory_size(self.priority) / 1024 * analyzer_seconds
+                + memory_size(self.priority, self.rate) / 1024 * analyzer_seconds
             ),
             "Step Functions": self.transitions * TRANSITION,
             "DynamoDB": n * (write_units() * WRITE_UNIT + READ_UNIT),
@@ -301,7 +300,9 @@ class FileCase:
 
     def dollars(self) -> dict[str, float]:
         """USD for a million such uploads, by service; what any upload costs beside that is in the other table."""
-        waiting = self.renderings * self.seconds * memory_size(Priority.LIVE) / 1024 / PARALLEL_RENDERINGS
+        rate = CallRate(LARGE_REGION_CALLS_PER_SECOND)
+        at_a_time = parallel_renderings(rate.calls_per_worker)
+        waiting = self.renderings * self.seconds * memory_size(Priority.LIVE, rate) / 1024 / at_a_time
         working = self.renderings * self.seconds * _RENDERER_GIGABYTES
         return {
             "S3": MILLION * self.reads * S3_READ,
@@ -361,7 +362,7 @@ def cases() -> list[Case]:
     large, other = CallRate(LARGE_REGION_CALLS_PER_SECOND), CallRate(DEFAULT_CALLS_PER_SECOND)
     fast = CallRate(LARGE_REGION_CALLS_PER_SECOND * 0.25)
     return [
-        *(Case(f"image, {n:,} a batch", Engine.IMAGE, n, large) for n in (100, 200, 1_000, 3_000)),
+        *(Case(f"image, {n:,} a batch", Engine.IMAGE, n, large) for n in (50, 200, 1_000, 3_000)),
         *(Case(f"image, {n:,} a batch, 5 calls/s", Engine.IMAGE, n, other) for n in (100, 300)),
         *(Case(f"bulk, {n:,} a batch", Engine.BULK, n, large) for n in (100, 300, 1_000, 4_000)),
         *(Case(f"fast lane, {n:,} a batch", Engine.IMAGE, n, fast, Priority.FAST) for n in (1, 10)),

@@ -4,7 +4,9 @@
 
 deploys a lane for each engine on the local cloud, with IAM enforced, uploads the same pictures to both, and compares:
 the statuses with what is planted, the engines with each other, frames and renditions with the files, and the analyses
-that were paid with one a frame. Prints a table and every difference; exit status 1 if there is one.
+that were paid with one a frame. A frame may be paid for once more only for a call whose answer the Analyzer did not
+get: on a busy machine some take longer than it waits. Prints a table and every difference; exit status 1 if there is
+one.
 """
 
 import argparse
@@ -18,6 +20,7 @@ from typing import Any, Final
 
 from demo.pipeline import DemoUpload
 from demo.synthesis import synthesize
+from gatehouse.contracts.function_metrics import AnalyzerMetric
 from gatehouse.moderation.status import Status
 from localcloud.cloud import LocalCloud
 from localcloud.rekognition.planted_labels import plant
@@ -95,6 +98,7 @@ def compare(pipeline: Pipeline, count: int) -> tuple[str, list[str]]:
         for engine in _ENGINES
     }
     renditions = pipeline.rendered()
+    lost = sum(sum(line.get(AnalyzerMetric.CALLS_FAILED, ())) for line in pipeline.logged("Analyzer"))
     problems = [
         f"{engine}/{name}: {problem}"
         for engine in _ENGINES
@@ -103,7 +107,11 @@ def compare(pipeline: Pipeline, count: int) -> tuple[str, list[str]]:
             items[engine][name], _frames(engine, kind, status), status, renditions.get(f"{engine}/{name}", 0)
         )
     ]
-    return _table(expected, items, renditions), problems
+    frames = sum(_frames(engine, kind, status) for engine in _ENGINES for kind, status in expected.values())
+    twice = sum(renditions.values()) - frames
+    if twice > lost:
+        problems.append(f"{twice} frames were paid for twice, and only {lost:.0f} answers were lost")
+    return f"{_table(expected, items, renditions)}\n\n{twice} frames paid for twice, {lost:.0f} answers lost.", problems
 
 
 def _frames(engine: str, kind: Kind, status: Status) -> int:
@@ -114,7 +122,7 @@ def _frames(engine: str, kind: Kind, status: Status) -> int:
 def _problems(item: Mapping[str, Any], frames: int, status: Status, paid: int) -> Iterator[str]:
     if item["status"] != status:
         yield f"{item['status']}, not {status}"
-    if paid != frames:
+    if paid < frames:
         yield f"{paid} renditions were paid, not {frames}"
     judged = item.get("frames", {"total": 0, "judged": 0})
     if {int(number) for number in judged.values()} != {frames}:

@@ -19,6 +19,7 @@ from typing import Any
 
 from demo.pipeline import DemoUpload
 from demo.synthesis import synthesize
+from gatehouse.configuration.call_rate import CallRate
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.verdict_item import STATUS
@@ -33,9 +34,6 @@ CALLS_PER_SECOND = 50
 DETECT_SECONDS = 0.3
 
 _LOOK_SECONDS = 0.5
-
-#: A chunk holds as many uploads at most (src/gatehouse/configuration/call_rate.py): what a kill may cost.
-_MAX_CHUNK = 100
 
 
 #: Uploads that surely fit the 6 MB of one batch's messages.
@@ -131,7 +129,7 @@ def kill(uploads: int, calls_per_second: float, kills: int, seed: int) -> None:
         f"image_engine: {{calls_per_second: {calls_per_second}}}\n"
         "lanes: {default: {engine: image, max_wait: 300, batch_size: 1000}}\n"
     )
-    chance = random.Random(seed)
+    chance, chunk = random.Random(seed), CallRate(calls_per_second).chunk_size
     points = ("rekognition:DetectModerationLabels", "s3:PutObject", "states:SendTaskSuccess", "s3:GetObject")
     with deployed(settings, calls_per_second) as pipeline:
         with pipeline.gathered():
@@ -140,7 +138,7 @@ def kill(uploads: int, calls_per_second: float, kills: int, seed: int) -> None:
         while not has_settled(pipeline):
             if not pipeline.cloud.armed_faults() and died.total() < kills:
                 call, when = chance.choice(points), chance.choice(("before", "after"))
-                nth = chance.randint(1, _MAX_CHUNK if call.startswith("rekognition") else 2)
+                nth = chance.randint(1, chunk if call.startswith("rekognition") else 2)
                 fault = {"caller": "Analyzer", "call": call, "when": when, "nth": nth, "action": "kill"}
                 pipeline.cloud.clear_faults()
                 pipeline.cloud.faults(fault)
@@ -159,7 +157,7 @@ def kill(uploads: int, calls_per_second: float, kills: int, seed: int) -> None:
     print(f"  verdicts: {statuses(verdicts)}; right: {right} of {uploads}")
     print(f"  flags: {len(flags)} of {sum(status is Status.BLOCKED for status in expected.values())}")
     print(f"  analyses / uploads: {sum(paid.values()) / uploads:.3f}; paid again: {again}, {again / dead:.1f} a kill")
-    print(f"  most often paid for one upload: {max(paid.values())}; a chunk has {_MAX_CHUNK} uploads at most")
+    print(f"  most often paid for one upload: {max(paid.values())}; a chunk has {chunk} uploads at most")
 
 
 def fast(uploads: int, calls_per_second: float, rounds: int) -> None:

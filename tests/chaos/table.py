@@ -210,6 +210,7 @@ _ALL_STRAGGLE = (
 
 ANALYZER_STEPS = (
     Step("Analyzer: heartbeat", Call(ANALYZER, "states:SendTaskHeartbeat"), IMAGE),
+    Step("Analyzer: find its lines", Call(ANALYZER, "s3:HeadObject", "uploads.jsonl"), IMAGE),
     Step("Analyzer: read index", Call(ANALYZER, "s3:GetObject", "uploads.jsonl"), IMAGE),
     Step("Analyzer: read what is known", Call(ANALYZER, "s3:GetObject", "analysis/image"), IMAGE),
     Step("Analyzer: ask Rekognition", Call(ANALYZER, "rekognition:DetectModerationLabels", nth=7), IMAGE),

@@ -87,12 +87,12 @@ class Operated:
 
         self.deployed.calls.answer_always("GetFunctionConfiguration", configuration)
 
-    def send_events(self) -> None:
-        """Have the deployment send events to the bus `pictures`, which takes all of them."""
+    def send_events(self, **outputs: str) -> None:
+        """Have the deployment, with these outputs, send events to the bus `pictures`, which takes all of them."""
         queue = EventsOutput.DEAD_LETTER_QUEUE_URL.value
         policies = {"policy": "standard", "policy_overrides": {}, "min_confidence": 30}
         lanes = {lane.name: policies for lane in (DEFAULT, PICTURES)}
-        self.deployed.stacks(lanes, EventBus="pictures", EventDeadLetterQueueUrl=queue_url(queue))
+        self.deployed.stacks(lanes, EventBus="pictures", EventDeadLetterQueueUrl=queue_url(queue), **outputs)
         self.sqs.create_queue(QueueName=queue)
 
         def take(request: Mapping[str, Any]) -> dict[str, Any]:

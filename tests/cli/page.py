@@ -7,7 +7,8 @@ import inspect
 import re
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,9 +27,9 @@ _WIDTH: Final = 124
 _HEAD: Final = """\
 # Every command, argument and option
 
-`python -m tests.cli.page` writes this page from the commands; `-h` behind a command prints the same. What they are good
-for, what their words mean and which permissions they need is in [commands.md](commands.md), and of policies in
-[policies.md](policies.md).
+`python -m tests.cli.page` writes this page from the commands; `-h` behind a command prints the same. What their words
+mean is in [commands.md](commands.md), and of policies in [policies.md](policies.md); which permissions they need, in
+[permissions.md](permissions.md#commands).
 """
 
 
@@ -40,34 +41,57 @@ def _shared(invocation: Invocation) -> None:
 _SHARED: Final = frozenset(inspect.signature(_shared).parameters)
 
 
+#: An option or argument that this many commands describe in the same words is described once.
+_MANY: Final = 4
+
+
 def page() -> str:
     """The page as it should be."""
     root = get_command(app)
     assert isinstance(root, TyperGroup)
-    parts = [_HEAD, _shared_options(root)]
+    commands = {path: command for names in SECTIONS.values() for name in names for path, command in _inner(root, name)}
+    rows = Counter(row for command in commands.values() for row in _rows(command))
+    common = {row for row, count in rows.items() if count >= _MANY}
+    parts = [_HEAD, _shared_options(root), _common_options(common)]
     for title, names in SECTIONS.items():
         parts.append(f"## {title}\n")
         for name in names:
-            parts += _described(root.commands[name], name)
+            for path, command in _inner(root, name):
+                parts += _described(command, path, common)
     return "\n".join(parts)
 
 
-def _described(command: Any, path: str) -> Iterator[str]:
+def _inner(group: TyperGroup, name: str) -> Iterator[tuple[str, Any]]:
+    """A command with its name, or the commands of a group."""
+    command = group.commands[name]
     if isinstance(command, TyperGroup):
-        for name, inner in command.commands.items():
-            yield from _described(inner, f"{path} {name}")
-        return
-    parameters = [parameter for parameter in command.params if parameter.name not in _SHARED]
-    has_shared = len(parameters) < len(command.params)
-    arguments = [parameter for parameter in parameters if parameter.param_type_name == "argument"]
+        yield from ((f"{name} {inner}", found) for inner, found in command.commands.items())
+    else:
+        yield name, command
+
+
+def _own(command: Any) -> list[Any]:
+    """Arguments and options but those of all commands."""
+    return [parameter for parameter in command.params if parameter.name not in {*_SHARED, "help"}]
+
+
+def _rows(command: Any) -> list[str]:
+    return [_row(parameter, command) for parameter in _own(command)]
+
+
+def _described(command: Any, path: str, common: Container[str]) -> Iterator[str]:
+    own = _own(command)
+    arguments = [parameter for parameter in own if parameter.param_type_name == "argument"]
     usage = " ".join((COMMAND, path, *(_argument(argument, command) for argument in arguments)))
     yield f"### {path}\n\n```\n{usage} [options]\n```\n"
     yield _filled(command.help)
-    rows = [_row(parameter, command) for parameter in parameters if parameter.name != "help"]
-    if rows:
-        yield "| | |\n| --- | --- |\n" + "\n".join(rows) + "\n"
-    if has_shared:
-        yield "And the [options of all](#options-of-all).\n"
+    rows = _rows(command)
+    if here := [row for row in rows if row not in common]:
+        yield "| | |\n| --- | --- |\n" + "\n".join(here) + "\n"
+    if elsewhere := [row.split(" | ")[0].lstrip("| ") for row in rows if row in common]:
+        yield _paragraph(f"And [as elsewhere](#options-of-many) {', '.join(elsewhere)}.") + "\n"
+    if not any(parameter.name in _SHARED for parameter in command.params):
+        yield "It needs no deployment.\n"
     examples = "\n".join(f"{COMMAND} {example}" for example in EXAMPLES[path])
     yield f"```\n{examples}\n```\n"
 
@@ -83,7 +107,11 @@ def _argument(argument: Any, command: Any) -> str:
 def _shared_options(root: TyperGroup) -> str:
     command = root.commands["status"]
     rows = [_row(parameter, command) for parameter in command.params if parameter.name in _SHARED]
-    return "## Options of all\n\n| | |\n| --- | --- |\n" + "\n".join(rows) + "\n"
+    return "## Options of all that need a deployment\n\n| | |\n| --- | --- |\n" + "\n".join(rows) + "\n"
+
+
+def _common_options(rows: Iterable[str]) -> str:
+    return "## Options of many\n\n| | |\n| --- | --- |\n" + "\n".join(sorted(rows)) + "\n"
 
 
 def _row(parameter: Any, command: Any) -> str:

@@ -5,7 +5,6 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +24,12 @@ from gatehouse.cli.status import status_command
 from gatehouse.cli.upload import upload_command
 from gatehouse.cli.verdict import list_command as list_verdicts
 from gatehouse.contracts.stack_outputs import PipelineOutput
+from gatehouse.contracts.texts import gate_text
 from gatehouse.contracts.unreadable_change import UnreadableChange
-from gatehouse.moderation.decision import Decision
+from gatehouse.moderation.decision import Decision, acted, decide
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.flag import Flag
+from gatehouse.moderation.gate import Gate, GateMode
 from gatehouse.moderation.person import Person
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.verdict import Verdict
@@ -46,9 +47,9 @@ from tests.unit.aws_calls import an_error
 from tests.unit.builders import ADAPTER, NOON, a_claim, a_verdict, an_answer, an_upload
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-LOOK, APPLY = "status, diff, explain, judge", "apply"
+PAGE = DOCS / "permissions.md"
 
-_ACTION = re.compile(r"`\w+:\w+`")
+_ACTION = re.compile(r"`(\w+:\w+)`")
 _SERVICES = {
     "DescribeStacks": "cloudformation",
     "DescribeStackEvents": "cloudformation",
@@ -132,19 +133,21 @@ STANDARD_2 = STANDARD.replace('"1"', '"2"').replace("review: 50, ", "").replace(
 V2 = policy_of(STANDARD_2)
 
 
-def granted(page: str, command: str) -> set[str]:
-    """The actions that a page says a command needs."""
-    rows = [
-        [cell.strip() for cell in line.strip("|").split("|")]
-        for line in (DOCS / page).read_text("utf-8").splitlines()
-        if line.startswith(("| `", "| action |"))
-    ]
-    start = next(n for n, row in enumerate(rows) if row[0] == "action" and command in row)
-    column = rows[start].index(command)
-    table = takewhile(lambda row: row[0] != "action", rows[start + 1 :])
-    actions = {row[0].strip("`"): row[column] for row in table if _ACTION.fullmatch(row[0])}
-    assert set(actions.values()) <= {"yes", "-"}
-    return {action for action, needed in actions.items() if needed == "yes"}
+def granted(command: str) -> set[str]:
+    """The actions that the page says a command needs."""
+    _, _, table = PAGE.read_text("utf-8").partition("| action | on | commands |\n| --- | --- | --- |\n")
+    found = set()
+    for row in table.partition("\n\n")[0].splitlines():
+        actions, _, commands = (cell.strip() for cell in row.strip("|").split("|"))
+        if (f"`{command}`" in commands) is not commands.startswith("all but "):
+            found |= set(_ACTION.findall(actions))
+    return found
+
+
+def look() -> set[str]:
+    """What the page says the commands need that look at policies."""
+    (needed,) = {frozenset(granted(f"policy {verb}")) for verb in ("status", "diff", "explain", "judge")}
+    return set(needed)
 
 
 def used(deployed: Deployed) -> set[str]:
@@ -198,7 +201,7 @@ def test_commands_that_only_look_need_what_the_page_lists(deployed: Deployed, ru
     ):
         assert run(*line).exit_code == 0
 
-    assert used(deployed) == granted("policies.md", LOOK)
+    assert used(deployed) == look()
 
 
 @pytest.mark.usefixtures("uploads")
@@ -208,7 +211,7 @@ def test_apply_needs_what_the_page_lists(deployed: Deployed, run: Run, monkeypat
     result = run("apply", "standard.yaml", "--yes", "--publish", "--wait", "0")
 
     assert result.exit_code == 3  # one is under analysis to the end
-    assert used(deployed) | {_TO_KNOW_WHAT_IS_MISSING} == granted("policies.md", APPLY)
+    assert used(deployed) | {_TO_KNOW_WHAT_IS_MISSING} == granted("policy apply")
 
 
 @pytest.mark.parametrize(
@@ -225,7 +228,10 @@ def test_a_command_for_whoever_is_on_call_needs_what_the_page_lists(
     for module in (batch_list, retry):
         monkeypatch.setattr(module, "CLOCK", Clock(now=lambda: NOON))
     operated = Operated.of(deployed)
-    operated.send_events()
+    operated.send_events(Gate=gate_text(Gate(mode=GateMode.PREPARE)))
+    if command == "queue redrive":
+        blocking = decide(Status.BLOCKED, Person("alice"), Decision("spam", None), "2026-11-23T09:00:05.000Z")
+        deployed.put(acted(a_verdict(claim=a_claim(an_upload("blocked.jpg"))), blocking))
     operated.put(UNSENT, Flag.of(a_verdict()).body)
     Outcomes(operated, [[1, 2, 3]])
     forgotten, unreadable = message(8, 9), UnreadableChange("s3://uploads/a.jpg", "0" * 40, "why").to_text()
@@ -248,7 +254,7 @@ def test_a_command_for_whoever_is_on_call_needs_what_the_page_lists(
     gatehouse(*command.split(), *arguments.get(command, ()))
 
     known = {_TO_KNOW_WHAT_IS_MISSING} if command == "upload-again" else set()
-    assert used(deployed) | known == granted("commands.md", command)
+    assert used(deployed) | known == granted(command)
 
 
 _ACTS = ("approve", "block", "confirm", "appeal", "report")
@@ -295,7 +301,7 @@ def test_a_reviewers_command_needs_what_the_page_lists(
         "review confirm": of_versions,
         "review stats": {_TO_KNOW_WHAT_IS_MISSING},
     }.get(command, set())
-    assert used(deployed) | known == granted("commands.md", command)
+    assert used(deployed) | known == granted(command)
 
 
 @pytest.mark.parametrize("command", ["jobs list", "jobs show"])
@@ -306,7 +312,7 @@ def test_looking_at_jobs_needs_what_the_page_lists(deployed: Deployed, gatehouse
 
     assert gatehouse(*command.split(), *(["job-1"] if command == "jobs show" else [])).exit_code == 0
 
-    assert used(deployed) | {_TO_KNOW_WHAT_IS_MISSING} == granted("commands.md", command)
+    assert used(deployed) | {_TO_KNOW_WHAT_IS_MISSING} == granted(command)
 
 
 @pytest.mark.parametrize("command", ["adapter export", "adapter train", "adapter list", "adapter compare"])
@@ -331,7 +337,7 @@ def test_training_an_adapter_needs_what_the_page_lists(
         "adapter train": {"rekognition:CreateProject"},
         "adapter compare": {_TO_KNOW_WHAT_IS_MISSING},
     }.get(command, set())
-    assert used(deployed) | known == granted("commands.md", command)
+    assert used(deployed) | known == granted(command)
 
 
 def test_the_review_page_needs_what_the_page_lists(deployed: Deployed, tmp_path: Path) -> None:
@@ -358,7 +364,7 @@ def test_the_review_page_needs_what_the_page_lists(deployed: Deployed, tmp_path:
 
     assert bench.desk.decided == len(found)
     known = {_TO_KNOW_WHAT_IS_MISSING, _TO_KNOW_WHICH_VERSION}
-    assert used(deployed) | known == granted("commands.md", "review open")
+    assert used(deployed) | known == granted("review open")
 
 
 #: What is typed behind a command of the front door, so that it makes every call that it ever makes.
@@ -392,7 +398,7 @@ def test_a_command_of_the_front_door_needs_what_the_page_lists(
         assert gatehouse(*command.split(), *arguments).exit_code in ((0, 1) if command == "upload" else (0,))
 
     known = {_TO_KNOW_WHAT_IS_MISSING} if command == "verdict" else set()
-    assert used(deployed) | known == granted("commands.md", command)
+    assert used(deployed) | known == granted(command)
 
 
 def replace_etag(verdict: Verdict, deployed: Deployed) -> Verdict:
@@ -447,5 +453,5 @@ def test_an_operators_policy_has_what_the_commands_that_look_need_and_no_more() 
         *("moderate status", "adapter list"),
     )
 
-    needed = {action for command in looks for action in granted("commands.md", command)}
-    assert allowed == needed | granted("policies.md", LOOK)
+    needed = {action for command in looks for action in granted(command)}
+    assert allowed == needed | look()

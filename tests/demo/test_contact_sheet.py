@@ -55,23 +55,26 @@ def test_each_upload_has_a_card_with_its_verdict_its_labels_and_its_flag() -> No
 
     cards = page.all("article")
     assert [card["class"] for card in cards] == ["blocked", "approved"]
-    assert [meter["value"] for meter in page.all("meter")] == ["99.0", "96.4"]
+    assert [(bar.get("class"), bar["style"]) for bar in page.all("li")] == [
+        (None, "--confidence: 99.0%"),
+        ("fired", "--confidence: 96.4%"),
+    ]
     assert {"a.jpg", "Smoking 96.4 ≥ 80 (rule default)", "flag received", "no flag", "Nobody looked."} <= set(
         page.texts
     )
 
 
-def test_what_was_flagged_is_blurred_until_somebody_wants_to_see_it() -> None:
-    previews = dict.fromkeys(("a.jpg", "b.jpg", "c.jpg"), "data:image/jpeg;base64,AA==")
+def test_what_was_not_approved_is_blurred_until_somebody_wants_to_see_it() -> None:
+    statuses = ("BLOCKED", "APPROVED", "REVIEW", "FAILED", "UNSUPPORTED")
+    items = [item(f"{status}.jpg", status) for status in statuses]
+    previews = {each["key"]: "data:image/jpeg;base64,AA==" for each in items}
 
-    page = Elements(
-        contact_sheet([item("a.jpg", "BLOCKED"), item("b.jpg"), item("c.jpg", "REVIEW")], set(), previews, [])
-    )
+    page = Elements(contact_sheet(items, set(), previews, []))
 
-    hidden = [attributes for attributes in page.all("label") if "hidden" in str(attributes.get("class"))]
+    veiled = [attributes for attributes in page.all("label") if "veiled" in str(attributes.get("class"))]
     shows = [box["aria-label"] for box in page.all("input") if box["type"] == "checkbox"]
-    assert len(hidden) == 2
-    assert shows == ["Show a.jpg", "Show c.jpg"]
+    assert len(veiled) == len(shows) == 4
+    assert shows == [f"Show {status}.jpg" for status in statuses if status != "APPROVED"]
 
 
 def test_nothing_that_a_key_or_a_label_holds_becomes_a_part_of_the_page() -> None:

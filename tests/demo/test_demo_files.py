@@ -1,7 +1,8 @@
-"""What `make demo IMAGES=` and `make local PORT=` make of what people write, before anything is started."""
+"""What `make demo IMAGES=` and `make local PORT=` make of what people write, and for whom a page is opened."""
 
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from demo import __main__ as local_command
 from demo import demo
 from demo.samples import write_samples
 from demo.synthesis import SynthesisError
+from localcloud.rekognition import analyzer_choice
 
 
 @pytest.fixture(autouse=True)
@@ -122,3 +124,48 @@ def test_a_port_that_is_none_is_told(port: str, capsys: pytest.CaptureFixture[st
         local_command.main([f"--port={port}"])
 
     assert "is not a port; use 1 to 65535, or 0 for a free one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_terminal", "platform", "expected"),
+    [
+        ({"DISPLAY": ":0"}, True, "linux", True),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, True, "linux", True),
+        ({}, True, "darwin", True),
+        ({}, True, "linux", False),
+        ({"DISPLAY": ":0"}, False, "linux", False),
+        ({"DISPLAY": ":0", "FORCE_COLOR": "1"}, False, "linux", False),
+        ({"CI": "true"}, True, "darwin", False),
+    ],
+)
+def test_the_page_is_opened_for_a_person_alone(
+    environment: dict[str, str], is_terminal: bool, platform: str, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+
+    assert demo.is_somebody_there(environment) is expected
+
+
+def test_an_analyzer_that_cannot_be_used_is_told_before_anything_is_built(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_samples(tmp_path)
+
+    assert demo.main(["--images", str(tmp_path), "--analyzer", "no_such_module:Class"]) == 1
+
+    assert capsys.readouterr().out == (
+        "The demo failed: GATEHOUSE_ANALYZER='no_such_module:Class' can't be used: "
+        "ModuleNotFoundError: No module named 'no_such_module'\n"
+    )
+
+
+def test_without_the_small_model_the_first_line_says_that_nobody_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_samples(tmp_path)
+    monkeypatch.setattr(analyzer_choice, "SMALL_MODEL_FOLDER", tmp_path / "missing")
+
+    words = said(capsys, str(tmp_path)).splitlines()[0]
+
+    assert words.startswith("Nobody looks at your pictures in this run: only labels planted in them count")

@@ -57,6 +57,8 @@ OF_THE_KEY = {
 
 #: What is called only where a setting asks for it: who calls, and the action.
 _OF_ANIMATIONS = (("UploadBucket.doubts", "s3:GetObjectVersion"),)
+#: And what only where animations are not looked for.
+_OF_LISTINGS = (("VersionListing.current_of", "s3:ListBucketVersions"),)
 _OF_A_BUS_BY_ITS_NAME = (("EventBus.is_open", "events:DescribeEventBus"),)
 _OF_EVENTS = (
     *_OF_A_BUS_BY_ITS_NAME,
@@ -143,6 +145,8 @@ def _unmade(service: str, variables: Mapping[str, Any]) -> Iterator[tuple[str, s
     """Calls that a function's variables keep it from."""
     if variables.get("ANIMATION_CHECK") == "off":
         yield from _OF_ANIMATIONS
+    elif service == "results":
+        yield from _OF_LISTINGS
     if service == "batcher" and "BACKFILL_STATE_MACHINE_ARN" not in variables:
         yield from _OF_LISTED_OBJECTS
     if service == "outcomes" and "VERDICT_TABLE" not in variables:

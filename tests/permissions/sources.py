@@ -262,7 +262,10 @@ def _used(tree: ast.Module, classes: Mapping[str, _Speaker]) -> set[tuple[str, s
                 makers[name] = kind
             case ast.arg(arg=name, annotation=ast.Name(id=kind)):
                 named[name] = kind
-            case ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Name(id=kind)):
+            case ast.AnnAssign(
+                target=ast.Name(id=name),
+                annotation=ast.Name(id=kind) | ast.BinOp(left=ast.Name(id=kind), right=ast.Constant(value=None)),
+            ):
                 named[name] = kind
             case ast.AnnAssign(
                 target=ast.Name(id=name),

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from gatehouse.moderation.decision import Decision, acted, decide
 from gatehouse.moderation.moment import iso
 from gatehouse.moderation.status import Status
 from tests.browser.chrome import AXE
+from tests.browser.looks import overflow, violations
 from tests.cli.jobs.test_jobs_commands import a_job, serve, store_output
 from tests.review.conftest import KIM, Served, Uploads
 from tests.review.visit import GRID, TODAY, Visit, visit
@@ -41,25 +42,6 @@ def mo(browser: Browser, uploads: Uploads, served: Served) -> Iterator[Visit]:
     with visit(browser, served, bypass_csp=True) as found:
         found.page.add_init_script(AXE.read_text("utf-8"))
         yield found
-
-
-def violations(page: Page) -> list[Any]:
-    """What axe-core finds against WCAG 2.2 AA, with the elements."""
-    options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-    found = page.evaluate("options => axe.run(document, options)", options)["violations"]
-    return [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
-
-
-def overflow(page: Page) -> list[str]:
-    """Elements that stand out of the window to the right, unless what they are in scrolls."""
-    return list(
-        page.evaluate("""() => {
-  const scrolls = (one) => one && (getComputedStyle(one).overflowX !== "visible" || scrolls(one.parentElement));
-  return [...document.querySelectorAll("body *")]
-    .filter((each) => each.getBoundingClientRect().right > innerWidth + 1 && !scrolls(each.parentElement))
-    .map((each) => each.outerHTML.slice(0, 120));
-}""")
-    )
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -14,12 +14,15 @@ from gatehouse.configuration.call_rate import (
     LARGE_REGION_CALLS_PER_SECOND,
     LARGE_REGIONS,
     LEAST_CHUNK,
+    MAX_CHUNK,
     CallRate,
     share_of,
 )
 from gatehouse.configuration.settings import ImageEngineSettings
 from gatehouse.moderation.lane import Priority
 from lambdas.analyzer.chunk_analysis import CLOSING_SECONDS
+from lambdas.analyzer.image_analysis import parallel_renderings
+from stacks.constructs.image_analyzer import memory_size
 from stacks.constructs.regional_rate import AccountRate
 from tests.stacks.conftest import Assembly, only
 
@@ -57,7 +60,7 @@ def test_there_are_as_many_workers_as_lambda_and_a_map_allow(calls_per_second: f
 def test_a_chunk_is_done_within_a_run(calls_per_second: float) -> None:
     rate = CallRate(calls_per_second)
 
-    assert rate.chunk_size <= 100
+    assert rate.chunk_size <= MAX_CHUNK
     assert rate.chunk_size / rate.calls_per_worker <= CALL_SECONDS - 15  # the first heartbeat and reads take some
 
 
@@ -74,6 +77,23 @@ def test_a_run_makes_calls_for_as_long_as_that(elaborate: Assembly) -> None:
         assert timeout - CLOSING_SECONDS == CALL_SECONDS
 
 
+#: Of a rendition of 4 MB: as the renderer's answer, in its text, in Rekognition's call, and between them, in MB.
+A_RENDITION = 27
+#: Of the function itself.
+ITSELF = 160
+
+
+@given(calls_per_second=RATES, priority=st.sampled_from(Priority))
+def test_an_analyzer_has_room_for_the_renditions_that_its_calls_need(
+    calls_per_second: float, priority: Priority
+) -> None:
+    rate = CallRate(calls_per_second)
+    renderings = parallel_renderings(rate.calls_per_worker)
+
+    assert renderings >= max(4, 0.8 * rate.calls_per_worker)
+    assert ITSELF + renderings * A_RENDITION <= memory_size(priority, rate) <= 1024
+
+
 @given(lower=RATES, higher=RATES)
 def test_a_higher_rate_has_no_fewer_workers(lower: float, higher: float) -> None:
     assume(lower < higher)
@@ -85,10 +105,11 @@ def test_a_higher_rate_has_no_fewer_workers(lower: float, higher: float) -> None
     ("calls_per_second", "workers", "calls_per_worker", "chunk_size"),
     [
         (DEFAULT_CALLS_PER_SECOND, 2, 2.5, 100),
-        (LARGE_REGION_CALLS_PER_SECOND, 10, 5, 100),
+        (LARGE_REGION_CALLS_PER_SECOND, 2, 25, 500),
         (1, 2, 0.5, 35),
-        (10.1, 3, 3.366666, 100),
-        (250, 40, 6.25, 100),
+        (20, 2, 10, 200),
+        (50.1, 3, 16.7, 334),
+        (250, 10, 25, 500),
     ],
 )
 def test_the_figures_that_the_documentation_gives(
@@ -144,6 +165,7 @@ def figures(calls_per_second: float | None, part: float) -> tuple[dict[str, Any]
             "Workers": rate.workers,
             "MaxConcurrency": rate.max_concurrency,
             "ChunkSize": rate.chunk_size,
+            "LeastChunk": rate.least_chunk,
         },
     )
     template = app.synth().get_stack_by_name("Stack").template
@@ -164,6 +186,7 @@ def test_without_a_setting_the_region_decides() -> None:
         "Workers": "2",
         "MaxConcurrency": 2,
         "ChunkSize": either("100", "35"),
+        "LeastChunk": either("5", "1"),
     }
     assert set(conditions) == {"IsLargeRegion"}
 
@@ -178,14 +201,15 @@ def test_without_a_setting_the_regions_with_the_large_quota_are_named() -> None:
 
 
 def test_a_setting_gives_plain_figures_everywhere() -> None:
-    found, conditions = figures(40, 0.5)
+    found, conditions = figures(120, 0.5)
 
     assert found == {
-        "CallsPerSecond": "20",
-        "CallsPerWorker": "5",
-        "Workers": "4",
-        "MaxConcurrency": 4,
-        "ChunkSize": "100",
+        "CallsPerSecond": "60",
+        "CallsPerWorker": "20",
+        "Workers": "3",
+        "MaxConcurrency": 3,
+        "ChunkSize": "400",
+        "LeastChunk": "20",
     }
     assert conditions == {}
 
@@ -194,8 +218,9 @@ def test_the_shipped_settings_leave_it_to_the_region(shipped: Assembly) -> None:
     mapping = only(shipped.pipeline, "AWS::Lambda::EventSourceMapping", "LiveImages")["Properties"]
     function = only(shipped.pipeline, "AWS::Lambda::Function", "LiveImages")["Properties"]
 
-    assert mapping["ScalingConfig"] == {"MaximumConcurrency": either(10, 2)}
-    assert function["Environment"]["Variables"]["CALLS_PER_SECOND"] == either("5", "2.5")
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
+    assert function["Environment"]["Variables"]["CALLS_PER_SECOND"] == either("25", "2.5")
+    assert function["MemorySize"] == either(1024, 384)
     assert set(shipped.pipeline["Conditions"]) >= {"IsLargeRegion"}
 
 

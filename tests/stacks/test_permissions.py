@@ -214,10 +214,11 @@ def test_a_machine_whose_lanes_may_not_use_bulk_has_nothing_to_do_with_it_either
     assert permissions(image_only, f"{priority}ImagesAnalyzerRole") == FAST_ANALYZER
 
 
-def test_results_reads_no_version_where_nobody_looks_for_animations(image_only: Assembly) -> None:
+def test_results_lists_versions_and_reads_none_where_nobody_looks_for_animations(image_only: Assembly) -> None:
     version = {("s3:GetObjectVersion", "<UploadsBucket>/*")}
+    listing = {("s3:ListBucketVersions", "<UploadsBucket>")}
 
-    assert permissions(image_only, "ResultsWriterResultsRole") == RESULTS - version
+    assert permissions(image_only, "ResultsWriterResultsRole") == RESULTS - version | listing
 
 
 def test_results_may_send_events_to_the_bus_that_the_settings_name_and_keep_what_it_does_not_take(

@@ -91,6 +91,30 @@ def test_what_explains_a_violated_run_outlives_the_nightly_runner() -> None:
     assert kept["with"]["include-hidden-files"] is True, "it leaves out what begins with a dot, like .cache"
 
 
+def test_a_release_is_built_from_a_tag_and_may_only_read() -> None:
+    release = yaml.safe_load(WORKFLOWS["release"].read_text("utf-8"))
+
+    assert release[True] == {"push": {"tags": ["v*"]}}  # YAML 1.1 reads `on` as true
+    assert release["permissions"] == {"contents": "read"}
+    (job,) = release["jobs"].values()
+    assert "permissions" not in job
+    assert [step["run"] for step in job["steps"] if "run" in step] == ["make package"]
+
+
+def test_whoever_opens_an_issue_is_asked_for_harmless_pictures() -> None:
+    folder = ROOT / ".github" / "ISSUE_TEMPLATE"
+    forms = {path.stem: yaml.safe_load(path.read_text("utf-8")) for path in folder.glob("*.yml")}
+
+    assert forms.pop("config") == {"blank_issues_enabled": False}
+    assert sorted(forms) == ["bug", "feature"]
+    for form in forms.values():
+        told, *_, agreed = form["body"]
+        assert "harmless" in told["attributes"]["value"]
+        assert "Never attach or link explicit or illegal material" in told["attributes"]["value"]
+        assert [option["required"] for option in agreed["attributes"]["options"]] == [True]
+    assert "nothing explicit" in (ROOT / ".github" / "pull_request_template.md").read_text("utf-8")
+
+
 def made_targets(workflow: Path) -> set[str]:
     """What a workflow asks `make` for, in every run of its matrix."""
     made: set[str] = set()

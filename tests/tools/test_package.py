@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,7 @@ from demo.synthesis import ROOT
 from gatehouse.cli.__main__ import app
 from tests.cli.conftest import STANDARD
 from tests.tools.test_set_up import normalized, pins
+from tools.package import PackageError, check_tag
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 DEPENDENCIES = [Requirement(line) for line in PYPROJECT["project"]["dependencies"]]
@@ -51,14 +53,16 @@ for line in sys.stdin:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Made of a source distribution, as `python -m build` does, with the pinned builder and without a network."""
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what `make package` builds: a source distribution, and a wheel made of it."""
     folder = tmp_path_factory.mktemp("dist")
-    run([sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(folder)], ROOT)
-    (source,) = folder.iterdir()
-    options = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--no-cache-dir"]
-    run([sys.executable, "-m", "pip", "wheel", *options, "-w", str(folder), str(source)], folder)
-    (made,) = folder.glob("*.whl")
+    run([sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder)], ROOT)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(dist: Path) -> Path:
+    (made,) = dist.glob("*.whl")
     return made
 
 
@@ -124,6 +128,37 @@ def metadata(wheel: Path) -> Message:
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         return Parser().parsestr(archive.read(name).decode())
+
+
+def test_the_source_holds_the_package_and_what_it_is_built_from(dist: Path) -> None:
+    top = f"gatehouse_moderation-{gatehouse.__version__}"
+    with tarfile.open(dist / f"{top}.tar.gz") as archive:
+        names = {member.name.removeprefix(f"{top}/") for member in archive.getmembers() if member.isfile()}
+
+    beside = {name for name in names if not name.startswith("src/gatehouse/")}
+    assert beside == {"CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml", ".gitignore"}
+    assert names - beside == {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "src" / "gatehouse").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def test_a_tag_of_this_version_is_built_and_no_other() -> None:
+    check_tag({})
+    check_tag({"GITHUB_REF_TYPE": "branch", "GITHUB_REF_NAME": "main"})
+    check_tag({"GITHUB_REF_TYPE": "tag", "GITHUB_REF_NAME": f"v{gatehouse.__version__}"})
+    with pytest.raises(PackageError, match=rf"the tag is v9\.9\.9, .* tag v{re.escape(gatehouse.__version__)}"):
+        check_tag({"GITHUB_REF_TYPE": "tag", "GITHUB_REF_NAME": "v9.9.9"})
+
+
+def test_a_tag_without_release_notes_is_not_built(tmp_path: Path) -> None:
+    (tmp_path / "src" / "gatehouse").mkdir(parents=True)
+    (tmp_path / "src" / "gatehouse" / "__init__.py").write_text('"""Gatehouse."""\n\n__version__ = "0.2.0"\n')
+    (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n## Unreleased\n\n## 0.1.0 - 2026-12-01\n")
+
+    with pytest.raises(PackageError, match=r"notes in CHANGELOG.md are about 0\.1\.0; write those of 0\.2\.0"):
+        check_tag({"GITHUB_REF_TYPE": "tag", "GITHUB_REF_NAME": "v0.2.0"}, tmp_path)
 
 
 def test_the_wheel_holds_the_package_alone(wheel: Path) -> None:

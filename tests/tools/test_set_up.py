@@ -18,6 +18,9 @@ REQUIREMENTS = sorted(path.name for path in ROOT.glob("requirements*.txt"))
 #: What functions' assets hold.
 SHIPPED = sorted(f"lambdas/{path.name}" for path in (ROOT / "lambdas").glob("requirements*.txt"))
 
+#: What an example needs, installed beside what everything needs.
+EXAMPLE = "examples/analyzers/requirements.txt"
+
 _PIN = re.compile(r"([A-Za-z0-9._-]+)==([^\s;]+)( ;[^\\]*)?((?: --hash=sha256:[0-9a-f]{64})+)")
 
 
@@ -90,6 +93,20 @@ def test_a_step_that_failed_is_done_again(journal: Journal, tmp_path: Path) -> N
     assert journal.done == ["base", "base", "more"]
 
 
+def test_what_can_be_missing_stops_nothing_and_is_tried_again(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spare = Step("spare", ("more.txt",), ("base",), journal._install("spare"), without_it="planted labels still work.")
+    monkeypatch.setitem(set_up.STEPS, "spare", spare)
+    journal.failing = {"spare"}
+
+    set_up.set_up(["spare", "more"], tmp_path)
+    assert "no network\nGoing on without it: planted labels still work." in capsys.readouterr().err
+    set_up.set_up(["spare"], tmp_path)
+
+    assert journal.done == ["base", "spare", "more", "spare"]
+
+
 def test_a_step_whose_product_was_deleted_is_done_again(journal: Journal, tmp_path: Path) -> None:
     set_up.set_up(["more"], tmp_path)
     (tmp_path / "more" / ".set-up-more").unlink()
@@ -106,7 +123,10 @@ def test_this_environment_is_exactly_what_the_requirement_files_say() -> None:
         normalized(distribution.name): distribution.version for distribution in importlib.metadata.distributions()
     }
 
-    assert {name: version for name, version in installed.items() if name not in ("pip", "setuptools")} == expected
+    example = pins(EXAMPLE) if pins(EXAMPLE).keys() & installed.keys() else {}
+    assert {name: version for name, version in installed.items() if name not in ("pip", "setuptools")} == (
+        expected | example
+    )
 
 
 def test_no_package_is_missing_from_the_requirement_files() -> None:
@@ -117,17 +137,21 @@ def test_no_package_is_missing_from_the_requirement_files() -> None:
     assert checked.returncode == 0, checked.stdout
 
 
-def test_the_two_requirement_files_share_no_package() -> None:
-    assert pins("requirements.txt").keys() & pins("requirements-dev.txt").keys() == set()
+def test_the_files_that_are_installed_side_by_side_share_no_package() -> None:
+    side_by_side = ("requirements.txt", "requirements-dev.txt", EXAMPLE)
+
+    assert len({package for name in side_by_side for package in pins(name)}) == sum(
+        len(pins(name)) for name in side_by_side
+    )
 
 
-@pytest.mark.parametrize("name", [*REQUIREMENTS, *SHIPPED])
+@pytest.mark.parametrize("name", [*REQUIREMENTS, *SHIPPED, EXAMPLE])
 def test_every_package_is_pinned_exactly_with_hashes_and_no_file_says_where_it_comes_from(name: str) -> None:
     assert pins(name)
     assert "://" not in (ROOT / name).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("step", ["python", "test", "aws-cli", "checkov"])
+@pytest.mark.parametrize("step", ["python", "test", "aws-cli", "checkov", "onnx-example"])
 def test_nothing_is_installed_without_its_hash(step: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     commands: list[list[str]] = []
     (tmp_path / ".venv/lib/python3.11/site-packages").mkdir(parents=True)

@@ -89,7 +89,7 @@ class Executions:
 
     def _listed(self, status: "ExecutionStatusType") -> Iterator["ExecutionListItemTypeDef"]:
         pages = self._client.get_paginator("list_executions").paginate(
-            stateMachineArn=self._state_machine_arn, statusFilter=status
+            stateMachineArn=self._state_machine_arn, statusFilter=status, PaginationConfig={"PageSize": 1000}
         )
         return (execution for page in pages for execution in page["executions"])
 

@@ -3,6 +3,7 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -15,7 +16,7 @@ from gatehouse.moderation.png_animation import PIECE_BYTES, unseen_frames
 from gatehouse.moderation.upload import Upload, version_named
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence, Set
+    from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
     from mypy_boto3_s3 import S3Client
 
@@ -59,32 +60,38 @@ class UploadBucket:
         self._pause = pause
         self._finds_animations = finds_animations
 
-    def doubts(self, verdicts: "Sequence[Verdict]") -> "list[Failure | None]":
+    def doubts(
+        self, verdicts: "Sequence[Verdict]", current: "Mapping[str, StoredObject | None]" = MappingProxyType({})
+    ) -> "list[Failure | None]":
         """For each approval, the reason why it can't be given, or None: see `confirmation.doubt` and `png_animation`.
 
         Makes one ranged GetObject per approval, and a few more for some PNGs. Without the check for animations, it
-        makes one HeadObject for each unpinned analysis. A manifest's line may be read as another key, which takes one
-        more HeadObject per alias; the image engine gets the exact key.
+        makes one HeadObject for each unpinned analysis of an object that is not in `current`. A manifest's line may be
+        read as another key, which takes one more HeadObject per alias; the image engine gets the exact key.
 
         An object that S3 refuses while it returns others does not delay the batch. A key or a policy denies access to
         it, or its version is gone and S3 does not say so (it does only to callers who may list; whether that applies to
         versions is not documented).
 
+        Args:
+            current: `s3://bucket/key` -> what is current, or None if nothing is, where that was listed after the
+                analysis. Of no use to the check for animations.
+
         Raises:
             ClientError: S3 refuses every object, or fails; that is our fault and not an upload's.
         """
         asked = [verdict for verdict in verdicts if self._finds_animations or not verdict.is_pinned]
-        look = self._doubt_about_image if self._finds_animations else self._doubt_about_current
+        look = (
+            self._doubt_about_image if self._finds_animations else partial(self._doubt_about_current, current=current)
+        )
         with ThreadPoolExecutor(PARALLEL_LOOKS) as threads:
-            looks = list(threads.map(partial(_tried, look), asked))
+            looks = _looks(threads, look, asked)
             for attempt in range(_TRIES_OF_REFUSED):
                 refused = self._refused(looks)
                 if not refused:
                     break
                 self._pause(pause_seconds(attempt, first=2.0))
-                for n, one in zip(
-                    refused, threads.map(partial(_tried, look), [asked[n] for n in refused]), strict=True
-                ):
+                for n, one in zip(refused, _looks(threads, look, [asked[n] for n in refused]), strict=True):
                     looks[n] = one
         self._refused(looks)
         found = {
@@ -121,9 +128,13 @@ class UploadBucket:
                 raise error
         return list(errors)
 
-    def _doubt_about_current(self, verdict: "Verdict") -> "Failure | None":
+    def _doubt_about_current(
+        self, verdict: "Verdict", current: "Mapping[str, StoredObject | None]" = MappingProxyType({})
+    ) -> "Failure | None":
         """Why what is current may not be what was analyzed."""
-        return self._doubt_about_bytes(verdict, self._head(verdict.upload))
+        upload = verdict.upload
+        stored = current[upload.object] if upload.object in current else self._head(upload)
+        return self._doubt_about_bytes(verdict, stored)
 
     def _doubt_about_image(self, verdict: "Verdict") -> "Failure | None":
         """Why what was analyzed may not be what is current, or all that it shows."""
@@ -211,6 +222,17 @@ class UploadBucket:
         else:
             answer = self._client.get_object(Bucket=upload.bucket, Key=upload.key, VersionId=version_id, Range=wanted)
         return stored_object(answer), answer["Body"].read()
+
+
+def _looks(
+    threads: ThreadPoolExecutor, look: "Callable[[Verdict], Failure | None]", verdicts: "Sequence[Verdict]"
+) -> "list[Failure | ClientError | None]":
+    """A look for each verdict, in order. Each thread has its share: handing over one by one takes longer than many."""
+    looks: list[Failure | ClientError | None] = [None] * len(verdicts)
+    shares = [verdicts[n::PARALLEL_LOOKS] for n in range(PARALLEL_LOOKS)]
+    for n, share in enumerate(threads.map(lambda share: [_tried(look, verdict) for verdict in share], shares)):
+        looks[n::PARALLEL_LOOKS] = share
+    return looks
 
 
 def _tried(look: "Callable[[Verdict], Failure | None]", verdict: "Verdict") -> "Failure | ClientError | None":

@@ -6,13 +6,17 @@ Limits: 100 actions and 4 MB a transaction, 100 keys a BatchGetItem (DynamoDB AP
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import ClientError
 
+from gatehouse.aws.attribute_values import attribute_value
 from gatehouse.moderation.back_off import pause_seconds
 from gatehouse.moderation.claim import Claim
+from gatehouse.moderation.in_flight import in_flight
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import Upload
 from gatehouse.moderation.verdict import Verdict
@@ -63,6 +67,8 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class _Put:
+    """A conditional write. Its item is in DynamoDB's form."""
+
     item: dict[str, Any]
     condition: str
     values: dict[str, Any]
@@ -70,10 +76,10 @@ class _Put:
 
 
 class VerdictTable:
-    """The table's operations, each as few calls as DynamoDB allows.
+    """The table's operations, each as few calls as DynamoDB allows, of which a few are made at the same time.
 
     Args:
-        client: a DynamoDB client.
+        client: a DynamoDB client with `IN_FLIGHT` connections or more.
         name: of the table.
         pause: waits the given number of seconds between tries.
     """
@@ -85,7 +91,6 @@ class VerdictTable:
         self._client = client
         self._name = name
         self._pause = pause
-        self._serialize = TypeSerializer().serialize
         self._deserialize = TypeDeserializer().deserialize
 
     def claim(self, claims: Sequence[Claim]) -> tuple[list[Claim], list[Taken]]:
@@ -98,7 +103,7 @@ class VerdictTable:
             VerdictTableBusyError: try again later.
         """
         condition = f"attribute_not_exists(#{OBJECT})"
-        puts = [_Put(claim_item(claim), condition, {}, return_item=True) for claim in claims]
+        puts = (_Put(_written(claim_item(claim)), condition, {}, return_item=True) for claim in claims)
         items = self._write(puts)
         taken = [Taken(claims[n], item or self._standing(claims[n].upload)) for n, item in items.items()]
         return [claim for n, claim in enumerate(claims) if n not in items], taken
@@ -118,7 +123,7 @@ class VerdictTable:
             The new claims that hold now; the others' uploads changed hands or became final meanwhile, or people have
             acted on them.
         """
-        rejected = self._write([self._untouched(new, old, status) for old, new in replacements])
+        rejected = self._write(self._untouched(new, old, status) for old, new in replacements)
         return [new for n, (_, new) in enumerate(replacements) if n not in rejected]
 
     def pending(self, claims: Iterable[Claim]) -> set[Identity]:
@@ -137,13 +142,13 @@ class VerdictTable:
         Returns:
             The verdicts that now stand; the others' uploads were decided or claimed by someone else meanwhile.
         """
-        rejected = self._write([self._held(verdict_item(verdict, expires_at), verdict.claim) for verdict in verdicts])
+        rejected = self._write(self._held(verdict_item(verdict, expires_at), verdict.claim) for verdict in verdicts)
         return [verdict for n, verdict in enumerate(verdicts) if n not in rejected]
 
     def _held(self, item: dict[str, Any], claim: Claim, status: Status = Status.PENDING) -> _Put:
         condition = f"#{STATUS} = :status AND #{BATCH_ID} = :batch AND #{CLAIMED_AT} = :claimed"
         values = {":status": status.value, ":batch": claim.batch_id, ":claimed": claim.claimed_at}
-        return _Put(item, condition, values, return_item=False)
+        return _Put(_written(item), condition, values, return_item=False)
 
     def _untouched(self, new: Claim, old: Claim, status: Status) -> _Put:
         """The put of a claim over another one's item, which nobody has acted on, and nobody is looking at now."""
@@ -154,21 +159,25 @@ class VerdictTable:
             values={**put.values, ":now": new.claimed_at},
         )
 
-    def _write(self, puts: Sequence[_Put]) -> dict[int, dict[str, Any]]:
+    def _write(self, puts: Iterable[_Put]) -> dict[int, dict[str, Any]]:
         """Write all that may be written; return the old items of those whose condition failed, by position."""
         rejected: dict[int, dict[str, Any]] = {}
-        for chunk in _chunks(list(enumerate(puts))):
-            left = chunk
-            for attempt in range(_TRIES):
-                left, failed, busy = self._transact(left)
-                rejected.update(failed)
-                if not left:
-                    break
-                if busy:
-                    self._pause(pause_seconds(attempt, self._first_pause))
-            else:
-                raise VerdictTableBusyError(f"{len(left)} items could not be written after {_TRIES} tries")
+        for _, failed in in_flight(self._write_together, _chunks(enumerate(puts))):
+            rejected.update(failed)
         return rejected
+
+    def _write_together(self, puts: list[tuple[int, _Put]]) -> dict[int, dict[str, Any]]:
+        """Write what fits one transaction."""
+        rejected: dict[int, dict[str, Any]] = {}
+        left = puts
+        for attempt in range(_TRIES):
+            left, failed, busy = self._transact(left)
+            rejected.update(failed)
+            if not left:
+                return rejected
+            if busy:
+                self._pause(pause_seconds(attempt, self._first_pause))
+        raise VerdictTableBusyError(f"{len(left)} items could not be written after {_TRIES} tries")
 
     def _transact(self, puts: list[tuple[int, _Put]]) -> tuple[list[tuple[int, _Put]], dict[int, dict[str, Any]], bool]:
         """One transaction: what is left to send again, what was rejected, and whether a pause is due."""
@@ -194,12 +203,12 @@ class VerdictTable:
         names = {f"#{name}": name for name in _CONDITIONED if f"#{name}" in put.condition}
         request: dict[str, Any] = {
             "TableName": self._name,
-            "Item": {name: self._serialize(value) for name, value in put.item.items()},
+            "Item": put.item,
             "ConditionExpression": put.condition,
             "ExpressionAttributeNames": names,
         }
         if put.values:
-            request["ExpressionAttributeValues"] = {key: self._serialize(value) for key, value in put.values.items()}
+            request["ExpressionAttributeValues"] = {key: attribute_value(value) for key, value in put.values.items()}
         if put.return_item:
             request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
         return request
@@ -215,10 +224,10 @@ class VerdictTable:
             VerdictTableBusyError: the table repeatedly left some unprocessed.
             ClientError: a call failed, or was throttled repeatedly.
         """
-        for some in _chunks(list(identities)):
-            yield self._batch_get(some, attributes)
+        for _, items in in_flight(partial(self._batch_get, attributes), _chunks(identities)):
+            yield items
 
-    def _batch_get(self, identities: Sequence[Identity], attributes: Sequence[str]) -> list[Item]:
+    def _batch_get(self, attributes: Sequence[str], identities: Sequence[Identity]) -> list[Item]:
         found: list[Item] = []
         request: Any = {
             self._name: {
@@ -275,6 +284,10 @@ class VerdictTable:
         return {name: self._deserialize(value) for name, value in item.items()}
 
 
+def _written(item: Item) -> Item:
+    return {name: attribute_value(value) for name, value in item.items()}
+
+
 def identity_of(item: Item) -> Identity:
     """The item's key: object and version."""
     return item[OBJECT], item[VERSION]
@@ -293,6 +306,8 @@ def projection(attributes: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _chunks(entries: list[_Entry]) -> Iterator[list[_Entry]]:
-    for start in range(0, len(entries), ITEMS_A_CALL):
-        yield entries[start : start + ITEMS_A_CALL]
+def _chunks(entries: Iterable[_Entry]) -> Iterator[list[_Entry]]:
+    """As many entries as fit a call at a time, and no sooner than they are asked for."""
+    left = iter(entries)
+    while chunk := list(islice(left, ITEMS_A_CALL)):
+        yield chunk

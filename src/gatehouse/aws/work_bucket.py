@@ -21,6 +21,7 @@ from gatehouse.moderation.batch import (
 )
 from gatehouse.moderation.chunk import Chunk, ChunkImage, ChunkLine, chunk_lines
 from gatehouse.moderation.image_pass import ImagePass
+from gatehouse.moderation.line_marks import LineMarks, Stretch
 from gatehouse.moderation.open_batch import OPEN_PREFIX, OpenBatch, named_by
 from gatehouse.moderation.payload import check_readable
 from gatehouse.moderation.policy.policy import Policy
@@ -34,6 +35,10 @@ from gatehouse.moderation.policy.policy_pointer import (
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, ObjectTypeDef
+
+
+#: The metadata of an index that says where its lines begin.
+_MARKS = "marks"
 
 
 class WorkBucket:
@@ -57,7 +62,7 @@ class WorkBucket:
         execution = batch.execution(self._name)
         check_readable(execution_key(batch.batch_id), execution)
         self._put(manifest_key(batch.batch_id), batch.manifest(), "application/jsonlines")
-        self._put(uploads_key(batch.batch_id), batch.index(), "application/jsonlines")
+        self._put_index(uploads_key(batch.batch_id), batch.index())
         self._put(execution_key(batch.batch_id), execution, "application/json")
         self._put(terms_key(batch.batch_id), batch.terms(), "application/json")
 
@@ -104,11 +109,15 @@ class WorkBucket:
 
     def write_index(self, batch_id: str, image_pass: ImagePass, uploads: Sequence[BatchUpload]) -> None:
         """Write the index of a later pass of the image engine."""
-        self._put(image_pass.index_key(batch_id), index_lines(uploads), "application/jsonlines")
+        self._put_index(image_pass.index_key(batch_id), index_lines(uploads))
 
     def read_images(self, chunk: Chunk) -> list[ChunkImage]:
-        """A chunk's uploads."""
-        return list(chunk.images(self.lines(self._name, chunk.index_key)))
+        """A chunk's uploads: of those after a batch's first, only the bytes about them are read."""
+        stretch = self._stretch(chunk) if chunk.first else None
+        if stretch is None:
+            return list(chunk.images(self.lines(self._name, chunk.index_key)))
+        found = self._client.get_object(Bucket=self._name, Key=chunk.index_key, Range=stretch.range)
+        return list(chunk.images(found["Body"].read().splitlines(), stretch.line))
 
     def read_results(self, chunk: Chunk) -> list[bytes]:
         """The lines of a chunk's result file; none if nothing was analyzed yet."""
@@ -161,6 +170,22 @@ class WorkBucket:
             problem = f"which is of policy {policy.name}"
             raise PolicyPointerError(f"policy {pointer.name} points to {policy_key(pointer.hash)}, {problem}")
         return policy
+
+    def _stretch(self, chunk: Chunk) -> Stretch | None:
+        """Where a chunk's lines are in its index; None if nobody wrote it down, as before there were marks."""
+        metadata = self._client.head_object(Bucket=self._name, Key=chunk.index_key).get("Metadata", {})
+        marks = metadata.get(_MARKS)
+        return None if marks is None else LineMarks.parse(marks).around(chunk.first, chunk.size)
+
+    def _put_index(self, key: str, text: str) -> None:
+        index = text.encode()
+        self._client.put_object(
+            Bucket=self._name,
+            Key=key,
+            Body=index,
+            ContentType="application/jsonlines",
+            Metadata={_MARKS: LineMarks.of(index).to_text()},
+        )
 
     def _recorded(self, policy_hash: str) -> Policy | None:
         text = self.read_optional(self._name, policy_key(policy_hash))

@@ -11,8 +11,9 @@ DEFAULT_CALLS_PER_SECOND = 5
 LARGE_REGION_CALLS_PER_SECOND = 50
 LARGE_REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
 
-#: Few calls a second per worker, because a worker makes no calls while it waits for the last answers of a chunk.
-_CALLS_PER_WORKER = 5
+#: Calls a second per worker. A worker is paid for the seconds between its calls: at this rate 40 ms an image, however
+#: long Rekognition takes. More would need more memory and threads, and save little.
+_CALLS_PER_WORKER = 25
 
 #: Maximum concurrency of an inline Map (Step Functions Developer Guide, state-map-inline.html).
 _MAX_CHUNKS_UNDER_WAY = 40
@@ -21,12 +22,20 @@ _MAX_CHUNKS_UNDER_WAY = 40
 #: ScalingConfig). More workers than a batch has chunks in progress would be idle.
 _WORKERS = (2, _MAX_CHUNKS_UNDER_WAY)
 
-#: A chunk must finish well within a run of the Analyzer, which makes calls for 85 of its 120 seconds.
-_CHUNK_SECONDS = 70
-MAX_CHUNK = 100
+#: Seconds of calls in a chunk. A worker makes no calls while it waits for a chunk's last answers and for the next
+#: chunk; so that this costs little of the rate, a chunk takes many times as long. But what comes later waits for it.
+_CHUNK_SECONDS = 20
 
-#: Minimum number of uploads in a chunk, if the batch has that many. Each chunk costs a few calls, and eight of the
-#: 25,000 events that an execution can have.
+#: With few calls a second chunks take longer, because an execution's history limits their number.
+SLOW_CHUNK = 100
+
+#: A chunk must finish well within a run of the Analyzer, which makes calls for 85 of its 120 seconds.
+_LONGEST_CHUNK_SECONDS = 70
+
+#: The largest chunk there is, at the full rate of a worker.
+MAX_CHUNK = _CHUNK_SECONDS * _CALLS_PER_WORKER
+
+#: Uploads that a chunk must be able to hold, because each takes eight of the 25,000 events that an execution can have.
 LEAST_CHUNK = 25
 
 
@@ -52,7 +61,7 @@ class CallRate:
 
         Not more, because a later batch's chunks are queued behind them.
         """
-        return min(_MAX_CHUNKS_UNDER_WAY, self.workers + 2)
+        return min(_MAX_CHUNKS_UNDER_WAY, self.workers + 1)
 
     @property
     def calls_per_worker(self) -> float:
@@ -62,7 +71,16 @@ class CallRate:
     @property
     def chunk_size(self) -> int:
         """The maximum number of uploads in a chunk."""
-        return min(MAX_CHUNK, math.floor(self.calls_per_worker * _CHUNK_SECONDS))
+        size = max(SLOW_CHUNK, self.calls_per_worker * _CHUNK_SECONDS)
+        return math.floor(min(MAX_CHUNK, size, self.calls_per_worker * _LONGEST_CHUNK_SECONDS))
+
+    @property
+    def least_chunk(self) -> int:
+        """The minimum number of uploads in a chunk, if the batch has that many: what a worker has done in a second.
+
+        Each chunk costs a few calls, so a smaller one is not worth the time that it saves.
+        """
+        return min(LEAST_CHUNK, math.ceil(self.calls_per_worker))
 
     @property
     def is_enough(self) -> bool:

@@ -15,14 +15,14 @@ from gatehouse.moderation.verdict_item import CHANGE, GATE_ASKED_AT, STATUS
 Pattern = dict[str, Any]
 
 _EXISTS: Final = {"exists": True}
+_ANNOUNCED: Final[Pattern] = {"NewImage": {CHANGE: {"M": {"announce": {"BOOL": [True]}}}}}
 
 
 def outcomes_filter(gate: Gate) -> list[Pattern]:
     """Patterns of Lambda's event filtering, which compares DynamoDB's typed form (Lambda Developer Guide,
     with-ddb-filtering.html). A record is passed on if it matches one of them; five are allowed (invocation-
     eventfiltering.html)."""
-    announced = {"NewImage": {CHANGE: {"M": {"announce": {"BOOL": [True]}}}}}
-    images = [announced, *(_gated(gate) if gate.sets_tags else ())]
+    images = [_ANNOUNCED, *(_gated(gate) if gate.sets_tags else ())]
     return [{"dynamodb": image} for image in images]
 
 
@@ -42,6 +42,11 @@ def _gated(gate: Gate) -> list[Pattern]:
 def is_for_outcomes(record: Mapping[str, Any], gate: Gate) -> bool:
     """Whether one of the patterns matches a record."""
     return any(_matches(pattern, record) for pattern in outcomes_filter(gate))
+
+
+def is_announced(record: Mapping[str, Any]) -> bool:
+    """Whether a record is of a change that is to be announced."""
+    return _matches({"dynamodb": _ANNOUNCED}, record)
 
 
 def _matches(pattern: Mapping[str, Any], document: Mapping[str, Any]) -> bool:

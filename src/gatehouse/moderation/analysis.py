@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from sys import intern
 from typing import Any
 
 from gatehouse.moderation.document import MISSHAPEN, is_confidence, is_text, shown, whole
@@ -226,7 +227,9 @@ def _label(entry: object) -> Label:
     level = fields.get("TaxonomyLevel")
     if not is_text(parent):
         raise ResultLineError("a label has a ParentName that is not text")
-    return Label(_name(fields), parent, _confidence(fields), level if type(level) is int and level in LEVELS else None)
+    return Label(
+        _name(fields), intern(parent), _confidence(fields), level if type(level) is int and level in LEVELS else None
+    )
 
 
 def _content_type(entry: object) -> ContentType:
@@ -241,10 +244,11 @@ def _fields(entry: object) -> Mapping[str, Any]:
 
 
 def _name(fields: Mapping[str, Any]) -> str:
+    """A name, which the labels of thousands of images share."""
     name = fields.get("Name")
     if not is_text(name) or not name:
         raise ResultLineError("an entry of the analysis has no Name")
-    return name
+    return intern(name)
 
 
 def _confidence(fields: Mapping[str, Any]) -> float:

@@ -1,4 +1,4 @@
-"""A chunk: 25 to 100 uploads of a batch that one run of the Analyzer handles in the image engine.
+"""A chunk of the image engine: 25 to 500 uploads of a batch, fewer of a small one, that one run handles.
 
 A chunk is a stretch of lines of an uploads index, and has one result file with a name made of its first line. So
 whoever is given the chunk again, by a redelivered message, a redriven execution or a retry, finds what was analyzed.
@@ -50,17 +50,17 @@ class Chunk:
         """Key of the chunk's result file."""
         return f"{image_output_prefix(self.batch_id)}{self.image_pass}/{self.first}.jsonl"
 
-    def images(self, index: Iterable[bytes]) -> Iterator["ChunkImage"]:
-        """The chunk's uploads that are worth analyzing, read from the lines of its index.
+    def images(self, index: Iterable[bytes], line: int = 0) -> Iterator["ChunkImage"]:
+        """The chunk's uploads that are worth analyzing, read from the lines of its index, from number `line` on.
 
         Not worth it are those that were refused before, and those whose bytes are gone (`is_overwritten`).
 
         Raises:
             ValueError: a line is not ours.
         """
-        for line in islice(index, self.first, self.first + self.size):
+        for entry in islice(index, self.first - line, self.first - line + self.size):
             try:
-                document: dict[str, Any] = of_kind(json.loads(line), dict)
+                document: dict[str, Any] = of_kind(json.loads(entry), dict)
                 image = ChunkImage(whole(document["n"]), Upload.from_document(document))
             except MISSHAPEN as error:
                 raise ValueError(f"a line of {self.index_key} is not ours: {error!r}") from error

@@ -3,10 +3,12 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Protocol
 
 from gatehouse.moderation.back_off import pause_seconds
 from gatehouse.moderation.flag import Flag
+from gatehouse.moderation.in_flight import in_flight
 
 _TRIES = 6
 
@@ -89,28 +91,32 @@ class FlagPublisher:
         sink: where they are published.
         pause: waits the given number of seconds between attempts.
         tries: how many times a refused flag is sent in all.
+        calls: how many are made at the same time. Flags arrive in order only if it is 1.
     """
 
-    def __init__(self, sink: FlagSink, pause: Callable[[float], None] = time.sleep, tries: int = _TRIES) -> None:
+    def __init__(
+        self, sink: FlagSink, pause: Callable[[float], None] = time.sleep, tries: int = _TRIES, calls: int = 1
+    ) -> None:
         self._sink = sink
         self._pause = pause
         self._tries = tries
+        self._calls_at_once = calls
 
     def publish(self, flags: Iterable[Flag]) -> Iterator[Sent]:
-        """Publish flags in order, in as few calls as the sink allows. Each call is made when its outcome is requested.
+        """Publish flags in as few calls as the sink allows, and yield the calls' outcomes in the order of the flags.
 
-        If the sink refuses all flags of a full call, the publisher stops: the remaining flags are not sent, and have no
-        outcome.
+        A call is made when its outcome is requested, or that of a call before it if several are made at the same time.
+        If the sink refuses all flags of a full call, no further call is made: the remaining flags have no outcome.
 
         Raises:
             Exception: the sink's own, if a whole call was refused.
         """
-        for group in self._calls(flags):
-            refusals = self._send(group)
-            is_closed = len(refusals) == len(group) == self._sink.most_flags
-            yield Sent(len(group), _error(len(group), refusals), is_closed)
-            if is_closed:
-                return
+        is_closed = False
+        groups = takewhile(lambda _: not is_closed, self._calls(flags))
+        for group, refusals in in_flight(self._send, groups, self._calls_at_once):
+            is_full_call_refused = len(refusals) == len(group) == self._sink.most_flags
+            is_closed = is_closed or is_full_call_refused
+            yield Sent(len(group), _error(len(group), refusals), is_full_call_refused)
 
     def _calls(self, flags: Iterable[Flag]) -> Iterator[Sequence[Flag]]:
         """Group flags, in order, so that each group fits one call."""

@@ -4,7 +4,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
-from gatehouse.configuration.call_rate import LEAST_CHUNK, MAX_CHUNK
+from gatehouse.configuration.call_rate import SLOW_CHUNK
 from gatehouse.moderation.chunk import CHUNK_FAILED
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.image_pass import ImagePass
@@ -38,10 +38,10 @@ class ImageEngineStates(Construct):
 
     def __init__(self, scope: Construct, id: str, *, analyzer: ImageAnalyzer) -> None:
         super().__init__(scope, id)
-        least = LEAST_FAST_CHUNK if analyzer.priority is Priority.FAST else LEAST_CHUNK
+        least = LEAST_FAST_CHUNK if analyzer.priority is Priority.FAST else analyzer.rate.least_chunk
         # Stragglers are retried in up to six passes, after an outage all of a batch, and an execution's events are
         # limited: so their chunks are large, even if one takes a worker several runs.
-        most = f"$contains($pass, 'stragglers') ? {MAX_CHUNK} : {analyzer.rate.chunk_size}"
+        most = f"$contains($pass, 'stragglers') ? {SLOW_CHUNK} : {analyzer.rate.chunk_size}"
         #: Uploads in a chunk of this pass, in JSONata.
         self._size = f"$min([{most}, $max([{least}, $ceil($passSize / {analyzer.rate.workers})])])"
         self._analyze = self._analyze_images(analyzer)
@@ -60,9 +60,10 @@ class ImageEngineStates(Construct):
 
     def _look_first(self, analyzer: ImageAnalyzer) -> tuple[sfn.Choice, sfn.IChainable]:
         rate = analyzer.rate
-        # The size of waiting chunks is unknown: the estimate assumes ours; the check for room assumes the largest.
+        # The size of waiting chunks is unknown. The estimate assumes ours; the check for room a large one, at most a
+        # fifth of the largest there is, with which the hour would be five: far less than a chunk may wait.
         soon = f"($backlog * {self._size} + $passSize) / {rate.calls_per_second} <= {SOON_SECONDS}"
-        room = f"$backlog * {rate.chunk_size} / {rate.calls_per_second} <= {ROOM_SECONDS}"
+        room = f"$backlog * $min([{SLOW_CHUNK}, {rate.chunk_size}]) / {rate.calls_per_second} <= {ROOM_SECONDS}"
         tried = f"$batch.engine != '{Engine.AUTO}' or $pass != '{ImagePass.FIRST}' or $fallback != null"
         self._is_long = condition(f"$not({tried}) and $not({soon})")
         self._is_room = condition(room)

@@ -328,6 +328,18 @@ def test_the_fix_for_notifications_keeps_the_others(gatehouse: Run, account: Acc
     assert written == {**account.notifications, "EventBridgeConfiguration": {}}
 
 
+@pytest.mark.parametrize(("animation_check", "health"), [("off", "warning"), ("on", "ok")])
+def test_a_policy_that_denies_listing_matters_where_approvals_are_confirmed_by_it(
+    gatehouse: Run, account: Account, deployed: Deployed, animation_check: str, health: str
+) -> None:
+    deployed.stacks(AnimationCheck=animation_check)
+    denied = {"Action": "s3:ListBucketVersions", "Resource": f"arn:aws:s3:::{UPLOADS}"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", **denied}]})
+    account.s3.put_bucket_policy(Bucket=UPLOADS, Policy=policy)
+
+    assert findings(gatehouse, code=0)["bucket-policy"]["health"] == health
+
+
 def test_a_bucket_without_versioning_is_worth_a_look(gatehouse: Run, account: Account) -> None:
     account.s3.put_bucket_versioning(Bucket=UPLOADS, VersioningConfiguration={"Status": "Suspended"})
 

@@ -302,7 +302,8 @@ def test_an_upload_begun_before_the_policy_was_seen_is_to_be_aborted(
 
 
 def test_after_a_deploy_uploads_are_looked_at_anew(operated: Operated, gatehouse: Run) -> None:
-    s3, work = operated.deployed.s3, {"Bucket": WORK, "Key": "gate/protection.json"}
+    s3 = operated.deployed.s3
+    work: Any = {"Bucket": WORK, "Key": "gate/protection.json"}
     compared(gatehouse)
     written = json.loads(s3.get_object(**work)["Body"].read())
     s3.put_object(**work, Body=json.dumps({**written, "deployed": "2025-01-01T00:00:00+00:00"}))
@@ -398,7 +399,7 @@ def test_a_command_of_the_gate_needs_what_the_page_lists(operated: Operated, gat
 
     # S3 says only to who may list the work bucket that no comparison is under way.
     known = {"s3:ListBucket"} if command == "gate check" else set()
-    assert used(operated.deployed) | known == granted("commands.md", command)
+    assert used(operated.deployed) | known == granted(command)
 
 
 def test_a_repair_does_not_go_on_behind_what_only_looked(

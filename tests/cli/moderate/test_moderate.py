@@ -471,7 +471,7 @@ def test_the_page_has_the_permissions_that_it_needs(
     assert gatehouse("moderate", "cancel").exit_code == 0
 
     # S3 says only to who may list the work bucket that there is no state yet.
-    assert used(deployed) | {"s3:ListBucket", "s3:GetBucketVersioning"} == granted("commands.md", "moderate")
+    assert used(deployed) | {"s3:ListBucket", "s3:GetBucketVersioning"} == granted("moderate")
 
 
 def test_the_page_has_the_permissions_that_a_look_at_it_needs(
@@ -483,7 +483,7 @@ def test_the_page_has_the_permissions_that_a_look_at_it_needs(
 
     assert gatehouse("moderate", "status").exit_code == 0
 
-    assert used(deployed) | {"s3:ListBucket"} == granted("commands.md", "moderate status")
+    assert used(deployed) | {"s3:ListBucket"} == granted("moderate status")
 
 
 def test_the_backfills_queues_are_listed_where_there_are_some(

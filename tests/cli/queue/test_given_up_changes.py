@@ -9,12 +9,14 @@ from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import ClientError
 
 from gatehouse.contracts.stack_outputs import PipelineOutput
+from gatehouse.contracts.texts import gate_text
 from gatehouse.contracts.unreadable_change import UnreadableChange
 from gatehouse.moderation.decision import Decision, acted, decide
+from gatehouse.moderation.gate import Gate, GateMode
 from gatehouse.moderation.person import Person
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.verdict import Verdict
-from gatehouse.moderation.verdict_item import verdict_item
+from gatehouse.moderation.verdict_item import GATE_ASKED_AT, verdict_item
 from tests.cli.conftest import TABLE, Run
 from tests.cli.given_up import Outcomes, message
 from tests.cli.operated import Operated
@@ -108,6 +110,27 @@ def test_what_the_stream_has_forgotten_is_announced_as_the_table_has_it(
     serialize = TypeSerializer().serialize
     assert outcomes.images == [{name: serialize(value) for name, value in verdict_item(in_time).items()}]
     assert operated.bodies(QUEUE) == []
+
+
+@pytest.mark.parametrize("mode", [GateMode.NONE, GateMode.TAG])
+def test_with_a_gate_what_was_changed_is_asked_for_though_it_is_not_announced(
+    operated: Operated, gatehouse: Run, mode: GateMode
+) -> None:
+    outcomes = Outcomes(operated, [[]])
+    operated.deployed.calls.answer_always("GetShardIterator", a_refusal("TrimmedDataAccessException"))
+    operated.send_events(Gate=gate_text(Gate(mode=mode)))
+    in_time, before = blocked("cat.jpg"), blocked("dog.jpg", "2026-11-23T07:00:00.000Z")
+    operated.deployed.put(in_time, before, a_verdict(claim=a_claim(an_upload("fox.jpg"))))
+    item = verdict_item(blocked("replayed.jpg"))
+    operated.deployed.put_item({**item, "change": {**item["change"], "announce": False}})
+    operated.put(QUEUE, message())
+
+    redriven(gatehouse)
+
+    items = operated.deployed.dynamodb.scan(TableName=TABLE)["Items"]
+    asked = {item["key"]["S"] for item in items if GATE_ASKED_AT in item}
+    assert asked == ({"cat.jpg", "replayed.jpg"} if mode is GateMode.TAG else set())
+    assert [image["key"]["S"] for image in outcomes.images] == ["cat.jpg"]
 
 
 def test_what_fails_again_stays(operated: Operated, gatehouse: Run) -> None:

@@ -119,7 +119,7 @@ def test_what_runs_is_listed_page_by_page(states: tuple[Executions, Stubber]) ->
     def listed(name: str) -> dict[str, object]:
         return {"executionArn": name, "stateMachineArn": MACHINE, "name": name, "status": "RUNNING", "startDate": 0}
 
-    asked = {"stateMachineArn": MACHINE, "statusFilter": "RUNNING"}
+    asked = {"stateMachineArn": MACHINE, "statusFilter": "RUNNING", "maxResults": 1000}
     stubber.add_response("list_executions", {"executions": [listed("a")], "nextToken": "next"}, asked)
     stubber.add_response("list_executions", {"executions": [listed("b")]}, asked | {"nextToken": "next"})
 

@@ -4,6 +4,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from gatehouse.moderation.batch import MAX_UPLOADS, execution_key, read_terms, terms_key
+from gatehouse.moderation.chunk import Chunk
+from gatehouse.moderation.image_pass import ImagePass
 from gatehouse.moderation.payload import MAX_PAYLOAD_BYTES, PayloadTooLargeError
 from gatehouse.moderation.policy import taxonomy
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer
@@ -22,6 +24,24 @@ def test_a_batch_is_read_back_as_it_was_written(storage: Storage) -> None:
     assert terms == read_terms(BATCH.terms())
     assert tuple(storage.work.read_index(terms)) == BATCH.uploads
     assert len(list(storage.work.lines(WORK, "batches/batch-1/manifest.jsonl"))) == 4
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_chunks_read_their_own_lines_of_an_index(storage: Storage, size: int) -> None:
+    storage.work.write(BATCH)
+    chunks = [Chunk("batch-1", ImagePass.FIRST, first, size) for first in range(0, 4, size)]
+
+    read = [image.n for chunk in chunks for image in storage.work.read_images(chunk)]
+
+    assert read == [0, 1, 2, 3]
+    assert storage.calls.made["HeadObject"] == len(chunks) - 1
+
+
+def test_an_index_without_marks_is_read_from_its_beginning(storage: Storage) -> None:
+    """One that was written before there were any."""
+    storage.s3.put_object(Bucket=WORK, Key="batches/batch-1/uploads.jsonl", Body=BATCH.index().encode())
+
+    assert [image.n for image in storage.work.read_images(Chunk("batch-1", ImagePass.FIRST, 2, 2))] == [2, 3]
 
 
 def test_what_the_workflow_reads_grows_neither_with_policies_nor_with_uploads(storage: Storage) -> None:

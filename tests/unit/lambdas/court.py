@@ -10,6 +10,7 @@ import boto3
 
 from gatehouse.aws.flag_topic import FlagTopic
 from gatehouse.aws.upload_bucket import UploadBucket
+from gatehouse.aws.version_listing import VersionListing
 from gatehouse.moderation.analysis import ImageError, answer_line, error_line
 from gatehouse.moderation.batch import Batch, BatchUpload
 from gatehouse.moderation.chunk import Chunk
@@ -17,6 +18,7 @@ from gatehouse.moderation.claim import Claim
 from gatehouse.moderation.failure import Failure
 from gatehouse.moderation.flag_publisher import FlagPublisher
 from gatehouse.moderation.image_pass import ImagePass
+from gatehouse.moderation.in_flight import IN_FLIGHT
 from gatehouse.moderation.moment import iso
 from gatehouse.moderation.open_batch import OpenBatch, open_key
 from gatehouse.moderation.policy.policy import Policy
@@ -137,11 +139,12 @@ class Court:
             self.storage.table,
             self.storage.work,
             UploadBucket(self.storage.s3, finds_animations=self.finds_animations),
-            FlagPublisher(FlagTopic(sns, self.topic_arn), pause=no_pause),
+            FlagPublisher(FlagTopic(sns, self.topic_arn), pause=no_pause, calls=IN_FLIGHT),
             self.notify,
             self.retention,
             now=lambda: datetime.now(UTC) + timedelta(hours=1),
             events=self.events,
+            versions=None if self.finds_animations else VersionListing(self.storage.s3),
         )
         settled = settlement.settle(request)
         settlement.close(request.batch_id, settled)

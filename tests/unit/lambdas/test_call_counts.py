@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from math import ceil
+from threading import Semaphore
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,11 +29,14 @@ from gatehouse.aws.task_tokens import TaskTokens
 from gatehouse.aws.upload_bucket import PARALLEL_LOOKS, UploadBucket
 from gatehouse.aws.upload_head import UploadHeads
 from gatehouse.aws.verdict_table import VerdictTable
+from gatehouse.aws.version_listing import VersionListing
 from gatehouse.aws.work_bucket import WorkBucket
 from gatehouse.moderation.analysis import answer_line
 from gatehouse.moderation.chunk import Chunk
 from gatehouse.moderation.flag_publisher import FlagPublisher
 from gatehouse.moderation.image_pass import ImagePass
+from gatehouse.moderation.in_flight import IN_FLIGHT
+from gatehouse.moderation.line_marks import LineMarks
 from gatehouse.moderation.policy.policy_pointer import PolicyPointer
 from gatehouse.moderation.status import FINAL, FLAGGED, Status
 from gatehouse.moderation.verdict_events import VerdictEvents
@@ -121,6 +125,7 @@ class _BatchInProgress:
     def __init__(self, version_id: str | None = None) -> None:
         self.uploads = uploads(LINES, version_id=version_id)
         self.batch = a_batch([*map(a_claim, self.uploads)])
+        self.bytes_read = 0
         lines = [result_line(upload.object, self.found_in(n)) for n, upload in enumerate(self.uploads)]
         self._files = {
             "batches/batch-1/batch.json": self.batch.terms(),
@@ -147,12 +152,23 @@ class _BatchInProgress:
         text = self._files.get(url.path.removeprefix("/"))
         if text is None:
             return an_error("NoSuchKey", "The specified key does not exist.", 404)
-        return _body(text.encode())
+        begin, _, end = request["headers"].get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
+        content = text.encode()[int(begin) : int(end) + 1 if end else None]
+        self.bytes_read += len(content)
+        return _body(content)
 
     def head_object(self, _request: Mapping[str, Any]) -> dict[str, Any]:
         modified = datetime(2026, 11, 22, 11, 59, 30, tzinfo=UTC)
         upload = self.uploads[0]
-        return {"ETag": f'"{upload.etag}"', "LastModified": modified, "VersionId": upload.version_id}
+        marks = LineMarks.of(self.batch.index().encode()).to_text()
+        headers = {"ETag": f'"{upload.etag}"', "LastModified": modified, "VersionId": upload.version_id}
+        return headers | {"Metadata": {"marks": marks}}
+
+    def list_object_versions(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        described = self.head_object(request)
+        version = {**described, "VersionId": described["VersionId"] or "null", "IsLatest": True}
+        behind = [each.key for each in self.uploads if each.key > request["query_string"].get("key-marker", "")]
+        return {"IsTruncated": len(behind) > 1000, "Versions": [{**version, "Key": key} for key in behind[:1000]]}
 
     def batch_get_item(self, request: Mapping[str, Any]) -> dict[str, Any]:
         ((name, asked),) = json.loads(request["body"])["RequestItems"].items()
@@ -167,6 +183,7 @@ def _body(content: bytes) -> dict[str, Any]:
 def _answer_from(calls: AwsCalls, batch: _BatchInProgress) -> _BatchInProgress:
     calls.answer_always("GetObject", batch.get_object)
     calls.answer_always("HeadObject", batch.head_object)
+    calls.answer_always("ListObjectVersions", batch.list_object_versions)
     calls.answer_always("BatchGetItem", batch.batch_get_item)
     for operation in ("TransactWriteItems", "PutObject", "DeleteObject", "SendTaskHeartbeat", "SendTaskSuccess"):
         calls.answer_always(operation, lambda _: {})
@@ -186,19 +203,23 @@ def _settlement(calls: AwsCalls, *, finds_animations: bool = True, events: Verdi
         table=VerdictTable(_client(calls, "dynamodb"), "verdicts"),
         work=WorkBucket(s3, "work"),
         uploads=UploadBucket(s3, finds_animations=finds_animations),
-        flags=FlagPublisher(FlagTopic(_client(calls, "sns"), "arn:aws:sns:us-east-1:000000000000:flags")),
+        flags=FlagPublisher(
+            FlagTopic(_client(calls, "sns"), "arn:aws:sns:us-east-1:000000000000:flags"), calls=IN_FLIGHT
+        ),
         notify=FLAGGED,
         retention=None,
         now=lambda: NOON,
         events=events,
+        versions=None if finds_animations else VersionListing(s3),
     )
 
 
 @pytest.mark.parametrize("version_id", [None, "v1"])
-@pytest.mark.parametrize(("finds_animations", "gets", "heads"), [(True, APPROVALS, 0), (False, 0, APPROVALS)])
-def test_results_makes_a_transaction_a_hundred_a_publish_ten_and_a_look_an_approval_of_2000_lines(
-    calls: AwsCalls, version_id: str | None, finds_animations: bool, gets: int, heads: int
+@pytest.mark.parametrize(("finds_animations", "gets", "looks"), [(True, APPROVALS, (0, 0)), (False, 0, (1, 1))])
+def test_results_makes_a_transaction_a_hundred_a_publish_ten_and_a_look_an_approval_or_a_thousand_of_2000_lines(
+    calls: AwsCalls, version_id: str | None, finds_animations: bool, gets: int, looks: tuple[int, int]
 ) -> None:
+    pages, heads = looks
     _answer_from(calls, _BatchInProgress(version_id))
     job = BulkRun("job-1", Location("work", "results.jsonl"), Location("work", "summary.json"))
     settlement = _settlement(calls, finds_animations=finds_animations)
@@ -210,6 +231,7 @@ def test_results_makes_a_transaction_a_hundred_a_publish_ten_and_a_look_an_appro
         BatchGetItem=ceil(LINES / 100),
         TransactWriteItems=ceil(LINES / 100),
         PublishBatch=ceil((LINES - APPROVALS) / 10),
+        ListObjectVersions=pages,
         HeadObject=heads,
         GetObject=4 + gets,
         DeleteObject=1,
@@ -264,7 +286,7 @@ def test_results_writes_leftovers_down_once(calls: AwsCalls, batch: _BatchInProg
 
 
 @pytest.mark.parametrize("first", [0, LINES - CHUNK])
-def test_an_analyzer_makes_a_call_an_image_and_5_a_chunk(calls: AwsCalls, batch: _BatchInProgress, first: int) -> None:
+def test_an_analyzer_makes_a_call_an_image_and_6_a_chunk(calls: AwsCalls, batch: _BatchInProgress, first: int) -> None:
     chunk = {"batch_id": "batch-1", "pass": "first", "first": first, "size": CHUNK}
     body = json.dumps({"token": "token-1", **chunk, "min_confidence": 30, "adapter": None})
     clock = Clock()
@@ -279,6 +301,7 @@ def test_an_analyzer_makes_a_call_an_image_and_5_a_chunk(calls: AwsCalls, batch:
             renderer=RendererFunction(_client(calls, "lambda"), "renderer"),
             pace=Pace(5.0, clock.monotonic, clock.sleep),
             clock=clock.monotonic,
+            renderings=Semaphore(4),
         ),
         clock=clock.monotonic,
         pause=clock.sleep,
@@ -289,8 +312,10 @@ def test_an_analyzer_makes_a_call_an_image_and_5_a_chunk(calls: AwsCalls, batch:
     assert (run.outcome, run.analyzed) == (ChunkOutcome.ANALYZED, CHUNK)
     assert calls.made == Counter(
         SendTaskHeartbeat=1,
-        GetObject=2,  # the index and the result file
+        HeadObject=int(first > 0),  # where the chunk's lines are in the index
+        GetObject=2,  # the index, of which it reads its own lines, and the result file
         DetectModerationLabels=CHUNK,
         PutObject=1,
         SendTaskSuccess=1,
     )
+    assert first == 0 or batch.bytes_read < len(batch.batch.index()) * 1.5 * CHUNK / LINES

@@ -1,7 +1,8 @@
 import json
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from threading import Semaphore
 from typing import Any, Literal
 
 import boto3
@@ -15,6 +16,7 @@ from gatehouse.aws.presigned_uploads import PresignedUploads
 from gatehouse.aws.renderer_function import RendererFunction
 from gatehouse.aws.task_tokens import TaskTokens
 from gatehouse.aws.upload_head import UploadHeads
+from gatehouse.configuration.call_rate import MAX_CHUNK
 from gatehouse.moderation.analysis import (
     ImageError,
     ResultLine,
@@ -126,6 +128,7 @@ class Workshop:
                 renderer=RendererFunction(functions, "renderer"),
                 pace=Pace(CALLS_PER_SECOND, clock.monotonic, clock.sleep),
                 clock=clock.monotonic,
+                renderings=Semaphore(4),
             ),
             clock=clock.monotonic,
             pause=clock.sleep,
@@ -886,12 +889,13 @@ def test_a_message_that_is_not_the_workflows_costs_nothing(workshop: Workshop, b
 
 
 def test_a_full_chunk_is_analyzed_whole_however_many_of_its_calls_are_throttled(workshop: Workshop) -> None:
-    found = uploads(100)
+    found = uploads(MAX_CHUNK)
     workshop.batch_of(found)
+    workshop.chunk = replace(workshop.chunk, size=MAX_CHUNK)
     workshop.answers = {upload.key: [THROTTLED, an_answer()] for upload in found[::3]}
 
     run = workshop.analyze()
 
-    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYZED, analyzed=100, throttled=34)
+    assert run == ChunkRun(workshop.chunk, ChunkOutcome.ANALYZED, analyzed=MAX_CHUNK, throttled=len(found[::3]))
     assert workshop.keys_asked() == sorted([upload.key for upload in found] + [upload.key for upload in found[::3]])
-    assert len(workshop.results()) == 100 > PARALLEL_CALLS
+    assert len(workshop.results()) == MAX_CHUNK > PARALLEL_CALLS

@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Semaphore
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -91,6 +92,7 @@ class Studio:
             renderer=RendererFunction(functions, "renderer"),
             pace=Pace(2.0, self.clock.monotonic, self.clock.sleep),
             clock=self.clock.monotonic,
+            renderings=Semaphore(4),
         )
 
     def upload(self) -> Upload:

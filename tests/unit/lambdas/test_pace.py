@@ -90,6 +90,85 @@ def test_a_thread_that_waits_for_its_turn_keeps_no_other_from_asking() -> None:
     assert waits == [0.25, 0.5, 0.75, 1.0, 1.25]
 
 
+class _Stage:
+    """Threads that wait for turns, woken by hand, in any order, at any time."""
+
+    def __init__(self, calls_per_second: float, threads: int, until: float = FOREVER) -> None:
+        self.now = 0.0
+        self.taken: list[float] = []
+        self.refused = 0
+        self._asleep: list[tuple[float, threading.Event]] = []
+        self._changed = threading.Condition()
+        self._until = until
+        self._threads = threads
+        self._over = 0
+        pace = Pace(calls_per_second, lambda: self.now, self._pause)
+        for started in range(threads):
+            threading.Thread(target=self._take, args=[pace], daemon=True).start()
+            self._settle(started + 1)
+
+    def wake(self, at: float) -> None:
+        """Wake all whose time is over, one after another, when the clock says this."""
+        self.now = at
+        while due := sorted((entry for entry in self._asleep if entry[0] <= at), key=lambda entry: entry[0]):
+            with self._changed:
+                self._asleep.remove(due[0])
+            due[0][1].set()
+            self._settle(self._threads)
+
+    def _take(self, pace: Pace) -> None:
+        is_taken = pace.take_turn(self._until)
+        with self._changed:
+            self._over += 1
+            if is_taken:
+                self.taken.append(self.now)
+            else:
+                self.refused += 1
+            self._changed.notify_all()
+
+    def _pause(self, seconds: float) -> None:
+        event = threading.Event()
+        with self._changed:
+            self._asleep.append((self.now + seconds, event))
+            self._changed.notify_all()
+        assert event.wait(10)
+
+    def _settle(self, threads: int) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self._asleep) + self._over >= threads, timeout=10)
+
+
+def test_turns_that_a_standstill_slept_through_are_not_made_up_for() -> None:
+    stage = _Stage(4.0, threads=8)
+
+    for quarter in range(1, 3):
+        stage.wake(quarter / 4)
+    stage.wake(10.0)  # nothing ran since; four turns are over by then
+    assert stage.taken == [0.0, 0.25, 0.5, 10.0]
+
+    for quarter in range(1, 5):
+        stage.wake(10 + quarter / 4)
+    assert stage.taken == [0.0, 0.25, 0.5, 10.0, 10.25, 10.5, 10.75, 11.0]
+
+
+def test_a_thread_that_wakes_a_little_late_delays_no_other() -> None:
+    stage = _Stage(4.0, threads=4)
+
+    for turn in (0.375, 0.5, 0.75):
+        stage.wake(turn)
+
+    assert stage.taken == [0.0, 0.375, 0.5, 0.75]
+
+
+def test_a_turn_that_a_standstill_moves_beyond_its_time_is_not_taken() -> None:
+    stage = _Stage(4.0, threads=4, until=10.1)
+
+    stage.wake(10.0)
+    stage.wake(11.0)
+
+    assert (stage.taken, stage.refused) == ([0.0, 10.0], 2)
+
+
 def test_a_turn_that_comes_too_late_is_not_taken() -> None:
     clock = Clock(0.0)
     pace = Pace(4.0, clock.monotonic, clock.sleep)

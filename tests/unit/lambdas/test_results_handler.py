@@ -167,13 +167,13 @@ def test_events_that_no_bus_takes_are_kept_and_told(
 
 
 def test_without_a_bus_no_client_of_eventbridge_is_made(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
-    make, made = boto3.client, list[str]()
+    make, made = boto3.Session.client, list[str]()
 
-    def client(service: Any, **arguments: Any) -> Any:
+    def client(session: boto3.Session, service: Any, **arguments: Any) -> Any:
         made.append(service)
-        return make(service, **arguments)
+        return make(session, service, **arguments)
 
-    monkeypatch.setattr(boto3, "client", client)
+    monkeypatch.setattr(boto3.Session, "client", client)
     (cat,) = deployed.a_batch_of("cat.jpg")
 
     deployed.invoke(result_line(cat.object))

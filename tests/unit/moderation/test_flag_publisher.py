@@ -95,6 +95,16 @@ def test_a_sink_that_refuses_a_full_call_is_given_up() -> None:
     assert len(sink.calls) == 1
 
 
+def test_calls_under_way_when_a_sink_is_given_up_are_reported() -> None:
+    """What they sent is published, so that nobody has to send it again."""
+    sink = Sink([dict.fromkeys(range(MOST_FLAGS), NEVER)])
+
+    sent = list(FlagPublisher(sink, calls=2).publish(_flags(*[1] * 4 * MOST_FLAGS)))
+
+    assert [(one.flags, len(one.refused), one.is_closed) for one in sent] == [(10, 10, True), (10, 0, False)]
+    assert len(sink.calls) == 2
+
+
 def test_a_sink_that_refuses_a_call_that_is_not_full_is_asked_again() -> None:
     sink = Sink([{0: NEVER}])
 

@@ -11,8 +11,10 @@ from datetime import date, datetime, timedelta
 from heapq import merge
 from typing import TYPE_CHECKING, Any, Literal
 
+from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import ClientError
 
+from gatehouse.aws.attribute_values import attribute_value
 from gatehouse.aws.verdict_table import Identity, Item, VerdictTable, key_of, projection
 from gatehouse.cli.aws.review_hold import ReviewHold
 from gatehouse.cli.aws.verdict_change import VerdictChange
@@ -208,10 +210,10 @@ class OperatorsVerdictTable(VerdictTable):
     def typed(self, object_uri: str, version: str) -> Item | None:
         """An upload's item in DynamoDB's typed form, whatever is in it."""
         item = self.of_upload(object_uri, version)
-        return None if item is None else {name: self._serialize(value) for name, value in item.items()}
+        return None if item is None else {name: TypeSerializer().serialize(value) for name, value in item.items()}
 
-    def announced_since(self, since: str) -> Iterator[list[Item]]:
-        """Pages of items whose last change is to be announced and was made since then, in DynamoDB's typed form.
+    def changed_since(self, since: str) -> Iterator[list[Item]]:
+        """Pages of items that were changed since then, after their first verdict, in DynamoDB's typed form.
 
         A Scan of the whole table, for changes that are not recorded anywhere else.
 
@@ -220,9 +222,9 @@ class OperatorsVerdictTable(VerdictTable):
         """
         pages = self._client.get_paginator("scan").paginate(
             TableName=self._name,
-            FilterExpression="#change.#announce = :true AND #decided_at >= :since",
-            ExpressionAttributeNames={"#change": CHANGE, "#announce": "announce", "#decided_at": "decided_at"},
-            ExpressionAttributeValues={":true": {"BOOL": True}, ":since": {"S": since}},
+            FilterExpression="attribute_exists(#change) AND #decided_at >= :since",
+            ExpressionAttributeNames={"#change": CHANGE, "#decided_at": "decided_at"},
+            ExpressionAttributeValues={":since": {"S": since}},
         )
         for page in pages:
             yield list(page["Items"])
@@ -264,7 +266,7 @@ class OperatorsVerdictTable(VerdictTable):
                 UpdateExpression=change.update,
                 ConditionExpression=change.condition,
                 ExpressionAttributeNames=change.names,
-                ExpressionAttributeValues={name: self._serialize(value) for name, value in change.values.items()},
+                ExpressionAttributeValues={name: attribute_value(value) for name, value in change.values.items()},
             )
         except ClientError as error:
             if error.response["Error"]["Code"] in _LOST:

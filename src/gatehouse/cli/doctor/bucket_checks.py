@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from gatehouse.cli.connection import Connection
     from gatehouse.cli.paste import Paste
 
-#: What Rekognition and Results do with an upload, and with its key.
+#: What Rekognition and Results do with an upload; what Results does with the bucket where no image is looked at; and
+#: what they do with the key.
 _READS = ("s3:GetObject", "s3:GetObjectVersion")
+_LISTS = ("s3:ListBucketVersions",)
 _DECRYPTS = ("kms:Decrypt",)
 #: Notifications take effect within about five minutes (S3 User Guide, enable-event-notifications-eventbridge.html).
 _EFFECTIVE = timedelta(minutes=5)
@@ -52,6 +54,7 @@ class BucketChecks:
     Attributes:
         granted_key: ARN of the key that the deployed roles may use by their own policies, or None.
         reading_roles: ARNs of the roles that read uploads; empty before the first deploy.
+        lists_versions: whether Results confirms approvals by the bucket's listing.
     """
 
     connection: "Connection"
@@ -60,6 +63,7 @@ class BucketChecks:
     paste: "Paste"
     granted_key: str | None = None
     reading_roles: tuple[str, ...] = ()
+    lists_versions: bool = False
 
     def region(self) -> Finding:
         """Whether it is there, and where the functions are."""
@@ -245,11 +249,12 @@ class BucketChecks:
                 "bucket-policy", Health.OK, f"The bucket {self.bucket} has no policy that could deny reading."
             )
         policy = json.loads(text)
-        denying = list(denying_statements(policy, _READS, self.reading_roles))
+        reads = _READS + _LISTS if self.lists_versions else _READS
+        denying = list(denying_statements(policy, reads, self.reading_roles))
         if not denying:
             return Finding("bucket-policy", Health.OK, f"The policy of {self.bucket} denies Gatehouse no reading.")
         if self.reading_roles:
-            whole = shlex.quote(json.dumps(exempting(policy, _READS, self.reading_roles)))
+            whole = shlex.quote(json.dumps(exempting(policy, reads, self.reading_roles)))
             fix = self.paste.aws(f"s3api put-bucket-policy --bucket {self.bucket} --policy {whole}")
         else:
             fix = self.paste.aws(f"s3api get-bucket-policy --bucket {self.bucket} --query Policy --output text")

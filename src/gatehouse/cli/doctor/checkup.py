@@ -137,7 +137,8 @@ class Checkup:
         if not bucket:
             return
         roles = deployment.reading_roles if deployment else ()
-        checks = BucketChecks(self._connection, bucket, self._clock, self._paste, self._granted_key(), roles)
+        lists = any(each is not None and not each.animation_check for each in (deployment, self.settings))
+        checks = BucketChecks(self._connection, bucket, self._clock, self._paste, self._granted_key(), roles, lists)
         yield "bucket-region", checks.region
         yield "eventbridge", checks.notifications
         yield "versioning", checks.versioning

@@ -8,7 +8,7 @@ it was changed to last. Outcomes' own message names an item that it could not re
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
@@ -17,10 +17,12 @@ from gatehouse.aws.verdict_table import Identity, Item
 from gatehouse.cli.aws.outcomes import OutcomesFunction
 from gatehouse.cli.aws.verdict_stream import RecordsForgottenError, VerdictStream, record_of
 from gatehouse.cli.aws.verdict_table import OperatorsVerdictTable
+from gatehouse.contracts.outcomes_filter import is_announced
 from gatehouse.contracts.unreadable_change import UnreadableChange
 from gatehouse.moderation.document import MISSHAPEN, of_kind, text, whole
+from gatehouse.moderation.gate import Gate
 from gatehouse.moderation.moment import iso
-from gatehouse.moderation.verdict_item import verdict_from_item
+from gatehouse.moderation.verdict_item import OBJECT, VERSION, verdict_from_item
 
 _deserialize = TypeDeserializer().deserialize
 
@@ -94,11 +96,13 @@ class ChangeRedrive:
 
     Attributes:
         stream: opens the stream with an ARN.
+        gate: the deployment's, which has to follow the changes.
     """
 
     stream: Callable[[str], VerdictStream]
     table: OperatorsVerdictTable
     outcomes: OutcomesFunction
+    gate: Gate
     _announced_since: datetime | None = field(default=None, init=False)
     _tried: set[Identity] = field(default_factory=set, init=False)
 
@@ -141,16 +145,28 @@ class ChangeRedrive:
     def announce_since(self, since: datetime) -> bool:
         """Announce what the table has of all changes since then, unless this run has done it. Returns whether it did.
 
+        With a gate, the tags of all that was changed are asked for, also of what is not announced.
+
         Raises:
             ClientError: a call was refused.
         """
         if self._announced_since is not None and self._announced_since <= since:
             return True
-        pages = self.table.announced_since(iso(since))
-        if not self._invoke(record_of(item) for items in pages for item in items):
+        if not self._invoke(self._to_announce(since)):
             return False
         self._announced_since = since
         return True
+
+    def _to_announce(self, since: datetime) -> Iterator[dict[str, Any]]:
+        """The changes since then as records; the gate is asked about each on the way."""
+        now = iso(datetime.now(UTC))
+        for items in self.table.changed_since(iso(since)):
+            for item in items:
+                if self.gate.sets_tags:
+                    self.table.ask_gate((item[OBJECT]["S"], item[VERSION]["S"]), now)
+                record = record_of(item)
+                if is_announced(record):
+                    yield record
 
     def _invoke(self, records: Iterable[dict[str, Any]]) -> bool:
         return all(self.outcomes.announce(some) for some in _in_calls(records))

@@ -114,6 +114,7 @@ def _changes(invocation: Invocation) -> ChangeRedrive:
         lambda arn: VerdictStream(streams, arn, found.gate),
         OperatorsVerdictTable.of(connection, found),
         OutcomesFunction(connection.client("lambda"), found.outcomes),
+        found.gate,
     )
 
 
