@@ -155,6 +155,11 @@ class Deployed:
         end = {"StackId": arn, "PhysicalResourceId": arn, "ResourceStatus": "UPDATE_COMPLETE", "Timestamp": moment}
         self.stack_events["gatehouse-pipeline"] = [end]
 
+    def table_measures(self, items: int, size: int) -> None:
+        """Have DynamoDB say that the verdict table has so many items, and so many bytes."""
+        described = {"Table": {"ItemCount": items, "TableSizeBytes": size}}
+        self.calls.answer_always("DescribeTable", lambda _: described)
+
     def ship(self, policy: Policy) -> None:
         """Point to a policy as a deploy does."""
         self.point(policy.name, PolicyPointer.to_shipped(policy).to_text())

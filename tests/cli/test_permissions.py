@@ -66,6 +66,7 @@ _SERVICES = {
     "GetItem": "dynamodb",
     "BatchGetItem": "dynamodb",
     "Scan": "dynamodb",
+    "DescribeTable": "dynamodb",
     "UpdateItem": "dynamodb",
     "GetShardIterator": "dynamodb",
     "GetRecords": "dynamodb",

@@ -9,7 +9,10 @@ from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from gatehouse.cli.bucket import lookup
 from gatehouse.cli.bucket import reconcile_command as command
 from gatehouse.cli.bucket.listed_objects import Inventory, outermost
 from gatehouse.cli.clock import Clock
@@ -18,17 +21,19 @@ from gatehouse.moderation.moment import iso
 from gatehouse.moderation.status import Status
 from gatehouse.moderation.upload import version_named
 from gatehouse.moderation.verdict_item import verdict_item
-from tests.cli.conftest import UPLOADS, Deployed, Run
+from tests.cli.conftest import TABLE, UPLOADS, Deployed, Run
 from tests.cli.operated import DEFAULT, PICTURES, Operated
-from tests.unit.builders import a_claim, a_verdict, an_upload
+from tests.unit.aws_calls import an_error
+from tests.unit.builders import a_claim, a_verdict, an_upload, item_of
 
 DAY = timedelta(days=1)
 FIELDS = "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, ETag, StorageClass"
 
 
-@pytest.fixture
-def operated(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> Operated:
-    """It is a day after every upload."""
+@pytest.fixture(params=["scan", "query"])
+def operated(request: pytest.FixtureRequest, deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> Operated:
+    """It is a day after every upload; and the table is so small, or so large, that one of the ways is the cheaper."""
+    deployed.table_measures(items=1, size=1 if request.param == "scan" else 10**12)
     monkeypatch.setattr(command, "CLOCK", Clock(now=lambda: datetime.now(UTC) + DAY, pause=lambda _: None))
     return Operated.of(deployed)
 
@@ -324,8 +329,103 @@ def test_nothing_but_reads_is_called(operated: Operated, gatehouse: Run) -> None
         "ListStackResources",
         "GetFunctionConfiguration",
         "ListObjectVersions",
+        "DescribeTable",
         "Query",
-    }
+    } | ({"Scan"} if operated.deployed.calls.made["Scan"] else set())
+
+
+@pytest.mark.parametrize(
+    ("size", "way", "queries"),
+    [(39 * 8192, "scan", 0), (39 * 8192 + 1, "query", 40), (10**12, "query", 40)],
+)
+def test_the_table_is_read_once_where_that_costs_less_than_a_query_for_each_object(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch, gatehouse: Run, size: int, way: str, queries: int
+) -> None:
+    operated = Operated.of(deployed)
+    monkeypatch.setattr(command, "CLOCK", Clock(now=lambda: datetime.now(UTC) + DAY, pause=lambda _: None))
+    deployed.table_measures(items=40, size=size)
+    store(operated, "tmp/nobody-asks-about-it.jpg")
+    judged = [an_upload(f"{n:02}.jpg", **store(operated, f"{n:02}.jpg")) for n in range(40)]
+    deployed.put(*(a_verdict(Status.APPROVED, a_claim(upload)) for upload in judged))
+    deployed.calls.made.clear()
+
+    found = report(gatehouse, status=0)
+
+    assert found["lookup"] == {"way": way, "read_units": 39 if way == "scan" else 40}
+    assert (deployed.calls.made["Query"], deployed.calls.made["Scan"]) == (queries, lookup.SEGMENTS * (not queries))
+    assert standings(found) == {("default", "decided"): 40}
+
+
+def test_whoever_may_not_ask_how_large_the_table_is_has_every_object_looked_up(
+    operated: Operated, gatehouse: Run
+) -> None:
+    operated.deployed.put(a_verdict(Status.APPROVED, a_claim(an_upload("a.jpg", **store(operated, "a.jpg")))))
+    operated.deployed.calls.answer_always("DescribeTable", lambda _: an_error("AccessDeniedException"))
+
+    result = gatehouse("reconcile")
+
+    assert (result.exit_code, operated.deployed.calls.made["Scan"]) == (0, 0)
+    assert "dynamodb:DescribeTable" in result.stderr
+
+
+def test_what_was_judged_since_the_scan_began_is_not_reported(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch, gatehouse: Run
+) -> None:
+    operated = Operated.of(deployed)
+    monkeypatch.setattr(command, "CLOCK", Clock(now=lambda: datetime.now(UTC) + DAY, pause=lambda _: None))
+    uploads = [an_upload(key, **store(operated, key)) for key in ("new.jpg", "pending.jpg", "lost.jpg")]
+    deployed.put(a_claim(uploads[1]))
+
+    def judge() -> None:
+        deployed.put(*(a_verdict(Status.APPROVED, a_claim(upload)) for upload in uploads[:2]))
+
+    deployed.calls.interrupt("Query", judge, nth=1)
+
+    assert standings(report(gatehouse)) == {("default", "decided"): 2, ("default", "unknown"): 1}
+    assert deployed.calls.made["Scan"]
+
+
+_STATUSES = st.sampled_from([None, "claim", Status.APPROVED, Status.FAILED])
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(_STATUSES, _STATUSES, st.booleans()), max_size=12), st.sampled_from(["", "0", "1"]))
+def test_both_ways_find_the_same(
+    deployed: Deployed,
+    monkeypatch: pytest.MonkeyPatch,
+    gatehouse: Run,
+    objects: list[tuple[Status | str | None, Status | str | None, bool]],
+    prefix: str,
+) -> None:
+    """Of each object: what the table has of an earlier upload, of the current one, and whether that is misshapen."""
+    operated = Operated.of(deployed)
+    monkeypatch.setattr(command, "CLOCK", Clock(now=lambda: datetime.now(UTC) + DAY, pause=lambda _: None))
+    for identity in deployed.items():
+        deployed.dynamodb.delete_item(
+            TableName=TABLE, Key={"object": {"S": identity[0]}, "version": {"S": identity[1]}}
+        )
+    for entry in deployed.s3.list_objects_v2(Bucket=UPLOADS).get("Contents", []):
+        deployed.s3.delete_object(Bucket=UPLOADS, Key=entry["Key"])
+    for n, (earlier, current, is_misshapen) in enumerate(objects):
+        key = f"{n:02}.jpg"
+        stored = store(operated, key)
+        for status, upload in (
+            (earlier, an_upload(key, etag="0" * 32, sequencer="1")),
+            (current, an_upload(key, sequencer="2", **stored)),
+        ):
+            if status is not None:
+                held = a_claim(upload) if isinstance(status, str) and status == "claim" else None
+                item = item_of(held or a_verdict(Status(status), a_claim(upload)))
+                deployed.put_item({**item, "bucket": None} if is_misshapen and status is current else item)
+
+    found = []
+    for size in (1, 10**12):
+        deployed.table_measures(items=1, size=size)
+        result = gatehouse("reconcile", "--prefix", prefix, "--output", "json")
+        document = json.loads(result.stdout)
+        found.append((result.exit_code, {name: value for name, value in document.items() if name != "lookup"}))
+
+    assert found[0] == found[1]
 
 
 def inventory(folder: Path, rows: Iterable[Iterable[str]], fields: str = FIELDS, **changed: Any) -> str:

@@ -18,6 +18,7 @@ from gatehouse.aws.attribute_values import attribute_value
 from gatehouse.aws.verdict_table import Identity, Item, VerdictTable, key_of, projection
 from gatehouse.cli.aws.review_hold import ReviewHold
 from gatehouse.cli.aws.verdict_change import VerdictChange
+from gatehouse.cli.share import WHOLE, Share
 from gatehouse.moderation.status import FLAGGED, Status
 from gatehouse.moderation.upload import version_named
 from gatehouse.moderation.verdict import Verdict
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 
 #: A page that is being read: its items, and the start key of the next page.
 _Page = Future[tuple[list[Item], dict[str, Any]]]
+#: A page of a Scan: its items, the start key of the next page, and how many items were read for it.
+_ScannedPage = tuple[list[Item], dict[str, Any], int]
 
 #: Days for which recent verdicts are read, including today.
 DAYS = 8
@@ -86,6 +89,23 @@ _COUNTED_BY = frozenset({"#partition", "#sort"})
 #: transaction on the same item, for example of Results (API reference, UpdateItem).
 _LOST = frozenset({"ConditionalCheckFailedException", "TransactionConflictException"})
 
+#: Bytes that a read unit reads where a read is eventually consistent (DynamoDB Developer Guide,
+#: on-demand-capacity-mode.html). A Scan is rounded up for each page, not for each item.
+_BYTES_A_UNIT = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class TableSize:
+    """How large the table is, as DynamoDB counted up to six hours ago (API reference, TableDescription)."""
+
+    items: int
+    bytes: int
+
+    @property
+    def scan_units(self) -> int:
+        """Read units of a Scan of the whole table, eventually consistent."""
+        return -(-self.bytes // _BYTES_A_UNIT)
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
@@ -95,6 +115,7 @@ class Selection:
         since: uploaded at this time or later; ISO 8601 in UTC with milliseconds, as items have it.
         lane: of this lane only.
         prefix: with keys that start with this only.
+        objects: of objects whose `s3://bucket/key` starts with this only, whatever else is in their items.
         statuses: with one of these only; empty takes all.
         decided_since, decided_until: that came into their status from then on, or before then; likewise. What is
             PENDING has not.
@@ -108,6 +129,7 @@ class Selection:
     decided_since: str | None = None
     decided_until: str | None = None
     gate_not_asked: bool = False
+    objects: str | None = None
 
     def to_filter(self) -> tuple[str, dict[str, str], dict[str, str]]:
         """Filter expression, names and values; the expression is empty if everything is selected."""
@@ -115,6 +137,7 @@ class Selection:
             "uploaded_at": ("#uploaded_at >= :uploaded_at", self.since),
             "lane": ("#lane = :lane", self.lane),
             "key": ("begins_with(#key, :key)", self.prefix),
+            OBJECT: (f"begins_with(#{OBJECT}, :{OBJECT})", self.objects),
         }
         given = {name: (text, value) for name, (text, value) in conditions.items() if value}
         texts = [text for text, _ in given.values()]
@@ -161,8 +184,25 @@ class OperatorsVerdictTable(VerdictTable):
         client = connection.client("dynamodb", connections, is_patient=is_patient)
         return cls(client, deployment.verdict_table, pause)
 
+    def size(self) -> TableSize | None:
+        """How large the table is; None for those who may not ask, and do without it."""
+        try:
+            described = self._client.describe_table(TableName=self._name)["Table"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "AccessDeniedException":
+                return None
+            raise
+        return TableSize(described["ItemCount"], described["TableSizeBytes"])
+
     def scan(
-        self, selection: Selection, *, segments: int, consistent: bool, attributes: Sequence[str] = _NEEDED
+        self,
+        selection: Selection,
+        *,
+        segments: int,
+        consistent: bool,
+        attributes: Sequence[str] = _NEEDED,
+        share: Share = WHOLE,
+        read: Callable[[int], object] = lambda _: None,
     ) -> Generator[list[Item]]:
         """Pages of selected items, as they arrive, each item once; a page may be empty.
 
@@ -172,6 +212,8 @@ class OperatorsVerdictTable(VerdictTable):
         Args:
             consistent: see everything written before, at twice the price.
             attributes: what to read of each item.
+            share: which of the segments; others are read elsewhere.
+            read: called with the number of items that a page was read from, selected or not.
 
         Raises:
             ClientError: a page failed, or was throttled repeatedly.
@@ -188,19 +230,23 @@ class OperatorsVerdictTable(VerdictTable):
             request["FilterExpression"] = expression
             request["ExpressionAttributeValues"] = {name: {"S": value} for name, value in values.items()}
 
-        def page(segment: int, start: dict[str, Any]) -> tuple[list[Item], dict[str, Any]]:
+        def page(segment: int, start: dict[str, Any]) -> _ScannedPage:
             answer = self._client.scan(**request, Segment=segment, **start)
             last = answer.get("LastEvaluatedKey")
-            return [self._python(item) for item in answer["Items"]], {"ExclusiveStartKey": last} if last else {}
+            following = {"ExclusiveStartKey": last} if last else {}
+            return [self._python(item) for item in answer["Items"]], following, answer["ScannedCount"]
 
         with ThreadPoolExecutor(segments) as threads:
-            reading: dict[_Page, int] = {threads.submit(page, segment, {}): segment for segment in range(segments)}
+            reading: dict[Future[_ScannedPage], int] = {
+                threads.submit(page, segment, {}): segment for segment in share.of(segments)
+            }
             while reading:
                 for future in wait(reading, return_when=FIRST_COMPLETED).done:
                     segment = reading.pop(future)
-                    items, following = future.result()
+                    items, following, scanned = future.result()
                     if following:
                         reading[threads.submit(page, segment, following)] = segment
+                    read(scanned)
                     yield items
 
     def read(self, identities: Iterable[Identity], attributes: Sequence[str] = _NEEDED) -> Iterator[list[Item]]:

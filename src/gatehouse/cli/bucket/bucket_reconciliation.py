@@ -1,7 +1,7 @@
 """Compares the bucket with the table: finds current objects without a verdict. Changes nothing."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -11,6 +11,8 @@ from typing import Any
 from gatehouse.aws.verdict_table import Item
 from gatehouse.cli.aws.verdict_table import PARALLEL_QUERIES, OperatorsVerdictTable
 from gatehouse.cli.bucket.listed_objects import ListedObject
+from gatehouse.cli.bucket.lookup import cheapest_lookup
+from gatehouse.cli.bucket.table_snapshot import TableSnapshot
 from gatehouse.cli.deployed_lanes import DeployedLanes
 from gatehouse.moderation.confirmation import StoredObject, speaks_of
 from gatehouse.moderation.document import MISSHAPEN
@@ -78,6 +80,7 @@ class ReconciliationReport:
         old: number of objects that were not looked up because they are older than the selection.
         examples: the first findings.
         pending_since: the oldest claim of the PENDING ones; ISO 8601, UTC.
+        lookup: how objects were looked up (`Lookup.to_document`).
     """
 
     standings: Counter[tuple[str, ObjectStanding]] = field(default_factory=Counter)
@@ -86,6 +89,7 @@ class ReconciliationReport:
     old: int = 0
     examples: list[Finding] = field(default_factory=list)
     pending_since: str | None = None
+    lookup: Mapping[str, str | int] = field(default_factory=dict)
 
     @property
     def listed(self) -> int:
@@ -120,6 +124,7 @@ class ReconciliationReport:
             "outside_every_lane": self.outside,
             "too_young": self.young,
             "too_old": self.old,
+            "lookup": dict(self.lookup),
             "examples": [finding.to_document() for finding in self.examples],
         }
 
@@ -130,35 +135,56 @@ class BucketReconciliation:
 
     Attributes:
         table: with a connection for each of `PARALLEL_QUERIES` threads.
+        prefix: of the keys of all listed objects.
         since: objects modified before this are left out; ISO 8601, UTC.
         until: objects modified after this are too young.
         verdicts_since: verdicts of objects modified before this may have expired; None if verdicts never do.
         examples: how many findings to keep.
         record: called with every finding.
+        explain: shows the sentence that says how objects are looked up.
         tell: shows a sentence about the progress.
     """
 
     bucket: str
     lanes: DeployedLanes
     table: OperatorsVerdictTable
+    prefix: str
     since: str | None
     until: str
     verdicts_since: str | None
     examples: int
     record: Callable[[Finding], object]
+    explain: Callable[[str], None]
     tell: Callable[[str], None]
 
     def compare(self, listed: Iterable[ListedObject]) -> ReconciliationReport:
-        """Look up every object: a Query of one item each, and another one if that item is about another version.
+        """Look up every object.
+
+        What a Scan has no final verdict for is looked up again by a Query, which is consistent: nothing is reported
+        that was judged since the Scan began. Each is a Query of one item, and another one if that item is about another
+        version.
 
         Raises:
             ClientError: a call failed, or was throttled repeatedly.
+            CommandError: the disk is full.
         """
         report = ReconciliationReport()
-        candidates = self._candidates(listed, report)
-        with ThreadPoolExecutor(PARALLEL_QUERIES) as threads:
+        with (
+            cheapest_lookup(
+                self.table,
+                self.bucket,
+                self.prefix,
+                listed,
+                concerns=self._concerns,
+                explain=self.explain,
+                tell=self.tell,
+            ) as lookup,
+            ThreadPoolExecutor(PARALLEL_QUERIES) as threads,
+        ):
+            report.lookup = lookup.to_document()
+            candidates = self._candidates(lookup.listed, report)
             while some := list(islice(candidates, _AT_A_TIME)):
-                for finding in threads.map(self._look_up, some):
+                for finding in self._found(some, lookup.snapshot, threads):
                     self._add(finding, report)
                 self.tell(f"Comparing: {report.listed:,} listed, {report.without_verdict:,} without a verdict")
         return report
@@ -171,25 +197,56 @@ class BucketReconciliation:
             owner = self.lanes.owner(entry.key, entry.size)
             if owner is None:
                 report.outside += 1
-            elif entry.modified_at > self.until:
+            elif self._is_young(entry):
                 report.young += 1
-            elif self.since and entry.modified_at < self.since:
+            elif self._is_old(entry):
                 report.old += 1
             else:
                 yield entry, owner
 
+    def _concerns(self, entry: ListedObject) -> bool:
+        """Whether an object is one to look up."""
+        is_left_out = self._is_young(entry) or self._is_old(entry)
+        return not is_left_out and self.lanes.owner(entry.key, entry.size) is not None
+
+    def _is_young(self, entry: ListedObject) -> bool:
+        return entry.modified_at > self.until
+
+    def _is_old(self, entry: ListedObject) -> bool:
+        return self.since is not None and entry.modified_at < self.since
+
+    def _found(
+        self, some: Sequence[tuple[ListedObject, str]], snapshot: TableSnapshot | None, threads: ThreadPoolExecutor
+    ) -> Iterator[Finding]:
+        """The findings about some objects, in their order."""
+        seen: dict[str, Finding] = {}
+        if snapshot:
+            for listed, lane in some:
+                finding = self._finding(listed, lane, snapshot.items_of(self._uri(listed)))
+                if finding.standing is ObjectStanding.DECIDED:
+                    seen[listed.key] = finding
+        asked = threads.map(self._look_up, (candidate for candidate in some if candidate[0].key not in seen))
+        for listed, _ in some:
+            yield seen.get(listed.key) or next(asked)
+
     def _look_up(self, candidate: tuple[ListedObject, str]) -> Finding:
         listed, lane = candidate
+        return self._finding(listed, lane, self.table.of_object(self._uri(listed)))
+
+    def _finding(self, listed: ListedObject, lane: str, items: Iterable[Item]) -> Finding:
         known = False
-        for item in self.table.of_object(f"s3://{self.bucket}/{listed.key}"):
+        for item in items:
             known = True
-            if _speaks_of(item, listed):
+            if STATUS in item and _speaks_of(item, listed):
                 if item[STATUS] != Status.PENDING:
                     return Finding(listed, lane, ObjectStanding.DECIDED)
                 return Finding(listed, lane, ObjectStanding.PENDING, item.get(BATCH_ID), item.get(CLAIMED_AT))
         if self.verdicts_since and listed.modified_at < self.verdicts_since:
             return Finding(listed, lane, ObjectStanding.EXPIRED)
         return Finding(listed, lane, ObjectStanding.OTHER_VERSION if known else ObjectStanding.UNKNOWN)
+
+    def _uri(self, listed: ListedObject) -> str:
+        return f"s3://{self.bucket}/{listed.key}"
 
     def _add(self, finding: Finding, report: ReconciliationReport) -> None:
         report.standings[finding.lane, finding.standing] += 1

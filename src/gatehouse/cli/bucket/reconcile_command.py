@@ -83,8 +83,9 @@ def reconcile(
 ) -> None:
     """Compare the uploads bucket with the verdict table, and report current objects without a verdict.
 
-    Lists the objects that the lanes watch and looks up each one. It changes nothing and does not call Rekognition.
-    Exits with 3 if an object has no verdict and none is in progress.
+    Lists the objects that the lanes watch, and reads the verdict table once, or looks up each object where that is
+    cheaper; it says which. It changes nothing and does not call Rekognition. Exits with 3 if an object has no verdict
+    and none is in progress.
     """
     out, connection = invocation.out, invocation.connection
     now = CLOCK.now()
@@ -99,11 +100,13 @@ def reconcile(
             found.upload_bucket,
             lanes,
             OperatorsVerdictTable.of(connection, found, PARALLEL_QUERIES),
+            prefix=prefix,
             since=oldest,
             until=iso(now - timedelta(minutes=min_age)),
             verdicts_since=_verdicts_since(found, now),
             examples=examples,
             record=record,
+            explain=out.tell,
             tell=tell,
         )
         report = comparison.compare(_listed(connection, found, prefixes, inventory))

@@ -11,6 +11,7 @@ from typing import TextIO
 from gatehouse.cli.aws.verdict_table import WHOLE_VERDICT, OperatorsVerdictTable, Selection
 from gatehouse.cli.errors import CommandError
 from gatehouse.cli.export.export_row import csv_lines, json_lines
+from gatehouse.cli.table_reading import TableReading
 from gatehouse.console import spelled_out
 from gatehouse.moderation.document import MISSHAPEN
 from gatehouse.moderation.verdict import Verdict
@@ -56,9 +57,16 @@ class ExportRun:
             write(line)
 
     def _verdicts(self, tell: Callable[[str], None]) -> Iterator[Verdict]:
-        pages = self._table.scan(self._selection, segments=self._segments, consistent=False, attributes=WHOLE_VERDICT)
+        reading = TableReading.of(self._table)
+        pages = self._table.scan(
+            self._selection,
+            segments=self._segments,
+            consistent=False,
+            attributes=WHOLE_VERDICT,
+            read=reading.add,
+        )
         with closing(pages):
-            for read, page in enumerate(pages, start=1):
+            for page in pages:
                 for item in page:
                     try:
                         verdict = verdict_from_item(item)
@@ -67,7 +75,7 @@ class ExportRun:
                         continue
                     self.exported += 1
                     yield verdict
-                tell(f"Exported {self.exported:,} verdicts of {read:,} pages of the table")
+                tell(f"Exported {self.exported:,}: {reading.words}")
 
 
 def to_stdout() -> Callable[[str], object]:

@@ -1,12 +1,16 @@
 """Counts and writes down what a moderation is about: before anything is sent, and in bounded memory."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
+from gatehouse.aws.verdict_table import Item
 from gatehouse.cli.aws.verdict_table import PARALLEL_QUERIES, OperatorsVerdictTable
 from gatehouse.cli.bucket.listed_objects import ListedObject
+from gatehouse.cli.bucket.lookup import cheapest_lookup
+from gatehouse.cli.bucket.table_snapshot import TableSnapshot
 from gatehouse.cli.deployed_lanes import DeployedLanes
 from gatehouse.cli.moderate.moderation import PART_SIZE, Moderation, Phase, Skipped
 from gatehouse.cli.moderate.moderation_files import ModerationFiles
@@ -46,17 +50,22 @@ class Known:
 
 def known_of(table: OperatorsVerdictTable, listed: ListedVersion) -> Known:
     """What is known of an object. One Query."""
-    items: list[tuple[Upload, str]] = []
+    return _known_by(table.items_of(listed.object, attributes=KNOWING), listed)
+
+
+def _known_by(items: Iterable[Item], listed: ListedVersion) -> Known:
+    """What the items of an object say of it."""
+    uploads: list[tuple[Upload, str]] = []
     is_unclear = False
-    for item in table.items_of(listed.object, attributes=KNOWING):
+    for item in items:
         try:
-            items.append((Upload.from_document(item), text(item[STATUS])))
+            uploads.append((Upload.from_document(item), text(item[STATUS])))
         except MISSHAPEN:
             is_unclear = True
-    same = listed.among(upload for upload, _ in items)
+    same = listed.among(upload for upload, _ in uploads)
     if same is None:
         return Known(None, is_unclear)
-    return Known(next(status for upload, status in items if upload == same))
+    return Known(next(status for upload, status in uploads if upload == same))
 
 
 @dataclass(slots=True)
@@ -66,6 +75,7 @@ class CountRun:
     Attributes:
         table: with a connection for each of `PARALLEL_QUERIES` threads.
         files: where parts and state are written; None for a dry run.
+        explain: shows the sentence that says how objects are looked up.
         tell: shows a sentence about the progress.
     """
 
@@ -73,10 +83,14 @@ class CountRun:
     lanes: DeployedLanes
     table: OperatorsVerdictTable
     files: ModerationFiles | None
+    explain: Callable[[str], None]
     tell: Callable[[str], None]
 
     def count(self, moderation: Moderation, listed: Iterable[ListedObject]) -> None:
         """Count everything that is left to count.
+
+        What a Scan did not find is not looked up again here. Whether it is known by then is decided by the batcher,
+        which reads all items of an object, consistently, before it claims it.
 
         Args:
             listed: what is behind `moderation.behind`.
@@ -84,16 +98,24 @@ class CountRun:
         Raises:
             MovedError: another command wrote the state.
             ClientError: a call failed.
+            CommandError: the disk is full.
         """
-        found = iter(listed)
         part: list[_Entry] = []
-        with ThreadPoolExecutor(PARALLEL_QUERIES) as threads:
-            while some := list(islice(found, PART_SIZE)):
+        with (
+            cheapest_lookup(
+                self.table,
+                self.bucket,
+                moderation.selection.prefix,
+                listed,
+                concerns=partial(self._concerns, moderation),
+                explain=self.explain,
+                tell=self.tell,
+            ) as lookup,
+            ThreadPoolExecutor(PARALLEL_QUERIES) as threads,
+        ):
+            while some := list(islice(lookup.listed, PART_SIZE)):
                 selected = list(self._selected(moderation, some))
-                found_items = threads.map(
-                    lambda entry: known_of(self.table, version_of(self.bucket, entry[0])), selected
-                )
-                for entry, known in zip(selected, found_items, strict=True):
+                for entry, known in zip(selected, self._known(selected, lookup.snapshot, threads), strict=True):
                     if known.is_unclear:
                         moderation.skip(Skipped.UNREADABLE, entry[0].key)
                     elif known.status is None:
@@ -108,21 +130,40 @@ class CountRun:
         if self.files:
             self.files.save(moderation)
 
+    def _known(
+        self, selected: Sequence[_Entry], snapshot: TableSnapshot | None, threads: ThreadPoolExecutor
+    ) -> Iterator[Known]:
+        versions = [version_of(self.bucket, listed) for listed, _ in selected]
+        if snapshot is None:
+            return threads.map(lambda version: known_of(self.table, version), versions)
+        return (_known_by(snapshot.items_of(version.object), version) for version in versions)
+
     def _selected(self, moderation: Moderation, some: Iterable[ListedObject]) -> Iterator[_Entry]:
         """Those to look up, with their lanes. The others are only counted."""
         for listed in some:
             if not moderation.selection.takes(listed):
                 continue
             moderation.listed += 1
-            lane = self.lanes.owning(listed.key, listed.size)
-            if lane is None:
-                moderation.skip(Skipped.NO_LANE, listed.key)
-            elif listed.modified_at > moderation.young:
-                moderation.skip(Skipped.TOO_YOUNG, listed.key)
-            elif listed.version_id is None and "-" in listed.etag:
-                moderation.skip(Skipped.UNCONFIRMABLE, listed.key)
+            found = self._lane_of(moderation, listed)
+            if isinstance(found, Lane):
+                yield listed, found
             else:
-                yield listed, lane
+                moderation.skip(found, listed.key)
+
+    def _lane_of(self, moderation: Moderation, listed: ListedObject) -> Lane | Skipped:
+        """The lane of an object to look up, or why it is none."""
+        lane = self.lanes.owning(listed.key, listed.size)
+        if lane is None:
+            return Skipped.NO_LANE
+        if listed.modified_at > moderation.young:
+            return Skipped.TOO_YOUNG
+        if listed.version_id is None and "-" in listed.etag:
+            return Skipped.UNCONFIRMABLE
+        return lane
+
+    def _concerns(self, moderation: Moderation, listed: ListedObject) -> bool:
+        """Whether an object is one to look up."""
+        return moderation.selection.takes(listed) and isinstance(self._lane_of(moderation, listed), Lane)
 
     def _write(self, moderation: Moderation, part: Iterable[_Entry], some: list[ListedObject]) -> None:
         lines = [

@@ -52,7 +52,7 @@ def count(
     lanes = DeployedLanes.find(invocation.connection, found)
     table = OperatorsVerdictTable.of(invocation.connection, found, PARALLEL_QUERIES)
     with progress(invocation.out.progress, first="Counting: listing the bucket") as tell:
-        run = CountRun(found.upload_bucket, lanes, table, files, tell)
+        run = CountRun(found.upload_bucket, lanes, table, files, invocation.out.tell, tell)
         try:
             run.count(moderation, _listed(invocation, moderation, inventory))
         except KeyboardInterrupt:

@@ -19,6 +19,7 @@ from gatehouse.cli.policy.comparison import Comparison
 from gatehouse.cli.policy.policy_source import SOURCE_HELP, short, sources_of
 from gatehouse.cli.progress import progress
 from gatehouse.cli.since import parse_since
+from gatehouse.cli.table_reading import TableReading
 from gatehouse.console import printable
 from gatehouse.moderation.policy.policy import Policy
 
@@ -50,16 +51,15 @@ def diff(
     comparison = Comparison(sources.resolve(old), sources.resolve(new), found.policy_name_for, examples)
     _check(comparison.old, selection, found)
     table = OperatorsVerdictTable.of(invocation.connection, found, _SEGMENTS)
+    reading = TableReading.of(table)
     with (
         progress(out.progress, first="Reading the whole table") as tell,
-        closing(table.scan(selection, segments=_SEGMENTS, consistent=False)) as pages,
+        closing(table.scan(selection, segments=_SEGMENTS, consistent=False, read=reading.add)) as pages,
     ):
-        looked_at = 0
         for page in pages:
             for item in page:
                 comparison.add(item)
-            looked_at += len(page)
-            tell(f"Comparing: {looked_at:,} looked at, {comparison.judged:,} judged")
+            tell(f"Comparing: {reading.words}, {comparison.judged:,} judged")
     out.document({"since": selection.since, "lane": lane, "prefix": selection.prefix, **comparison.to_document()})
     _show(out, comparison, selection)
 
