@@ -16,6 +16,11 @@ from stacks.node_runtime import use_packaged_node
 
 ROOT = Path(__file__).resolve().parent
 
+_NO_LISTENER = (
+    "Warning: nobody is told when an alarm rings. Write alarm_email: you@example.com into gatehouse.yaml, or the ARN "
+    "of your own topic as alarm_topic_arn."
+)
+
 
 def main() -> int:
     """Synthesize; returns the exit status. Each mistake in settings or policies is one line."""
@@ -31,6 +36,8 @@ def main() -> int:
         from stacks.application import build_application
 
         build_application(settings, policies).synth()
+        if not settings.has_alarm_listener:
+            print(_NO_LISTENER, file=sys.stderr)
     except (SettingsError, DependenciesError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -37,5 +37,5 @@ def build_application(settings: Settings, policies: PolicyCatalog, outdir: Path 
     kept = StorageStack(app, settings=settings, policies=policies)
     pipeline = PipelineStack(app, settings=settings, policies=policies, storage=kept.storage, key=kept.key)
     cdk.Aspects.of(app).add(RolePath(role_path(settings.name)))
-    MonitoringStack(app, settings=settings, flags=kept.storage.flags, pipeline=pipeline)
+    MonitoringStack(app, settings=settings, flags=kept.storage.flags, pipeline=pipeline, key=kept.key)
     return app

@@ -10,7 +10,7 @@ from constructs import Construct
 
 from gatehouse.moderation.lane import Priority
 from stacks.constructs.accepted_findings import accept_finding
-from stacks.constructs.alarm import PERIOD, create_alarm
+from stacks.constructs.alarm import PERIOD, AlarmScope, create_alarm
 from stacks.constructs.encryption_key import VENDED_LOGS, EncryptionKey
 from stacks.constructs.image_analyzer import ImageAnalyzer
 from stacks.constructs.log_group import create_log_group
@@ -119,12 +119,12 @@ class AnalysisWorkflow(Construct):
         """Batches that were stopped by hand."""
         return self.state_machine.metric_aborted(period=PERIOD, statistic="Sum")
 
-    def create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
+    def create_alarms(self, scope: AlarmScope) -> Sequence[cloudwatch.Alarm]:
         """The workflow's alarms, created in another scope."""
         return [
             create_alarm(
                 scope,
-                "Failed",
+                f"priority {self.priority} batches failed",
                 self.metric_failed(),
                 section="Batches failed",
                 meaning=f"Priority {self.priority}: a batch's analysis failed for all or some of its uploads, and they "
@@ -132,7 +132,7 @@ class AnalysisWorkflow(Construct):
             ),
             create_alarm(
                 scope,
-                "Aborted",
+                f"priority {self.priority} batches aborted",
                 self.metric_aborted(),
                 section="Batches aborted",
                 meaning=f"Priority {self.priority}: a batch was stopped; its uploads are PENDING until it is redriven.",

@@ -9,7 +9,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from stacks.constructs.alarm import create_alarm
+from stacks.constructs.alarm import AlarmScope, create_alarm
 from stacks.constructs.encryption_key import EncryptionKey
 from stacks.constructs.queue import create_queue
 from stacks.constructs.queue_metrics import metric_stalled, metric_waiting
@@ -85,12 +85,12 @@ class BackfillQueue(Construct):
         if self._key:
             self._key.grant_send_messages(grantee)
 
-    def create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
+    def create_alarms(self, scope: AlarmScope) -> Sequence[cloudwatch.Alarm]:
         """The queue's alarms, created in another scope."""
         return [
             create_alarm(
                 scope,
-                "BackfillDeadLetters",
+                f"{self._lane} backfill in dead-letter queue",
                 metric_waiting(self.dead_letter_queue),
                 section="Backfill stopped",
                 lane=self._lane,
@@ -98,7 +98,7 @@ class BackfillQueue(Construct):
             ),
             create_alarm(
                 scope,
-                "BackfillStalled",
+                f"{self._lane} backfill stands still",
                 metric_stalled(self.queue),
                 section="Backfill stopped",
                 lane=self._lane,

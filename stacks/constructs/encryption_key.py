@@ -42,8 +42,8 @@ class EncryptionKey(Construct):
     """The key that encrypts buckets, queues, topic, table, logs and bulk jobs.
 
     Its policy allows no direct use. The account's identities may use it through the services that store the data
-    (`kms:ViaService`) if their own policies allow it too. EventBridge and CloudWatch Logs may use it for this account
-    only. The pipeline's roles get the actions that their calls need, each through the service it calls.
+    (`kms:ViaService`) if their own policies allow it too. EventBridge, CloudWatch and CloudWatch Logs may use it for
+    this account only. The pipeline's roles get the actions that their calls need, each through the service it calls.
 
     Args:
         existing_arn: a key that exists already, whose policy its owner maintains; or None to create one. A created key
@@ -164,6 +164,7 @@ class EncryptionKey(Construct):
                 resources=["*"],
                 conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
             ),
+            used_by_alarms(),
             # CloudWatch Logs User Guide, encrypt-log-data-kms.html.
             iam.PolicyStatement(
                 sid="UsedByCloudWatchLogs",
@@ -188,6 +189,20 @@ class EncryptionKey(Construct):
             resource_arns=[self.arn],
             conditions={"StringEquals": {"kms:ViaService": _endpoint(service)}},
         )
+
+
+def used_by_alarms() -> iam.PolicyStatement:
+    """What a key's policy has to allow so that alarms can publish to a topic that it encrypts.
+
+    SNS Developer Guide, sns-key-management.html, which excepts only EventBridge from this condition.
+    """
+    return iam.PolicyStatement(
+        sid="UsedByCloudWatchAlarms",
+        principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+        actions=["kms:Decrypt", "kms:GenerateDataKey*"],
+        resources=["*"],
+        conditions={"StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID}},
+    )
 
 
 def _endpoint(service: str) -> str:

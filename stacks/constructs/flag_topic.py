@@ -9,7 +9,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from stacks.constructs.alarm import PERIOD, create_alarm
+from stacks.constructs.alarm import PERIOD, AlarmScope, create_alarm
 from stacks.constructs.encryption_key import EncryptionKey
 
 
@@ -43,12 +43,12 @@ class FlagTopic(Construct):
         if self._key:
             self._key.grant_publish(grantee)
 
-    def create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
+    def create_alarms(self, scope: AlarmScope) -> Sequence[cloudwatch.Alarm]:
         """The topic's alarms, made in another scope."""
         return [
             create_alarm(
                 scope,
-                "Undelivered",
+                "flags undelivered",
                 self.metric_undelivered(),
                 section="Flags undelivered",
                 meaning="SNS could not deliver flags to a subscriber, and gave up.",

@@ -15,7 +15,7 @@ from gatehouse.contracts.function_metrics import AnalyzerMetric, Dimension, Serv
 from gatehouse.contracts.pascal_case import pascal_case
 from gatehouse.moderation.lane import Priority
 from stacks.constructs.accepted_findings import accept_finding
-from stacks.constructs.alarm import create_alarm
+from stacks.constructs.alarm import AlarmScope, create_alarm
 from stacks.constructs.encryption_key import EncryptionKey
 from stacks.constructs.function_metric import function_metric
 from stacks.constructs.queue import create_queue
@@ -133,12 +133,12 @@ class ImageAnalyzer(Construct):
         """Chunks waiting for an Analyzer."""
         return metric_waiting(self.queue)
 
-    def create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
+    def create_alarms(self, scope: AlarmScope) -> Sequence[cloudwatch.Alarm]:
         """The engine's alarms, created in another scope."""
         return [
             create_alarm(
                 scope,
-                "AnalyzerKeepsFailing",
+                f"priority {self.priority} Analyzer keeps failing",
                 self.service.metric_errors(),
                 section="The Analyzer keeps failing",
                 function=f"{pascal_case(self.priority)}ImagesAnalyzer",
@@ -148,14 +148,14 @@ class ImageAnalyzer(Construct):
             ),
             create_alarm(
                 scope,
-                "AnalyzerStoppedAsLoop",
+                f"priority {self.priority} Analyzer is stopped as a loop",
                 self.service.metric_stopped_as_loop(),
                 section="The Analyzer is stopped as a loop",
                 meaning=f"Priority {self.priority}: Lambda refuses chunks that were put back often, and they wait.",
             ),
             create_alarm(
                 scope,
-                "ChunksPutBack",
+                f"priority {self.priority} analysis is throttled",
                 self.metric(AnalyzerMetric.CHUNKS_PUT_BACK),
                 section="Analysis is throttled",
                 meaning=f"Priority {self.priority}: Rekognition lets fewer calls through than it should, or fails.",
@@ -164,7 +164,7 @@ class ImageAnalyzer(Construct):
             ),
             create_alarm(
                 scope,
-                "ChunksStalled",
+                f"priority {self.priority} chunks stand still",
                 metric_stalled(self.queue),
                 section="Work stands still",
                 meaning=f"Priority {self.priority}: chunks of images wait and none is taken.",
@@ -173,7 +173,7 @@ class ImageAnalyzer(Construct):
             ),
             create_alarm(
                 scope,
-                "ChunksWait",
+                f"priority {self.priority} chunks wait too long",
                 self.metric_oldest_chunk(),
                 section="Chunks wait too long",
                 meaning=f"Priority {self.priority}: images have waited for the image engine for far too long.",

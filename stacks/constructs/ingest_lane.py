@@ -16,6 +16,7 @@ from gatehouse.configuration.upload_pattern import upload_detail
 from gatehouse.contracts.batcher_environment import BatcherEnvironment
 from gatehouse.contracts.function_metrics import Service
 from stacks.constructs.accepted_findings import accept_finding
+from stacks.constructs.alarm import AlarmScope
 from stacks.constructs.analysis_workflow import AnalysisWorkflow
 from stacks.constructs.backfill_queue import BackfillQueue
 from stacks.constructs.lane_alarms import LaneAlarms
@@ -122,7 +123,7 @@ class IngestLane(Construct):
         if self.backfill:
             self.backfill.grant_send(grantee)
 
-    def create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
+    def create_alarms(self, scope: AlarmScope) -> Sequence[cloudwatch.Alarm]:
         """The lane's alarms, created in another scope."""
         backfill = self.backfill.create_alarms(scope) if self.backfill else []
         return [*LaneAlarms(scope, self._lane, self.metrics, self.batcher).create(), *backfill]

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
-from constructs import Construct
 
 from gatehouse.contracts.function_metrics import BatcherMetric, ResultsMetric
 from gatehouse.contracts.pascal_case import pascal_case
 from gatehouse.moderation.engine import Engine
 from gatehouse.moderation.lane import Lane, Priority
-from stacks.constructs.alarm import STANDING, create_alarm, create_band_alarm
+from stacks.constructs.alarm import STANDING, AlarmScope, create_alarm, create_band_alarm
 from stacks.constructs.lane_metrics import LEAST_FAILED, LaneMetrics
 from stacks.constructs.service_function import ServiceFunction
 
@@ -22,7 +21,7 @@ class LaneAlarms:
         scope: where they are created, which is not the lane's own stack.
     """
 
-    def __init__(self, scope: Construct, lane: Lane, metrics: LaneMetrics, batcher: ServiceFunction) -> None:
+    def __init__(self, scope: AlarmScope, lane: Lane, metrics: LaneMetrics, batcher: ServiceFunction) -> None:
         self._scope = scope
         self._lane = lane
         self._subject = f"Lane {lane.name}"
@@ -42,7 +41,7 @@ class LaneAlarms:
         return [
             create_alarm(
                 self._scope,
-                "DeadLetters",
+                f"{self._lane.name} uploads in dead-letter queue",
                 self._metrics.dead_letters(),
                 section="Uploads in a dead-letter queue",
                 lane=self._lane.name,
@@ -50,7 +49,7 @@ class LaneAlarms:
             ),
             create_alarm(
                 self._scope,
-                "Undelivered",
+                f"{self._lane.name} events undelivered",
                 self._metrics.undelivered(),
                 section="Undelivered events",
                 lane=self._lane.name,
@@ -58,14 +57,14 @@ class LaneAlarms:
             ),
             create_alarm(
                 self._scope,
-                "Lost",
+                f"{self._lane.name} events lost",
                 self._metrics.lost(),
                 section="Events lost",
                 meaning=f"{self._subject}: EventBridge could not store events anywhere, and they are lost.",
             ),
             create_alarm(
                 self._scope,
-                "NotBatched",
+                f"{self._lane.name} uploads wait too long",
                 self._metrics.oldest_upload(),
                 section="Uploads wait too long",
                 function=self._function,
@@ -74,7 +73,7 @@ class LaneAlarms:
             ),
             create_alarm(
                 self._scope,
-                "Stalled",
+                f"{self._lane.name} uploads stand still",
                 self._metrics.stalled(),
                 section="Work stands still",
                 meaning=f"{self._subject}: uploads wait and none is put into a batch.",
@@ -83,7 +82,7 @@ class LaneAlarms:
             ),
             create_alarm(
                 self._scope,
-                "BatcherKeepsFailing",
+                f"{self._lane.name} batcher keeps failing",
                 self._batcher.metric_errors(),
                 section="The batcher keeps failing",
                 function=self._function,
@@ -98,7 +97,7 @@ class LaneAlarms:
         alarms = [
             create_alarm(
                 self._scope,
-                "PolicyUnknown",
+                f"{self._lane.name} active policy unknown",
                 self._metrics.batcher(BatcherMetric.POLICIES_UNKNOWN),
                 section="Active policy unknown",
                 meaning=f"{self._subject}: uploads are judged by an older policy than the deployed one.",
@@ -107,14 +106,14 @@ class LaneAlarms:
             ),
             create_alarm(
                 self._scope,
-                "UploadsFailed",
+                f"{self._lane.name} uploads failed",
                 self._metrics.failed(),
                 section="Uploads failed",
                 meaning=f"{self._subject}: many uploads could not be analyzed and are FAILED.",
             ),
             create_alarm(
                 self._scope,
-                "CallsFail",
+                f"{self._lane.name} Rekognition calls fail",
                 self._metrics.straggling(),
                 section="Rekognition's calls fail",
                 meaning=f"{self._subject}: every call failed for many uploads. They are retried for about an hour, "
@@ -122,7 +121,7 @@ class LaneAlarms:
             ),
             create_alarm(
                 self._scope,
-                "VerdictsMissing",
+                f"{self._lane.name} verdicts missing",
                 self._metrics.results(ResultsMetric.VERDICTS_MISSING),
                 section="Verdicts missing",
                 meaning=f"{self._subject}: a batch has fewer verdicts than uploads.",
@@ -132,7 +131,7 @@ class LaneAlarms:
             alarms.append(
                 create_alarm(
                     self._scope,
-                    "LinesUnmatched",
+                    f"{self._lane.name} result lines unmatched",
                     self._metrics.results(ResultsMetric.UNMATCHED_RESULT_LINES),
                     section="Result lines unmatched",
                     meaning=f"{self._subject}: a bulk job's result lines do not match its batch's uploads.",
@@ -143,7 +142,7 @@ class LaneAlarms:
             alarms.append(
                 create_alarm(
                     self._scope,
-                    "LinesMissing",
+                    f"{self._lane.name} result lines missing",
                     self._metrics.results(ResultsMetric.UPLOADS_UNANSWERED),
                     section="Result lines unmatched",
                     meaning=f"{self._subject}: bulk jobs return no result for many uploads, which are paid twice.",
@@ -155,7 +154,7 @@ class LaneAlarms:
             alarms.append(
                 create_alarm(
                     self._scope,
-                    "BulkRefused",
+                    f"{self._lane.name} Bulk Analysis refused",
                     self._metrics.results(ResultsMetric.BULK_REFUSED),
                     section="Bulk Analysis refused",
                     meaning=f"{self._subject}: Rekognition refused a bulk job; the image engine took over.",
@@ -166,7 +165,7 @@ class LaneAlarms:
             alarms.append(
                 create_alarm(
                     self._scope,
-                    "AdapterIgnored",
+                    f"{self._lane.name} adapter ignored",
                     self._metrics.results(ResultsMetric.ADAPTER_IGNORED),
                     section="Adapter ignored",
                     meaning=f"{self._subject}: Rekognition answered without the lane's adapter; has it expired?",
@@ -180,7 +179,7 @@ class LaneAlarms:
         return [
             create_alarm(
                 self._scope,
-                "ModelChanged",
+                f"{self._lane.name} model version changed",
                 self._metrics.results(ResultsMetric.OTHER_MODEL_ANSWERS),
                 section="Model version changed",
                 meaning=f"{self._subject}: Rekognition answers with another model than the policies were written for.",
@@ -188,7 +187,7 @@ class LaneAlarms:
             ),
             create_alarm(
                 self._scope,
-                "UnknownLabels",
+                f"{self._lane.name} unknown label seen",
                 self._metrics.results(ResultsMetric.UNKNOWN_LABELS),
                 section="Unknown label seen",
                 meaning=f"{self._subject}: Rekognition returned a label that the taxonomy does not have.",
@@ -196,7 +195,7 @@ class LaneAlarms:
             ),
             create_band_alarm(
                 self._scope,
-                "FlaggedShare",
+                f"{self._lane.name} flagged share unusual",
                 self._metrics.flagged_share(),
                 section="Flagged share unusual",
                 meaning=f"{self._subject}: a far larger or smaller share of the uploads is flagged than usual.",

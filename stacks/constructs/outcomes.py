@@ -14,7 +14,7 @@ from gatehouse.contracts.outcomes_environment import OutcomesEnvironment
 from gatehouse.contracts.outcomes_filter import outcomes_filter
 from gatehouse.moderation.gate import Gate
 from stacks.constructs.accepted_findings import accept_finding
-from stacks.constructs.alarm import PERIOD, STANDING, create_alarm
+from stacks.constructs.alarm import PERIOD, STANDING, AlarmScope, create_alarm
 from stacks.constructs.encryption_key import EncryptionKey
 from stacks.constructs.function_metric import function_metric
 from stacks.constructs.queue import create_queue
@@ -139,15 +139,15 @@ class Outcomes(Construct):
         """The age, in milliseconds, of the newest change that an invocation has read."""
         return self.function.metric("IteratorAge", period=PERIOD, statistic="Maximum")
 
-    def create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
+    def create_alarms(self, scope: AlarmScope) -> Sequence[cloudwatch.Alarm]:
         """Create the function's alarms in another scope."""
         return [*self._create_alarms(scope), *(self._create_gate_alarms(scope) if self._gate.sets_tags else ())]
 
-    def _create_gate_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
+    def _create_gate_alarms(self, scope: AlarmScope) -> Sequence[cloudwatch.Alarm]:
         return [
             create_alarm(
                 scope,
-                "RevocationLate",
+                "revocation late",
                 self.metric(OutcomesMetric.CHANGE_TO_CLOSED, "Maximum"),
                 section="Revocation late",
                 meaning="An image that is no longer approved could be read for longer than a minute.",
@@ -155,7 +155,7 @@ class Outcomes(Construct):
             ),
             create_alarm(
                 scope,
-                "TagsRefused",
+                "tags refused",
                 self.metric(OutcomesMetric.TAGS_REFUSED),
                 section="Revocation late",
                 meaning="S3 refuses to tag images, so what is no longer approved may still be readable.",
@@ -164,7 +164,7 @@ class Outcomes(Construct):
             ),
             create_alarm(
                 scope,
-                "VersionsUnopened",
+                "approved images stay closed",
                 self.metric(OutcomesMetric.VERSIONS_UNOPENED),
                 section="Approved images stay closed",
                 meaning="Approved images can't be tagged, so nobody can read them.",
@@ -172,11 +172,11 @@ class Outcomes(Construct):
             ),
         ]
 
-    def _create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
+    def _create_alarms(self, scope: AlarmScope) -> Sequence[cloudwatch.Alarm]:
         return [
             create_alarm(
                 scope,
-                "OutcomesKeepsFailing",
+                "Outcomes keeps failing",
                 self.service.metric_errors(),
                 section="Outcomes keeps failing",
                 meaning="The function that announces changed verdicts keeps failing.",
@@ -185,7 +185,7 @@ class Outcomes(Construct):
             ),
             create_alarm(
                 scope,
-                "ChangesLate",
+                "changes announced late",
                 self.metric_iterator_age(),
                 section="Changes announced late",
                 meaning="Changed verdicts wait to be announced; after a day the stream no longer has them.",
@@ -193,14 +193,14 @@ class Outcomes(Construct):
             ),
             create_alarm(
                 scope,
-                "ChangesGivenUp",
+                "changes given up",
                 self.metric_given_up(),
                 section="Changes given up",
                 meaning="Changed verdicts could not be announced, so subscribers do not have them.",
             ),
             create_alarm(
                 scope,
-                "ChangesUnreadable",
+                "changes unreadable",
                 self.metric(OutcomesMetric.CHANGES_UNREADABLE),
                 section="Changes unreadable",
                 meaning="Something other than Gatehouse wrote decisions in a format that can't be read or announced.",

@@ -9,7 +9,7 @@ from constructs import Construct
 
 from gatehouse.contracts.function_metrics import RendererMetric, Service
 from gatehouse.contracts.renderer_environment import RendererEnvironment
-from stacks.constructs.alarm import create_alarm
+from stacks.constructs.alarm import AlarmScope, create_alarm
 from stacks.constructs.function_metric import function_metric
 from stacks.constructs.runtime import Runtime
 from stacks.constructs.service_function import ServiceFunction
@@ -53,12 +53,12 @@ class Renderer(Construct):
         """A metric that the function's code writes."""
         return function_metric(Service.RENDERER, metric, dimensions={})
 
-    def create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
+    def create_alarms(self, scope: AlarmScope) -> Sequence[cloudwatch.Alarm]:
         """The function's alarms, made in another scope."""
         return [
             create_alarm(
                 scope,
-                "RendererKeepsFailing",
+                "renderer keeps failing",
                 self.service.metric_errors(),
                 section="The renderer keeps failing",
                 meaning="The function that decodes pictures has failed again and again, which no picture should cause.",
@@ -67,7 +67,7 @@ class Renderer(Construct):
             ),
             create_alarm(
                 scope,
-                "DecodersStopped",
+                "decoders are stopped",
                 self.metric(RendererMetric.DECODERS_STOPPED),
                 section="Decoders are stopped",
                 meaning="Pictures keep crashing their decoder, or using up its time or memory: an attack, or a fault.",

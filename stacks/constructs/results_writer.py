@@ -11,7 +11,7 @@ from gatehouse.contracts.function_metrics import Service
 from gatehouse.contracts.results_environment import ResultsEnvironment
 from gatehouse.moderation.status import Status
 from stacks.constructs.accepted_findings import accept_finding
-from stacks.constructs.alarm import create_alarm
+from stacks.constructs.alarm import AlarmScope, create_alarm
 from stacks.constructs.runtime import Runtime
 from stacks.constructs.service_function import ServiceFunction
 from stacks.constructs.storage import Storage
@@ -76,12 +76,12 @@ class ResultsWriter(Construct):
             grantee=grantee, actions=["lambda:InvokeFunction"], resource_arns=[self.function.function_arn]
         )
 
-    def create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
+    def create_alarms(self, scope: AlarmScope) -> Sequence[cloudwatch.Alarm]:
         """The function's alarms, made in another scope."""
         return [
             create_alarm(
                 scope,
-                "KeepsFailing",
+                "Results keeps failing",
                 self.service.metric_errors(),
                 section="Results keeps failing",
                 meaning="The function that writes verdicts has failed again and again; uploads stay PENDING.",

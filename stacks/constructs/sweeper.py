@@ -15,7 +15,7 @@ from gatehouse.contracts.sweep_schedule import BackfillRoute, LaneRoute, Schedul
 from gatehouse.contracts.sweeper_environment import SweeperEnvironment
 from gatehouse.moderation.lane import Priority
 from stacks.constructs.accepted_findings import accept_finding
-from stacks.constructs.alarm import create_alarm, create_silence_alarm
+from stacks.constructs.alarm import AlarmScope, create_alarm, create_silence_alarm
 from stacks.constructs.analysis_workflow import AnalysisWorkflow
 from stacks.constructs.function_metric import function_metric
 from stacks.constructs.ingest_lane import IngestLane
@@ -116,12 +116,12 @@ class Sweeper(Construct):
         """A custom metric that the function writes at each sweep."""
         return function_metric(Service.SWEEPER, metric, dimensions={}, statistic="Maximum", period=INTERVAL)
 
-    def create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
+    def create_alarms(self, scope: AlarmScope) -> Sequence[cloudwatch.Alarm]:
         """The sweeper's alarms, created in another scope."""
         return [
             create_alarm(
                 scope,
-                "UploadsStuck",
+                "uploads stuck",
                 self.metric(SweeperMetric.UPLOADS_STUCK),
                 section="Uploads stuck",
                 meaning="Uploads are PENDING, nothing is processing them, and the sweeper could not restart them.",
@@ -129,7 +129,7 @@ class Sweeper(Construct):
             ),
             create_alarm(
                 scope,
-                "BatchesOverdue",
+                "batches overdue",
                 self.metric(SweeperMetric.BATCHES_OVERDUE),
                 section="Batches overdue",
                 meaning="A batch has been analyzed for far longer than it should.",
@@ -137,7 +137,7 @@ class Sweeper(Construct):
             ),
             create_alarm(
                 scope,
-                "SweeperKeepsFailing",
+                "sweeper keeps failing",
                 self.service.metric_errors(),
                 section="The sweeper keeps failing",
                 meaning="The function that restarts stuck uploads has failed again and again.",
@@ -146,7 +146,7 @@ class Sweeper(Construct):
             ),
             create_silence_alarm(
                 scope,
-                "SweeperSilent",
+                "sweeper does not run",
                 self.function.metric_invocations(period=cdk.Duration.hours(1), statistic="Sum"),
                 section="The sweeper does not run",
                 meaning="The sweeper has not run for an hour, so stuck uploads stay stuck.",

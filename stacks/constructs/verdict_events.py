@@ -10,7 +10,7 @@ from constructs import Construct
 from gatehouse.contracts.events_environment import EventsEnvironment, region_of
 from gatehouse.moderation.status import Status
 from stacks.constructs.accepted_findings import accept_finding
-from stacks.constructs.alarm import create_alarm
+from stacks.constructs.alarm import AlarmScope, create_alarm
 from stacks.constructs.encryption_key import EncryptionKey
 from stacks.constructs.queue import create_queue
 from stacks.constructs.queue_metrics import metric_waiting
@@ -59,12 +59,12 @@ class VerdictEvents(Construct):
         if self._key:
             self._key.grant_send_messages(grantee)
 
-    def create_alarms(self, scope: Construct) -> Sequence[cloudwatch.Alarm]:
+    def create_alarms(self, scope: AlarmScope) -> Sequence[cloudwatch.Alarm]:
         """Create the alarms in another scope."""
         return [
             create_alarm(
                 scope,
-                "NotSent",
+                "events not sent",
                 self.metric_dead_letters(),
                 section="Events not sent",
                 meaning="The event bus did not accept events about verdicts; they are kept for two weeks.",

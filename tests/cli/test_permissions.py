@@ -414,7 +414,7 @@ def answer_front_door(deployed: Deployed, here: Path) -> None:
     (here / "policies").mkdir()
     for name, text in (("gatehouse.yaml", settings), ("policies/standard.yaml", STANDARD), ("cat.jpg", "cat")):
         (here / name).write_text(text, "utf-8")
-    alarm = {"AlarmName": "gatehouse-monitoring-X", "StateValue": "OK", "AlarmActions": ["arn"]}
+    alarm = {"AlarmName": "gatehouse X", "StateValue": "OK", "AlarmActions": [deployed.topic_arn]}
     quota = {"QuotaName": "DetectModerationLabels per second", "QuotaCode": "L-1", "Value": 50.0}
     version = {"ProjectVersionArn": ADAPTER, "Status": "TRAINING_COMPLETED"}
     answers: dict[str, dict[str, Any]] = {

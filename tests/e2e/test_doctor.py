@@ -106,7 +106,7 @@ def test_what_is_just_deployed_lacks_nothing_but_who_hears_of_it(patient: Patien
     open_questions = {check for check, each in found.items() if each[0]["health"] == Health.UNKNOWN}
     assert open_questions == {"rekognition-quota", "workflow-quota"}
     wrong = {check for check, each in found.items() if each[0]["health"] in (Health.WARNING, Health.BROKEN)}
-    assert wrong <= {"subscriber-queues", "alarm-actions"}
+    assert wrong <= {"subscriber-queues", "alarm-listeners"}
 
 
 def test_notifications_versioning_and_policy_of_the_bucket_are_mended(patient: Patient) -> None:
@@ -209,7 +209,11 @@ def test_listeners_and_what_they_miss_are_looked_at(patient: Patient) -> None:
     ]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     patient.mended("subscriber-queues", Health.WARNING)
-    patient.paste(patient.worst("alarm-actions")["fix"])
+
+    alarms = patient.pipeline.outputs["AlarmTopicArn"]
+    assert patient.worst("alarm-listeners")["text"].startswith("Nobody listens")
+    sns.subscribe(TopicArn=alarms, Protocol="email", Endpoint="ann@example.com")
+    assert patient.worst("alarm-listeners")["health"] == Health.OK
 
 
 def test_an_alarm_that_rings_comes_with_a_command_that_runs(patient: Patient) -> None:

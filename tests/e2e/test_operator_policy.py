@@ -30,6 +30,7 @@ def operator(pipeline: Pipeline, tmp_path: Path) -> Terminal:
         "UPLOADS": pipeline.outputs["UploadBucketName"],
         "WORK": pipeline.outputs["WorkBucketName"],
         "TOPIC": pipeline.outputs["FlagTopicArn"],
+        "ALARMS": pipeline.outputs["AlarmTopicArn"],
     }.items():
         text = re.sub(rf"\b{name}\b", value, text)
     policy = json.loads(text)

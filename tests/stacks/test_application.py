@@ -51,8 +51,21 @@ def test_the_same_settings_give_the_same_files_byte_for_byte(tmp_path: Path) -> 
     )
 
     for synthesis in (first, second):
-        assert (synthesis.returncode, synthesis.stdout, synthesis.stderr) == (0, "", "")
+        assert (synthesis.returncode, synthesis.stdout) == (0, "")
+        assert synthesis.stderr.startswith("Warning: nobody is told when an alarm rings.")
+        assert synthesis.stderr.count("\n") == 1
     assert files(tmp_path / "first") == files(tmp_path / "second")
+
+
+@pytest.mark.parametrize(
+    "listener", ["alarm_email: ann@example.com", "alarm_topic_arn: arn:aws:sns:eu-west-1:111122223333:alarms"]
+)
+def test_with_somebody_to_tell_there_is_no_warning(tmp_path: Path, listener: str) -> None:
+    (tmp_path / "mine.yaml").write_text(f"{listener}\nlanes: {{default: {{}}}}\n", encoding="utf-8")
+
+    done = run_app(tmp_path, GATEHOUSE_SETTINGS="mine.yaml", CDK_OUTDIR=str(tmp_path / "out"))
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_a_settings_mistake_ends_in_its_line_and_nothing_else(tmp_path: Path) -> None:
@@ -91,7 +104,8 @@ def test_no_physical_name_is_fixed(shipped: Assembly) -> None:
         if isinstance(resource["Properties"][name], str)
     }
 
-    assert {kind for _, kind in fixed} <= {"AWS::IAM::Policy"}  # a name within its role, which has no fixed name
+    # A policy's name is one within its role, which has no fixed name; an alarm's begins with the deployment's.
+    assert {kind for _, kind in fixed} <= {"AWS::IAM::Policy", "AWS::CloudWatch::Alarm"}
 
 
 def test_no_account_or_region_is_written_down(shipped: Assembly) -> None:

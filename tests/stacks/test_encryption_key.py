@@ -46,9 +46,11 @@ ROLES = {
 }
 
 
-def test_the_shipped_settings_know_no_key(shipped: Assembly) -> None:
-    assert '"kms:' not in json.dumps(shipped.templates)
-    assert "AWS::KMS" not in json.dumps(shipped.templates)
+def test_the_shipped_settings_know_no_key_but_that_of_the_alarms_topic(shipped: Assembly) -> None:
+    for template in (shipped.storage, shipped.pipeline):
+        assert '"kms:' not in json.dumps(template)
+        assert "AWS::KMS" not in json.dumps(template)
+    assert only(shipped.monitoring, "AWS::KMS::Key")["DeletionPolicy"] == "Delete"
 
 
 def test_a_key_that_is_made_is_rotated_and_outlives_its_stack(own_key: Assembly) -> None:
@@ -112,8 +114,8 @@ def test_only_services_hand_on_the_use_of_the_key(own_key: Assembly, existing_ke
 
 
 def test_nobody_may_use_the_key_but_through_a_service_of_this_account(own_key: Assembly) -> None:
-    """Whoever administers the key can't read with it; what follows is used by identities, and by two services."""
-    administration, through, granted, events, logs = key_policy(own_key)
+    """Whoever administers the key can't read with it; what follows is used by identities, and by three services."""
+    administration, through, granted, events, alarms, logs = key_policy(own_key)
     cryptography = {"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:CreateGrant", "kms:ReEncryptFrom"}
 
     assert not cryptography & set(listed(administration["Action"]))
@@ -125,6 +127,9 @@ def test_nobody_may_use_the_key_but_through_a_service_of_this_account(own_key: A
     assert events["Principal"] == {"Service": "events.amazonaws.com"}
     assert events["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
     assert set(events["Action"]) == {"kms:GenerateDataKey", "kms:Decrypt"}  # or every event is lost
+    assert alarms["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert alarms["Condition"] == events["Condition"]
+    assert set(alarms["Action"]) == {"kms:GenerateDataKey*", "kms:Decrypt"}  # or nobody is told of an alarm
     assert services(logs["Principal"]["Service"]) == {"logs"}
     of_functions, of_machines = logs["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]
     assert json.dumps(of_functions).endswith(':log-group:gatehouse-*"]]}')

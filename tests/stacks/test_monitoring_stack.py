@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from gatehouse.contracts.alarm_texts import FIRST_COMMANDS, first_command, read_alarm_text, section_link
+from gatehouse.contracts.alarm_texts import SECTIONS as DESCRIBED
+from gatehouse.contracts.alarm_texts import (
+    SEVERITY_TAG,
+    Severity,
+    first_command,
+    read_alarm_text,
+    section_link,
+)
 from gatehouse.contracts.function_metrics import (
     AnalyzerMetric,
     BatcherMetric,
@@ -20,7 +27,7 @@ from stacks.constructs.lane_metrics import LEAST_JUDGED
 from tests.cli.understood import understand
 from tests.emitted_metrics import EMITTED
 from tests.stacks.aws_metrics import DOCUMENTED
-from tests.stacks.conftest import EXISTING_OBJECTS, ROOT, Assembly, resources
+from tests.stacks.conftest import EXISTING_OBJECTS, ROOT, Assembly, only, resources
 from tests.stacks.watched_metrics import Watched, dashboards, watched_by_alarm, watched_by_widget
 
 
@@ -72,7 +79,12 @@ def alarms_about(assembly: Assembly, metric: str) -> list[dict[str, Any]]:
 
 def alarms_of_section(assembly: Assembly, heading: str) -> list[dict[str, Any]]:
     end = f" See {section_link(heading)}"
-    return [alarm for alarm in alarms(assembly) if read_alarm_text(alarm["AlarmDescription"])[0].endswith(end)]
+    return [alarm for alarm in alarms(assembly) if read_alarm_text(alarm["AlarmDescription"]).meaning.endswith(end)]
+
+
+def subject(alarm: dict[str, Any]) -> str:
+    """The lane or the priority that an alarm is about."""
+    return read_alarm_text(alarm["AlarmDescription"]).meaning.partition(":")[0]
 
 
 def dimensions(alarm: dict[str, Any]) -> dict[str, Any]:
@@ -135,7 +147,7 @@ def test_many_failed_uploads_are_noticed_in_every_lane_and_a_few_are_not(
     """One large batch is enough, and so are the small ones of an hour."""
     found = alarms_of_section(elaborate, heading)
 
-    assert {alarm["AlarmDescription"].partition(":")[0] for alarm in found} == {f"Lane {lane}" for lane in LANES}
+    assert {subject(alarm) for alarm in found} == {f"Lane {lane}" for lane in LANES}
     for alarm in found:
         by_id = {metric["Id"]: metric for metric in alarm["Metrics"]}
         (expression,) = (metric["Expression"] for metric in by_id.values() if "Expression" in metric)
@@ -176,10 +188,7 @@ def test_a_subscriber_that_flags_do_not_reach_is_noticed(shipped: Assembly) -> N
 
 
 def test_a_fast_lane_is_late_after_minutes_where_others_are_after_half_an_hour_and_hours(elaborate: Assembly) -> None:
-    ages = [
-        (alarm["AlarmDescription"].partition(":")[0], alarm["Threshold"])
-        for alarm in alarms_about(elaborate, "ApproximateAgeOfOldestMessage")
-    ]
+    ages = [(subject(alarm), alarm["Threshold"]) for alarm in alarms_about(elaborate, "ApproximateAgeOfOldestMessage")]
 
     assert sorted(ages) == sorted(
         [
@@ -228,14 +237,14 @@ def test_every_alarm_says_what_it_means_and_links_to_its_section_and_every_secti
     named = set()
     gated = synthesized("{gate: {mode: tag}, lanes: {default: {}}}")
     for alarm in (*alarms(elaborate), *alarms(synthesized(EXISTING_OBJECTS)), *alarms(gated)):
-        text, command = read_alarm_text(alarm["AlarmDescription"])
-        meaning, _, link = text.partition(" See ")
+        text = read_alarm_text(alarm["AlarmDescription"])
+        meaning, _, link = text.meaning.partition(" See ")
         assert meaning.endswith((".", "?"))
-        assert command
-        understand(command)
+        assert text.first_command
+        understand(text.first_command)
         named.add(link)
 
-    assert set(FIRST_COMMANDS) == set(SECTIONS)
+    assert set(DESCRIBED) == set(SECTIONS)
     assert named == {section_link(heading) for heading in SECTIONS}
 
 
@@ -253,7 +262,9 @@ def test_a_link_ends_with_the_anchor_that_github_makes_of_a_heading(heading: str
 
 def test_an_alarm_names_the_lane_and_the_function_that_it_is_about(elaborate: Assembly) -> None:
     def commands(heading: str) -> set[str | None]:
-        return {read_alarm_text(alarm["AlarmDescription"])[1] for alarm in alarms_of_section(elaborate, heading)}
+        return {
+            read_alarm_text(alarm["AlarmDescription"]).first_command for alarm in alarms_of_section(elaborate, heading)
+        }
 
     assert f"queue show --lane {max(LANES)} --queue dead-letter" in commands("Uploads in a dead-letter queue")
     assert "logs --function ProfilePicturesLaneBatcher --errors" in commands("The batcher keeps failing")
@@ -406,8 +417,146 @@ def test_a_sweeper_that_does_not_run_is_noticed(shipped: Assembly) -> None:
     assert "Sweeper" in json.dumps(alarm["Dimensions"])
 
 
-def test_alarms_go_to_the_topic_of_the_settings_and_nowhere_without_one(shipped: Assembly, elaborate: Assembly) -> None:
-    topic = "arn:aws:sns:eu-west-1:111122223333:alarms"
+TOPIC = "arn:aws:sns:eu-west-1:111122223333:alarms"
+TICKETS = "arn:aws:sns:eu-west-1:111122223333:tickets"
 
-    assert all(alarm["AlarmActions"] == [topic] for alarm in alarms(elaborate))
-    assert not any("AlarmActions" in alarm for alarm in alarms(shipped))
+
+def told(alarm: dict[str, Any]) -> Any:
+    """Who is told when an alarm rings."""
+    (topic,) = alarm["AlarmActions"]
+    return topic
+
+
+def test_alarms_go_to_the_topic_of_the_settings_and_none_is_made(elaborate: Assembly) -> None:
+    assert {told(alarm) for alarm in alarms(elaborate)} == {TOPIC}
+    assert resources(elaborate.monitoring, "AWS::SNS::Topic") == resources(elaborate.monitoring, "AWS::KMS::Key") == {}
+    assert elaborate.monitoring["Outputs"]["AlarmTopicArn"]["Value"] == TOPIC
+
+
+def test_without_a_topic_one_is_made_that_cloudwatch_may_publish_to_and_the_address_subscribes(
+    shipped: Assembly, synthesized: Callable[[str], Assembly]
+) -> None:
+    emailed = synthesized("{alarm_email: ann@example.com, lanes: {default: {}}}")
+    for assembly in (shipped, emailed):
+        ((topic, made),) = resources(assembly.monitoring, "AWS::SNS::Topic").items()
+        ((key, encryption),) = resources(assembly.monitoring, "AWS::KMS::Key").items()
+        policy = only(assembly.monitoring, "AWS::SNS::TopicPolicy")["Properties"]["PolicyDocument"]["Statement"]
+
+        assert all(told(alarm) == {"Ref": topic} for alarm in alarms(assembly))
+        assert made["Properties"]["KmsMasterKeyId"] == {"Fn::GetAtt": [key, "Arn"]}
+        assert_admits_alarms(policy, "sns:Publish", {"Ref": topic})
+        assert_admits_alarms(
+            encryption["Properties"]["KeyPolicy"]["Statement"], ["kms:Decrypt", "kms:GenerateDataKey*"], "*"
+        )
+    assert resources(shipped.monitoring, "AWS::SNS::Subscription") == {}
+    subscription = only(emailed.monitoring, "AWS::SNS::Subscription")["Properties"]
+    assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "ann@example.com")
+
+
+def test_the_topic_that_is_made_is_encrypted_with_the_users_key_which_admits_cloudwatch(own_key: Assembly) -> None:
+    topic = only(own_key.monitoring, "AWS::SNS::Topic")["Properties"]
+    key = only(own_key.storage, "AWS::KMS::Key")["Properties"]
+
+    assert "EncryptionKey" in json.dumps(topic["KmsMasterKeyId"])
+    assert resources(own_key.monitoring, "AWS::KMS::Key") == {}
+    assert_admits_alarms(key["KeyPolicy"]["Statement"], ["kms:Decrypt", "kms:GenerateDataKey*"], "*")
+
+
+def assert_admits_alarms(statements: list[dict[str, Any]], action: object, resource: object) -> None:
+    (found,) = [each for each in statements if each["Principal"] == {"Service": "cloudwatch.amazonaws.com"}]
+    assert (found["Effect"], found["Action"], found["Resource"]) == ("Allow", action, resource)
+    assert found["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+def test_tickets_may_have_a_topic_of_their_own(synthesized: Callable[[str], Assembly]) -> None:
+    both = synthesized(f"{{alarm_topic_arn: '{TOPIC}', ticket_topic_arn: '{TICKETS}', lanes: {{default: {{}}}}}}")
+
+    for alarm in alarms(both):
+        is_page = read_alarm_text(alarm["AlarmDescription"]).severity is Severity.PAGE
+        assert told(alarm) == (TOPIC if is_page else TICKETS)
+    assert {told(alarm) for alarm in alarms(both)} == {TOPIC, TICKETS}
+
+
+def test_an_alarm_says_how_urgent_it_is_in_its_text_and_as_a_tag(elaborate: Assembly) -> None:
+    for heading, section in DESCRIBED.items():
+        for alarm in alarms_of_section(elaborate, heading):
+            assert alarm["AlarmDescription"].startswith(f"[{section.severity}] ")
+            assert {"Key": SEVERITY_TAG, "Value": section.severity} in alarm["Tags"]
+
+
+def test_the_guide_names_all_that_pages_and_nothing_else() -> None:
+    (sentence,) = re.findall(r"^\*\*Pages\.\*\* .*?(?=\n\n)", GUIDE, re.MULTILINE | re.DOTALL)
+    headings = {section_link(heading).partition("#")[2]: heading for heading in DESCRIBED}
+
+    named = {headings[anchor] for anchor in re.findall(r"\]\(#([^)]+)\)", sentence)}
+
+    assert named == {heading for heading, section in DESCRIBED.items() if section.severity is Severity.PAGE}
+
+
+#: A lane that is called like a priority, one like an alarm's word, and one with the longest name that a lane may have.
+NAMES = f"""
+name: {"n" * 40}
+existing_objects: true
+gate: {{mode: tag}}
+events: {{bus: default}}
+lanes:
+  default: {{}}
+  fast: {{prefixes: [fast/]}}
+  live: {{prefixes: [live/], priority: fast}}
+  priority: {{prefixes: [priority/], priority: backfill}}
+  uploads: {{prefixes: [uploads/]}}
+  {"l" * 24}: {{prefixes: [long/]}}
+"""
+
+
+def test_an_alarms_name_says_the_deployment_the_lane_and_what_and_no_two_are_called_the_same(
+    shipped: Assembly, synthesized: Callable[[str], Assembly]
+) -> None:
+    assert "gatehouse default batcher keeps failing" in {alarm["AlarmName"] for alarm in alarms(shipped)}
+    assert "gatehouse uploads stuck" in {alarm["AlarmName"] for alarm in alarms(shipped)}
+    named = [alarm["AlarmName"] for alarm in alarms(synthesized(NAMES))]
+    assert len(set(named)) == len(named)
+    assert all(name.startswith("n" * 40 + " ") and len(name) <= 255 and name.isascii() for name in named)
+
+
+def test_alarms_link_to_their_sections_where_the_docs_are(synthesized: Callable[[str], Assembly]) -> None:
+    docs = "https://example.com/gatehouse/blob/main/docs"
+    linked = synthesized(
+        f"{{docs_url: '{docs}', gate: {{mode: tag}}, events: {{bus: default}}, lanes: {{default: {{}}}}}}"
+    )
+    anchors = {section_link(heading).partition("#")[2] for heading in SECTIONS}
+
+    for alarm in alarms(linked):
+        found = re.search(rf" See {docs}/operations\.md#(\S+) First: ", alarm["AlarmDescription"])
+        assert found is not None
+        assert found[1] in anchors
+
+
+@pytest.mark.parametrize(
+    ("partition", "region", "host"),
+    [
+        ("aws", "eu-west-1", "eu-west-1.console.aws.amazon.com"),
+        ("aws-us-gov", "us-gov-west-1", "us-gov-west-1.console.amazonaws-us-gov.com"),
+        ("aws-cn", "cn-north-1", "cn-north-1.console.amazonaws.cn"),
+    ],
+)
+def test_the_dashboards_addresses_are_those_of_the_partitions_console(
+    shipped: Assembly, partition: str, region: str, host: str
+) -> None:
+    filled_in = {"AWS::Partition": partition, "AWS::Region": region}
+    conditions = shipped.monitoring["Conditions"]
+
+    def text(value: Any) -> str:
+        if isinstance(value, str):
+            return value
+        ((function, argument),) = value.items()
+        if function == "Fn::Join":
+            return "".join(text(part) for part in argument[1])
+        if function == "Fn::If":
+            left, right = conditions[argument[0]]["Fn::Equals"]
+            return text(argument[1] if text(left) == text(right) else argument[2])
+        return filled_in.get(argument, f"<{argument}>")
+
+    for which in ("Business", "Technical"):
+        url = text(shipped.monitoring["Outputs"][f"{which}DashboardUrl"]["Value"])
+        assert url.startswith(f"https://{host}/cloudwatch/home?region={region}#dashboards/dashboard/<{which}Dashboard")

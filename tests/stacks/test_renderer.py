@@ -2,12 +2,16 @@
 
 import aws_cdk as cdk
 import pytest
+from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Template as Assertions
 
+from gatehouse.contracts.alarm_texts import Severity
 from gatehouse.contracts.render_call import MOST_JPEG_BYTES
 from lambdas.renderer.presigned_object import PresignedObject
 from lambdas.renderer.rendering import DECODING_MEMORY, DECODING_SECONDS
+from stacks.constructs.alarm import AlarmScope
 from stacks.constructs.function_code import renderer_code
 from stacks.constructs.renderer import Renderer
 from stacks.constructs.runtime import Runtime
@@ -29,7 +33,9 @@ def template() -> Template:
         renderer = Renderer(stack, "Renderer", runtime=Runtime(code, 30, None), heic=True)
     invoker = iam.Role(stack, "Invoker", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
     renderer.grant_invoke(invoker)
-    renderer.create_alarms(stack)
+    action = actions.SnsAction(sns.Topic(stack, "Alarms"))
+    told = dict.fromkeys(Severity, action)
+    renderer.create_alarms(AlarmScope(stack, "Told", deployment="gatehouse", docs_url=None, actions=told))
     return dict(Assertions.from_stack(stack).to_json())
 
 

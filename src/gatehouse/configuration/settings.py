@@ -73,6 +73,10 @@ MAX_KEY_BYTES = 1024
 _PLAIN = re.compile(r"(?=.*[A-Za-z])[\w./-]*[A-Za-z./][\w./-]*", re.ASCII)
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*")
 BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+#: A mailbox as SNS takes one for a subscription; the confirmation that SNS sends there is the real check.
+EMAIL = re.compile(r"[^\s@]{1,64}@[^\s@.]+(?:\.[^\s@.]+)+", re.ASCII)
+#: An alarm's description has 1,024 characters in all, with the address in it.
+DOCS_URL = re.compile(r"https?://[^\s?#]{1,200}[^\s?#/]", re.ASCII)
 TOPIC_ARN = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}")
 #: A bus by its name or ARN (EventBridge API reference, PutEventsRequestEntry). Names that begin with `aws.` belong to
 #: partners, who alone send to such a bus (CreateEventBus).
@@ -169,7 +173,10 @@ class Settings:
         log_retention_days: one of LOG_RETENTION_DAYS.
         work_retention_days: days that manifests and result files are kept, 30 or more.
         verdict_retention_days: days that final verdicts are kept, or None forever.
-        alarm_topic_arn: SNS topic that alarms are sent to, or None.
+        alarm_email: who is told of alarms by the topic that is made for them, or None.
+        alarm_topic_arn: SNS topic that alarms are sent to, or None to have one made.
+        ticket_topic_arn: another topic for the alarms that can wait, or None for the same.
+        docs_url: address of a folder with this repository's docs, or None where they are read in the checkout.
         encryption_key: `create` to have a key made, the ARN of one that exists, or None for AWS's own keys.
         backfill_batches: batches of backfill lanes that are analyzed at the same time; the others wait their turn.
         existing_objects: whether `gatehouse moderate` can moderate what is in the bucket already.
@@ -187,7 +194,10 @@ class Settings:
     log_retention_days: int = 90
     work_retention_days: int = 30
     verdict_retention_days: int | None = None
+    alarm_email: str | None = None
     alarm_topic_arn: str | None = None
+    ticket_topic_arn: str | None = None
+    docs_url: str | None = None
     encryption_key: str | None = None
     image_engine: ImageEngineSettings = field(default_factory=ImageEngineSettings)
     backfill_batches: int = 2
@@ -196,6 +206,11 @@ class Settings:
     animation_check: bool = True
     decision_reasons: tuple[str, ...] = DEFAULT_REASONS
     gate: Gate = field(default_factory=Gate)
+
+    @property
+    def has_alarm_listener(self) -> bool:
+        """Whether the settings name somebody who is told of alarms that can't wait."""
+        return self.alarm_email is not None or self.alarm_topic_arn is not None
 
     @property
     def main_lane(self) -> LaneSettings:
@@ -271,7 +286,12 @@ def settings_of(path: Path, document: Entry, policies: PolicyCatalog) -> Setting
         log_retention_days=_log_retention(section),
         work_retention_days=section.integer("work_retention_days", _DEFAULTS.work_retention_days, 30, 3650, "days"),
         verdict_retention_days=section.optional_integer("verdict_retention_days", 1, 36_500, "days"),
+        alarm_email=section.optional_text("alarm_email", EMAIL, "one e-mail address"),
         alarm_topic_arn=section.optional_text("alarm_topic_arn", TOPIC_ARN, "the ARN of a standard SNS topic"),
+        ticket_topic_arn=section.optional_text("ticket_topic_arn", TOPIC_ARN, "the ARN of a standard SNS topic"),
+        docs_url=section.optional_text(
+            "docs_url", DOCS_URL, "the address of the docs folder, https://..., without a slash at its end"
+        ),
         encryption_key=section.optional_text(
             "encryption_key", ENCRYPTION_KEY, "create, or a key's own ARN (arn:aws:kms:...:key/..., no alias)"
         ),
@@ -286,6 +306,7 @@ def settings_of(path: Path, document: Entry, policies: PolicyCatalog) -> Setting
         gate=_gate(section.section("gate")),
     )
     section.refuse_unknown()
+    _check_alarms(settings, section)
     _check_gate(settings, section)
     _check_rates(settings, section.section("image_engine"))
     return settings
@@ -669,6 +690,13 @@ def _check_gate(settings: Settings, section: Section) -> None:
     if length > MOST_POLICY_BYTES - OTHER_STATEMENTS_BYTES:
         problem = f"the bucket's policy would have {length} bytes for it, S3 takes {MOST_POLICY_BYTES} in all"
         raise section.conflict("gate", problem, "use fewer or shorter roles, VPC endpoints and open prefixes")
+
+
+def _check_alarms(settings: Settings, section: Section) -> None:
+    """Refuse an address that no topic of ours would send to."""
+    if settings.alarm_email is not None and settings.alarm_topic_arn is not None:
+        problem = "alarms go to alarm_topic_arn, and only a topic that Gatehouse makes has this subscriber"
+        raise section.conflict("alarm_email", problem, "subscribe it to your topic and write null, or drop the topic")
 
 
 def _decision_reasons(section: Section) -> tuple[str, ...]:

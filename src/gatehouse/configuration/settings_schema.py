@@ -20,6 +20,8 @@ from gatehouse.configuration.settings import (
     ADAPTER_ARN,
     BUCKET,
     CONCURRENCY,
+    DOCS_URL,
+    EMAIL,
     ENCRYPTION_KEY,
     EVENT_BUS,
     LOG_RETENTION_DAYS,
@@ -69,7 +71,10 @@ def settings_schema(settings_text: str) -> Schema:
             "log_retention_days": {"enum": list(LOG_RETENTION_DAYS)},
             "work_retention_days": _integer(30, 3650),
             "verdict_retention_days": _nullable(_integer(1, 36_500)),
+            "alarm_email": _nullable(_text(EMAIL)),
             "alarm_topic_arn": _nullable(_text(TOPIC_ARN)),
+            "ticket_topic_arn": _nullable(_text(TOPIC_ARN)),
+            "docs_url": _nullable(_text(DOCS_URL)),
             "encryption_key": _nullable(_text(ENCRYPTION_KEY)),
             "image_engine": _section(
                 {

@@ -57,6 +57,16 @@ class PipelineOutput(StrEnum):
     CHANGE_FAILURE_QUEUE_URL = "ChangeFailureQueueUrl"
 
 
+class MonitoringOutput(StrEnum):
+    """Outputs of `<name>-monitoring`."""
+
+    #: The topic that alarms are sent to, or only pages where tickets have one of their own.
+    ALARM_TOPIC_ARN = "AlarmTopicArn"
+    #: Addresses in AWS's console.
+    BUSINESS_DASHBOARD_URL = "BusinessDashboardUrl"
+    TECHNICAL_DASHBOARD_URL = "TechnicalDashboardUrl"
+
+
 class EventsOutput(StrEnum):
     """Of `<name>-pipeline`, what there is only where verdicts are announced as events."""
 

@@ -20,41 +20,41 @@ class BusinessDashboard(Construct):
     ) -> None:
         super().__init__(scope, id)
         self._lanes, self._analyzers = lanes, analyzers
-        dashboard = cloudwatch.Dashboard(self, "Dashboard")
-        dashboard.add_widgets(
+        self.dashboard = cloudwatch.Dashboard(self, "Dashboard")
+        self.dashboard.add_widgets(
             heading("In the time shown", "Good: as many verdicts as uploads, and next to none failed.")
         )
-        dashboard.add_widgets(figures("Uploads and verdicts, all lanes", [self._uploads(), *self._verdicts()]))
-        dashboard.add_widgets(
+        self.dashboard.add_widgets(figures("Uploads and verdicts, all lanes", [self._uploads(), *self._verdicts()]))
+        self.dashboard.add_widgets(
             heading(
                 "Rekognition's price",
                 f"Good: about one image paid for each upload. The list price, {LIST_PRICE:g} USD, is that of a month's "
                 "first million images in us-east-1; what a bulk job left unanswered counts as paid.",
             )
         )
-        dashboard.add_widgets(
+        self.dashboard.add_widgets(
             figures("Rekognition, all lanes", [self._paid("Images paid"), self._paid("USD at list price", LIST_PRICE)])
         )
-        dashboard.add_widgets(
+        self.dashboard.add_widgets(
             heading("Uploads and verdicts", "Good: verdicts follow uploads, and the flagged share stays where it was.")
         )
-        dashboard.add_widgets(
+        self.dashboard.add_widgets(
             graph("Uploads put into batches, by lane", "uploads", [self._batched(lane) for lane in lanes]),
             graph("Verdicts by status, all lanes", "verdicts", self._verdicts(), stacked=True),
         )
-        dashboard.add_widgets(
+        self.dashboard.add_widgets(
             graph(
                 "Flagged share of an hour's verdicts, by lane",
                 "percent",
                 [lane.metrics.flagged_share() for lane in lanes],
             ),
         )
-        dashboard.add_widgets(
+        self.dashboard.add_widgets(
             heading(
                 "Time and backlog", "Good: p95 stays within what the lane promises, and backlogs shrink after a peak."
             )
         )
-        dashboard.add_widgets(
+        self.dashboard.add_widgets(
             graph(
                 "Upload to verdict, p50 and p95, by lane",
                 "milliseconds",
@@ -70,7 +70,7 @@ class BusinessDashboard(Construct):
                 [lane.metrics.waiting().with_(label=lane.name) for lane in lanes],
             ),
         )
-        dashboard.add_widgets(
+        self.dashboard.add_widgets(
             graph(
                 "Backlog: chunks of images that wait for the image engine, by priority",
                 "chunks",

@@ -69,10 +69,10 @@ class TechnicalDashboard(Construct):
             _changes(outcomes),
             self._events(events, outcomes) if events else (),
         )
-        dashboard = cloudwatch.Dashboard(self, "Dashboard")
+        self.dashboard = cloudwatch.Dashboard(self, "Dashboard")
         for section in sections:
             for row in section:
-                dashboard.add_widgets(*row)
+                self.dashboard.add_widgets(*row)
 
     def _queues(self) -> Iterator[Row]:
         lanes = self._lanes

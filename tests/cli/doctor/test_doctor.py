@@ -80,12 +80,13 @@ class Account:
         self.jobs: list[dict[str, Any]] = []
         self.ran_at_once, self.dead_letter_age, self.in_flight = 10.0, 0.0, 0
         self.alarm: dict[str, Any] = {
-            "AlarmName": "gatehouse-monitoring-X",
+            "AlarmName": "gatehouse X",
             "StateValue": "OK",
             "AlarmDescription": "It rings.",
-            "AlarmActions": ["arn:aws:sns:us-east-1:1:alarms"],
+            "AlarmActions": [deployed.sns.create_topic(Name="alarms")["TopicArn"]],
         }
-        deployed.sns.subscribe(TopicArn=deployed.topic_arn, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:1:queue")
+        for topic_arn in (deployed.topic_arn, self.alarm["AlarmActions"][0]):
+            deployed.sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:1:queue")
         rate = "Transactions per second per account for the Amazon Rekognition operation DetectModerationLabels"
         answers = {
             "DetectModerationLabels": lambda _: an_error("InvalidImageFormatException", "no image"),
@@ -194,7 +195,7 @@ def test_nothing_is_wrong_with_an_account_that_has_it_all(gatehouse: Run, accoun
         *("rekognition-quota", "lambda-quota", "workflow-quota", "adapter"),
         *("bucket-region", "eventbridge", "versioning", "bucket-policy", "encryption"),
         *("readers", "rules", "recursion", "subscribers", "subscriber-queues"),
-        *("lambda-in-use", "in-flight", "dead-letters", "alarm-actions", "alarms"),
+        *("lambda-in-use", "in-flight", "dead-letters", "alarm-listeners", "alarms"),
     }
 
 
@@ -472,15 +473,40 @@ def test_a_key_that_is_off_is_broken_and_one_of_aws_is_not_looked_into(gatehouse
 def test_a_topic_without_subscribers_is_worth_a_look(gatehouse: Run, account: Account) -> None:
     account.calls.answer_always("ListSubscriptionsByTopic", lambda _: {"Subscriptions": []})
 
-    finding = findings(gatehouse, code=0)["subscribers"]
+    found = findings(gatehouse, code=0)
 
-    assert (finding["health"], "aws sns subscribe" in finding["fix"][0]) == ("warning", True)
+    for check in ("subscribers", "alarm-listeners"):
+        assert (found[check]["health"], "aws sns subscribe" in found[check]["fix"][0]) == ("warning", True)
+
+
+def test_alarms_that_nobody_subscribes_to_are_mended_by_the_setting_where_the_topic_is_ours(
+    gatehouse: Run, account: Account
+) -> None:
+    account.alarm["AlarmActions"] = ["arn:aws:sns:us-east-1:111122223333:gatehouse-monitoring-AlarmsTopic-1A2B"]
+    account.calls.answer_always("ListSubscriptionsByTopic", lambda _: {"Subscriptions": []})
+
+    finding = findings(gatehouse, code=0)["alarm-listeners"]
+
+    assert finding["text"].startswith("Nobody listens when 1 alarms ring")
+    assert ["alarm_email: you@example.com" in finding["fix"][0], finding["fix"][1]] == [True, "make deploy"]
+
+
+def test_an_address_that_has_not_confirmed_is_named(gatehouse: Run, account: Account) -> None:
+    pending = {"Protocol": "email", "Endpoint": "ann@example.com", "SubscriptionArn": "PendingConfirmation"}
+    account.calls.answer_always("ListSubscriptionsByTopic", lambda _: {"Subscriptions": [pending]})
+
+    finding = findings(gatehouse, code=0)["alarm-listeners"]
+
+    assert finding["health"] == "warning"
+    assert "ann@example.com has not confirmed" in finding["text"]
+    (again,) = finding["fix"]
+    assert "--protocol email --notification-endpoint ann@example.com" in again
 
 
 def test_alarms_that_tell_nobody_are_worth_a_look(gatehouse: Run, account: Account) -> None:
     account.alarm["AlarmActions"] = []
 
-    assert findings(gatehouse, code=0)["alarm-actions"]["health"] == "warning"
+    assert findings(gatehouse, code=0)["alarm-listeners"]["health"] == "warning"
 
 
 def test_an_alarm_that_rings_is_told_with_its_section(gatehouse: Run, account: Account) -> None:

@@ -25,7 +25,7 @@ from tests.unit.builders import NOON, a_claim, a_verdict, an_upload, uploads
 BACKFILL = [output.value for output in BackfillOutput]
 
 ALARM = {
-    "AlarmName": "gatehouse-monitoring-DeadLetters",
+    "AlarmName": "gatehouse uploads stuck",
     "StateValue": "ALARM",
     "StateTransitionedTimestamp": NOON,
     "StateUpdatedTimestamp": NOON + timedelta(minutes=4),
@@ -39,8 +39,8 @@ def operated(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> Operated:
     """A deployment with one ringing alarm; it is five past twelve."""
     monkeypatch.setattr(status_command, "CLOCK", Clock(now=lambda: NOON + timedelta(minutes=5)))
     operated = Operated.of(deployed)
-    quiet = {**ALARM, "AlarmName": "gatehouse-monitoring-Quiet", "StateValue": "OK"}
-    deployed.calls.answer_always("DescribeAlarms", lambda _: {"MetricAlarms": [ALARM, quiet]})
+    quiet = {**ALARM, "AlarmName": "gatehouse quiet", "StateValue": "OK"}
+    deployed.calls.answer_always("DescribeAlarms", lambda _: {"MetricAlarms": [quiet, ALARM]})
     deployed.calls.answer_always("GetMetricData", metrics)
     return operated
 
@@ -94,6 +94,21 @@ def test_every_part_is_told(gatehouse: Run, operated: Operated) -> None:
     assert (seen["drift"], seen["problems"]) == ([], {})
     assert lane["backfill"] is None
     assert (seen["unannounced_changes"], seen["unsent_events"]) == (0, None)
+
+
+def test_pages_are_told_before_tickets(gatehouse: Run, operated: Operated) -> None:
+    ticket = {**ALARM, "AlarmName": "gatehouse a ticket", "AlarmDescription": alarm_text("Odd.", "Unknown label seen")}
+    operated.deployed.calls.answer_always("DescribeAlarms", lambda _: {"MetricAlarms": [ticket, ALARM]})
+
+    seen = document(gatehouse)["ringing"]
+    told = [line for line in gatehouse("status").stdout.splitlines() if line.startswith("- ")]
+
+    assert [(alarm["name"], alarm["severity"]) for alarm in seen] == [
+        ("gatehouse uploads stuck", "page"),
+        ("gatehouse a ticket", "ticket"),
+    ]
+    assert told[0].startswith("- page: gatehouse uploads stuck")
+    assert told[1].startswith("- ticket: gatehouse a ticket")
 
 
 def test_people_are_told_in_sentences_what_to_look_at(gatehouse: Run, operated: Operated) -> None:

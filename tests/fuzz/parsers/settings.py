@@ -29,6 +29,8 @@ notify: [REVIEW, BLOCKED, FAILED]
 log_retention_days: 90
 verdict_retention_days: null
 alarm_topic_arn: arn:aws:sns:us-east-1:111122223333:alarms
+ticket_topic_arn: arn:aws:sns:us-east-1:111122223333:tickets
+docs_url: https://example.com/docs
 image_engine:
   calls_per_second: 20
   shares: {fast: 20, live: 60, backfill: 20}
@@ -120,7 +122,13 @@ def _check(case: Case) -> bool:
         assert json.dumps(lane.to_document(), ensure_ascii=False).encode(), "the template can't be written"
         assert pattern_length(lane) <= MAX_PATTERN_LENGTH
         assert lane.min_confidence <= min(_catalog().policies[name].lowest_threshold for name in lane.policies)
-    for text in (settings.upload_bucket, settings.alarm_topic_arn, settings.name):
+    for text in (
+        settings.upload_bucket,
+        settings.alarm_email,
+        settings.alarm_topic_arn,
+        settings.docs_url,
+        settings.name,
+    ):
         assert text is None or text.isascii()
     return True
 

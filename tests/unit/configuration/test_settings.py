@@ -118,6 +118,8 @@ log_retention_days: 14
 work_retention_days: 31
 verdict_retention_days: 400
 alarm_topic_arn: arn:aws-cn:sns:cn-north-1:111122223333:alarms
+ticket_topic_arn: arn:aws-cn:sns:cn-north-1:111122223333:tickets
+docs_url: https://example.com/docs
 encryption_key: arn:aws:kms:eu-west-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab
 image_engine:
   calls_per_second: 12.5
@@ -156,6 +158,8 @@ lanes:
         work_retention_days=31,
         verdict_retention_days=400,
         alarm_topic_arn="arn:aws-cn:sns:cn-north-1:111122223333:alarms",
+        ticket_topic_arn="arn:aws-cn:sns:cn-north-1:111122223333:tickets",
+        docs_url="https://example.com/docs",
         encryption_key="arn:aws:kms:eu-west-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab",
         image_engine=ImageEngineSettings(12.5, {Priority.FAST: 10, Priority.LIVE: 80, Priority.BACKFILL: 5}),
         backfill_batches=7,
@@ -295,10 +299,10 @@ MISTAKES = {
     "name: a\n\nname: b": "gatehouse.yaml:3: name is a duplicate of line 1; keep one of them",
     # keys
     "lanes: {default: }\nnotfy: []": "gatehouse.yaml:2: notfy: unknown key; did you mean notify?",
-    "lanes: {default: }\nxyz: 1": "gatehouse.yaml:2: xyz: unknown key; the keys are alarm_topic_arn, "
-    "animation_check, backfill_batches, decision_reasons, encryption_key, events, existing_objects, gate, "
-    "image_engine, lanes, log_retention_days, model_version, name, notify, upload_bucket, verdict_retention_days, "
-    "work_retention_days",
+    "lanes: {default: }\nxyz: 1": "gatehouse.yaml:2: xyz: unknown key; the keys are alarm_email, "
+    "alarm_topic_arn, animation_check, backfill_batches, decision_reasons, docs_url, encryption_key, events, "
+    "existing_objects, gate, image_engine, lanes, log_retention_days, model_version, name, notify, ticket_topic_arn, "
+    "upload_bucket, verdict_retention_days, work_retention_days",
     lane("max_waits: 60"): "gatehouse.yaml:3: lanes.default.max_waits: unknown key; did you mean max_wait?",
     # names
     "lanes: {default: }\nname: My Stack": 'gatehouse.yaml:2: name: "My Stack" does not fit; write small letters, '
@@ -313,6 +317,15 @@ MISTAKES = {
     "write a bucket's name, not its ARN or address",
     "lanes: {default: }\nalarm_topic_arn: arn:aws:sns:eu-west-1:111122223333:a.fifo": "gatehouse.yaml:2: "
     'alarm_topic_arn: "arn:aws:sns:eu-west-1:111122223333:a.fifo" does not fit; write the ARN of a standard SNS topic',
+    "lanes: {default: }\nalarm_email: Ann <ann@example.com>": "gatehouse.yaml:2: "
+    'alarm_email: "Ann <ann@example.com>" does not fit; write one e-mail address',
+    "lanes: {default: }\nalarm_topic_arn: arn:aws:sns:eu-west-1:111122223333:a\nalarm_email: a@example.com": (
+        "gatehouse.yaml:3: alarm_email: alarms go to alarm_topic_arn, and only a topic that Gatehouse makes has this "
+        "subscriber; subscribe it to your topic and write null, or drop the topic"
+    ),
+    "lanes: {default: }\ndocs_url: https://example.com/docs/": "gatehouse.yaml:2: "
+    'docs_url: "https://example.com/docs/" does not fit; write the address of the docs folder, https://..., without a '
+    "slash at its end",
     "lanes: {default: }\nencryption_key: alias/mine": 'gatehouse.yaml:2: encryption_key: "alias/mine" does not fit; '
     "write create, or a key's own ARN (arn:aws:kms:...:key/..., no alias)",
     "lanes: {default: }\nencryption_key: true": "gatehouse.yaml:2: encryption_key: true is not text; write create, or "

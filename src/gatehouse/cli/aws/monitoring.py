@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from gatehouse.contracts.alarm_texts import read_alarm_text
+from gatehouse.contracts.alarm_texts import Severity, alarm_prefix, read_alarm_text
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -41,15 +41,17 @@ class Alarm:
         since: when it began or ceased to ring.
         text: what it means, and its section of docs/operations.md.
         first_command: what is typed behind `gatehouse` first when it rings; None if its description does not say.
-        has_actions: whether somebody is told.
+        topics: ARNs of the SNS topics that are told when it rings.
+        severity: how soon somebody has to act; None if its description does not say.
     """
 
     name: str
     is_ringing: bool
     since: datetime | None
     text: str
-    has_actions: bool
+    topics: tuple[str, ...] = ()
     first_command: str | None = None
+    severity: Severity | None = None
 
 
 class Monitoring:
@@ -78,12 +80,13 @@ class Monitoring:
         (values,) = self._values([metric], "Maximum", _MINUTE, since, now)
         return max(values, default=None)
 
-    def alarms(self, prefix: str) -> list[Alarm]:
-        """The alarms whose names begin so: a DescribeAlarms for each hundred."""
+    def alarms(self, deployment: str) -> list[Alarm]:
+        """A deployment's alarms, pages first: a DescribeAlarms for each hundred."""
         pages = self._client.get_paginator("describe_alarms").paginate(
-            AlarmNamePrefix=prefix, PaginationConfig={"PageSize": 100}
+            AlarmNamePrefix=alarm_prefix(deployment), PaginationConfig={"PageSize": 100}
         )
-        return [_alarm(alarm) for page in pages for alarm in page["MetricAlarms"]]
+        found = [_alarm(alarm) for page in pages for alarm in page["MetricAlarms"]]
+        return sorted(found, key=lambda alarm: alarm.severity is not Severity.PAGE)
 
     def _values(
         self, metrics: list[Metric], statistic: str, period: int, since: datetime, now: datetime
@@ -103,12 +106,13 @@ class Monitoring:
 
 def _alarm(alarm: Mapping[str, Any]) -> Alarm:
     """StateUpdatedTimestamp moves with every new reason, too; StateTransitionedTimestamp does not (API reference)."""
-    text, command = read_alarm_text(alarm.get("AlarmDescription", ""))
+    text = read_alarm_text(alarm.get("AlarmDescription", ""))
     return Alarm(
         name=alarm["AlarmName"],
         is_ringing=alarm.get("StateValue") == "ALARM",
         since=alarm.get("StateTransitionedTimestamp") or alarm.get("StateUpdatedTimestamp"),
-        text=text,
-        has_actions=bool(alarm.get("AlarmActions")),
-        first_command=command,
+        text=text.meaning,
+        topics=tuple(alarm.get("AlarmActions", ())),
+        first_command=text.first_command,
+        severity=text.severity,
     )

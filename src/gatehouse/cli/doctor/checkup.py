@@ -166,6 +166,7 @@ class Checkup:
         yield "lambda-in-use", lambda: limit_checks.lambda_in_use(connection, clock, paste)
         yield "in-flight", lambda: limit_checks.messages_in_flight(connection, deployment, paste)
         yield "dead-letters", lambda: limit_checks.dead_letters(connection, deployment, clock, paste)
+        yield "alarm-listeners", lambda: deployment_checks.alarm_listeners(connection, deployment, paste)
         yield "alarms", lambda: deployment_checks.alarms(connection, deployment, paste)
 
 

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from gatehouse.cli.aws.flag_topic import Subscriber, Subscriptions
@@ -19,6 +19,7 @@ _READ_BY_PEOPLE: Final = frozenset({"email", "email-json", "sms"})
 #: Subscriptions that are asked for their dead-letter queues, with a call each.
 _ASKED: Final = 20
 _TWO_WEEKS: Final = "1209600"
+_LISTENERS: Final = "alarm-listeners"
 
 
 def subscribers(connection: "Connection", deployment: "Deployment", paste: "Paste") -> Iterator[Finding]:
@@ -92,16 +93,15 @@ def _place(deployment: "Deployment") -> tuple[str, str, str]:
 
 def alarms(connection: "Connection", deployment: "Deployment", paste: "Paste") -> Iterator[Finding]:
     """Whether alarms exist, tell somebody, and are quiet."""
-    found = Monitoring(connection.client("cloudwatch")).alarms(f"{deployment.name}-monitoring-")
+    found = Monitoring(connection.client("cloudwatch")).alarms(deployment.name)
     if not found:
         yield Finding(
             "alarms",
             Health.BROKEN,
-            f"There is no alarm: the stack {deployment.name}-monitoring is missing.",
+            f"There is no alarm that this version knows: the stack {deployment.name}-monitoring is missing or older.",
             (paste.make("deploy"),),
         )
         return
-    yield _actions(found, deployment, paste)
     ringing = [alarm for alarm in found if alarm.is_ringing]
     if not ringing:
         yield Finding("alarms", Health.OK, "No alarm rings.")
@@ -109,28 +109,64 @@ def alarms(connection: "Connection", deployment: "Deployment", paste: "Paste") -
         yield Finding("alarms", Health.WARNING, f"{alarm.name} rings. {alarm.text}", _first(alarm, paste))
 
 
+def alarm_listeners(connection: "Connection", deployment: "Deployment", paste: "Paste") -> Iterator[Finding]:
+    """Whether somebody listens to the topics that alarms are sent to."""
+    found = Monitoring(connection.client("cloudwatch")).alarms(deployment.name)
+    silent = [alarm for alarm in found if not alarm.topics]
+    if silent:
+        yield Finding(
+            _LISTENERS,
+            Health.WARNING,
+            f"{len(silent)} of {len(found)} alarms tell nobody when they ring: their actions were removed. A deploy of "
+            "an unchanged template does not put them back; one that changes alarm_topic_arn does.",
+            (paste.setting("alarm_topic_arn: the ARN of a topic"), paste.make("deploy")),
+        )
+    for topic_arn in sorted({topic for alarm in found for topic in alarm.topics}):
+        count = sum(topic_arn in alarm.topics for alarm in found)
+        subscribers = Subscriptions(connection.client("sns"), topic_arn).first()
+        is_ours = topic_arn.rpartition(":")[2].startswith(f"{deployment.name}-monitoring-")
+        yield _listened_to(topic_arn, count, subscribers, paste, is_ours=is_ours)
+
+
+def _listened_to(
+    topic_arn: str, alarms: int, subscribers: Sequence[Subscriber], paste: "Paste", *, is_ours: bool
+) -> Finding:
+    """What is to be said of a topic that so many alarms are sent to."""
+    confirmed = [each for each in subscribers if each.is_confirmed]
+    pending = [each for each in subscribers if not each.is_confirmed]
+    if pending:
+        names = ", ".join(each.endpoint for each in pending)
+        others = f"{len(confirmed)} others listen" if confirmed else "nobody else listens"
+        return Finding(
+            _LISTENERS,
+            Health.WARNING,
+            f"{names} has not confirmed to be told of {alarms} alarms, and {others}: follow the link in the e-mail "
+            '"AWS Notification - Subscription Confirmation". After two days it is void; this sends another one.',
+            tuple(
+                paste.aws(
+                    f"sns subscribe --topic-arn {topic_arn} --protocol {each.protocol} "
+                    f"--notification-endpoint {shlex.quote(each.endpoint)}"
+                )
+                for each in pending
+            ),
+        )
+    if not confirmed:
+        return Finding(
+            _LISTENERS,
+            Health.WARNING,
+            f"Nobody listens when {alarms} alarms ring: the topic {topic_arn} has no subscriber.",
+            (paste.setting("alarm_email: you@example.com"), paste.make("deploy"))
+            if is_ours
+            else (
+                paste.aws(
+                    f"sns subscribe --topic-arn {topic_arn} --protocol email --notification-endpoint you@example.com"
+                ),
+            ),
+        )
+    return Finding(_LISTENERS, Health.OK, f"{len(confirmed)} listen to {topic_arn}, which {alarms} alarms are sent to.")
+
+
 def _first(alarm: Alarm, paste: "Paste") -> tuple[str, ...]:
     """The first command of its section; none where that is the one that runs."""
     command = alarm.first_command
     return (paste.gatehouse(command),) if command and command != "doctor" else ()
-
-
-def _actions(found: list[Alarm], deployment: "Deployment", paste: "Paste") -> Finding:
-    silent = [alarm for alarm in found if not alarm.has_actions]
-    if not silent:
-        return Finding("alarm-actions", Health.OK, f"All {len(found)} alarms tell somebody.")
-    partition, region, account = _place(deployment)
-    name = f"{deployment.name}-alarms"
-    topic = f"arn:{partition}:sns:{region}:{account}:{name}"
-    return Finding(
-        "alarm-actions",
-        Health.WARNING,
-        f"{len(silent)} of {len(found)} alarms tell nobody when they ring. Make a topic, listen to it, name it, and "
-        "deploy.",
-        (
-            paste.aws(f"sns create-topic --name {name}"),
-            paste.aws(f"sns subscribe --topic-arn {topic} --protocol email --notification-endpoint you@example.com"),
-            paste.setting(f"alarm_topic_arn: {topic}"),
-            paste.make("deploy"),
-        ),
-    )

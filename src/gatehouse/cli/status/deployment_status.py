@@ -212,6 +212,7 @@ class DeploymentStatus:
             and [
                 {
                     "name": alarm.name,
+                    "severity": alarm.severity,
                     "since": alarm.since and iso(alarm.since),
                     "text": alarm.text,
                     "first": alarm.first_command,
@@ -328,7 +329,7 @@ class StatusLook:
         return Subscriptions(self.connection.client("sns"), self.deployment.flag_topic_arn).first()
 
     def _alarms(self) -> list[Alarm]:
-        return self._monitoring().alarms(f"{self.deployment.name}-monitoring-")
+        return self._monitoring().alarms(self.deployment.name)
 
     def _drift(self) -> PolicyDrift:
         """What `policy status` tells of files and pointers; recent verdicts are its own to judge again."""

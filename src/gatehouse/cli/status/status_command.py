@@ -17,6 +17,7 @@ from gatehouse.cli.paste import Paste
 from gatehouse.cli.progress import progress
 from gatehouse.cli.status.deployment_status import INDEXED, DeploymentStatus, PolicyDrift, StatusLook
 from gatehouse.console import printable
+from gatehouse.contracts.alarm_texts import Severity
 from gatehouse.moderation.moment import iso
 
 CLOCK = Clock()
@@ -177,4 +178,8 @@ def _alarms(out: Output, seen: DeploymentStatus, paste: Paste) -> Iterator[tuple
     for alarm in ringing:
         since = f", {out.when(iso(alarm.since), CLOCK.now())}" if alarm.since else ""
         first = f" First: `{paste.gatehouse(alarm.first_command)}`." if alarm.first_command else ""
-        yield f"- {alarm.name}{since}: {alarm.text}{first}", "red"
+        severity = f"{alarm.severity}: " if alarm.severity else ""
+        yield (
+            f"- {severity}{alarm.name}{since}: {alarm.text}{first}",
+            "yellow" if alarm.severity is Severity.TICKET else "red",
+        )
