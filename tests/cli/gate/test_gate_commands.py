@@ -54,10 +54,11 @@ def backed_up(operated: Operated, role: str | None = None, *, resources: Sequenc
         "ListBackupSelections": {"BackupSelectionsList": [{"SelectionId": "all"}]},
         "GetBackupSelection": {"BackupSelection": selection},
     }.items():
-        operated.deployed.calls.answer_always(operation, lambda _, answer=answer: dict(answer))
+        operated.deployed.calls.answer_always(operation, lambda _, answer=answer: dict(answer))  # type: ignore[misc]
 
 
-def found_by(document: Mapping[str, Any], check: str) -> Mapping[str, Any]:
+def found_by(document: Mapping[str, Any], check: str) -> dict[str, Any]:
+    finding: dict[str, Any]
     (finding,) = [each for each in document["findings"] if each["check"] == check]
     return finding
 
