@@ -1,24 +1,28 @@
 """`make chaos`: the fault table, a randomized run and one of decisions with fresh seeds, and the runs that failed once.
 
-Or `ARGS="table [part of rows' names ...]"`, `ARGS="random"`, `ARGS="decisions"`, `ARGS="moderate"`, `ARGS="gate"`. The
-exit status is 1 if any invariant was violated, or any fault did not strike.
+Or `ARGS="table [part of rows' names ...]"`, `ARGS="random"`, `ARGS="decisions"`, `ARGS="moderate"`, `ARGS="gate"`,
+`ARGS="walk"`. The exit status is 1 if any invariant was violated, or any fault did not strike.
 """
 
 import argparse
 import secrets
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from gatehouse.console import console_for
+from localcloud.cloud import LocalCloud
 from tests.chaos import decision_plan, decision_run, gate_run, moderate_run, report, table
-from tests.chaos.cloud import deployed, synthesized
+from tests.chaos.cloud import ENVIRONMENT, TIME_SCALE, deployed, synthesized
+from tests.chaos.gate_walk import GateWalk
 from tests.chaos.random_run import run
 from tests.chaos.row import Row
 from tests.chaos.table_run import play
+from tests.e2e.short_waits import COMMAND_CONSTANTS
 
 #: Uploads of a randomized run, if nothing else is said.
 _UPLOADS = 2_000
@@ -28,6 +32,9 @@ _DECIDED_UPLOADS = 500
 
 #: Objects from before, of a run of `gatehouse moderate`.
 _OBJECTS = 1_000
+
+#: Objects of a bucket that is closed and opened again.
+_WALKED_OBJECTS = 2_000
 
 #: Uploads of a run against the gate.
 _GATED_UPLOADS = 1_000
@@ -46,6 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
             continue
         if asked.command == "gate":
             found += _gate(console, asked.seed, asked.uploads)
+            continue
+        if asked.command == "walk":
+            found += _walk(console, asked.objects)
             continue
         if asked.command == "decisions":
             found += _decisions(console, asked.seed, asked.uploads)
@@ -69,9 +79,28 @@ def _moderate(console: Console, seed: int, objects: int) -> list[str]:
 
 def _gate(console: Console, seed: int, uploads: int) -> list[str]:
     console.print(f"run against the gate: --uploads {uploads} --seed {seed}")
-    with deployed(gate_run.SETTINGS) as pipeline:
-        done = gate_run.run(pipeline, seed, uploads)
+    with (
+        tempfile.TemporaryDirectory(prefix="gatehouse-gate-") as name,
+        deployed(gate_run.SETTINGS, follows_soon=True) as pipeline,
+    ):
+        folder = Path(name)
+        apply = decision_run.by_command(pipeline, folder, COMMAND_CONSTANTS)
+        done = gate_run.run(pipeline, seed, uploads, folder=folder, apply=apply)
     return report.gate_run(console, done).violations
+
+
+def _walk(console: Console, objects: int) -> list[str]:
+    console.print(f"walk through docs/gate.md: --objects {objects}")
+    began = time.monotonic()
+    with (
+        tempfile.TemporaryDirectory(prefix="gatehouse-walk-") as name,
+        LocalCloud.start(time_scale=TIME_SCALE, environment=ENVIRONMENT) as cloud,
+    ):
+        found = list(GateWalk(cloud, Path(name), objects).walk())
+    for sentence in found:
+        console.print(f"VIOLATED {sentence}", markup=False, soft_wrap=True)
+    console.print(f"{objects:,} objects: {len(found)} violations in {time.monotonic() - began:.0f} s")
+    return found
 
 
 def _decisions(console: Console, seed: int, uploads: int) -> list[str]:
@@ -101,6 +130,8 @@ def parts(arguments: Sequence[str]) -> list[argparse.Namespace]:
     gated = commands.add_parser("gate", help="a reader with broad rights, while verdicts come and go")
     gated.add_argument("--uploads", type=int, default=_GATED_UPLOADS)
     gated.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="of a run to be repeated")
+    walked = commands.add_parser("walk", help="a bucket from before, closed and opened again as docs/gate.md says")
+    walked.add_argument("--objects", type=int, default=_WALKED_OBJECTS)
     before = commands.add_parser("moderate", help="objects from before, while the command and functions are killed")
     before.add_argument("--objects", type=int, default=_OBJECTS)
     before.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="of a run to be repeated")
@@ -108,9 +139,8 @@ def parts(arguments: Sequence[str]) -> list[argparse.Namespace]:
     if asked.command:
         return [asked]
     failed_once = [line.split() for line in FAILED_ONCE.read_text("utf-8").splitlines()]
-    return [
-        parser.parse_args(each) for each in (["table"], ["random"], ["decisions"], ["moderate"], ["gate"], *failed_once)
-    ]
+    each_kind = [[kind] for kind in ("table", "random", "decisions", "moderate", "gate", "walk")]
+    return [parser.parse_args(each) for each in (*each_kind, *failed_once)]
 
 
 def _chosen(filters: list[str]) -> list[Row]:

@@ -25,6 +25,7 @@ from lambdas.analyzer.chunk_analysis import CLOSING_SECONDS
 from lambdas.analyzer.image_analysis import RENDER_SECONDS
 from localcloud.cloud import LocalCloud
 from tests.e2e.pipeline import Pipeline
+from tests.e2e.short_waits import with_short_waits
 
 #: Waits of the workflow and of the queues, as parts of AWS's.
 TIME_SCALE = 0.002
@@ -65,14 +66,17 @@ SETTINGS = "\n".join(
 
 
 @contextmanager
-def deployed(settings: str = SETTINGS) -> Iterator[Pipeline]:
+def deployed(settings: str = SETTINGS, *, follows_soon: bool = False) -> Iterator[Pipeline]:
     """The pipeline on a cloud of its own, until the block ends.
 
     Args:
         settings: the text of a settings file.
+        follows_soon: whether batchers look at a policy's pointer more often, see `tests.e2e.short_waits`.
     """
     with tempfile.TemporaryDirectory(prefix="gatehouse-chaos-") as folder:
         assembly = synthesized(Path(folder), settings)
+        if follows_soon:
+            assembly = with_short_waits(assembly, Path(folder))
         with LocalCloud.start(time_scale=TIME_SCALE, environment=ENVIRONMENT) as cloud:
             pipeline = Pipeline(cloud, cloud.deploy(assembly))
             hasten(pipeline)

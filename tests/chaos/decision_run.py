@@ -105,13 +105,14 @@ class _Acts:
         (self.done if attempt.is_done else self.refused).append(attempt.after)
 
 
-def by_command(pipeline: Pipeline, folder: Path) -> Apply:
-    """`gatehouse policy apply --publish` at a terminal, again and again until it has nothing left to do."""
-    terminal = Terminal(pipeline, folder)
+def by_command(pipeline: Pipeline, folder: Path, constants: Mapping[str, float] | None = None) -> Callable[..., None]:
+    """`gatehouse policy apply` at a terminal, again and again until it has nothing left to do."""
+    terminal = Terminal(pipeline, folder, constants=constants)
 
-    def apply(policy: Path) -> None:
+    def apply(policy: Path, publish: bool = True) -> None:
+        arguments = ("policy", "apply", str(policy), "--yes", *(("--publish",) if publish else ()))
         # 1: a deploy began or came in between; 3: uploads were still being analyzed.
-        while (done := terminal.run("policy", "apply", str(policy), "--yes", "--publish")).returncode:
+        while (done := terminal.run(*arguments)).returncode:
             assert done.returncode in (1, 3), f"{done.stdout}\n{done.stderr}"
 
     return apply

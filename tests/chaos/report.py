@@ -92,8 +92,10 @@ def gate_run(console: Console, run: GateRun) -> GateRun:
     _print(
         console,
         f"{run.uploads:,} uploads: {statuses(run.statuses)}; Outcomes was struck {run.struck} times",
-        f"{run.reads:,} reads by a reader with broad rights, {run.answered:,} of them answered",
-        f"{run.revoked:,} approvals taken back, {late:,} of them read once more; delay: {delays}",
+        f"{run.reads:,} reads by a reader with broad rights, {run.answered:,} of them answered; "
+        f"each version at least {run.least:,} times",
+        f"{run.revoked:,} approvals taken back, {run.replayed:,} of them by a policy, {late:,} read once more; "
+        f"delay: {delays}",
         *(f"VIOLATED {sentence}" for sentence in run.violations[:50]),
         f"seed {run.seed}: {len(run.violations)} violations in {run.seconds:.0f} s",
     )

@@ -306,6 +306,38 @@ def test_nobody_drops_the_tag(pipeline: Pipeline, outsider: Any, bucket: str, pr
     assert can_read(outsider, bucket, key)
 
 
+def test_nobody_changes_the_mark_of_what_is_blocked(
+    pipeline: Pipeline, outsider: Any, bucket: str, prefix: str
+) -> None:
+    key = f"{prefix}cat.jpg"
+    version = judged(pipeline, key, BLOCKED)
+    place = {"Bucket": bucket, "Key": key, "VersionId": version}
+    mark = {"Key": TAG, "Value": "BLOCKED"}
+    # As the root user, whom no policy binds here; Outcomes does it where `mark_blocked` is on.
+    pipeline.cloud.client("s3").put_object_tagging(**place, Tagging={"TagSet": [mark]})
+    upper = {"Key": TAG.upper(), "Value": "APPROVED"}
+    attempts: dict[str, Callable[[], Any]] = {
+        "other value": lambda: outsider.put_object_tagging(**place, Tagging=TAGS),
+        "other spelling beside it": lambda: outsider.put_object_tagging(**place, Tagging={"TagSet": [mark, upper]}),
+        "empty": lambda: outsider.put_object_tagging(**place, Tagging={"TagSet": []}),
+        "delete": lambda: outsider.delete_object_tagging(**place),
+    }
+    refused = {name: is_refused(attempt) for name, attempt in attempts.items()}
+    assert all(refused.values()), refused
+    assert not can_read(outsider, bucket, key)
+
+
+def test_what_replaces_something_approved_is_closed(
+    pipeline: Pipeline, outsider: Any, bucket: str, prefix: str
+) -> None:
+    key = f"{prefix}cat.jpg"
+    approved = judged(pipeline, key, CLEAN)
+    wait_until_readable(pipeline, outsider, key)
+    outsider.put_object(Bucket=bucket, Key=key, Body=BLOCKED)
+    assert not can_read(outsider, bucket, key)
+    assert can_read(outsider, bucket, key, approved)
+
+
 def test_the_check_finds_nothing_wrong_and_repairs_what_is(
     pipeline: Pipeline, outsider: Any, bucket: str, prefix: str, tmp_path: Path
 ) -> None:

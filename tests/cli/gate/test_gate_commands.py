@@ -57,8 +57,8 @@ def backed_up(operated: Operated, role: str | None = None, *, resources: Sequenc
         operated.deployed.calls.answer_always(operation, lambda _, answer=answer: dict(answer))  # type: ignore[misc]
 
 
-def found_by(document: Mapping[str, Any], check: str) -> Mapping[str, Any]:
-    finding: Mapping[str, Any]
+def found_by(document: Mapping[str, Any], check: str) -> dict[str, Any]:
+    finding: dict[str, Any]
     (finding,) = [each for each in document["findings"] if each["check"] == check]
     return finding
 
