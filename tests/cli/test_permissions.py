@@ -229,8 +229,9 @@ def test_a_command_for_whoever_is_on_call_needs_what_the_page_lists(
     for module in (batch_list, retry):
         monkeypatch.setattr(module, "CLOCK", Clock(now=lambda: NOON))
     operated = Operated.of(deployed)
-    operated.send_events(Gate=gate_text(Gate(mode=GateMode.PREPARE)))
+    operated.send_events()
     if command == "queue redrive":
+        operated.send_events(Gate=gate_text(Gate(mode=GateMode.PREPARE)))
         blocking = decide(Status.BLOCKED, Person("alice"), Decision("spam", None), "2026-11-23T09:00:05.000Z")
         deployed.put(acted(a_verdict(claim=a_claim(an_upload("blocked.jpg"))), blocking))
     operated.put(UNSENT, Flag.of(a_verdict()).body)
