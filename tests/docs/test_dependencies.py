@@ -25,6 +25,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
             *("gatehouse.aws", "gatehouse.contracts", "gatehouse.moderation"),
             # What all commands have, and no noun's folder.
             *("gatehouse.cli.clock", "gatehouse.cli.connection", "gatehouse.cli.deployment", "gatehouse.cli.errors"),
+            *("gatehouse.cli.paste", "gatehouse.cli.share"),
         }
     ),
     "gatehouse.cli": frozenset(
