@@ -1,7 +1,7 @@
 # All commands of the repository. Needs make and Python 3.11 or newer; installs the rest, once, inside this folder.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo local review test chaos fuzz permissions second-engine benchmark cost lint scan package synth bootstrap deploy diff clean
+.PHONY: help demo local review test chaos fuzz permissions second-engine benchmark cost lint scan package synth bootstrap deploy diff destroy clean
 
 # The first Python that is new enough; `make PYTHON=/path/to/python3.12 demo` uses another one.
 ifndef PYTHON
@@ -97,6 +97,11 @@ deploy: ## deploy to the AWS account and Region of your credentials (ARGS= is pa
 diff: ## compare the deployed stacks with the ones that would be deployed
 	$(SET_UP) runtime cdk-cli
 	@$(CDK) diff $(ARGS)
+
+destroy: ## delete the deployed stacks; the data stays (docs/remove.md has what to do before; ARGS= is passed to cdk)
+	$(SET_UP) runtime cdk-cli
+	@$(if $(findstring --profile,$(ARGS)),,$(RUN) -m stacks.credentials)
+	@$(CDK) destroy --all $(ARGS)
 
 clean: ## remove everything that make has installed or written
 	rm -rf .venv .venv-aws .venv-checkov .venv-second-engine .cache dist node_modules examples/console/node_modules tests/browser/node_modules cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis

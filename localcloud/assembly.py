@@ -33,7 +33,11 @@ class FileAsset:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """One stack: the location of its published template, and the bootstrap version parameter that it reads."""
+    """One stack: the location of its published template, and the bootstrap version parameter that it reads.
+
+    Attributes:
+        is_protected: whether it is not to be deleted.
+    """
 
     name: str
     template_bucket: str
@@ -43,6 +47,7 @@ class Stack:
     assets: tuple[FileAsset, ...]
     bootstrap_version: int | None
     bootstrap_parameter: str | None
+    is_protected: bool
 
 
 def read_assembly(folder: Path, account: str, region: str) -> tuple[Stack, ...]:
@@ -101,6 +106,7 @@ def _stack(folder: Path, name: str, artifacts: Mapping[str, Any], fill: Callable
         assets=tuple(assets),
         bootstrap_version=properties.get("requiresBootstrapStackVersion"),
         bootstrap_parameter=properties.get("bootstrapStackVersionSsmParameter"),
+        is_protected=properties.get("terminationProtection", False),
     )
 
 

@@ -75,6 +75,9 @@ class _Deployment:
                 parameters=stack.parameters,
                 tags=stack.tags,
             )
+            self._cloudformation.update_termination_protection(
+                StackName=stack.name, EnableTerminationProtection=stack.is_protected
+            )
         return outputs
 
     def _bootstrap(self, stacks: tuple[Stack, ...]) -> None:

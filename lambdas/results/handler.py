@@ -7,13 +7,13 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
+import boto3
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
 from gatehouse.aws.flag_topic import FlagTopic
-from gatehouse.aws.timestamps import session
 from gatehouse.aws.upload_bucket import PARALLEL_LOOKS, UploadBucket
 from gatehouse.aws.verdict_table import VerdictTable
 from gatehouse.aws.version_listing import VersionListing
@@ -58,14 +58,15 @@ _CONFIG = Config(
 @cache
 def _settlement() -> Settlement:
     environment = ResultsEnvironment.read(os.environ)
-    aws = session()
-    s3 = aws.client("s3", config=_CONFIG)
+    s3 = boto3.client("s3", config=_CONFIG)
     days = environment.retention_days
     return Settlement(
-        table=VerdictTable(aws.client("dynamodb", config=_CONFIG), environment.verdict_table),
+        table=VerdictTable(boto3.client("dynamodb", config=_CONFIG), environment.verdict_table),
         work=WorkBucket(s3, environment.work_bucket),
         uploads=UploadBucket(s3, finds_animations=environment.animation_check),
-        flags=FlagPublisher(FlagTopic(aws.client("sns", config=_CONFIG), environment.flag_topic_arn), calls=IN_FLIGHT),
+        flags=FlagPublisher(
+            FlagTopic(boto3.client("sns", config=_CONFIG), environment.flag_topic_arn), calls=IN_FLIGHT
+        ),
         notify=frozenset(environment.notify),
         retention=timedelta(days=days) if days is not None else None,
         now=lambda: datetime.now(UTC),

@@ -68,6 +68,7 @@ def test_it_runs_until_told_to_stop_and_prints_outputs_and_lines_to_paste(
         *("ResultsRoleArn", "OutcomesRoleArn", "OutcomesFunctionName", "ChangeFailureQueueUrl", "AnimationCheck"),
         *("StateMachineArn", "AnalysisRoleArn", "AnalyzerRoleArn", "ChunkQueueUrl"),
         *("IngestQueueUrl", "IngestDeadLetterQueueUrl", "UndeliveredQueueUrl"),
+        *("AlarmTopicArn", "BusinessDashboardUrl", "TechnicalDashboardUrl"),
     }
     typed = [line for line in printed.splitlines() if line.startswith("./gatehouse ")]
     assert typed == [command.line for command in gatehouse_commands("illustrated-explosion.jpg")]

@@ -166,7 +166,7 @@ def test_there_is_a_workflow_a_queue_and_an_analyzer_for_each_priority_in_use(
 
 @pytest.mark.parametrize(
     ("priority", "calls_per_worker", "workers"),
-    [("Fast", 5.0, 2), ("Live", 5.0, 4), ("Backfill", 5.0, 2)],
+    [("Fast", 5.0, 2), ("Live", 10.0, 2), ("Backfill", 5.0, 2)],
 )
 def test_the_calls_of_the_settings_are_shared_out_among_the_workers_of_each_priority(
     elaborate: Assembly, priority: str, calls_per_worker: float, workers: int
