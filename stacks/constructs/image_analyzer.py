@@ -56,9 +56,9 @@ class ImageAnalyzer(Construct):
         knows_bulk: whether a lane of the priority may use bulk, which leaves uploads over.
     """
 
-    #: How long a step waits for its chunk without a heartbeat. A chunk may wait in the queue for hours without one, so
+    #: How long a step waits for its chunk without a heartbeat. A chunk may wait in the queue for days without one, so
     #: this only ends steps whose chunk was lost. An Analyzer that died is replaced much sooner.
-    HEARTBEAT = cdk.Duration.days(1)
+    HEARTBEAT = cdk.Duration.days(5)
 
     #: How long a step waits for a chunk that sends heartbeats. While Rekognition throttles, a chunk is put back again
     #: and again. This limit ends before the batch's files expire, which are kept for 30 days or more.

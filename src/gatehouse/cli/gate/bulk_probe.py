@@ -78,9 +78,12 @@ class BulkProbe:
         return batch_id
 
     def has_ended(self, batch_id: str) -> bool | None:
-        """True once the batch has ended; None before."""
-        running = any(each.look(batch_id) is Progress.RUNNING for each in self.executions)
-        return None if running else True
+        """True once the batch has ended; None before.
+
+        An execution that was just started may not be shown yet (API reference, DescribeExecution).
+        """
+        ended = any(each.look(batch_id) in (Progress.SUCCEEDED, Progress.STOPPED) for each in self.executions)
+        return True if ended else None
 
     def problem(self, batch_id: str) -> str | None:
         """Why the job of a batch that has ended has no analysis of the picture; None if it has."""
