@@ -61,8 +61,8 @@ class ImageEngineStates(Construct):
     def _look_first(self, analyzer: ImageAnalyzer) -> tuple[sfn.Choice, sfn.IChainable]:
         rate = analyzer.rate
         # The size of waiting chunks is unknown. The estimate assumes ours; the check for room a large one, at most a
-        # fifth of the largest there is, with which the hour would be five, and with eight frames an image forty: less than
-        # the days that a chunk may wait.
+        # fifth of the largest there is, with which the hour would be five, and with eight frames an image
+        # forty: less than the days that a chunk may wait.
         soon = f"($backlog * {self._size} + $passSize) / {rate.calls_per_second} <= {SOON_SECONDS}"
         room = f"$backlog * $min([{SLOW_CHUNK}, {rate.chunk_size}]) / {rate.calls_per_second} <= {ROOM_SECONDS}"
         tried = f"$batch.engine != '{Engine.AUTO}' or $pass != '{ImagePass.FIRST}' or $fallback != null"
